@@ -1,0 +1,35 @@
+//! rtmp-inspect: from a packet capture to every RTMP message, true to the byte.
+//!
+//! One pass, one direction of data and of imports. Nothing below [`cli`] reads a clock, the
+//! environment or a file by name, and nothing below it prints.
+//!
+//! ```text
+//! file | stdin
+//!   └ capture    pcap and pcapng, compressed or not      → Frame   { number, time, link, bytes }
+//!      └ packet    link, IP and TCP headers, fragments    → Segment { flow, seq, ack, payload }
+//!         └ tcp      connections and reassembly           → Piece   { offset, bytes, source } | Gap
+//!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
+//!               └ session  both directions in order       → Event   { connection, direction, .. }
+//!                  └ decode · streams                     → rows and reports
+//!                     └ cli   options in; text, JSON, CSV out
+//! ```
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`origin`] | where bytes came from: stream offset → frame and file offset |
+//! | [`field`] | the one reader of integers; the same calls give values, or a tree of named fields |
+//! | [`amf`] | AMF values, with order, duplicates and wrong counts kept |
+//!
+//! Three invariants hold everywhere. Every byte shown can be traced to its frame ([`origin`]).
+//! Malformed traffic is data: it is reported beside what could be read and never ends the run.
+//! Memory depends on the messages that are open, not on the size of the capture.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod amf;
+pub mod capture;
+pub mod field;
+pub mod origin;
+pub mod packet;
+pub mod rtmp;
+pub mod tcp;

@@ -1,0 +1,235 @@
+//! Where bytes came from.
+//!
+//! Takes the runs that each layer copied, gives the way back. Reassembly records *stream offset →
+//! [`Source`]* (frame and place in the file), de-chunking records *body offset → stream offset*, and
+//! [`SourceMap::through`] composes the two. A byte without a run was never captured.
+//! This is the only module that translates offsets; it knows nothing of packets or of RTMP.
+
+use std::fmt;
+use std::ops::Range;
+
+use serde::Serialize;
+
+/// A frame's number in the capture, from 1 over all frames: Wireshark's `frame.number`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct FrameNo(pub u64);
+
+impl fmt::Display for FrameNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A moment, in nanoseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(pub i64);
+
+impl Time {
+    /// Nanoseconds from `earlier` to `self`; negative when the capture's clock went back.
+    pub fn since(self, earlier: Time) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Seconds with nine decimals, as Wireshark's `frame.time_epoch`.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let ns = self.0.unsigned_abs();
+        write!(f, "{sign}{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
+    }
+}
+
+/// Where captured bytes stand in the capture.
+///
+/// `frame` is the frame that holds the bytes. `packet` is the frame in which the TCP segment around
+/// them was whole, which is another one only for IP fragments: Wireshark shows the segment there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The frame that holds the first byte.
+    pub frame: FrameNo,
+    /// The frame in which Wireshark shows the TCP segment.
+    pub packet: FrameNo,
+    /// The capture time of `packet`.
+    pub time: Time,
+    /// Offset of the first byte in the capture file, after decompression, in bytes.
+    pub file_offset: u64,
+}
+
+/// A place that runs can point to: it can be moved forward by a number of bytes.
+pub trait Place: Copy + PartialEq {
+    /// The place `by` bytes further on.
+    fn advance(self, by: u64) -> Self;
+}
+
+impl Place for u64 {
+    fn advance(self, by: u64) -> Self {
+        self + by
+    }
+}
+
+impl Place for Source {
+    fn advance(self, by: u64) -> Self {
+        Source { file_offset: self.file_offset + by, ..self }
+    }
+}
+
+/// `len` bytes at offset `start` of a buffer, copied verbatim from `from`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run<P> {
+    /// Offset in the buffer.
+    pub start: u64,
+    /// Length in bytes, never 0.
+    pub len: u64,
+    /// Where the first byte came from.
+    pub from: P,
+}
+
+impl<P: Place> Run<P> {
+    /// One past the run's last offset in the buffer.
+    pub fn end(&self) -> u64 {
+        self.start + self.len
+    }
+
+    /// The part of this run inside `range`, if any.
+    fn clip(&self, range: &Range<u64>) -> Option<Run<P>> {
+        let start = self.start.max(range.start);
+        let end = self.end().min(range.end);
+        (start < end).then(|| Run { start, len: end - start, from: self.from.advance(start - self.start) })
+    }
+}
+
+/// The runs a buffer was copied from, ascending and without overlap. Offsets without a run are holes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceMap<P> {
+    runs: std::collections::VecDeque<Run<P>>,
+}
+
+impl<P> Default for SourceMap<P> {
+    fn default() -> Self {
+        SourceMap { runs: std::collections::VecDeque::new() }
+    }
+}
+
+impl<P: Place> SourceMap<P> {
+    /// Appends `len` bytes at `start`, which must not lie before the end of the last run. A run that
+    /// continues the last one in both buffers is merged into it.
+    pub fn push(&mut self, start: u64, len: u64, from: P) {
+        if len == 0 {
+            return;
+        }
+        if let Some(last) = self.runs.back_mut() {
+            debug_assert!(start >= last.end(), "runs are pushed in ascending order");
+            if last.end() == start && last.from.advance(last.len) == from {
+                last.len += len;
+                return;
+            }
+        }
+        self.runs.push_back(Run { start, len, from });
+    }
+
+    /// Forgets all that lies wholly before `offset`.
+    pub fn forget_before(&mut self, offset: u64) {
+        while self.runs.front().is_some_and(|run| run.end() <= offset) {
+            self.runs.pop_front();
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.runs.clear();
+    }
+
+    /// The parts of `range` that have an origin, in ascending order.
+    pub fn resolve(&self, range: Range<u64>) -> impl Iterator<Item = Run<P>> + '_ {
+        let first = self.runs.partition_point(|run| run.end() <= range.start);
+        self.runs.range(first..).map_while(move |run| run.clip(&range))
+    }
+
+    /// Where the byte at `offset` came from.
+    pub fn at(&self, offset: u64) -> Option<P> {
+        self.resolve(offset..offset + 1).next().map(|run| run.from)
+    }
+
+    /// All runs, ascending.
+    pub fn runs(&self) -> impl Iterator<Item = &Run<P>> {
+        self.runs.iter()
+    }
+
+    /// How many runs are held.
+    pub fn len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Whether no offset has an origin.
+    pub fn is_empty(&self) -> bool {
+        self.runs.is_empty()
+    }
+}
+
+impl SourceMap<u64> {
+    /// The composition: this buffer's offsets, with the origins that `parent` gives to the offsets
+    /// they came from.
+    pub fn through<P: Place>(&self, parent: &SourceMap<P>) -> SourceMap<P> {
+        let mut composed = SourceMap::default();
+        for run in &self.runs {
+            for piece in parent.resolve(run.from..run.from + run.len) {
+                composed.push(run.start + (piece.start - run.from), piece.len, piece.from);
+            }
+        }
+        composed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(frame: u64, file_offset: u64) -> Source {
+        Source { frame: FrameNo(frame), packet: FrameNo(frame), time: Time(0), file_offset }
+    }
+
+    #[test]
+    fn runs_that_continue_each_other_are_one() {
+        let mut map = SourceMap::default();
+        map.push(0, 10, 100u64);
+        map.push(10, 5, 110);
+        map.push(15, 5, 200);
+        assert_eq!(map.len(), 2);
+        assert_eq!(map.at(12), Some(112));
+        assert_eq!(map.at(16), Some(201));
+        assert_eq!(map.at(20), None);
+    }
+
+    #[test]
+    fn composition_leaves_holes_where_the_parent_has_none() {
+        // The stream: offsets 0..10 from frame 1, 10..14 never captured, 14..20 from frame 3.
+        let mut stream = SourceMap::default();
+        stream.push(0, 10, source(1, 1000));
+        stream.push(14, 6, source(3, 3000));
+        // The body: 8 bytes from stream offset 2, then (a chunk header between) 8 from offset 11.
+        let mut body = SourceMap::default();
+        body.push(0, 8, 2u64);
+        body.push(8, 8, 11);
+        let traced: Vec<_> = body.through(&stream).runs().map(|r| (r.start, r.len, r.from.file_offset)).collect();
+        assert_eq!(traced, [(0, 8, 1002), (11, 5, 3000)]);
+    }
+
+    #[test]
+    fn forgetting_keeps_the_run_that_reaches_past_the_offset() {
+        let mut map = SourceMap::default();
+        map.push(0, 10, 0u64);
+        map.push(20, 10, 50);
+        map.forget_before(5);
+        assert_eq!(map.at(3), Some(3));
+        map.forget_before(10);
+        assert_eq!((map.at(3), map.at(25)), (None, Some(55)));
+    }
+
+    #[test]
+    fn times_print_as_wireshark_prints_them() {
+        assert_eq!(Time(1_700_000_000_123_456_000).to_string(), "1700000000.123456000");
+        assert_eq!(Time(-1).to_string(), "-0.000000001");
+    }
+}
