@@ -28,8 +28,14 @@
 
 pub mod amf;
 pub mod capture;
+pub mod cli;
+pub mod decode;
 pub mod field;
 pub mod origin;
 pub mod packet;
+pub mod pipeline;
 pub mod rtmp;
+pub mod session;
+pub mod streams;
 pub mod tcp;
+pub mod view;

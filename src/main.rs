@@ -1,2 +1,6 @@
-//! The command: parse, run, exit status.
-fn main() {}
+//! The command: everything is in [`rtmp_inspect::cli`].
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rtmp_inspect::cli::main()
+}

@@ -10,9 +10,15 @@
 //! | [`summary`] | a message in one line: Wireshark's words, and what Wireshark does not say |
 
 pub mod body;
+pub mod chunk;
+mod chunk_stream;
 pub mod command;
 pub mod control;
+pub mod decoder;
+pub mod handshake;
 pub mod media;
+pub mod message;
+mod search;
 pub mod summary;
 
 use std::fmt;
@@ -88,6 +94,11 @@ impl MessageTypeId {
     /// Whether the body is sound or pictures.
     pub fn is_media(self) -> bool {
         matches!(self, Self::AUDIO | Self::VIDEO | Self::AGGREGATE)
+    }
+
+    /// The number in both bases: `20 (0x14)`.
+    pub fn numbers(self) -> String {
+        format!("{} ({:#04x})", self.0, self.0)
     }
 
     /// Wireshark's name: `AMF0 Command`, or `Unknown (0xe)`.

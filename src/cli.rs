@@ -1,0 +1,149 @@
+//! The command line: options in, text and exit status out.
+//!
+//! Only here are files opened, the environment read and anything printed. What was typed is turned
+//! into library options once, in each subcommand's room.
+
+mod decode;
+mod input;
+mod output;
+mod select;
+mod streams;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use output::Output;
+
+/// Nothing to report, or sessions equivalent.
+pub const EXIT_OK: u8 = 0;
+/// Differences or findings.
+pub const EXIT_FINDINGS: u8 = 1;
+/// It could not be done: a file that cannot be read, wrong usage.
+pub const EXIT_TROUBLE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "rtmp-inspect",
+    version,
+    about = "Reads packet captures and shows the RTMP in them, true to the byte",
+    after_help = "Examples:\n  rtmp-inspect decode capture.pcap\n  rtmp-inspect streams capture.pcapng.gz\n  \
+                  tcpdump -U -w - port 1935 | rtmp-inspect decode -\n\n\
+                  Exit status: 0 nothing to report, 1 differences or findings, 2 it could not be done.",
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    #[command(flatten)]
+    global: Global,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List every message, handshake, gap and undecoded stretch, in capture order
+    Decode(decode::Options),
+    /// List the TCP connections: what each carries, who is who, and how it ended
+    Streams(streams::Options),
+    /// Print the completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff), of the program or of one subcommand
+    Man {
+        /// The subcommand
+        subcommand: Option<String>,
+    },
+}
+
+/// Parses the command line, runs it, and gives the exit status.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.global.color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::Always,
+        Color::Never => anstream::ColorChoice::Never,
+    }
+    .write_global();
+    let mut output = Output::stdout();
+    let result = match cli.command {
+        Command::Decode(options) => decode::run(&options, &mut output),
+        Command::Streams(options) => streams::run(&options, &mut output),
+        Command::Completions { shell } => completions(shell, &mut output),
+        Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),
+    };
+    let result = result.and_then(|status| {
+        output.flush()?;
+        Ok(status)
+    });
+    match result {
+        Ok(status) => ExitCode::from(status),
+        // Whoever read our output has enough: that is no error.
+        Err(error) if is_closed_pipe(&error) => ExitCode::from(EXIT_OK),
+        Err(error) => {
+            output::complain("error", &format!("{error:#}"));
+            ExitCode::from(EXIT_TROUBLE)
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell, output: &mut Output) -> anyhow::Result<u8> {
+    // The generator panics if it cannot write, so it writes to memory.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "rtmp-inspect", &mut script);
+    output.write_all(&script)?;
+    Ok(EXIT_OK)
+}
+
+fn man(subcommand: Option<&str>, output: &mut Output) -> anyhow::Result<u8> {
+    let mut command = Cli::command();
+    command.build();
+    let command = match subcommand {
+        None => command,
+        Some(name) => {
+            let found = command.find_subcommand(name).cloned();
+            found.ok_or_else(|| anyhow::anyhow!("no subcommand '{name}'; rtmp-inspect --help lists them"))?
+        }
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    output.write_all(&page)?;
+    Ok(EXIT_OK)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(is_broken)
+            || cause.downcast_ref::<serde_json::Error>().is_some_and(|error| error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe))
+            || cause.downcast_ref::<csv::Error>().is_some_and(|error| matches!(error.kind(), csv::ErrorKind::Io(error) if is_broken(error)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

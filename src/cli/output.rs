@@ -1,0 +1,86 @@
+//! Standard output and standard error.
+
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+
+use crate::view::Layout;
+
+/// Standard output, buffered, and what it is connected to.
+pub struct Output {
+    writer: BufWriter<StdoutLock<'static>>,
+    /// Whether escape sequences for colour are wanted.
+    pub colour: bool,
+    /// Whether it is a terminal.
+    pub is_terminal: bool,
+}
+
+impl Output {
+    /// Standard output; colour as `ColorChoice`'s global setting has it.
+    pub fn stdout() -> Output {
+        let stdout = io::stdout();
+        let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        let is_terminal = stdout.is_terminal();
+        Output { writer: BufWriter::with_capacity(64 << 10, stdout.lock()), colour, is_terminal }
+    }
+
+    /// The terminal's width; none where it is no terminal, so that nothing is cut.
+    pub fn layout(&self) -> Layout {
+        let width = self.is_terminal.then(terminal_size::terminal_size).flatten();
+        Layout { width: width.map(|(width, _)| width.0.into()) }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// Prints a line on standard error: `error: …`, `warning: …`, `note: …`.
+pub fn complain(kind: &str, message: &str) {
+    let style = match kind {
+        "error" => anstyle::AnsiColor::Red,
+        "warning" => anstyle::AnsiColor::Yellow,
+        _ => anstyle::AnsiColor::Cyan,
+    };
+    let style = style.on_default().bold();
+    let message = crate::view::escape::escape(message);
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {message}");
+}
+
+/// Shows on a terminal how far a long run has come.
+pub struct Progress {
+    total: Option<u64>,
+    next: u64,
+    shown: bool,
+}
+
+impl Progress {
+    /// Files below this size are read before anybody could wonder, in bytes.
+    const LONG: u64 = 64 << 20;
+
+    /// Progress through `total` bytes, if that is worth showing and there is a terminal to show it on.
+    pub fn new(total: Option<u64>, rows_are_on_the_terminal: bool) -> Progress {
+        let wanted = io::stderr().is_terminal() && !rows_are_on_the_terminal;
+        Progress { total: total.filter(|&total| wanted && total > Self::LONG), next: 0, shown: false }
+    }
+
+    /// `read` bytes are read.
+    pub fn at(&mut self, read: u64) {
+        let Some(total) = self.total.filter(|_| read >= self.next) else { return };
+        self.next = read + total / 100;
+        self.shown = true;
+        let _ = write!(io::stderr(), "\r{:3} % of {} MiB", (100 * read / total).min(100), total >> 20);
+    }
+
+    /// The run is over: the line is cleared.
+    pub fn done(&mut self) {
+        if self.shown {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}

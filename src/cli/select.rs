@@ -1,0 +1,88 @@
+//! Options that several subcommands share: which connections, and the bounds on memory.
+
+use clap::Args;
+
+use crate::pipeline;
+use crate::rtmp::decoder;
+use crate::session;
+use crate::tcp::ConnectionId;
+
+/// Which connections to look at.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Selection")]
+pub struct Connections {
+    /// Only TCP connection N (Wireshark's tcp.stream)
+    #[arg(long, value_name = "N")]
+    pub stream: Option<u32>,
+
+    /// Only connections on PORT, taken for RTMP whatever they look like (repeatable)
+    #[arg(long, value_name = "PORT")]
+    pub port: Vec<u16>,
+
+    /// Take connections on PORT for RTMP whatever they look like, besides those found by content (repeatable)
+    #[arg(long, value_name = "tcp:PORT", value_parser = tcp_port)]
+    pub decode_as: Vec<u16>,
+}
+
+/// Bounds against hostile and damaged input.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct Bounds {
+    /// Bytes that the open messages of one direction may hold
+    #[arg(long, value_name = "BYTES", default_value_t = decoder::Options::default().open_bytes)]
+    max_open_bytes: usize,
+
+    /// Chunk streams that one direction may use
+    #[arg(long, value_name = "N", default_value_t = decoder::Options::default().chunk_streams)]
+    max_chunk_streams: usize,
+
+    /// Bytes of one direction that may wait behind a hole
+    #[arg(long, value_name = "BYTES", default_value_t = crate::tcp::Limits::default().out_of_order_bytes)]
+    max_waiting_bytes: usize,
+
+    /// Bytes of all directions that may wait behind holes
+    #[arg(long, value_name = "BYTES", default_value_t = crate::tcp::Limits::default().total_out_of_order_bytes)]
+    max_total_waiting_bytes: usize,
+
+    /// Bytes of IP fragments that may wait for others
+    #[arg(long, value_name = "BYTES", default_value_t = crate::packet::Limits::default().fragment_bytes)]
+    max_fragment_bytes: usize,
+
+    /// How many bytes may come out of one compressed byte
+    #[arg(long, value_name = "N", default_value_t = crate::capture::Limits::default().expansion)]
+    max_expansion: u64,
+}
+
+impl Connections {
+    /// The session layer's options, for decoders that keep `media_prefix` bytes of each media body.
+    pub fn options(&self, bounds: &Bounds, media_prefix: u32) -> session::Options {
+        session::Options {
+            forced_ports: self.port.iter().chain(&self.decode_as).copied().collect(),
+            only: self.stream.map(ConnectionId),
+            only_ports: self.port.clone(),
+            decoder: decoder::Options {
+                media_prefix,
+                open_bytes: bounds.max_open_bytes,
+                chunk_streams: bounds.max_chunk_streams,
+            },
+            ..session::Options::default()
+        }
+    }
+}
+
+impl Bounds {
+    /// The bounds of the layers below the sessions.
+    pub fn limits(&self) -> pipeline::Limits {
+        let mut limits = pipeline::Limits::default();
+        limits.capture.expansion = self.max_expansion;
+        limits.packet.fragment_bytes = self.max_fragment_bytes;
+        limits.tcp.out_of_order_bytes = self.max_waiting_bytes;
+        limits.tcp.total_out_of_order_bytes = self.max_total_waiting_bytes;
+        limits
+    }
+}
+
+fn tcp_port(text: &str) -> Result<u16, String> {
+    let port = text.strip_prefix("tcp:").ok_or("write it as tcp:PORT, e.g. tcp:19350")?;
+    port.parse().map_err(|_| format!("'{port}' is no port: a number from 0 to 65535 is"))
+}

@@ -1,0 +1,77 @@
+//! `rtmp-inspect streams`.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use crate::streams::{FORMAT_VERSION, Stream, Streams};
+use crate::view;
+
+use super::EXIT_OK;
+use super::input::{CapturePath, Input};
+use super::output::{Output, complain};
+use super::select::{Bounds, Connections};
+
+/// What `streams` was asked for.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    capture: CapturePath,
+
+    /// How to print the connections
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+
+    #[command(flatten)]
+    connections: Connections,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table and notes, for reading
+    Text,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Jsonl,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format_version: u32,
+    streams: &'a [Stream],
+}
+
+/// Bytes of media bodies that telling one message from another needs.
+const MEDIA_PREFIX: u32 = 64;
+
+/// Runs it.
+pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let session_options = options.connections.options(&options.bounds, MEDIA_PREFIX);
+    let mut input = Input::open(&options.capture.path, &options.bounds)?;
+    let (observer, totals) = input.run(&options.bounds, session_options, Streams::default(), false, || true)?;
+    let streams = observer.into_streams();
+    match options.format {
+        Format::Text if streams.is_empty() => {}
+        Format::Text => output.write_all(view::streams::streams(&streams, output.layout()).as_bytes())?,
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *output, &Report { format_version: FORMAT_VERSION, streams: &streams })?;
+            output.write_all(b"\n")?;
+        }
+        Format::Jsonl => {
+            for stream in &streams {
+                serde_json::to_writer(&mut *output, stream)?;
+                output.write_all(b"\n")?;
+            }
+        }
+    }
+    if streams.is_empty() {
+        let frames = totals.frames;
+        complain("note", &format!("no TCP connection in {}: its {frames} frames hold none that was asked for", input.name()));
+    }
+    Ok(EXIT_OK)
+}

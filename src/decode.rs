@@ -1,0 +1,360 @@
+//! The list of everything in a capture's sessions: one [`Row`] for each message, part of a handshake,
+//! gap, and stretch of bytes that could not be decoded.
+//!
+//! Takes the events of [`crate::session`], gives rows in the order in which they complete. A row is
+//! what a list, a CSV or a JSON Lines file shows; how it looks there is the view's business.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::origin::{FrameNo, Source, Time};
+use crate::rtmp::body::{self, Body};
+use crate::rtmp::handshake::Part;
+use crate::rtmp::message::{Ending, Message};
+use crate::rtmp::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId, summary};
+use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer};
+use crate::tcp::{Connection, ConnectionId, GapReason};
+
+/// The version of the rows' format. It changes when a key changes its meaning or goes away.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// One line of the list. Serialized, it is one object of the row format.
+#[derive(Debug, Serialize)]
+pub struct Row<'a> {
+    /// What the row is.
+    pub kind: &'static str,
+    /// The frame that holds its last byte; for a gap, the frame at which it was noticed.
+    pub frame: FrameNo,
+    /// The frame that holds its first byte.
+    pub first_frame: FrameNo,
+    /// The time of `frame`.
+    #[serde(serialize_with = "as_text")]
+    pub time: Time,
+    /// The connection.
+    pub tcp_stream: ConnectionId,
+    /// Which way it travelled.
+    pub direction: Direction,
+    /// The sender.
+    #[serde(serialize_with = "as_text")]
+    pub src: SocketAddr,
+    /// The receiver.
+    #[serde(serialize_with = "as_text")]
+    pub dst: SocketAddr,
+    /// Offset of its first byte in the direction's stream.
+    pub offset: u64,
+    /// The summary in Wireshark's words.
+    pub info: String,
+    /// What Wireshark does not say.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub defects: Vec<Defect>,
+    /// What only this kind of row has.
+    #[serde(flatten)]
+    pub what: What<'a>,
+}
+
+/// What only one kind of row has.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum What<'a> {
+    /// A message.
+    Message(Box<MessageRow<'a>>),
+    /// A part of the handshake.
+    Handshake(HandshakeRow),
+    /// Bytes that were not captured.
+    Gap {
+        /// How many.
+        length: u64,
+        /// How it is known.
+        reason: GapReason,
+    },
+    /// Bytes that could not be decoded.
+    Undecoded {
+        /// How many, with the holes between them.
+        length: u64,
+    },
+}
+
+/// A message's own columns.
+#[derive(Debug, Serialize)]
+pub struct MessageRow<'a> {
+    /// The chunk stream.
+    pub csid: ChunkStreamId,
+    /// The format of its first chunk header.
+    pub fmt: u8,
+    /// Absolute time in ms, if it is known.
+    pub timestamp: Option<u32>,
+    /// The delta that led to it, for fmt 1 to 3.
+    pub timestamp_delta: Option<u32>,
+    /// Length of the body in bytes, as its header has it.
+    pub length: u32,
+    /// The type's number.
+    pub type_id: MessageTypeId,
+    /// The type's name.
+    pub r#type: String,
+    /// The message stream, if it is known.
+    pub message_stream_id: Option<MessageStreamId>,
+    /// How many chunks it came in.
+    pub chunks: usize,
+    /// Whether every byte of it was captured.
+    pub complete: bool,
+    /// How it ended, if it is not complete.
+    #[serde(skip_serializing_if = "is_complete")]
+    pub ending: Ending,
+    /// How many bytes of the body were captured, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captured: Option<u32>,
+    /// What the body says.
+    pub body: Body<'a>,
+    /// SHA-256 of the body, if asked for and the body is complete.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_hex")]
+    pub body_sha256: Option<[u8; 32]>,
+    /// The body's bytes, if asked for.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_hex")]
+    pub body_hex: Option<&'a [u8]>,
+    /// The message itself, for views that show its bytes.
+    #[serde(skip)]
+    pub message: &'a Message,
+}
+
+/// A handshake part's own columns.
+#[derive(Debug, Serialize)]
+pub struct HandshakeRow {
+    /// Which part.
+    pub part: Part,
+    /// Its length in bytes.
+    pub length: usize,
+    /// Whether all of it was captured.
+    pub complete: bool,
+    /// What it says.
+    #[serde(flatten)]
+    pub facts: HandshakeFacts,
+}
+
+/// Which rows are wanted, and what is to be in them.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only this direction.
+    pub direction: Option<Direction>,
+    /// Only messages of these types, if there are any here.
+    pub types: Vec<MessageTypeId>,
+    /// With the SHA-256 of the bodies.
+    pub hash: bool,
+    /// With the bytes of the bodies.
+    pub hex: bool,
+}
+
+impl Selection {
+    /// How many of a media body's first bytes the rows need.
+    pub fn media_prefix(&self) -> u32 {
+        // A sequence header with its parameter sets fits; pictures and sound do not have to.
+        const ENOUGH_FOR_A_LIST: u32 = 2048;
+        if self.hash || self.hex { u32::MAX } else { ENOUGH_FOR_A_LIST }
+    }
+
+    fn wants(&self, event: &Event<'_>) -> bool {
+        self.direction.is_none_or(|direction| direction == event.direction)
+            && (self.types.is_empty()
+                || matches!(event.kind, Kind::Message(message) if self.types.contains(&message.header.type_id)))
+    }
+}
+
+/// Makes rows of events and hands them on.
+pub struct Rows<F> {
+    selection: Selection,
+    emit: F,
+}
+
+impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
+    /// Rows of what `selection` wants, handed to `emit` together with the event they were made from.
+    pub fn new(selection: Selection, emit: F) -> Self {
+        Rows { selection, emit }
+    }
+}
+
+impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
+    fn event(&mut self, event: &Event<'_>) {
+        if self.selection.wants(event) {
+            (self.emit)(&Row::new(event, &self.selection), event);
+        }
+    }
+
+    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+}
+
+impl<'a> Row<'a> {
+    fn new(event: &Event<'a>, selection: &Selection) -> Row<'a> {
+        let (src, dst) = event.addresses();
+        let (start, end) = match &event.kind {
+            Kind::Handshake(part, _) => (part.range.start, part.range.end),
+            Kind::Message(message) => (message.start(), message.end()),
+            Kind::Gap(gap) => (gap.offset, gap.offset + gap.len),
+            Kind::Undecoded { range, .. } => (range.start, range.end),
+        };
+        let (first, last) = match &event.kind {
+            Kind::Gap(gap) => ((gap.frame, gap.time), (gap.frame, gap.time)),
+            _ => frames(event, start, end),
+        };
+        let mut row = Row {
+            kind: "message",
+            frame: last.0,
+            first_frame: first.0,
+            time: last.1,
+            tcp_stream: event.connection.id,
+            direction: event.direction,
+            src,
+            dst,
+            offset: start,
+            info: String::new(),
+            detail: String::new(),
+            defects: Vec::new(),
+            what: What::Undecoded { length: end - start },
+        };
+        match &event.kind {
+            Kind::Message(message) => row.fill_message(message, selection),
+            Kind::Handshake(part, facts) => {
+                row.kind = "handshake";
+                row.info = format!("Handshake {}", part.part);
+                row.detail = handshake_detail(part.part, facts);
+                if !part.complete {
+                    row.defects.push(Defect {
+                        code: "handshake-incomplete",
+                        offset: start,
+                        message: format!(
+                            "not all of the {} bytes of {} were captured",
+                            part.part.len(),
+                            part.part
+                        ),
+                    });
+                }
+                let length = part.bytes.len();
+                row.what =
+                    What::Handshake(HandshakeRow { part: part.part, length, complete: part.complete, facts: *facts });
+            }
+            Kind::Gap(gap) => {
+                row.kind = "gap";
+                row.info = format!("{} bytes not captured", gap.len);
+                row.detail = gap_detail(gap.reason).to_owned();
+                row.what = What::Gap { length: gap.len, reason: gap.reason };
+            }
+            Kind::Undecoded { why, .. } => {
+                row.kind = "undecoded";
+                row.info = format!("{} bytes not decoded", end - start);
+                row.defects.push(why.clone());
+            }
+        }
+        row
+    }
+
+    fn fill_message(&mut self, message: &'a Message, selection: &Selection) {
+        let header = message.header;
+        let decoded = body::decode(header.type_id, decodable(message), header.length, &mut ());
+        self.info = summary::info(header.type_id, &decoded.body);
+        self.detail = summary::detail(header.type_id, &decoded.body);
+        self.defects = message.defects.clone();
+        self.defects.extend(decoded.defects);
+        let complete = message.is_complete();
+        if !complete {
+            self.defects.push(ending_defect(message));
+        }
+        self.what = What::Message(Box::new(MessageRow {
+            csid: message.csid,
+            fmt: message.fmt,
+            timestamp: header.timestamp,
+            timestamp_delta: header.timestamp_delta,
+            length: header.length,
+            type_id: header.type_id,
+            r#type: header.type_id.name(),
+            message_stream_id: header.message_stream_id,
+            chunks: message.chunks.len(),
+            complete,
+            ending: message.ending,
+            captured: (!complete).then(|| message.captured()),
+            body: decoded.body,
+            body_sha256: (selection.hash && complete).then(|| Sha256::digest(&message.body).into()),
+            body_hex: selection.hex.then_some(&message.body[..]),
+            message,
+        }));
+    }
+}
+
+/// The bytes of a body up to its first hole: what stands behind a hole is not decoded as if it followed.
+pub fn decodable(message: &Message) -> &[u8] {
+    let end = message.holes.first().map_or(usize::MAX, |hole| hole.start as usize);
+    &message.body[..message.body.len().min(end)]
+}
+
+/// Frame and time of the first and of the last captured byte in a range of the stream.
+fn frames(event: &Event<'_>, start: u64, end: u64) -> ((FrameNo, Time), (FrameNo, Time)) {
+    let place = |source: Source| (source.packet, source.time);
+    let first = event.sources.resolve(start..end).next().map(|run| place(run.from));
+    let last = match event.sources.at(end.saturating_sub(1)) {
+        Some(source) => Some(place(source)),
+        // It ends in a hole.
+        None => event.sources.resolve(start..end).last().map(|run| place(run.from)),
+    };
+    let unknown = (event.connection.last.frame, event.connection.last.time);
+    (first.unwrap_or(unknown), last.or(first).unwrap_or(unknown))
+}
+
+fn ending_defect(message: &Message) -> Defect {
+    let (captured, length) = (message.captured(), message.header.length);
+    let (code, what) = match message.ending {
+        Ending::Aborted => ("aborted", "the sender gave the message up with Abort Message"),
+        Ending::Abandoned => ("abandoned", "another message begins on its chunk stream before it is whole"),
+        Ending::Missing => ("bytes-missing", "bytes of the message are not in the capture"),
+        Ending::Cut => ("cut", "the data ends inside the message"),
+        Ending::Complete => ("complete", "the message is whole"),
+    };
+    Defect { code, offset: message.end(), message: format!("{what}: {captured} of {length} bytes are here") }
+}
+
+fn handshake_detail(part: Part, facts: &HandshakeFacts) -> String {
+    let mut said = Vec::new();
+    if let Some(version) = facts.version {
+        said.push(format!("version {version}"));
+    }
+    if let Some(scheme) = facts.scheme {
+        said.push(scheme.to_string());
+    }
+    if let Some([a, b, c, d]) = facts.software.filter(|software| *software != [0; 4]) {
+        said.push(format!("software {a}.{b}.{c}.{d}"));
+    }
+    let (answer, block) = if part == Part::C2 { ("C2", "S1") } else { ("S2", "C1") };
+    match (facts.echo_ok, facts.signature_ok) {
+        (Some(true), _) => said.push(format!("{answer} echoes {block}")),
+        (_, Some(true)) => said.push(format!("{answer} signs {block}")),
+        (Some(false), _) => said.push(format!("{answer} neither echoes nor signs {block}")),
+        _ => {}
+    }
+    said.join(", ")
+}
+
+fn gap_detail(reason: GapReason) -> &'static str {
+    match reason {
+        GapReason::Snaplen => "cut off by the snap length (tcpdump -s 0 keeps all)",
+        GapReason::Acknowledged => "the receiver acknowledged them, so they were sent and are missing in the capture",
+        GapReason::BufferFull => "too much waits behind the hole",
+        GapReason::End => "still missing at the end",
+    }
+}
+
+fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
+fn as_hex<T: AsRef<[u8]>, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(bytes) => hex::serde::serialize(bytes, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn is_complete(ending: &Ending) -> bool {
+    *ending == Ending::Complete
+}

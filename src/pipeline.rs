@@ -1,0 +1,89 @@
+//! The one loop: frames in, events out.
+//!
+//! Takes an opened capture and somewhere to send the events, drives the layers in order. It neither
+//! opens files nor prints: warnings and progress go to the caller.
+
+use crate::capture::{self, Capture};
+use crate::origin::Time;
+use crate::packet::{self, Outcome, Slicer};
+use crate::session::{self, Observer, Sessions};
+use crate::tcp::{self, Tracker};
+
+/// The bounds that hostile or damaged input meets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// For reading the file.
+    pub capture: capture::Limits,
+    /// For joining IP fragments.
+    pub packet: packet::Limits,
+    /// For reassembly.
+    pub tcp: tcp::Limits,
+}
+
+/// What the caller is told on the way.
+pub trait Watch {
+    /// Something about the file that the user should know.
+    fn warning(&mut self, warning: Warning);
+    /// Called after each frame; false stops the run.
+    fn go_on(&mut self, capture: &Capture) -> bool;
+}
+
+/// Something the user should know that is no row.
+#[derive(Debug)]
+pub enum Warning {
+    /// About the file.
+    Capture(capture::Warning),
+    /// About a frame's headers.
+    Packet(packet::Skip),
+}
+
+/// What the run saw.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Totals {
+    /// Frames in the capture.
+    pub frames: u64,
+    /// What became of them.
+    pub packets: packet::Counts,
+    /// The time of the first frame.
+    pub first: Option<Time>,
+    /// Whether the caller stopped the run before the capture's end.
+    pub stopped: bool,
+}
+
+/// Reads `capture` to its end, or until the caller has enough, and sends what its sessions hold to `observer`.
+pub fn run<O: Observer>(
+    capture: &mut Capture,
+    limits: Limits,
+    options: session::Options,
+    observer: O,
+    watch: &mut impl Watch,
+) -> Result<(O, Totals), capture::Error> {
+    let mut slicer = Slicer::new(limits.packet);
+    let mut tracker = Tracker::new(limits.tcp);
+    let mut sessions = Sessions::new(options, observer);
+    let mut totals = Totals::default();
+    loop {
+        match capture.next()? {
+            None => break,
+            Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),
+            Some(capture::Event::Secrets(_)) => {}
+            Some(capture::Event::Frame(frame)) => {
+                totals.first.get_or_insert(frame.time);
+                match slicer.segment(&frame) {
+                    Outcome::Segment(segment) => tracker.push(&segment, &mut sessions),
+                    Outcome::Skipped(skip) => watch.warning(Warning::Packet(skip)),
+                }
+            }
+        }
+        if !watch.go_on(capture) {
+            totals.stopped = true;
+            break;
+        }
+    }
+    if !totals.stopped {
+        tracker.finish(&mut sessions);
+    }
+    totals.frames = capture.frames();
+    totals.packets = slicer.counts();
+    Ok((sessions.into_observer(), totals))
+}

@@ -1,0 +1,489 @@
+//! One direction: from bytes to handshake parts and messages.
+//!
+//! Takes the direction's bytes in order, and the holes in them; gives [`Event`]s as soon as they are
+//! whole. Owns the loop *header → payload → apply Set Chunk Size and Abort → next header*, so that
+//! nobody can forget a step of it. What it gives does not depend on how the bytes were cut into pieces.
+//!
+//! ```text
+//! Handshake ──all parts──▶ Chunks ⇄ Payload          Encrypted (RTMPE: nothing more to decode)
+//!                           │  ▲
+//!       hole, or no header  ▼  │ enough evidence (super::search)
+//!                           Lost
+//! ```
+
+mod choices;
+mod lost;
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use rustc_hash::FxBuildHasher;
+
+use crate::origin::{Source, SourceMap};
+
+use super::chunk::ChunkHeader;
+use super::chunk_stream::ChunkStream;
+use super::handshake::{self, Part};
+use super::message::{Chunk, Ending, Message};
+use super::search::{self, Size};
+use super::{ChunkStreamId, Defect, MessageTypeId};
+use choices::{Choice, Reading};
+use lost::{Lost, Torn};
+
+/// What a caller may choose.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many of the first bytes of audio, video and aggregate bodies are kept. Other bodies are kept whole.
+    pub media_prefix: u32,
+    /// How many bytes all open messages of a direction may hold together.
+    pub open_bytes: usize,
+    /// How many chunk streams a direction may use.
+    pub chunk_streams: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { media_prefix: u32::MAX, open_bytes: 64 << 20, chunk_streams: 8192 }
+    }
+}
+
+/// Something found in the direction's bytes.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A part of the handshake.
+    Handshake(HandshakePart<'a>),
+    /// A message, whole or not.
+    Message(&'a Message),
+    /// Bytes that could not be decoded.
+    Undecoded(Undecoded),
+}
+
+/// A part of the handshake.
+#[derive(Debug)]
+pub struct HandshakePart<'a> {
+    /// Which one.
+    pub part: Part,
+    /// Its offsets in the direction's stream.
+    pub range: Range<u64>,
+    /// Its bytes; zero where they were not captured; fewer than the part has if the data ended.
+    pub bytes: &'a [u8],
+    /// Whether all of it was captured.
+    pub complete: bool,
+}
+
+/// Bytes that could not be decoded, and why.
+#[derive(Debug)]
+pub struct Undecoded {
+    /// Their offsets in the direction's stream; holes in them are told of apart.
+    pub range: Range<u64>,
+    /// What was wrong, and where decoding goes on.
+    pub why: Defect,
+}
+
+/// The decoder of one direction.
+#[derive(Debug)]
+pub struct Decoder {
+    options: Options,
+    /// Offset of the next byte that is not consumed: the first of `held`.
+    at: u64,
+    /// Bytes that wait for more: the start of a header, or what a search looks through.
+    held: Vec<u8>,
+    sources: SourceMap<Source>,
+    /// How many bytes the open messages hold.
+    open_bytes: usize,
+    /// How long `sources` may become before it is pruned.
+    prune_at: usize,
+    streams: HashMap<u32, ChunkStream, FxBuildHasher>,
+    size: Size,
+    clock: Option<u32>,
+    /// Whether the direction was seen from its handshake on.
+    origin_known: bool,
+    /// Why what is decoded rests on an assumption.
+    assumed: Option<Defect>,
+    /// A defect for the next message.
+    pending: Option<Defect>,
+    tolerated: Option<MessageTypeId>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Handshake { parts: &'static [Part], bytes: Vec<u8>, missing: bool },
+    Encrypted { from: u64 },
+    Chunks,
+    Payload { csid: ChunkStreamId, left: u32 },
+    Lost(Lost),
+}
+
+/// The chunk size until Set Chunk Size says otherwise (RTMP 1.0 5.4.1).
+const DEFAULT_CHUNK_SIZE: u32 = 128;
+
+enum Step {
+    /// So many bytes are consumed.
+    Used(usize),
+    /// Nothing can be said before there are more bytes.
+    Wait,
+}
+
+type Out<'o> = dyn FnMut(Event<'_>, &SourceMap<Source>) + 'o;
+
+impl Decoder {
+    /// A decoder for the client's direction from its first byte.
+    pub fn client(options: Options) -> Decoder {
+        Decoder::at_handshake(&[Part::C0C1, Part::C2], options)
+    }
+
+    /// A decoder for the server's direction from its first byte.
+    pub fn server(options: Options) -> Decoder {
+        Decoder::at_handshake(&[Part::S0S1S2], options)
+    }
+
+    /// A decoder for the rest of a client's direction whose first captured bytes are C2.
+    pub fn client_from_c2(options: Options) -> Decoder {
+        Decoder::at_handshake(&[Part::C2], options)
+    }
+
+    /// A decoder for a direction that is captured from somewhere in the middle.
+    pub fn midstream(options: Options) -> Decoder {
+        let why = Defect {
+            code: "capture-midstream",
+            offset: 0,
+            message: "the capture does not hold the start of this direction".to_owned(),
+        };
+        let mut decoder = Decoder::new(State::Chunks, options);
+        decoder.state = State::Lost(Lost::new(0, why, None));
+        decoder.size = Size::AtLeast(DEFAULT_CHUNK_SIZE);
+        decoder.origin_known = false;
+        decoder
+    }
+
+    fn at_handshake(parts: &'static [Part], options: Options) -> Decoder {
+        Decoder::new(State::Handshake { parts, bytes: Vec::new(), missing: false }, options)
+    }
+
+    fn new(state: State, options: Options) -> Decoder {
+        Decoder {
+            options,
+            at: 0,
+            held: Vec::new(),
+            sources: SourceMap::default(),
+            open_bytes: 0,
+            prune_at: 64,
+            streams: HashMap::default(),
+            size: Size::Known(DEFAULT_CHUNK_SIZE),
+            clock: None,
+            origin_known: true,
+            assumed: None,
+            pending: None,
+            tolerated: None,
+            state,
+        }
+    }
+
+    /// The chunk size in force, if it is known.
+    pub fn chunk_size(&self) -> Option<u32> {
+        match self.size {
+            Size::Known(size) => Some(size),
+            Size::AtLeast(_) => None,
+        }
+    }
+
+    /// Takes the bytes at `offset`, which must continue what came before. `sources` says where they
+    /// stand in the capture: (offset in `bytes`, source), ascending from 0.
+    pub fn push(&mut self, offset: u64, bytes: &[u8], sources: &[(u32, Source)], out: &mut Out<'_>) {
+        for (i, &(start, source)) in sources.iter().enumerate() {
+            let end = sources.get(i + 1).map_or(bytes.len() as u64, |next| next.0.into());
+            self.sources.push(offset + u64::from(start), end - u64::from(start), source);
+        }
+        if self.held.is_empty() {
+            self.at = offset;
+            let used = self.consume(bytes, false, out);
+            self.held.extend_from_slice(&bytes[used..]);
+        } else {
+            self.held.extend_from_slice(bytes);
+            self.consume_held(false, out);
+        }
+        self.prune();
+    }
+
+    /// Takes note that the `len` bytes at `offset` were not captured.
+    pub fn gap(&mut self, offset: u64, len: u64, out: &mut Out<'_>) {
+        self.settle(offset, out);
+        let end = offset + len;
+        match &mut self.state {
+            State::Handshake { .. } => self.gap_in_handshake(len, out),
+            State::Encrypted { .. } => {}
+            State::Payload { csid, left } if len <= u64::from(*left) => {
+                let (csid, left) = (*csid, *left - len as u32);
+                if let Some(stream) = self.streams.get_mut(&csid.0) {
+                    stream.add_hole(len as u32);
+                    stream.message.ending = Ending::Missing;
+                }
+                self.state = State::Payload { csid, left };
+                self.at = end;
+                self.end_of_chunk(out);
+            }
+            // Unless it is all one hole, what lies between is not worth another guess.
+            State::Lost(lost) => self.state = State::Lost(Lost::new(lost.from, lost.why.clone(), None)),
+            State::Payload { csid, left } => {
+                let torn = Torn { csid: *csid, chunk_end: self.at + u64::from(*left), hole: offset..end };
+                self.lose(gap_defect(offset, len), end, Some(torn));
+            }
+            State::Chunks => self.lose(gap_defect(offset, len), end, None),
+        }
+        self.at = end;
+        self.prune();
+    }
+
+    /// Takes note that nothing more comes: what is open is given as it is.
+    pub fn finish(&mut self, out: &mut Out<'_>) {
+        self.settle(self.at + self.held.len() as u64, out);
+        match std::mem::replace(&mut self.state, State::Chunks) {
+            State::Handshake { parts, bytes, .. } if !bytes.is_empty() => {
+                let range = self.at - bytes.len() as u64..self.at;
+                out(Event::Handshake(HandshakePart { part: parts[0], range, bytes: &bytes, complete: false }), &self.sources);
+            }
+            State::Encrypted { from } if from < self.at => {
+                let why = Defect {
+                    code: "rtmpe",
+                    offset: from,
+                    message: "encrypted: the handshake announced RTMPE".to_owned(),
+                };
+                out(Event::Undecoded(Undecoded { range: from..self.at, why }), &self.sources);
+            }
+            State::Lost(lost) => self.give_up(lost, None, out),
+            _ => {}
+        }
+        self.end_open_messages(Ending::Cut, out);
+        self.sources.clear();
+        self.held = Vec::new();
+    }
+
+    /// Decides all that waits for more bytes, as none follow before `offset`, where a hole begins or the data ends.
+    fn settle(&mut self, offset: u64, out: &mut Out<'_>) {
+        self.consume_held(true, out);
+        if self.held.is_empty() {
+            self.at = self.at.max(offset);
+            return;
+        }
+        let rest = self.at..self.at + self.held.len() as u64;
+        self.held.clear();
+        self.at = rest.end;
+        match self.state {
+            // What a search leaves is told of when the search ends.
+            State::Lost(_) => {}
+            _ => {
+                let why = Defect {
+                    code: "header-cut",
+                    offset: rest.start,
+                    message: format!("the data stops after {} bytes of a chunk header", rest.end - rest.start),
+                };
+                self.lose(why, rest.start, None);
+            }
+        }
+    }
+
+    fn consume_held(&mut self, at_end: bool, out: &mut Out<'_>) {
+        let mut held = std::mem::take(&mut self.held);
+        let used = self.consume(&held, at_end, out);
+        held.drain(..used);
+        self.held = held;
+    }
+
+    /// Decodes as much of `data` as can be; gives how many bytes are done with. `at_end`: nothing follows them.
+    fn consume(&mut self, data: &[u8], at_end: bool, out: &mut Out<'_>) -> usize {
+        let mut used = 0;
+        loop {
+            let rest = &data[used..];
+            let step = match &mut self.state {
+                State::Lost(_) => self.look(rest, at_end, out),
+                _ if rest.is_empty() => Step::Wait,
+                State::Handshake { .. } => self.handshake(rest, out),
+                State::Encrypted { .. } => Step::Used(rest.len()),
+                State::Chunks => self.header(rest, at_end, out),
+                State::Payload { .. } => self.payload(rest, out),
+            };
+            match step {
+                Step::Used(n) => used += n,
+                Step::Wait => return used,
+            }
+        }
+    }
+
+    fn handshake(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
+        let State::Handshake { parts, bytes, missing } = &mut self.state else { return Step::Wait };
+        let take = (parts[0].len() - bytes.len()).min(data.len());
+        bytes.extend_from_slice(&data[..take]);
+        self.at += take as u64;
+        if bytes.len() == parts[0].len() {
+            let range = self.at - bytes.len() as u64..self.at;
+            let part = HandshakePart { part: parts[0], range, bytes, complete: !*missing };
+            let encrypted = part.part != Part::C2 && handshake::is_encrypted(bytes[0]);
+            out(Event::Handshake(part), &self.sources);
+            self.state = match &parts[1..] {
+                [] => State::Chunks,
+                _ if encrypted => State::Encrypted { from: self.at },
+                rest => State::Handshake { parts: rest, bytes: Vec::new(), missing: false },
+            };
+            if encrypted {
+                self.state = State::Encrypted { from: self.at };
+            }
+        }
+        Step::Used(take)
+    }
+
+    fn gap_in_handshake(&mut self, mut len: u64, out: &mut Out<'_>) {
+        let gap = len;
+        let from = self.at;
+        while len > 0 {
+            let State::Handshake { parts, bytes, missing } = &mut self.state else {
+                self.lose(gap_defect(from, gap), from + gap, None);
+                return;
+            };
+            *missing = true;
+            let take = ((parts[0].len() - bytes.len()) as u64).min(len) as usize;
+            // The zeros stand for bytes that were not captured; the part is marked incomplete.
+            self.handshake(&vec![0; take], out);
+            len -= take as u64;
+        }
+    }
+
+    /// Reads one chunk header and begins or continues a message with it.
+    fn header(&mut self, data: &[u8], at_end: bool, out: &mut Out<'_>) -> Step {
+        let Some(Reading { header, continues, defect }) = self.read_header(data, at_end) else { return Step::Wait };
+        let csid = header.csid;
+        let known = self.streams.get(&csid.0).and_then(ChunkStream::known).unwrap_or_default();
+        let left = if continues { known.open } else { header.length.or(known.length).unwrap_or_default() };
+        if !continues {
+            match self.is_believable(&header, data, at_end) {
+                Choice::Wait => return Step::Wait,
+                Choice::Made(Ok(())) => {}
+                Choice::Made(Err(why)) => {
+                    self.lose(why, self.at, None);
+                    return Step::Used(0);
+                }
+            }
+        }
+        let Choice::Made(chunk_size) = self.chunk_size_for(&header, left, data, at_end) else { return Step::Wait };
+
+        if !continues {
+            self.begin(&header, out);
+        }
+        let len = usize::from(header.len);
+        let stream = self.streams.entry(csid.0).or_insert_with(|| ChunkStream::new(csid));
+        stream.add_chunk(self.at, header.fmt, &data[..len], chunk_size);
+        stream.message.defects.extend(defect);
+        self.open_bytes += len + size_of::<Chunk>();
+        self.state = State::Payload { csid, left: left.min(chunk_size) };
+        self.at += len as u64;
+        self.end_of_chunk(out);
+        Step::Used(len)
+    }
+
+    fn begin(&mut self, header: &ChunkHeader, out: &mut Out<'_>) {
+        self.end_open_message(header.csid, Ending::Abandoned, out);
+        let stream = self.streams.entry(header.csid.0).or_insert_with(|| ChunkStream::new(header.csid));
+        stream.begin(header, self.origin_known);
+        let type_id = stream.message.header.type_id;
+        stream.keep = if type_id.is_media() { self.options.media_prefix } else { u32::MAX };
+        self.clock = stream.timestamp().or(self.clock);
+        let assumed = self.assumed.iter().cloned();
+        let defects = self.pending.take().into_iter().chain(assumed).map(|defect| Defect { offset: self.at, ..defect });
+        stream.message.defects.extend(defects);
+    }
+
+    fn payload(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
+        let State::Payload { csid, left } = self.state else { return Step::Wait };
+        let take = data.len().min(left as usize);
+        if let Some(stream) = self.streams.get_mut(&csid.0) {
+            let before = stream.message.body.len();
+            stream.add_payload(&data[..take]);
+            self.open_bytes += stream.message.body.len() - before;
+            if self.open_bytes > self.options.open_bytes {
+                self.open_bytes -= stream.message.footprint();
+                stream.spill(Defect {
+                    code: "limit-open-bytes",
+                    offset: stream.message.start(),
+                    message: format!(
+                        "the open messages of this direction hold more than {} bytes: this one is counted, not kept",
+                        self.options.open_bytes
+                    ),
+                });
+            }
+        }
+        self.at += take as u64;
+        self.state = State::Payload { csid, left: left - take as u32 };
+        self.end_of_chunk(out);
+        Step::Used(take)
+    }
+
+    /// Goes on to the next header if the chunk is done; gives the message if it is.
+    fn end_of_chunk(&mut self, out: &mut Out<'_>) {
+        let State::Payload { csid, left: 0 } = self.state else { return };
+        self.state = State::Chunks;
+        if self.streams.get(&csid.0).is_some_and(|stream| stream.left() == 0) {
+            let ending = self.streams[&csid.0].message.ending;
+            self.end_open_message(csid, ending, out);
+            if ending == Ending::Complete {
+                self.apply(csid, out);
+            }
+        }
+    }
+
+    /// Does what a protocol control message asks for, before the next chunk is read.
+    fn apply(&mut self, csid: ChunkStreamId, out: &mut Out<'_>) {
+        let message = &self.streams[&csid.0].message;
+        let Some(&value) = message.body.first_chunk() else { return };
+        let value = u32::from_be_bytes(value);
+        match message.header.type_id {
+            // The highest bit is to be zero (RTMP 1.0 5.4.1). A size of 0 could carry nothing: peers keep the old one.
+            MessageTypeId::SET_CHUNK_SIZE => {
+                let size = value & 0x7fff_ffff;
+                if size > 0 {
+                    self.size = Size::Known(size.min(search::LARGEST));
+                }
+            }
+            MessageTypeId::ABORT => self.end_open_message(ChunkStreamId(value), Ending::Aborted, out),
+            _ => {}
+        }
+    }
+
+    fn end_open_message(&mut self, csid: ChunkStreamId, ending: Ending, out: &mut Out<'_>) {
+        let Some(stream) = self.streams.get_mut(&csid.0).filter(|stream| stream.is_open) else { return };
+        stream.is_open = false;
+        if stream.message.ending == Ending::Complete {
+            stream.message.ending = ending;
+        }
+        self.open_bytes = self.open_bytes.saturating_sub(stream.message.footprint());
+        out(Event::Message(&stream.message), &self.sources);
+    }
+
+    fn end_open_messages(&mut self, ending: Ending, out: &mut Out<'_>) {
+        let mut open: Vec<_> = self.streams.values().filter(|stream| stream.is_open).collect();
+        open.sort_by_key(|stream| stream.message.start());
+        let open: Vec<_> = open.into_iter().map(|stream| stream.message.csid).collect();
+        for csid in open {
+            self.end_open_message(csid, ending, out);
+        }
+    }
+
+    /// Forgets the sources of bytes that nothing open refers to any more.
+    fn prune(&mut self) {
+        if self.sources.len() < self.prune_at {
+            return;
+        }
+        let open = self.streams.values().filter(|stream| stream.is_open).map(|stream| stream.message.start());
+        let state = match &self.state {
+            State::Handshake { bytes, .. } => self.at - bytes.len() as u64,
+            State::Encrypted { from } => *from,
+            State::Lost(lost) => lost.from,
+            _ => self.at,
+        };
+        self.sources.forget_before(open.min().unwrap_or(u64::MAX).min(state));
+        self.prune_at = (2 * self.sources.len()).max(64);
+    }
+}
+
+fn gap_defect(offset: u64, len: u64) -> Defect {
+    Defect { code: "capture-gap", offset, message: format!("{len} bytes are missing in the capture") }
+}

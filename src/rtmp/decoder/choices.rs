@@ -1,0 +1,231 @@
+//! Where the bytes can be read in two ways: which one, and on what evidence.
+//!
+//! Each choice looks at a stretch of bytes whose length depends on the header alone, so that it comes
+//! out the same however the bytes arrive; it waits until the stretch is there or nothing follows.
+
+use crate::field::Reader;
+use crate::rtmp::chunk::ChunkHeader;
+use crate::rtmp::chunk_stream::ChunkStream;
+use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len};
+use crate::rtmp::{ChunkStreamId, Defect};
+
+use super::Decoder;
+
+/// The outcome of a choice, if there are bytes enough to make it.
+pub(super) enum Choice<T> {
+    Made(T),
+    Wait,
+}
+
+/// A header as it was read.
+pub(super) struct Reading {
+    pub header: ChunkHeader,
+    /// Whether it continues the open message of its chunk stream.
+    pub continues: bool,
+    pub defect: Option<Defect>,
+}
+
+/// How far a choice looks behind the chunk that it is about, in bytes.
+const BEYOND: usize = 4 << 10;
+/// No choice looks further than this.
+const FARTHEST: usize = 1 << 20;
+/// The evidence, in bits, that ends a look ahead.
+const CONVINCING: u32 = 24;
+/// So many bytes of a body say whether it can be what its header says.
+const BODY_START: usize = 16;
+
+impl Decoder {
+    /// Reads the header at the start of `data`. None: there are not bytes enough.
+    pub(super) fn read_header(&self, data: &[u8], at_end: bool) -> Option<Reading> {
+        let bare = ChunkHeader::read(&mut Reader::new(data, &mut ()), |_| false).ok()?;
+        let stream = self.streams.get(&bare.csid.0);
+        let is_open = stream.is_some_and(|stream| stream.is_open);
+        let reading = Reading { header: bare, continues: bare.fmt == 3 && is_open, defect: None };
+        match stream.and_then(|stream| stream.extended) {
+            Some(extended) if bare.fmt == 3 => self.read_type3_extended(reading, extended, data, at_end),
+            _ if bare.fmt < 3 && is_open => self.read_in_mid_message(reading, data, at_end),
+            _ => Some(reading),
+        }
+    }
+
+    /// A type-3 header of a message whose header has an extended timestamp. The specification repeats
+    /// it (RTMP 1.0 5.3.1.3), older senders do not; if the bytes repeat it, it is there.
+    fn read_type3_extended(&self, reading: Reading, extended: u32, data: &[u8], at_end: bool) -> Option<Reading> {
+        let basic = basic_len(data[0]);
+        let present = ChunkHeader { len: reading.header.len + 4, extended: Some(extended), ..reading.header };
+        match data.get(basic..basic + 4) {
+            Some(bytes) if bytes == extended.to_be_bytes() => return Some(Reading { header: present, ..reading }),
+            None if !at_end => return None,
+            _ => {}
+        }
+        // The bytes are something else: other bytes of payload, or another timestamp.
+        let known = self.known(reading.header.csid).unwrap_or_default();
+        let left = if reading.continues { known.open } else { known.length.unwrap_or_default() };
+        let payload = self.payload_of(left);
+        let window = self.window(data, basic + 4 + payload, at_end)?;
+        let after = Known { open: left - payload as u32, ..known };
+        let walk = |at| self.walk_from(window, at, (payload, reading.header.csid, after), false).verdict;
+        if walk(basic) == Verdict::Refuted && walk(basic + 4) != Verdict::Refuted {
+            let read = ChunkHeader::read(&mut Reader::new(data, &mut ()), |_| true).ok();
+            return Some(Reading { header: read.unwrap_or(reading.header), ..reading });
+        }
+        let defect = Defect {
+            code: "type3-ext-missing",
+            offset: self.at,
+            message: format!(
+                "this type-3 chunk does not repeat the extended timestamp {extended} of its message's header, \
+                 as RTMP 1.0 5.3.1.3 asks"
+            ),
+        };
+        Some(Reading { defect: Some(defect), ..reading })
+    }
+
+    /// A header with fields while a message is open on its chunk stream: it gives the message up and
+    /// begins another, unless only reading it as the message's next chunk leads on to the next header.
+    fn read_in_mid_message(&self, reading: Reading, data: &[u8], at_end: bool) -> Option<Reading> {
+        let header = &reading.header;
+        let known = self.known(header.csid).unwrap_or_default();
+        let (length, type_id) = (header.length.or(known.length)?, header.type_id.or(known.type_id)?);
+        if known.length != Some(length) || known.type_id != Some(type_id) {
+            return Some(reading);
+        }
+        let at = usize::from(header.len);
+        let (as_new, as_next) = (self.payload_of(length), self.payload_of(known.open));
+        let window = self.window(data, at + as_new.max(as_next), at_end)?;
+        let walk = |payload: usize, left: u32| {
+            let after = Known { open: left - payload as u32, ..known };
+            self.walk_from(window, at, (payload, header.csid, after), true).verdict
+        };
+        if walk(as_new, length) != Verdict::Refuted || walk(as_next, known.open) == Verdict::Refuted {
+            return Some(reading);
+        }
+        let defect = Defect {
+            code: "fmt0-mid-message",
+            offset: self.at,
+            message: format!(
+                "a fmt {} header continues a message, where RTMP 1.0 5.3.1.2.4 has a type-3 chunk; taken as its next \
+                 chunk, since only then a header follows",
+                header.fmt
+            ),
+        };
+        Some(Reading { continues: true, defect: Some(defect), ..reading })
+    }
+
+    /// Whether a message can begin with this header.
+    pub(super) fn is_believable(&mut self, header: &ChunkHeader, data: &[u8], at_end: bool) -> Choice<Result<(), Defect>> {
+        let refuse = |code, message| Choice::Made(Err(Defect { code, offset: self.at, message }));
+        let stream = self.streams.get(&header.csid.0);
+        if header.fmt >= 2 && !stream.is_some_and(ChunkStream::has_header) {
+            return refuse(
+                "fmt-first-on-csid",
+                format!(
+                    "a fmt {} header on chunk stream {}, on which no header with length and type came before",
+                    header.fmt, header.csid
+                ),
+            );
+        }
+        if stream.is_none() && self.streams.len() >= self.options.chunk_streams {
+            return refuse("limit-chunk-streams", format!("more than {} chunk streams are in use", self.options.chunk_streams));
+        }
+        if header.fmt == 3 && stream.is_some_and(|stream| stream.is_torn) {
+            return refuse(
+                "continuation-unknown",
+                format!("a type-3 chunk on chunk stream {}: how much of its message was lost is not known", header.csid),
+            );
+        }
+        let known = self.known(header.csid).unwrap_or_default();
+        let (Some(length), Some(type_id)) = (header.length.or(known.length), header.type_id.or(known.type_id)) else {
+            return Choice::Made(Ok(()));
+        };
+        let len = usize::from(header.len);
+        let start = len + BODY_START.min(length as usize);
+        if data.len() < start && !at_end {
+            return Choice::Wait;
+        }
+        let guessed = header.fmt >= 2 && stream.is_some_and(|stream| stream.is_stale);
+        let body_start = &data[len..data.len().min(start)];
+        let known_before = stream.and_then(ChunkStream::known).map(|known| Known { open: 0, ..known });
+        if !guessed && self.walker(false).weigh(header, known_before, body_start).is_some() {
+            return Choice::Made(Ok(()));
+        }
+        // Unusual, as a sender's mistake may be, or nonsense: the next header tells.
+        let payload = self.payload_of(length);
+        let Some(window) = self.window(data, len + payload, at_end) else { return Choice::Wait };
+        let after = Known { length: Some(length), type_id: Some(type_id), open: length - payload as u32, ..known };
+        let tolerated = (!type_id.is_known()).then_some(type_id);
+        let walker = Walker { tolerated: tolerated.or(self.tolerated), ..self.walker(false) };
+        let start = Start { at: len, payload: Some((payload, header.csid, after)) };
+        let verdict = walker.walk(window, start, CONVINCING).verdict;
+        drop(walker);
+        if verdict == Verdict::Refuted {
+            return refuse(
+                "desync-unknown",
+                format!(
+                    "no chunk header: read as one it is fmt {}, chunk stream {}, {type_id}, {length} bytes, and no header \
+                     follows that",
+                    header.fmt, header.csid
+                ),
+            );
+        }
+        self.tolerated = tolerated.or(self.tolerated);
+        Choice::Made(Ok(()))
+    }
+
+    /// The chunk size in force for a chunk with `left` bytes of its message to come. If it is not known
+    /// and matters here, it is found out from where the type-3 headers stand.
+    pub(super) fn chunk_size_for(&mut self, header: &ChunkHeader, left: u32, data: &[u8], at_end: bool) -> Choice<u32> {
+        let longest = match self.size {
+            Size::Known(size) => return Choice::Made(size),
+            Size::AtLeast(longest) => longest,
+        };
+        if left <= longest {
+            return Choice::Made(longest);
+        }
+        let Some(window) = self.window(data, usize::from(header.len) + left as usize, at_end) else { return Choice::Wait };
+        let walk = self.walker(false).walk(window, Start { at: 0, payload: None }, CONVINCING);
+        self.size = match walk.size {
+            Size::Known(size) => Size::Known(size),
+            Size::AtLeast(longest) => Size::AtLeast(longest.max(left)),
+        };
+        self.assume_size();
+        Choice::Made(match self.size {
+            Size::Known(size) | Size::AtLeast(size) => size,
+        })
+    }
+
+    /// A walker with what is known now.
+    pub(super) fn walker(&self, loose: bool) -> Walker<impl Fn(ChunkStreamId) -> Option<Known> + '_> {
+        Walker {
+            known: |csid| self.known(csid),
+            size: self.size,
+            clock: self.clock,
+            tolerated: self.tolerated,
+            loose,
+        }
+    }
+
+    fn walk_from(&self, window: &[u8], at: usize, payload: (usize, ChunkStreamId, Known), loose: bool) -> Walk {
+        self.walker(loose).walk(window, Start { at, payload: Some(payload) }, CONVINCING)
+    }
+
+    fn known(&self, csid: ChunkStreamId) -> Option<Known> {
+        self.streams.get(&csid.0).and_then(ChunkStream::known)
+    }
+
+    /// How many of `left` bytes the next chunk carries.
+    fn payload_of(&self, left: u32) -> usize {
+        match self.size {
+            Size::Known(size) => left.min(size) as usize,
+            Size::AtLeast(_) => left as usize,
+        }
+    }
+
+    /// The stretch of `data` that a choice about a chunk of `chunk` bytes looks at. None: wait for it.
+    fn window<'d>(&self, data: &'d [u8], chunk: usize, at_end: bool) -> Option<&'d [u8]> {
+        let window = (chunk + BEYOND).min(FARTHEST);
+        match data.get(..window) {
+            None if at_end => Some(data),
+            window => window,
+        }
+    }
+}

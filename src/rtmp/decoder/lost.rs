@@ -1,0 +1,208 @@
+//! When it is not known where the next header stands: behind a hole, behind nonsense, or at a start
+//! in mid-stream.
+
+use std::ops::Range;
+
+use crate::rtmp::message::{Chunk, Ending};
+use crate::rtmp::search::{Found, Known, Size, Start, Verdict};
+use crate::rtmp::{ChunkStreamId, Defect};
+
+use super::{Decoder, Event, Out, State, Step, Undecoded};
+
+/// The search for the next header.
+#[derive(Debug)]
+pub(super) struct Lost {
+    /// First offset that is not decoded.
+    pub from: u64,
+    /// What went wrong there.
+    pub why: Defect,
+    /// The message that a hole cut, if that is what happened.
+    torn: Option<Torn>,
+    /// Offsets in the bytes since, that may still turn out right; and the first not looked at.
+    candidates: Vec<usize>,
+    next: usize,
+    /// How many bytes there must be for the next look. Looking only at fixed lengths makes the outcome
+    /// independent of how the bytes arrive.
+    look_at: usize,
+}
+
+/// A chunk that a hole begins in and does not end in.
+#[derive(Debug)]
+pub(super) struct Torn {
+    pub csid: ChunkStreamId,
+    /// Where its payload would end, as an offset in the stream.
+    pub chunk_end: u64,
+    pub hole: Range<u64>,
+}
+
+/// The first look, in bytes; each further one is at twice the length.
+const FIRST_LOOK: usize = 512;
+/// At most so many bytes are searched through at once; then the first half is given up.
+const LONGEST_LOOK: usize = 1 << 20;
+/// The evidence, in bits, for the one place where the next header stands if a hole held nothing but the
+/// rest of one message.
+const SINGLE_PLACE: u32 = 22;
+
+impl Lost {
+    pub fn new(from: u64, why: Defect, torn: Option<Torn>) -> Lost {
+        Lost { from, why, torn, candidates: Vec::new(), next: 0, look_at: FIRST_LOOK }
+    }
+}
+
+impl Decoder {
+    /// Begins the search for a header at offset `from`.
+    pub(super) fn lose(&mut self, why: Defect, from: u64, torn: Option<Torn>) {
+        self.state = State::Lost(Lost::new(from, why, torn));
+    }
+
+    /// Looks for a header in all the bytes since the search began or the last hole.
+    pub(super) fn look(&mut self, data: &[u8], at_end: bool, out: &mut Out<'_>) -> Step {
+        let State::Lost(lost) = &mut self.state else { return Step::Wait };
+        if data.len() < lost.look_at && !at_end {
+            return Step::Wait;
+        }
+        let look_at = lost.look_at;
+        let (mut candidates, next) = (std::mem::take(&mut lost.candidates), lost.next);
+        // Also at the end the fixed lengths come first, or the outcome would depend on the pieces.
+        let is_last = data.len() < look_at;
+        let seen = &data[..data.len().min(look_at)];
+        if seen.is_empty() {
+            return Step::Wait;
+        }
+        if let Some(used) = self.mend(seen, is_last) {
+            return Step::Used(used);
+        }
+        let found = self.walker(false).search(seen, &mut candidates, next, is_last);
+        if let Some(found) = found {
+            let State::Lost(lost) = std::mem::replace(&mut self.state, State::Chunks) else { return Step::Wait };
+            self.at += found.at as u64;
+            self.give_up(lost, Some(found), out);
+            return Step::Used(found.at);
+        }
+        let State::Lost(lost) = &mut self.state else { return Step::Wait };
+        lost.candidates = candidates;
+        lost.next = seen.len();
+        if is_last {
+            return Step::Wait;
+        }
+        if look_at < LONGEST_LOOK {
+            lost.look_at = 2 * look_at;
+            return if data.len() >= lost.look_at || at_end { Step::Used(0) } else { Step::Wait };
+        }
+        let half = LONGEST_LOOK / 2;
+        lost.candidates.retain(|&at| at >= half);
+        lost.candidates.iter_mut().for_each(|at| *at -= half);
+        lost.next -= half;
+        lost.torn = None;
+        self.at += half as u64;
+        Step::Used(half)
+    }
+
+    /// If the hole held nothing but the rest of one message, the next header stands at a place that can
+    /// be told, and evidence there joins the message again. Gives how many bytes of `data` are dealt with.
+    fn mend(&mut self, data: &[u8], at_end: bool) -> Option<usize> {
+        let State::Lost(Lost { torn: Some(torn), .. }) = &self.state else { return None };
+        let Size::Known(size) = self.size else { return None };
+        let (csid, hole) = (torn.csid, torn.hole.clone());
+        let stream = self.streams.get(&csid.0).filter(|stream| stream.is_open)?;
+        let header_len = super::search::basic_len_of(csid) + if stream.extended.is_some() { 4 } else { 0 };
+        let known = stream.known()?;
+
+        // Lay out the chunks that the hole swallowed.
+        let mut at = torn.chunk_end;
+        let mut left = known.open - (torn.chunk_end - hole.start) as u32;
+        let mut chunks = Vec::new();
+        while at < hole.end && left > 0 {
+            let payload = left.min(size);
+            chunks.push(Chunk { at, header_len, fmt: 3, payload, chunk_size: size });
+            at += u64::from(header_len) + u64::from(payload);
+            left -= payload;
+        }
+        if at < hole.end || chunks.last().is_some_and(|chunk| chunk.at + u64::from(header_len) > hole.end) {
+            return None;
+        }
+        let next = (at - hole.end) as usize;
+        let start = Start { at: next, payload: Some((0, csid, Known { open: left, ..known })) };
+        let walk = self.walker(false).walk(data, start, SINGLE_PLACE);
+        match walk.verdict {
+            Verdict::Accepted => {}
+            Verdict::Open if at_end && walk.bits >= SINGLE_PLACE => {}
+            Verdict::Open if !at_end => return None,
+            _ => {
+                if let State::Lost(lost) = &mut self.state {
+                    lost.torn = None;
+                }
+                return None;
+            }
+        }
+
+        let stream = self.streams.get_mut(&csid.0)?;
+        stream.message.ending = Ending::Missing;
+        stream.add_hole((torn_end(&self.state)? - hole.start) as u32);
+        let mut captured = 0;
+        for chunk in chunks {
+            // The header was not captured: zeros stand for it, and no source.
+            stream.add_chunk(chunk.at, 3, &vec![0; usize::from(header_len)], size);
+            let payload_at = chunk.at + u64::from(header_len);
+            let lost = hole.end.saturating_sub(payload_at).min(chunk.payload.into()) as u32;
+            stream.add_hole(lost);
+            captured = chunk.payload - lost;
+        }
+        self.state = State::Payload { csid, left: captured };
+        // With nothing of the last chunk to come, its end is dealt with by an empty payload.
+        Some(0)
+    }
+
+    /// Tells of the bytes that were not decoded, gives what was open as it is, and notes what can no
+    /// longer be relied on.
+    pub(super) fn give_up(&mut self, lost: Lost, found: Option<Found>, out: &mut Out<'_>) {
+        self.end_open_messages(Ending::Missing, out);
+        for stream in self.streams.values_mut() {
+            stream.is_stale = true;
+            stream.is_torn |= stream.left() > 0;
+        }
+        let midstream = lost.why.code == "capture-midstream";
+        let mut why = lost.why;
+        if let Some(found) = found {
+            if let Size::Known(_) = found.walk.size {
+                self.size = found.walk.size;
+            }
+            if midstream {
+                self.assume_size();
+            } else {
+                self.pending = Some(Defect {
+                    code: "resynchronised",
+                    offset: self.at,
+                    message: format!(
+                        "decoding goes on here by evidence: {} bits in {} chunk headers in a row",
+                        found.walk.bits, found.walk.headers
+                    ),
+                });
+            }
+            why.message = format!("{}; decoding goes on at offset {}", why.message, self.at);
+        }
+        if lost.from < self.at {
+            out(Event::Undecoded(Undecoded { range: lost.from..self.at, why }), &self.sources);
+        }
+    }
+
+    /// Notes on what assumption the chunks of a capture that begins in mid-stream are read.
+    pub(super) fn assume_size(&mut self) {
+        let size = match self.size {
+            Size::Known(size) => format!("chunk size {size} found from where the chunk headers stand"),
+            Size::AtLeast(longest) => format!("chunk size unknown, {longest} at least"),
+        };
+        self.assumed = Some(Defect {
+            code: "capture-midstream",
+            offset: self.at,
+            message: format!("the start of this direction was not captured; {size}"),
+        });
+    }
+}
+
+fn torn_end(state: &State) -> Option<u64> {
+    match state {
+        State::Lost(Lost { torn: Some(torn), .. }) => Some(torn.chunk_end),
+        _ => None,
+    }
+}

@@ -1,0 +1,395 @@
+//! How plausible it is that a chunk header stands at a given place, and where the next one stands.
+//!
+//! Used where the bytes themselves do not say: behind bytes that were not captured, at the start of a
+//! capture that begins in mid-stream (then the chunk size is found out as well), behind a header that
+//! cannot be right, and to choose between two readings of the same bytes.
+//!
+//! Takes bytes and what is known of the chunk streams, walks chunk headers from a place and adds up
+//! the evidence in bits: a field of `n` bits that has one of `2^k` plausible values is worth `n - k`.
+//! Nothing is decoded here, and nothing is remembered.
+
+use crate::field::Reader;
+
+use super::chunk::{ChunkHeader, EXTENDED};
+use super::{ChunkStreamId, MessageTypeId};
+
+/// What is known of a chunk stream.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Known {
+    pub length: Option<u32>,
+    pub type_id: Option<MessageTypeId>,
+    pub extended: Option<u32>,
+    /// First body byte of the last message: the tag byte of audio and video repeats.
+    pub first: Option<u8>,
+    /// Body bytes still to come of the open message.
+    pub open: u32,
+}
+
+/// The chunk size in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    Known(u32),
+    /// Not known; a message of this length was seen in one chunk.
+    AtLeast(u32),
+}
+
+/// The smallest chunk size that is looked for when it is not known: below the default of 128 senders
+/// do not go in practice.
+const SMALLEST: u32 = 64;
+
+/// A message has at most so many bytes, so a larger chunk size is the same as this one.
+pub(super) const LARGEST: u32 = 0xff_ffff;
+
+/// So many headers without enough evidence are evidence against it. This also bounds the work.
+const MOST_HEADERS: u32 = 64;
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    pub verdict: Verdict,
+    /// The evidence in bits.
+    pub bits: u32,
+    /// How many headers were read.
+    pub headers: u32,
+    /// The chunk size with which it holds.
+    pub size: Size,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// There is enough evidence.
+    Accepted,
+    /// Something cannot be.
+    Refuted,
+    /// The bytes ended before either.
+    Open,
+}
+
+/// A place from which chunks are walked, with what is taken as given there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    /// Offset in the data.
+    pub at: usize,
+    /// How many bytes of chunk payload come first, of which chunk stream, and what is known of it behind them.
+    pub payload: Option<(usize, ChunkStreamId, Known)>,
+}
+
+/// Where a search found headers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub at: usize,
+    pub walk: Walk,
+}
+
+/// The walker: what is known, and how much evidence is asked for.
+pub(super) struct Walker<K> {
+    /// What is known of a chunk stream.
+    pub known: K,
+    /// The chunk size in force.
+    pub size: Size,
+    /// The latest timestamp of the direction in ms.
+    pub clock: Option<u32>,
+    /// A type that is let pass though the specification does not know it.
+    pub tolerated: Option<MessageTypeId>,
+    /// Whether a header with fields may continue a message, which the specification forbids.
+    pub loose: bool,
+}
+
+impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
+    /// The first place in `data`, out of `candidates` and then all from `from` on, at which enough headers follow
+    /// one another. Places that may still turn out right are left in `candidates`.
+    pub fn search(&self, data: &[u8], candidates: &mut Vec<usize>, from: usize, at_end: bool) -> Option<Found> {
+        let need = 20 + (data.len().max(2) as u32).ilog2();
+        let mut open = Vec::new();
+        let mut found = None;
+        for at in candidates.drain(..).chain(from..data.len()) {
+            let walk = self.walk(data, Start { at, payload: None }, need);
+            let enough = match walk.verdict {
+                Verdict::Accepted => true,
+                // At the end there is no second header to wait for.
+                Verdict::Open => at_end && walk.bits >= need,
+                Verdict::Refuted => continue,
+            };
+            if enough {
+                found = Some(Found { at, walk });
+                break;
+            }
+            open.push(at);
+        }
+        *candidates = open;
+        found
+    }
+
+    /// Walks chunks from `start` until there are `need` bits of evidence in two headers at least, or a contradiction.
+    pub fn walk(&self, data: &[u8], start: Start, need: u32) -> Walk {
+        let mut changed = Vec::new();
+        let mut at = start.at;
+        if let Some((len, csid, known)) = start.payload {
+            changed.push((csid, known));
+            at += len;
+        }
+        self.go(data, at, self.size, &mut changed, need, Walk { verdict: Verdict::Open, bits: 0, headers: 0, size: self.size })
+    }
+
+    fn go(
+        &self,
+        data: &[u8],
+        mut at: usize,
+        mut size: Size,
+        changed: &mut Vec<(ChunkStreamId, Known)>,
+        need: u32,
+        mut walk: Walk,
+    ) -> Walk {
+        loop {
+            walk.size = size;
+            if walk.headers >= MOST_HEADERS {
+                return Walk { verdict: Verdict::Refuted, ..walk };
+            }
+            if walk.bits >= need && walk.headers >= 2 {
+                return Walk { verdict: Verdict::Accepted, ..walk };
+            }
+            let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) else { return walk };
+            let known = |csid| changed.iter().find(|(id, _)| *id == csid).map(|(_, known)| *known).or_else(|| (self.known)(csid));
+            let repeats = |csid| {
+                let extended = known(csid).and_then(|known| known.extended);
+                let basic = basic_len(rest[0]);
+                extended.is_some_and(|extended| rest.get(basic..basic + 4) == Some(&extended.to_be_bytes()[..]))
+            };
+            let Ok(header) = ChunkHeader::read(&mut Reader::new(rest, &mut ()), repeats) else { return walk };
+            let before = known(header.csid);
+            let payload = &rest[usize::from(header.len)..];
+            let Some(bits) = self.weigh(&header, before, payload) else {
+                return Walk { verdict: Verdict::Refuted, ..walk };
+            };
+            walk.bits += bits;
+            walk.headers += 1;
+
+            let mut after = before.unwrap_or_default();
+            let (Some(length), Some(type_id)) = (header.length.or(after.length), header.type_id.or(after.type_id)) else {
+                return Walk { verdict: Verdict::Refuted, ..walk };
+            };
+            if header.fmt < 3 {
+                after.extended = header.extended;
+            }
+            let left = if after.open > 0 { after.open } else { length };
+            if after.open == 0 {
+                after = Known { length: Some(length), type_id: Some(type_id), first: payload.first().copied(), ..after };
+            }
+            at += usize::from(header.len);
+            let take = match size {
+                Size::Known(size) => left.min(size),
+                Size::AtLeast(longest) if left <= longest => left,
+                Size::AtLeast(_) => {
+                    match self.split(data, at, header.csid, (after, left), changed, need, walk) {
+                        // In one piece, as far as can be seen: go on with that.
+                        None => {
+                            size = Size::AtLeast(left);
+                            left
+                        }
+                        Some(walk) => return walk,
+                    }
+                }
+            };
+            after.open = left - take;
+            set(changed, header.csid, after);
+            if let (MessageTypeId::SET_CHUNK_SIZE, Some(&value)) = (type_id, payload.first_chunk()) {
+                size = Size::Known(u32::from_be_bytes(value).clamp(1, LARGEST));
+            }
+            at += take as usize;
+        }
+    }
+
+    /// Tries every chunk size that would put a type-3 header into the `left` bytes from `at`. None if
+    /// none of them holds, so that the message seems to be in one piece.
+    #[allow(clippy::too_many_arguments)] // the state of one walk, handed on
+    fn split(
+        &self,
+        data: &[u8],
+        at: usize,
+        csid: ChunkStreamId,
+        (after, left): (Known, u32),
+        changed: &[(ChunkStreamId, Known)],
+        need: u32,
+        walk: Walk,
+    ) -> Option<Walk> {
+        // In one piece is the simplest reading: if a plausible header follows, that is it.
+        let mut whole = changed.to_vec();
+        set(&mut whole, csid, Known { open: 0, ..after });
+        let unsplit = self.go(data, at + left as usize, Size::AtLeast(left), &mut whole, need, walk);
+        if unsplit.verdict == Verdict::Accepted {
+            return Some(unsplit);
+        }
+        let mut best: Option<Walk> = None;
+        for size in SMALLEST..left {
+            let Some(&byte) = data.get(at + size as usize) else { break };
+            if byte != type3(csid) {
+                continue;
+            }
+            let mut tried = changed.to_vec();
+            set(&mut tried, csid, Known { open: left - size, ..after });
+            // The first type-3 header was looked for, so its eight bits are no evidence.
+            let bits = walk.bits.saturating_sub(8);
+            let result = self.go(data, at + size as usize, Size::Known(size), &mut tried, need, Walk { bits, ..walk });
+            match result.verdict {
+                Verdict::Accepted => return Some(result),
+                Verdict::Open if best.is_none_or(|best| best.bits < result.bits) => best = Some(result),
+                _ => {}
+            }
+        }
+        match unsplit.verdict {
+            Verdict::Open => best.filter(|best| best.bits > unsplit.bits).or(Some(unsplit)),
+            _ => Some(best.unwrap_or(unsplit)),
+        }
+    }
+
+    /// The evidence, in bits, that this is a header; None if it cannot be one here.
+    pub fn weigh(&self, header: &ChunkHeader, known: Option<Known>, payload: &[u8]) -> Option<u32> {
+        let open = known.is_some_and(|known| known.open > 0);
+        if header.csid.0 < 2 {
+            return None;
+        }
+        if header.fmt == 3 {
+            let repeated = if header.extended.is_some() { 24 } else { 0 };
+            if open {
+                return Some(8 + repeated);
+            }
+            let known = known?;
+            return Some(1 + repeated + body_bits(known.type_id?, known.length?, known.first, payload)?);
+        }
+        if open {
+            let same = known.is_some_and(|known| {
+                header.length.is_none_or(|length| known.length == Some(length))
+                    && header.type_id.is_none_or(|type_id| known.type_id == Some(type_id))
+            });
+            return (self.loose && same).then_some(8);
+        }
+        let time = header.time?;
+        if header.extended.is_some_and(|extended| extended < EXTENDED) {
+            return None;
+        }
+        let mut bits = if known.is_some() { 3 } else { 0 };
+        bits += match (header.fmt, self.clock) {
+            (0, Some(clock)) if time.abs_diff(clock) < 60_000 => 8,
+            (0, _) if time < 1 << 16 => 6,
+            (0, _) => 0,
+            _ if time < 1 << 10 => 12,
+            _ if time < 1 << 16 => 8,
+            _ if time < 600_000 => 4,
+            _ => return None,
+        };
+        let type_id = header.type_id.or(known?.type_id)?;
+        let length = header.length.or(known?.length)?;
+        if header.fmt < 2 {
+            if !type_id.is_known() && self.tolerated != Some(type_id) {
+                return None;
+            }
+            bits += if known.and_then(|known| known.type_id) == Some(type_id) { 8 } else { 4 };
+            bits += match length {
+                0..0x1_0000 => 8,
+                0x1_0000..0x10_0000 => 4,
+                _ => 0,
+            };
+        }
+        if let Some(stream) = header.message_stream_id {
+            // Little-endian it is small; big-endian, a known mistake, it is small in the other order.
+            bits += match stream.0.min(stream.0.swap_bytes()) {
+                0..16 => 24,
+                16..0x1_0000 => 12,
+                _ => return None,
+            };
+        }
+        Some(bits + body_bits(type_id, length, known.and_then(|known| known.first), payload)?)
+    }
+}
+
+/// The evidence in the first bytes of a body; None if a body of this type cannot begin so.
+fn body_bits(type_id: MessageTypeId, length: u32, last_first: Option<u8>, payload: &[u8]) -> Option<u32> {
+    let payload = &payload[..payload.len().min(length as usize)];
+    let control_length = match type_id {
+        MessageTypeId::SET_PEER_BANDWIDTH => length == 5,
+        MessageTypeId::USER_CONTROL => (6..=64).contains(&length),
+        _ => length == 4,
+    };
+    if type_id.is_protocol_control() {
+        return control_length.then_some(12);
+    }
+    let Some(&first) = payload.first() else {
+        return (length == 0 || payload.is_empty()).then_some(0);
+    };
+    let named = |at: usize| {
+        // An AMF0 string: marker 2, length, name.
+        let string = payload.get(at..)?;
+        let name = string.get(3..)?;
+        let len = usize::from(u16::from_be_bytes([string[1], string[2]]));
+        let printable = name[..name.len().min(len)].iter().all(|byte| byte.is_ascii_graphic());
+        (string[0] == 2 && (1..128).contains(&len) && printable).then_some(20)
+    };
+    match type_id {
+        MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF0_DATA => {
+            if payload.len() < 4 { (first == 2).then_some(6) } else { named(0) }
+        }
+        MessageTypeId::AMF3_COMMAND | MessageTypeId::AMF3_DATA => {
+            if payload.len() < 5 { (first == 0).then_some(6) } else { named(1).or_else(|| named(0)) }
+        }
+        _ if last_first == Some(first) => Some(8 + packet_type_bits(type_id, payload)?),
+        MessageTypeId::VIDEO if first & 0x80 != 0 => {
+            let four_cc = payload.get(1..5)?;
+            four_cc.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).then_some(12)
+        }
+        MessageTypeId::VIDEO => {
+            let plausible = (1..=5).contains(&(first >> 4)) && matches!(first & 0x0f, 2..=7 | 12);
+            plausible.then_some(3 + packet_type_bits(type_id, payload)?)
+        }
+        MessageTypeId::AUDIO => Some(packet_type_bits(type_id, payload)?),
+        MessageTypeId::AGGREGATE => matches!(first, 8 | 9 | 18).then_some(6),
+        _ => Some(0),
+    }
+}
+
+/// The evidence in the byte behind a tag byte, for the codecs that have a packet type there.
+fn packet_type_bits(type_id: MessageTypeId, payload: &[u8]) -> Option<u32> {
+    let (&first, Some(&second)) = (payload.first()?, payload.get(1)) else { return Some(0) };
+    match type_id {
+        MessageTypeId::AUDIO if first >> 4 == 10 => (second < 2).then_some(7),
+        MessageTypeId::VIDEO if first & 0x80 == 0 && matches!(first & 0x0f, 7 | 12) => {
+            // A composition time of more than four hours either way is none.
+            let near = payload.get(2).is_none_or(|high| matches!(high, 0 | 0xff));
+            (second <= 2 && near).then_some(12)
+        }
+        _ => Some(0),
+    }
+}
+
+/// Length of a basic header, from its first byte.
+pub(super) fn basic_len(first: u8) -> usize {
+    match first & 0x3f {
+        0 => 2,
+        1 => 3,
+        _ => 1,
+    }
+}
+
+/// Length of the shortest basic header for `csid`.
+pub(super) fn basic_len_of(csid: ChunkStreamId) -> u8 {
+    match csid.0 {
+        ..64 => 1,
+        64..320 => 2,
+        _ => 3,
+    }
+}
+
+/// The first byte of a type-3 header on `csid`.
+fn type3(csid: ChunkStreamId) -> u8 {
+    match csid.0 {
+        ..64 => 0xc0 | csid.0 as u8,
+        64..320 => 0xc0,
+        _ => 0xc1,
+    }
+}
+
+fn set(changed: &mut Vec<(ChunkStreamId, Known)>, csid: ChunkStreamId, known: Known) {
+    match changed.iter_mut().find(|(id, _)| *id == csid) {
+        Some((_, old)) => *old = known,
+        None => changed.push((csid, known)),
+    }
+}

@@ -1,0 +1,212 @@
+//! Sessions: both directions of a connection, in the order of the capture.
+//!
+//! Takes what [`crate::tcp`] finds, decides which connections are RTMP, who is the client and where
+//! each direction can be read from, and gives [`Event`]s as they complete. It is the [`tcp::Sink`].
+//! It keeps no message: what somebody wants to know of a session is gathered from its events.
+
+mod conversation;
+mod detect;
+
+use std::net::SocketAddr;
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::origin::{Source, SourceMap};
+use crate::rtmp::Defect;
+use crate::rtmp::decoder::{self, HandshakePart};
+use crate::rtmp::handshake::Scheme;
+use crate::rtmp::message::Message;
+use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
+
+pub use conversation::Conversation;
+pub use detect::Protocol;
+
+/// Which way bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Direction {
+    /// From the client to the server.
+    #[serde(rename = "c2s")]
+    ClientToServer,
+    /// From the server to the client.
+    #[serde(rename = "s2c")]
+    ServerToClient,
+}
+
+impl Direction {
+    /// `c2s` or `s2c`, as rows and options have it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Direction::ClientToServer => "c2s",
+            Direction::ServerToClient => "s2c",
+        }
+    }
+
+    /// Its place in arrays of two.
+    pub fn index(self) -> usize {
+        match self {
+            Direction::ClientToServer => 0,
+            Direction::ServerToClient => 1,
+        }
+    }
+}
+
+/// Which connections to look at, and how much of them to keep.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Ports whose connections are taken for RTMP even where their bytes do not prove it.
+    pub ports: Vec<u16>,
+    /// The ports given by the user: what is on them is RTMP, whatever it looks like.
+    pub forced_ports: Vec<u16>,
+    /// Only this connection, if any is named.
+    pub only: Option<ConnectionId>,
+    /// Only connections on these ports, if any are named.
+    pub only_ports: Vec<u16>,
+    /// The decoders' options.
+    pub decoder: decoder::Options,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            ports: vec![1935],
+            forced_ports: Vec::new(),
+            only: None,
+            only_ports: Vec::new(),
+            decoder: decoder::Options::default(),
+        }
+    }
+}
+
+/// Something that happened in a session.
+pub struct Event<'a> {
+    /// The connection, as it is known so far.
+    pub connection: &'a Connection,
+    /// What is known of the session on it.
+    pub conversation: &'a Conversation,
+    /// Which way the bytes travelled.
+    pub direction: Direction,
+    /// What happened.
+    pub kind: Kind<'a>,
+    /// Where the bytes of this direction's stream stand in the capture, as far back as `kind` needs.
+    pub sources: &'a SourceMap<Source>,
+}
+
+impl Event<'_> {
+    /// The sender's and the receiver's address.
+    pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
+        let sender = self.conversation.sender(self.direction);
+        (self.connection.endpoints[sender.index()], self.connection.endpoints[sender.peer().index()])
+    }
+}
+
+/// What happened.
+pub enum Kind<'a> {
+    /// A part of the handshake.
+    Handshake(HandshakePart<'a>, HandshakeFacts),
+    /// A message, whole or not.
+    Message(&'a Message),
+    /// Bytes that were not captured.
+    Gap(Gap),
+    /// Bytes that were captured and could not be decoded.
+    Undecoded {
+        /// Their offsets in the direction's stream.
+        range: Range<u64>,
+        /// Why.
+        why: Defect,
+    },
+}
+
+/// What a part of the handshake says, seen together with the other side's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct HandshakeFacts {
+    /// C0 or S0, in the parts that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u8>,
+    /// How C1 or S1 was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheme: Option<Scheme>,
+    /// The four bytes that are zero, or the software's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub software: Option<[u8; 4]>,
+    /// Whether C2 or S2 gives back the random bytes of the other side's block. None if either was not captured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub echo_ok: Option<bool>,
+    /// Whether C2 or S2 ends in a valid signature of the other side's digest. None if there is no digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signature_ok: Option<bool>,
+}
+
+/// Receives the events of all sessions, in the order in which they complete in the capture.
+pub trait Observer {
+    /// Something happened.
+    fn event(&mut self, event: &Event<'_>);
+    /// A connection is over, or the capture is. Called for every TCP connection.
+    fn closed(&mut self, connection: &Connection, conversation: &Conversation);
+    /// A second copy of bytes differed from the first.
+    fn conflict(&mut self, _connection: &Connection, _conversation: &Conversation, _conflict: &tcp::Conflict) {}
+}
+
+/// All sessions of a capture.
+pub struct Sessions<O> {
+    options: Options,
+    conversations: FxHashMap<ConnectionId, Conversation>,
+    observer: O,
+}
+
+impl<O: Observer> Sessions<O> {
+    /// Sessions whose events go to `observer`.
+    pub fn new(options: Options, observer: O) -> Self {
+        Sessions { options, conversations: FxHashMap::default(), observer }
+    }
+
+    /// The observer.
+    pub fn observer(&mut self) -> &mut O {
+        &mut self.observer
+    }
+
+    /// The observer, when all is done.
+    pub fn into_observer(self) -> O {
+        self.observer
+    }
+
+    fn is_wanted(&self, connection: &Connection) -> bool {
+        let ports = &self.options.only_ports;
+        self.options.only.is_none_or(|only| only == connection.id)
+            && (ports.is_empty() || connection.endpoints.iter().any(|endpoint| ports.contains(&endpoint.port())))
+    }
+}
+
+impl<O: Observer> tcp::Sink for Sessions<O> {
+    fn opened(&mut self, connection: &Connection) {
+        if self.is_wanted(connection) {
+            self.conversations.insert(connection.id, Conversation::new(connection, &self.options));
+        }
+    }
+
+    fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>) {
+        if let Some(conversation) = self.conversations.get_mut(&connection.id) {
+            conversation.piece(connection, from, piece, &self.options, &mut self.observer);
+        }
+    }
+
+    fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap) {
+        if let Some(conversation) = self.conversations.get_mut(&connection.id) {
+            conversation.gap(connection, from, gap, &self.options, &mut self.observer);
+        }
+    }
+
+    fn conflict(&mut self, connection: &Connection, _: Endpoint, conflict: tcp::Conflict) {
+        if let Some(conversation) = self.conversations.get(&connection.id) {
+            self.observer.conflict(connection, conversation, &conflict);
+        }
+    }
+
+    fn closed(&mut self, connection: &Connection) {
+        if let Some(mut conversation) = self.conversations.remove(&connection.id) {
+            conversation.finish(connection, &self.options, &mut self.observer);
+            self.observer.closed(connection, &conversation);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The TCP connections of a capture: what each carries, who is who, and how it went.
+//!
+//! Takes the events of [`crate::session`], gives one [`Stream`] a connection. Messages are looked at as
+//! they pass and let go.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::amf::amf0::Value;
+use crate::decode::decodable;
+use crate::origin::FrameNo;
+use crate::rtmp::body::{self, Body};
+use crate::rtmp::message::Message;
+use crate::rtmp::{MessageTypeId, summary};
+use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol};
+use crate::tcp::{self, Connection, ConnectionId, How};
+
+/// The version of the report's format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A connection.
+#[derive(Debug, Serialize)]
+pub struct Stream {
+    /// Its number.
+    pub tcp_stream: ConnectionId,
+    /// The client's address.
+    #[serde(serialize_with = "as_text")]
+    pub client: SocketAddr,
+    /// The server's address.
+    #[serde(serialize_with = "as_text")]
+    pub server: SocketAddr,
+    /// Whether client and server are told by a SYN or a handshake, and not just by who comes first.
+    pub roles_known: bool,
+    /// What it carries.
+    pub protocol: Protocol,
+    /// The evidence for that.
+    pub protocol_why: &'static str,
+    /// The application the client connected to.
+    pub app: Option<String>,
+    /// Its whole URL.
+    pub tc_url: Option<String>,
+    /// What the client did: publish and play, in order.
+    pub activities: Vec<Activity>,
+    /// The client's `flashVer`.
+    pub flash_ver: Option<String>,
+    /// The server's `fmsVer`.
+    pub fms_ver: Option<String>,
+    /// The encoder named in the metadata.
+    pub encoder: Option<String>,
+    /// The last error the server reported: code and description.
+    pub error: Option<String>,
+    /// What the client sent.
+    pub client_to_server: Side,
+    /// What the server sent.
+    pub server_to_client: Side,
+    /// First and last frame.
+    pub frames: (FrameNo, FrameNo),
+    /// Time of the first packet, in seconds since the epoch.
+    pub start: String,
+    /// From the first packet to the last, in seconds.
+    pub duration: f64,
+    /// How it ended; absent if the capture ends first.
+    pub end: Option<End>,
+}
+
+/// Something the client does with a message stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Activity {
+    /// `publish` or `play`.
+    pub what: &'static str,
+    /// The stream's name.
+    pub name: String,
+    /// The frame of the command.
+    pub frame: FrameNo,
+}
+
+/// One direction.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Side {
+    /// Packets.
+    pub packets: u64,
+    /// Payload bytes, each counted once.
+    pub bytes: u64,
+    /// Whole messages.
+    pub messages: u64,
+    /// Messages that are not whole.
+    pub incomplete: u64,
+    /// Messages with something wrong, the incomplete ones included.
+    pub with_defects: u64,
+    /// Bytes that could not be decoded.
+    pub undecoded_bytes: u64,
+    /// Holes in what was captured.
+    pub gaps: u64,
+    /// Bytes missing in them.
+    pub gap_bytes: u64,
+    /// Bytes that the receiver acknowledged and that are not in the capture, beyond the gaps: this direction was not captured.
+    pub unseen_bytes: u64,
+    /// Bytes sent again.
+    pub retransmitted_bytes: u64,
+    /// Packets that came late.
+    pub out_of_order: u64,
+    /// Second copies that differ from the first.
+    pub conflicts: u64,
+    /// Frames that the capture holds twice.
+    pub duplicate_frames: u64,
+    /// The chunk size at the end, if known.
+    pub chunk_size: Option<u32>,
+    /// The last whole message.
+    pub last_message: Option<LastMessage>,
+}
+
+/// A message, told of briefly.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastMessage {
+    /// Its frame.
+    pub frame: FrameNo,
+    /// What it was.
+    pub info: String,
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct End {
+    /// By FIN, RST, or a new connection on the same ports.
+    pub how: How,
+    /// Who ended it.
+    pub by: &'static str,
+    /// The frame that did.
+    pub frame: FrameNo,
+}
+
+/// Gathers the connections of a capture.
+#[derive(Debug, Default)]
+pub struct Streams {
+    open: FxHashMap<ConnectionId, Gathered>,
+    done: Vec<Stream>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    app: Option<String>,
+    tc_url: Option<String>,
+    activities: Vec<Activity>,
+    flash_ver: Option<String>,
+    fms_ver: Option<String>,
+    encoder: Option<String>,
+    error: Option<String>,
+    sides: [Side; 2],
+    /// Frame and first bytes of the last message each way, decoded only when the connection is over.
+    last: [Option<(FrameNo, MessageTypeId, u32, Vec<u8>)>; 2],
+}
+
+impl Streams {
+    /// The connections, in order of their numbers.
+    pub fn into_streams(mut self) -> Vec<Stream> {
+        self.done.sort_by_key(|stream| stream.tcp_stream);
+        self.done
+    }
+}
+
+impl Observer for Streams {
+    fn event(&mut self, event: &Event<'_>) {
+        let gathered = self.open.entry(event.connection.id).or_default();
+        let side = &mut gathered.sides[event.direction.index()];
+        match &event.kind {
+            Kind::Handshake(..) => {}
+            Kind::Gap(gap) => {
+                side.gaps += 1;
+                side.gap_bytes += gap.len;
+            }
+            Kind::Undecoded { range, .. } => side.undecoded_bytes += range.end - range.start,
+            Kind::Message(message) => {
+                let frame = event.sources.at(message.end().saturating_sub(1)).map_or(event.connection.last.frame, |s| s.packet);
+                gathered.message(message, frame, event.direction);
+            }
+        }
+    }
+
+    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+        let gathered = self.open.remove(&connection.id).unwrap_or_default();
+        self.done.push(gathered.into_stream(connection, conversation));
+    }
+}
+
+impl Gathered {
+    fn message(&mut self, message: &Message, frame: FrameNo, direction: Direction) {
+        let header = message.header;
+        let side = &mut self.sides[direction.index()];
+        side.with_defects += u64::from(!message.defects.is_empty() || !message.is_complete());
+        if !message.is_complete() {
+            side.incomplete += 1;
+            return;
+        }
+        side.messages += 1;
+        let body = decodable(message);
+        match &mut self.last[direction.index()] {
+            Some((last_frame, type_id, length, bytes)) => {
+                (*last_frame, *type_id, *length) = (frame, header.type_id, header.length);
+                bytes.clear();
+                bytes.extend_from_slice(body);
+            }
+            last => *last = Some((frame, header.type_id, header.length, body.to_vec())),
+        }
+        if header.type_id.is_media() || header.type_id.is_protocol_control() {
+            return;
+        }
+        match body::decode(header.type_id, body, header.length, &mut ()).body {
+            Body::Command(command) => {
+                let Some(name) = command.name().map(|name| name.to_string()) else { return };
+                self.command(&name, command.arguments(), frame);
+            }
+            Body::Data(data) => {
+                let encoder = data.arguments().iter().find_map(|value| text(value.property(b"encoder")));
+                self.encoder = encoder.or(self.encoder.take());
+            }
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, name: &str, arguments: &[Value<'_>], frame: FrameNo) {
+        let property = |name: &[u8]| arguments.iter().find_map(|value| text(value.property(name)));
+        match name {
+            "connect" => {
+                self.app = property(b"app");
+                self.tc_url = property(b"tcUrl");
+                self.flash_ver = property(b"flashVer");
+            }
+            "publish" | "play" => {
+                let what = if name == "publish" { "publish" } else { "play" };
+                let name = text(arguments.get(1)).unwrap_or_default();
+                self.activities.push(Activity { what, name, frame });
+            }
+            "_result" | "_error" | "onStatus" => {
+                self.fms_ver = property(b"fmsVer").or(self.fms_ver.take());
+                if name == "_error" || property(b"level").as_deref() == Some("error") {
+                    let code = property(b"code").unwrap_or_else(|| "no code".to_owned());
+                    self.error = Some(match property(b"description") {
+                        Some(description) => format!("{code}: {description}"),
+                        None => code,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn into_stream(self, connection: &Connection, conversation: &Conversation) -> Stream {
+        let address = |direction| connection.endpoints[conversation.sender(direction).index()];
+        let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, mut sides, last } = self;
+        for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+            let side = &mut sides[direction.index()];
+            side.take_tcp(connection.side(conversation.sender(direction)));
+            side.chunk_size = conversation.chunk_size(direction);
+            side.last_message = last[direction.index()].as_ref().map(|(frame, type_id, length, bytes)| {
+                let decoded = body::decode(*type_id, bytes, *length, &mut ());
+                LastMessage { frame: *frame, info: summary::info(*type_id, &decoded.body) }
+            });
+        }
+        let [client_to_server, server_to_client] = sides;
+        Stream {
+            tcp_stream: connection.id,
+            client: address(Direction::ClientToServer),
+            server: address(Direction::ServerToClient),
+            roles_known: connection.client.is_some() || conversation.is_rtmp(),
+            protocol: conversation.protocol,
+            protocol_why: conversation.why,
+            app,
+            tc_url,
+            activities,
+            flash_ver,
+            fms_ver,
+            encoder,
+            error,
+            client_to_server,
+            server_to_client,
+            frames: (connection.first.frame, connection.last.frame),
+            start: connection.first.time.to_string(),
+            duration: connection.last.time.since(connection.first.time) as f64 / 1e9,
+            end: connection.end.map(|end| End {
+                how: end.how,
+                by: match conversation.direction(end.by) {
+                    Direction::ClientToServer => "client",
+                    Direction::ServerToClient => "server",
+                },
+                frame: end.frame,
+            }),
+        }
+    }
+}
+
+impl Side {
+    fn take_tcp(&mut self, side: &tcp::Side) {
+        self.packets = side.packets;
+        self.bytes = side.payload_bytes;
+        self.gap_bytes = side.gap_bytes;
+        self.unseen_bytes = side.acknowledged.unwrap_or(0).saturating_sub(side.payload_bytes + side.gap_bytes);
+        self.retransmitted_bytes = side.retransmitted_bytes;
+        self.out_of_order = side.out_of_order;
+        self.conflicts = side.conflicts;
+        self.duplicate_frames = side.duplicate_frames;
+    }
+}
+
+fn text(value: Option<&Value<'_>>) -> Option<String> {
+    value.and_then(|value| value.as_str()).map(|text| text.to_string())
+}
+
+fn as_text<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}

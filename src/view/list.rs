@@ -1,0 +1,161 @@
+//! The list: a line for each row, as in Wireshark's packet list.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::decode::{MessageRow, Row, What};
+use crate::origin::Time;
+use crate::rtmp::MessageTypeId;
+use crate::session::Direction;
+use crate::tcp::ConnectionId;
+
+use super::Layout;
+use super::escape::escape;
+
+/// Prints rows as lines. It remembers what it said of a direction, so as not to say it again on every row.
+#[derive(Debug)]
+pub struct List {
+    layout: Layout,
+    colour: bool,
+    said: HashMap<(ConnectionId, Direction, &'static str), String>,
+}
+
+/// Below this width the type is shown by its number alone: the summary names it anyway.
+const WIDE: usize = 130;
+/// The longest name of a type with its number, `Window Acknowledgement Size 5 (0x05)`.
+const TYPE_WIDTH: usize = 36;
+
+impl List {
+    /// A list laid out for `layout`, with colour or without.
+    pub fn new(layout: Layout, colour: bool) -> List {
+        List { layout, colour, said: HashMap::new() }
+    }
+
+    /// The line over the columns.
+    pub fn header(&self) -> String {
+        let line = self.columns("No.", "Time", "Conn", "Dir", "CSID", "Type", "Length", "Timestamp");
+        self.paint(&format!("{line}  Info"), Style::new().bold()) + "\n"
+    }
+
+    /// A row's line, and below it what is wrong. Times count from `start`, the capture's first frame.
+    pub fn row(&mut self, row: &Row<'_>, start: Time) -> String {
+        let since = row.time.since(start);
+        let sign = if since < 0 { "-" } else { "" };
+        let since = since.unsigned_abs();
+        let time = format!("{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000);
+        let (frame, conn) = (row.frame.to_string(), row.tcp_stream.0.to_string());
+        let dir = match row.direction {
+            Direction::ClientToServer => "c→s",
+            Direction::ServerToClient => "s→c",
+        };
+        let columns = match &row.what {
+            What::Message(message) => {
+                let timestamp = message.timestamp.map_or_else(|| "?".to_owned(), |timestamp| timestamp.to_string());
+                let (csid, length) = (message.csid.to_string(), message.length.to_string());
+                self.columns(&frame, &time, &conn, dir, &csid, &self.type_of(message.type_id), &length, &timestamp)
+            }
+            What::Handshake(part) => {
+                self.columns(&frame, &time, &conn, dir, "", "Handshake", &part.length.to_string(), "")
+            }
+            What::Gap { length, .. } => self.columns(&frame, &time, &conn, dir, "", "gap", &length.to_string(), ""),
+            What::Undecoded { length } => {
+                self.columns(&frame, &time, &conn, dir, "", "undecoded", &length.to_string(), "")
+            }
+        };
+        let mut line = format!("{columns}  {}", escape(&row.info));
+        let mut dim_from = line.len();
+        if !row.detail.is_empty() {
+            let _ = write!(line, "  {}", escape(&row.detail));
+        }
+        let mut below = String::new();
+        for defect in &row.defects {
+            let key = (row.tcp_stream, row.direction, defect.code);
+            let _ = write!(line, "  [{}]", defect.code);
+            if self.said.get(&key) != Some(&defect.message) {
+                let text = format!("        ! {}: {} (stream offset {})", defect.code, defect.message, defect.offset);
+                let text = self.paint(&escape(&text), AnsiColor::Yellow.on_default());
+                let _ = writeln!(below, "{text}");
+                self.said.insert(key, defect.message.clone());
+            }
+        }
+        if let Some(width) = self.layout.width {
+            cut(&mut line, width);
+        }
+        dim_from = dim_from.min(line.len());
+        let (said, extra) = line.split_at(dim_from);
+        let line = self.paint(said, style(row)) + &self.paint(extra, Style::new().dimmed());
+        format!("{line}\n{below}")
+    }
+
+    #[allow(clippy::too_many_arguments)] // one for each column
+    fn columns(&self, no: &str, time: &str, conn: &str, dir: &str, csid: &str, kind: &str, length: &str, ts: &str) -> String {
+        let width = if self.is_wide() { TYPE_WIDTH } else { 9 };
+        format!("{no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<width$} {length:>8} {ts:>10}")
+    }
+
+    fn type_of(&self, type_id: MessageTypeId) -> String {
+        if self.is_wide() { type_id.to_string() } else { type_id.numbers() }
+    }
+
+    fn is_wide(&self) -> bool {
+        self.layout.width.is_none_or(|width| width >= WIDE)
+    }
+
+    fn paint(&self, text: &str, style: Style) -> String {
+        if self.colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+}
+
+fn style(row: &Row<'_>) -> Style {
+    match &row.what {
+        What::Gap { .. } => AnsiColor::Red.on_default(),
+        What::Undecoded { .. } => AnsiColor::Yellow.on_default(),
+        What::Message(message) => message_style(message),
+        What::Handshake(_) => AnsiColor::Magenta.on_default(),
+    }
+}
+
+fn message_style(message: &MessageRow<'_>) -> Style {
+    match message.type_id {
+        _ if !message.complete => AnsiColor::Red.on_default(),
+        MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND => AnsiColor::Cyan.on_default(),
+        MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA => AnsiColor::Green.on_default(),
+        type_id if type_id.is_protocol_control() => AnsiColor::Blue.on_default(),
+        type_id if type_id.is_known() => Style::new(),
+        _ => AnsiColor::Yellow.on_default(),
+    }
+}
+
+/// Cuts a line to `width` columns, with an ellipsis for what is gone.
+pub(super) fn cut(line: &mut String, width: usize) {
+    if line.width() <= width {
+        return;
+    }
+    let mut columns = 0;
+    let end = line.char_indices().find(|(_, c)| {
+        columns += c.width().unwrap_or(0);
+        columns + 1 > width
+    });
+    if let Some((end, _)) = end {
+        line.truncate(end);
+        line.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cut_line_fits_with_its_ellipsis_also_in_wide_characters() {
+        for (text, width, expected) in [("abcdef", 6, "abcdef"), ("abcdef", 5, "abcd…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…")] {
+            let mut line = text.to_owned();
+            cut(&mut line, width);
+            assert_eq!(line, expected);
+            assert!(line.width() <= width);
+        }
+    }
+}

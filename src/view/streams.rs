@@ -1,0 +1,128 @@
+//! The table of connections, and what is to be said of each.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::session::Protocol;
+use crate::streams::{Side, Stream};
+use crate::tcp::How;
+
+use super::Layout;
+use super::escape::escape;
+
+/// The table, and below it a paragraph for each connection that is RTMP or should be.
+pub fn streams(streams: &[Stream], layout: Layout) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = layout.width {
+        table.set_width(width.try_into().unwrap_or(u16::MAX));
+    }
+    table.set_header(["Conn", "Client", "Server", "Protocol", "Session", "Messages ⇢ ⇠", "Bytes ⇢ ⇠", "Seconds", "End"]);
+    for stream in streams {
+        table.add_row([
+            stream.tcp_stream.0.to_string(),
+            stream.client.to_string(),
+            stream.server.to_string(),
+            stream.protocol.to_string(),
+            session(stream),
+            format!("{} {}", stream.client_to_server.messages, stream.server_to_client.messages),
+            format!("{} {}", stream.client_to_server.bytes, stream.server_to_client.bytes),
+            format!("{:.3}", stream.duration),
+            end(stream),
+        ]);
+    }
+    for column in [0, 5, 6, 7] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut text = format!("{table}\n");
+    for stream in streams {
+        text.push_str(&notes(stream));
+    }
+    text
+}
+
+/// What the session is about: `publish live/one`.
+fn session(stream: &Stream) -> String {
+    let app = stream.app.as_deref().map(escape).unwrap_or_default();
+    if stream.activities.is_empty() {
+        return app.into_owned();
+    }
+    let said: Vec<_> =
+        stream.activities.iter().map(|activity| format!("{} {app}/{}", activity.what, escape(&activity.name))).collect();
+    said.join("\n")
+}
+
+fn end(stream: &Stream) -> String {
+    match stream.end {
+        None => "open".to_owned(),
+        Some(end) => {
+            let how = match end.how {
+                How::Fin => "FIN",
+                How::Rst => "RST",
+                How::Reused => "ports reused",
+            };
+            format!("{how} by {}", end.by)
+        }
+    }
+}
+
+fn notes(stream: &Stream) -> String {
+    let mut notes = Vec::new();
+    let mut note = |label: &str, text: Option<String>| {
+        if let Some(text) = text {
+            notes.push(format!("  {label:<9} {text}"));
+        }
+    };
+    if stream.protocol == Protocol::Rtmp || stream.protocol_why.is_empty() {
+        note("", None);
+    }
+    note("protocol", (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)));
+    note("tcUrl", stream.tc_url.as_deref().map(|url| escape(url).into_owned()));
+    note("client", stream.flash_ver.as_deref().map(|version| format!("flashVer {}", escape(version))));
+    note("server", stream.fms_ver.as_deref().map(|version| format!("fmsVer {}", escape(version))));
+    note("encoder", stream.encoder.as_deref().map(|encoder| escape(encoder).into_owned()));
+    note("error", stream.error.as_deref().map(|error| escape(error).into_owned()));
+    for (label, side) in [("client →", &stream.client_to_server), ("server →", &stream.server_to_client)] {
+        note(label, side_note(side));
+    }
+    note("end", stream.end.map(|end| end_note(stream, end.by, end.frame)));
+    format!("\nConnection {}  {} → {}\n{}\n", stream.tcp_stream.0, stream.client, stream.server, notes.join("\n"))
+}
+
+fn end_note(stream: &Stream, by: &str, frame: crate::origin::FrameNo) -> String {
+    let mut text = format!("{} in frame {frame}", end(stream));
+    // What the other side said last is what this side reacted to.
+    let (other, side) = match by {
+        "client" => ("server", &stream.server_to_client),
+        _ => ("client", &stream.client_to_server),
+    };
+    if let Some(last) = &side.last_message {
+        let _ = write!(text, "; the {other}'s last message before it: {} (frame {})", escape(&last.info), last.frame);
+    }
+    text
+}
+
+fn side_note(side: &Side) -> Option<String> {
+    let mut said = Vec::new();
+    let mut say = |count: u64, text: String| {
+        if count > 0 {
+            said.push(text);
+        }
+    };
+    say(side.incomplete, format!("{} incomplete messages", side.incomplete));
+    say(side.with_defects, format!("{} messages with defects", side.with_defects));
+    say(side.undecoded_bytes, format!("{} bytes not decoded", side.undecoded_bytes));
+    say(side.gap_bytes, format!("{} bytes missing in {} gaps", side.gap_bytes, side.gaps));
+    say(side.unseen_bytes, format!("{} bytes acknowledged that are not in the capture", side.unseen_bytes));
+    say(side.retransmitted_bytes, format!("{} bytes sent again", side.retransmitted_bytes));
+    say(side.out_of_order, format!("{} packets late", side.out_of_order));
+    say(side.conflicts, format!("{} second copies that differ from the first", side.conflicts));
+    say(side.duplicate_frames, format!("{} frames captured twice, counted once", side.duplicate_frames));
+    if let Some(size) = side.chunk_size {
+        said.push(format!("chunk size {size}"));
+    }
+    (!said.is_empty()).then(|| said.join(", "))
+}
