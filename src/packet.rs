@@ -7,16 +7,20 @@
 
 mod copies;
 mod fragments;
+mod headers;
 mod link;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, LaxIpSlice, TcpSlice};
+use etherparse::{IpNumber, Ipv6ExtensionsSlice};
 
 use crate::capture::Frame;
 use crate::origin::{FrameNo, Source, Time};
 use copies::Likeness;
+use headers::{Fragmented, Ip, Tcp, place_in, too_short};
 use link::{Carried, PacketType};
 
 /// A TCP segment.
@@ -317,169 +321,11 @@ enum Payload<'a> {
     Joined(usize),
 }
 
-/// An IP packet, or a fragment of one.
-struct Ip<'a> {
-    src: IpAddr,
-    dst: IpAddr,
-    /// IPv4 identification, or the IPv6 flow label.
-    id: u32,
-    protocol: IpNumber,
-    payload: &'a [u8],
-    /// Bytes of the payload that the header promises and the capture does not have.
-    missing: u32,
-    fragment: Option<Fragmented>,
-}
-
-#[derive(Clone, Copy)]
-struct Fragmented {
-    id: u32,
-    /// In bytes.
-    offset: u32,
-    last: bool,
-}
-
-impl<'a> Ip<'a> {
-    fn read(bytes: &'a [u8], frame: &Frame<'_>) -> Result<Ip<'a>, Skip> {
-        use etherparse::err::ip::LaxHeaderSliceError as Failure;
-        let (packet, stopped) = LaxIpSlice::from_slice(bytes).map_err(|failure| match failure {
-            Failure::Len(_) => too_short(frame),
-            Failure::Content(_) => Skip::Malformed,
-        })?;
-        // Segmentation offload leaves a length of 0 in the header; then the frame's own length is all there is.
-        let cut = frame.original_len.saturating_sub(frame.bytes.len() as u32);
-        let promised = |len: usize| len.saturating_sub(bytes.len()) as u32;
-        match &packet {
-            LaxIpSlice::Ipv4(packet) => {
-                let header = packet.header();
-                let len = usize::from(header.total_len());
-                if len != 0 && len < header.slice().len() {
-                    return Err(Skip::Malformed);
-                }
-                if stopped.is_some() {
-                    return Err(too_short(frame));
-                }
-                let offset = u32::from(header.fragments_offset().value()) * 8;
-                let (id, last) = (u32::from(header.identification()), !header.more_fragments());
-                Ok(Ip {
-                    src: header.source_addr().into(),
-                    dst: header.destination_addr().into(),
-                    id,
-                    protocol: packet.payload_ip_number(),
-                    payload: packet.payload().payload,
-                    missing: if len == 0 { cut } else { promised(len) },
-                    fragment: packet.is_payload_fragmented().then_some(Fragmented { id, offset, last }),
-                })
-            }
-            LaxIpSlice::Ipv6(packet) => {
-                let header = packet.header();
-                let len = usize::from(header.payload_length());
-                let payload = packet.payload();
-                let mut ip = Ip {
-                    src: header.source_addr().into(),
-                    dst: header.destination_addr().into(),
-                    id: header.flow_label().value(),
-                    protocol: payload.ip_number,
-                    payload: payload.payload,
-                    missing: if len == 0 { cut } else { promised(len + IPV6_HEADER) },
-                    fragment: None,
-                };
-                let mut at = IPV6_HEADER;
-                for extension in packet.extensions().clone() {
-                    at += extension_len(&extension);
-                    if let Ipv6ExtensionSlice::Fragment(fragment) = extension
-                        && fragment.is_fragmenting_payload()
-                    {
-                        // Only in the first fragment is what follows a header.
-                        let end = place_in(bytes, payload.payload) + payload.payload.len();
-                        ip.payload = &bytes[at..end];
-                        ip.protocol = fragment.next_header();
-                        let offset = u32::from(fragment.fragment_offset().value()) * 8;
-                        let (id, last) = (fragment.identification(), !fragment.more_fragments());
-                        ip.fragment = Some(Fragmented { id, offset, last });
-                        return Ok(ip);
-                    }
-                }
-                match stopped {
-                    Some(_) => Err(too_short(frame)),
-                    None => Ok(ip),
-                }
-            }
-        }
-    }
-}
-
-/// What a TCP header says.
-#[derive(Clone, Copy)]
-struct Tcp {
-    src: SocketAddr,
-    dst: SocketAddr,
-    seq: u32,
-    ack: u32,
-    flags: u8,
-    window: u16,
-    missing: u32,
-}
-
-impl Tcp {
-    /// The header at the start of `bytes`, and where the payload begins.
-    fn read(bytes: &[u8], ip: &Ip<'_>) -> Result<(Tcp, usize), Skip> {
-        if let Ok(tcp) = TcpSlice::from_slice(bytes) {
-            return Ok((Tcp::new(&tcp, ip, ip.missing), tcp.header_len()));
-        }
-        if ip.missing == 0 {
-            return Err(Skip::Malformed);
-        }
-        // The snap length cut the header: its options do not matter, but all before them must be there.
-        if bytes.len() < 20 {
-            return Err(Skip::HeadersCut);
-        }
-        let mut padded = [0; 60];
-        let had = bytes.len().min(padded.len());
-        padded[..had].copy_from_slice(&bytes[..had]);
-        let tcp = TcpSlice::from_slice(&padded).map_err(|_| Skip::Malformed)?;
-        let missing = (had as u32 + ip.missing).checked_sub(tcp.header_len() as u32).ok_or(Skip::Malformed)?;
-        Ok((Tcp::new(&tcp, ip, missing), bytes.len()))
-    }
-
-    fn new(tcp: &TcpSlice<'_>, ip: &Ip<'_>, missing: u32) -> Tcp {
-        Tcp {
-            src: SocketAddr::new(ip.src, tcp.source_port()),
-            dst: SocketAddr::new(ip.dst, tcp.destination_port()),
-            seq: tcp.sequence_number(),
-            ack: tcp.acknowledgment_number(),
-            flags: tcp.header_slice()[13],
-            window: tcp.window_size(),
-            missing,
-        }
-    }
-}
-
-/// Headers that need more bytes than there are.
-fn too_short(frame: &Frame<'_>) -> Skip {
-    if frame.original_len as usize > frame.bytes.len() { Skip::HeadersCut } else { Skip::Malformed }
-}
-
 /// Whether TCP may stand in a fragment of this protocol: itself, or behind IPv6 extension headers.
 fn may_lead_to_tcp(protocol: IpNumber) -> bool {
     matches!(protocol.0, 0 | 6 | 43 | 51 | 60)
 }
 
-fn extension_len(extension: &Ipv6ExtensionSlice<'_>) -> usize {
-    match extension {
-        Ipv6ExtensionSlice::HopByHop(header)
-        | Ipv6ExtensionSlice::Routing(header)
-        | Ipv6ExtensionSlice::DestinationOptions(header) => header.slice().len(),
-        Ipv6ExtensionSlice::Fragment(header) => header.slice().len(),
-        Ipv6ExtensionSlice::Authentication(header) => header.slice().len(),
-    }
-}
-
-/// Where `inner`, a part of `outer`, begins in it.
-fn place_in(outer: &[u8], inner: &[u8]) -> usize {
-    inner.as_ptr() as usize - outer.as_ptr() as usize
-}
-
-const IPV6_HEADER: usize = 40;
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;

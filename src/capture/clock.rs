@@ -44,7 +44,7 @@ impl Clock {
         let ns = match self.ticks {
             Ticks::Nanoseconds(each) => u128::from(timestamp) * u128::from(each),
             Ticks::PerNanosecond(ticks) => u128::from(timestamp) / ticks,
-            Ticks::PowerOfTwo(n) => u128::from(timestamp) * 1_000_000_000 >> n,
+            Ticks::PowerOfTwo(n) => (u128::from(timestamp) * 1_000_000_000) >> n,
         };
         // ns < 2^94 and the offset < 2^94: no overflow in i128.
         let ns = ns as i128 + i128::from(self.offset) * 1_000_000_000;
