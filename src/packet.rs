@@ -1,7 +1,27 @@
 //! Link, IP and TCP headers: from a frame to a TCP segment. etherparse appears only here.
+//!
+//! Takes frames, gives the TCP segment of each, with the place of every payload byte in the capture, and
+//! counts what is none. Joins IP fragments. Lengths are the IP header's, so padding is no payload and what
+//! the snap length cut is known. Checksums are not looked at: on the sending host they are wrong (offload).
+//! Knows no connections.
+
+mod copies;
+mod fragments;
+mod headers;
+mod link;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::net::SocketAddr;
 
+use etherparse::{IpNumber, Ipv6ExtensionsSlice};
+
+use crate::capture::Frame;
 use crate::origin::{FrameNo, Source, Time};
+use copies::Likeness;
+use headers::{Fragmented, Ip, Tcp, place_in, too_short};
+use link::{Carried, PacketType};
 
 /// A TCP segment.
 #[derive(Clone, Copy, Debug)]
@@ -33,4 +53,280 @@ pub struct Segment<'a> {
     /// Where `payload` stands in the capture: (offset in `payload`, source), ascending, first offset 0.
     /// One entry but for IP fragments; empty only if `payload` is.
     pub sources: &'a [(u32, Source)],
+    /// Whether it is the second copy of a packet that `-i any` captured twice.
+    pub duplicate: bool,
 }
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Outcome<'a> {
+    /// A TCP segment.
+    Segment(Segment<'a>),
+    /// No TCP segment, and why.
+    Skipped(Skip),
+}
+
+/// Why a frame gives no segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// It carries something else.
+    NotTcp,
+    /// Its headers contradict themselves.
+    Malformed,
+    /// The snap length cut its headers.
+    HeadersCut,
+    /// It is a fragment of a packet that is not whole yet.
+    Fragment,
+    /// Its link type is not known.
+    UnknownLink {
+        /// The link type.
+        link: LinkType,
+        /// Whether it is the first frame of that type: the one to be told of.
+        first: bool,
+    },
+}
+
+/// A link type (LINKTYPE_*) that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkType(pub u32);
+
+impl fmt::Display for LinkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            105 | 119 | 127 => " (IEEE 802.11)",
+            147..=162 => " (private use)",
+            189 | 220 => " (USB)",
+            239 => " (NFLOG)",
+            252 => " (Wireshark upper PDU)",
+            _ => "",
+        };
+        write!(f, "link type {}{name} is not supported: frames of that type are left out", self.0)
+    }
+}
+
+/// How many frames gave what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// TCP segments, duplicates included.
+    pub segments: u64,
+    /// Segments that are the second copy of a packet captured twice.
+    pub duplicates: u64,
+    /// Frames that carry something else.
+    pub not_tcp: u64,
+    /// Frames whose headers contradict themselves.
+    pub malformed: u64,
+    /// Frames whose headers the snap length cut.
+    pub headers_cut: u64,
+    /// Frames that held a fragment and did not complete its packet.
+    pub fragments: u64,
+    /// Fragmented packets that never became whole, those that still wait included.
+    pub incomplete_packets: u64,
+    /// Frames of a link type that is not known.
+    pub unknown_link: u64,
+}
+
+/// Bounds on the fragments that wait for others.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Packets of which fragments wait.
+    pub fragmented_packets: usize,
+    /// Bytes that wait, in all packets together.
+    pub fragment_bytes: usize,
+    /// How long a packet waits, in nanoseconds of the capture.
+    pub fragment_wait: i64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { fragmented_packets: 256, fragment_bytes: 4 << 20, fragment_wait: 60_000_000_000 }
+    }
+}
+
+/// Turns frames into segments.
+#[derive(Debug)]
+pub struct Slicer {
+    limits: Limits,
+    counts: Counts,
+    pool: fragments::Pool,
+    /// The payload that the last segment points into, if it came in fragments.
+    joined: Vec<u8>,
+    sources: Vec<(u32, Source)>,
+    recent: copies::Recent,
+    unknown_links: Vec<u32>,
+}
+
+impl Slicer {
+    /// A slicer that has seen nothing.
+    pub fn new(limits: Limits) -> Slicer {
+        Slicer {
+            limits,
+            counts: Counts::default(),
+            pool: fragments::Pool::default(),
+            joined: Vec::new(),
+            sources: Vec::new(),
+            recent: copies::Recent::default(),
+            unknown_links: Vec::new(),
+        }
+    }
+
+    /// The segment of a frame, or why there is none.
+    pub fn segment<'a>(&'a mut self, frame: &Frame<'a>) -> Outcome<'a> {
+        match self.read(frame) {
+            Ok((tcp, payload, duplicate)) => {
+                self.counts.segments += 1;
+                self.counts.duplicates += u64::from(duplicate);
+                Outcome::Segment(Segment {
+                    frame: frame.number,
+                    time: frame.time,
+                    src: tcp.src,
+                    dst: tcp.dst,
+                    seq: tcp.seq,
+                    ack: (tcp.flags & ACK != 0).then_some(tcp.ack),
+                    syn: tcp.flags & SYN != 0,
+                    fin: tcp.flags & FIN != 0,
+                    rst: tcp.flags & RST != 0,
+                    window: tcp.window,
+                    payload: match payload {
+                        Payload::InFrame(bytes) => bytes,
+                        Payload::Joined(at) => &self.joined[at..],
+                    },
+                    missing: tcp.missing,
+                    sources: &self.sources,
+                    duplicate,
+                })
+            }
+            Err(skip) => {
+                *match skip {
+                    Skip::NotTcp => &mut self.counts.not_tcp,
+                    Skip::Malformed => &mut self.counts.malformed,
+                    Skip::HeadersCut => &mut self.counts.headers_cut,
+                    Skip::Fragment => &mut self.counts.fragments,
+                    Skip::UnknownLink { .. } => &mut self.counts.unknown_link,
+                } += 1;
+                Outcome::Skipped(skip)
+            }
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        Counts { incomplete_packets: self.pool.given_up + self.pool.waiting(), ..self.counts }
+    }
+
+    fn read<'a>(&mut self, frame: &Frame<'a>) -> Result<(Tcp, Payload<'a>, bool), Skip> {
+        let (bytes, way) = match link::carried(frame.link_type, frame.bytes) {
+            Carried::Ip(bytes, way) => (bytes, way),
+            Carried::Other => return Err(Skip::NotTcp),
+            Carried::Short => return Err(too_short(frame)),
+            Carried::UnknownLink => return Err(self.unknown_link(frame.link_type)),
+        };
+        let ip = Ip::read(bytes, frame)?;
+        let (tcp, payload) = match ip.fragment {
+            None => self.whole(&ip, frame)?,
+            Some(fragment) => self.join(&ip, fragment, way, frame)?,
+        };
+        let duplicate = way.is_some_and(|way| {
+            let captured = match payload {
+                Payload::InFrame(bytes) => bytes.len(),
+                Payload::Joined(at) => self.joined.len() - at,
+            };
+            let likeness = Likeness {
+                seq: tcp.seq,
+                ack: tcp.ack,
+                ip_id: ip.id,
+                payload_len: captured as u32 + tcp.missing,
+                flags: tcp.flags,
+                src: tcp.src,
+                dst: tcp.dst,
+            };
+            self.recent.is_copy(likeness, way, frame.time)
+        });
+        Ok((tcp, payload, duplicate))
+    }
+
+    /// The segment of a packet that came whole.
+    fn whole<'a>(&mut self, ip: &Ip<'a>, frame: &Frame<'a>) -> Result<(Tcp, Payload<'a>), Skip> {
+        if ip.protocol != IpNumber::TCP {
+            return Err(Skip::NotTcp);
+        }
+        let (tcp, payload_at) = Tcp::read(ip.payload, ip)?;
+        let payload = &ip.payload[payload_at..];
+        self.sources.clear();
+        if !payload.is_empty() {
+            let file_offset = frame.file_offset + place_in(frame.bytes, payload) as u64;
+            let source = Source { frame: frame.number, packet: frame.number, time: frame.time, file_offset };
+            self.sources.push((0, source));
+        }
+        Ok((tcp, Payload::InFrame(payload)))
+    }
+
+    /// The segment of a packet that this fragment completes.
+    fn join<'a>(
+        &mut self,
+        ip: &Ip<'a>,
+        fragment: Fragmented,
+        way: Option<PacketType>,
+        frame: &Frame<'a>,
+    ) -> Result<(Tcp, Payload<'a>), Skip> {
+        if !may_lead_to_tcp(ip.protocol) {
+            return Err(Skip::NotTcp);
+        }
+        let fragment = fragments::Fragment {
+            key: fragments::Key { id: fragment.id, src: ip.src, dst: ip.dst, way },
+            protocol: ip.protocol,
+            offset: fragment.offset,
+            // Where a fragment that was cut ends, the packet does not.
+            last: fragment.last && ip.missing == 0,
+            bytes: ip.payload,
+            frame: frame.number,
+            file_offset: frame.file_offset + place_in(frame.bytes, ip.payload) as u64,
+            time: frame.time,
+        };
+        let packet = self.pool.insert(fragment, &self.limits).ok_or(Skip::Fragment)?;
+        // The extension headers behind an IPv6 fragment header are part of what was fragmented.
+        let (_, protocol, rest, _) = Ipv6ExtensionsSlice::from_slice_lax(packet.protocol, &packet.bytes);
+        if protocol != IpNumber::TCP {
+            return Err(Skip::NotTcp);
+        }
+        let (tcp, payload_at) = Tcp::read(rest, ip)?;
+        let payload_at = packet.bytes.len() - rest.len() + payload_at;
+        self.sources.clear();
+        for part in &packet.parts {
+            let start = part.start.max(payload_at as u32);
+            if start < part.end {
+                let file_offset = part.file_offset + u64::from(start - part.start);
+                let source = Source { frame: part.frame, packet: frame.number, time: frame.time, file_offset };
+                self.sources.push((start - payload_at as u32, source));
+            }
+        }
+        self.joined = packet.bytes;
+        Ok((tcp, Payload::Joined(payload_at)))
+    }
+
+    fn unknown_link(&mut self, link_type: u32) -> Skip {
+        // A link type has 16 bits, and each interface has one: the list stays short but for hostile files.
+        let first = !self.unknown_links.contains(&link_type) && self.unknown_links.len() < 16;
+        if first {
+            self.unknown_links.push(link_type);
+        }
+        Skip::UnknownLink { link: LinkType(link_type), first }
+    }
+}
+
+/// Where a payload stands.
+#[derive(Clone, Copy)]
+enum Payload<'a> {
+    InFrame(&'a [u8]),
+    /// In `Slicer::joined`, from this offset.
+    Joined(usize),
+}
+
+/// Whether TCP may stand in a fragment of this protocol: itself, or behind IPv6 extension headers.
+fn may_lead_to_tcp(protocol: IpNumber) -> bool {
+    matches!(protocol.0, 0 | 6 | 43 | 51 | 60)
+}
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
