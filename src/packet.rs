@@ -33,4 +33,6 @@ pub struct Segment<'a> {
     /// Where `payload` stands in the capture: (offset in `payload`, source), ascending, first offset 0.
     /// One entry but for IP fragments; empty only if `payload` is.
     pub sources: &'a [(u32, Source)],
+    /// Whether this is the second record of a packet that a capture on all interfaces holds twice.
+    pub duplicate: bool,
 }
