@@ -9,7 +9,7 @@
 //! | `connection` | what is known of a connection: the public, plain data |
 //! | `connections` | which packet belongs to which connection: Wireshark's `tcp.stream` |
 //! | `flow` | one connection's life: SYN, FIN, RST, and when it is over |
-//! | `reassembly` | one direction: first copy wins, holes, patience |
+//! | `reassembly` | one direction: first copy wins; its start and end; holes and patience |
 //! | `held`, `history`, `seq` | bytes behind a hole, bytes delivered, sequence numbers |
 //!
 //! It does not check checksums (captures of offloaded traffic have none), it does not follow windows,

@@ -5,17 +5,22 @@
 //!
 //! A hole is not a gap until it is certain that the bytes do not come, because an early gap is a wrong
 //! gap: the bytes after it have been delivered when the missing ones arrive. What makes it certain is
-//! listed at [`super::GapReason`]; how long is waited for, at the constants below.
+//! listed at [`super::GapReason`]; how long is waited for, in [`holes`]; where the stream begins and
+//! ends, in [`start_and_end`].
 //!
 //! It does not know the other direction, nor what SYN and RST do to the connection.
+
+mod holes;
+mod start_and_end;
 
 use std::collections::VecDeque;
 
 use super::held::{Held, clip_sources};
 use super::history::{Difference, History};
 use super::seq::Position;
-use super::{Conflict, Connection, Endpoint, Gap, GapReason, Moment, Piece, Resources, Side, Sink};
+use super::{Conflict, Connection, Endpoint, GapReason, Moment, Piece, Resources, Side, Sink};
 use crate::origin::Source;
+use holes::Doubt;
 
 /// The payload of one segment.
 pub(super) struct Data<'a> {
@@ -85,163 +90,6 @@ impl Default for Direction {
     }
 }
 
-/// Positions, and when it became clear that the peer has them.
-#[derive(Clone, Copy, Debug)]
-struct Doubt {
-    /// The peer acknowledged what is before this.
-    until: Position,
-    /// The connection's packets at that time.
-    packets: u64,
-    since: Moment,
-}
-
-/// Beginning and end.
-impl Direction {
-    /// The position of a sequence number of this direction.
-    pub fn place(&mut self, seq: u32) -> Position {
-        if !self.is_seen {
-            self.is_seen = true;
-            self.next = Position::first(seq);
-            self.highest = self.next;
-        }
-        self.next.near(seq)
-    }
-
-    /// A SYN says that the stream begins at `seq`.
-    pub fn begin(&mut self, seq: u32, output: &mut Output<'_, impl Sink>) {
-        let base = self.place(seq);
-        let is_untouched = self.base == Some(self.highest) && self.held.is_empty();
-        if self.base.is_none() || is_untouched {
-            if is_untouched {
-                self.highest = base;
-            }
-            self.start_at(base, output);
-        }
-        if self.base == Some(base) {
-            self.started_at_syn = true;
-            output.side().started_at_syn = true;
-        } else {
-            output.side().strays += 1;
-        }
-    }
-
-    /// The peer's handshake says that the stream begins at `seq`. Data captured from before it says
-    /// that it was no handshake.
-    pub fn begin_if_unknown(&mut self, seq: u32, output: &mut Output<'_, impl Sink>) {
-        let base = self.place(seq);
-        if self.base.is_none() && self.held.first().is_none_or(|first| first >= base) {
-            self.begin(seq, output);
-        }
-    }
-
-    /// Whether the stream is known to begin at `seq`.
-    pub fn begins_at(&self, seq: u32) -> bool {
-        self.started_at_syn && self.base.is_some_and(|base| base.near(seq) == base)
-    }
-
-    /// A capture that begins in mid-stream may begin with segments out of order. The first byte is
-    /// known when nothing before it can come; this says so.
-    pub fn stop_waiting_for_start(&mut self, output: &mut Output<'_, impl Sink>) {
-        if let Some(first) = self.held.first_known().filter(|_| self.base.is_none()) {
-            self.start_at(first, output);
-        }
-    }
-
-    /// Takes a FIN that follows the byte before `at`, unless there is data behind it.
-    pub fn finish_at(&mut self, at: Position, output: &mut Output<'_, impl Sink>) -> bool {
-        self.stop_waiting_for_start(output);
-        if self.base.is_none() {
-            self.start_at(at, output);
-        }
-        if self.fin.is_some() || at < self.highest {
-            return false;
-        }
-        self.fin = Some(at);
-        self.settle(false, output);
-        self.account(output.resources);
-        true
-    }
-
-    /// Whether the peer acknowledged more than the FIN: then it was not the sender's.
-    pub fn outlived_fin(&self) -> bool {
-        self.fin.is_some_and(|fin| self.acknowledged > Some(fin + 1))
-    }
-
-    /// Forgets the FIN.
-    pub fn withdraw_fin(&mut self) {
-        self.fin = None;
-    }
-
-    /// Whether the sender has finished and all was delivered, or the receiver got more than is here.
-    pub fn is_over(&self) -> bool {
-        self.fin.is_some_and(|fin| self.base.is_some() && (self.next >= fin || self.acknowledged > Some(fin)))
-    }
-
-    /// What the peer acknowledged, FIN included.
-    pub fn acknowledged_to(&self) -> Option<Position> {
-        self.acknowledged
-    }
-
-    /// Whether a receiver would take a RST with this sequence number: RFC 9293, 3.5.3. The window is
-    /// not known exactly (its scale is in the SYN), so some room is left above.
-    pub fn would_take_reset(&self, at: Position) -> bool {
-        let Some(base) = self.base else { return true };
-        let received = self.acknowledged.unwrap_or(base);
-        at >= received && at <= self.highest.max(received) + RESET_WINDOW
-    }
-
-    /// Whether a segment at `at` is outside every window that TCP can have.
-    pub fn is_stray(&self, at: Position) -> bool {
-        self.base.is_some() && at.distance(self.next) > LARGEST_WINDOW
-    }
-
-    /// Delivers all that waits, reports all that is missing, frees all memory.
-    pub fn close(&mut self, output: &mut Output<'_, impl Sink>) {
-        self.stop_waiting_for_start(output);
-        if self.base.is_none() && self.known_end() > Some(self.next) {
-            self.start_at(self.next, output);
-        }
-        if self.base.is_some() {
-            self.settle(true, output);
-            while let Some(first) = self.held.first_known().filter(|first| *first > self.next) {
-                self.give_up(first, GapReason::End, true, output);
-            }
-            if let Some(end) = self.known_end() {
-                self.give_up(end, GapReason::Acknowledged, true, output);
-            }
-            self.give_up(self.fin.unwrap_or(self.highest), GapReason::End, true, output);
-        }
-        self.held = Held::default();
-        self.doubts = VecDeque::new();
-        self.account(output.resources);
-        self.forget_history(output.resources);
-    }
-
-    fn start_at(&mut self, base: Position, output: &mut Output<'_, impl Sink>) {
-        self.base = Some(base);
-        self.next = base;
-        self.highest = if self.held.is_empty() { base } else { self.highest.max(base) };
-        self.held.forget_before(base);
-        // An acknowledgement from before the start may be of another connection on the same ports.
-        self.acknowledged.take_if(|acknowledged| acknowledged.distance(base) > LARGEST_WINDOW);
-        self.note_acknowledged(output);
-        self.settle(false, output);
-        self.account(output.resources);
-    }
-
-    /// Up to where the peer's acknowledgements say that there was data. The acknowledgement of a FIN
-    /// counts one more than the data; when the FIN itself was not captured, a last step of one is it.
-    fn known_end(&self) -> Option<Position> {
-        let acknowledged = self.acknowledged?;
-        if let Some(fin) = self.fin {
-            return Some(acknowledged.min(fin));
-        }
-        let is_fin = self.acknowledged_by == 1 || acknowledged - self.next == 1;
-        Some(if is_fin { self.next + (acknowledged - self.next).saturating_sub(1) } else { acknowledged })
-    }
-}
-
-/// Data.
 impl Direction {
     /// Takes a segment's payload: delivers what is next, holds what is ahead, compares what is known.
     pub fn receive(&mut self, data: &Data<'_>, output: &mut Output<'_, impl Sink>) {
@@ -417,105 +265,6 @@ impl Direction {
     }
 }
 
-/// Holes.
-impl Direction {
-    /// Takes the peer's acknowledgement number.
-    pub fn acknowledge(&mut self, ack: u32, output: &mut Output<'_, impl Sink>) {
-        self.place(ack);
-        let reference = self.acknowledged.map_or(self.next, |acknowledged| acknowledged.max(self.next));
-        let at = reference.near(ack);
-        if at.distance(reference) > LARGEST_WINDOW || self.acknowledged >= Some(at) {
-            return;
-        }
-        self.acknowledged_by = at - self.acknowledged.unwrap_or(at);
-        self.acknowledged = Some(at);
-        self.note_acknowledged(output);
-        if self.held.is_empty() {
-            return;
-        }
-        if self.base.is_none() && self.acknowledged > self.held.first_known() {
-            self.stop_waiting_for_start(output);
-        }
-        if self.base.is_some() {
-            self.settle(false, output);
-        }
-        self.account(output.resources);
-    }
-
-    /// Gives up holes that the peer acknowledged long ago.
-    pub fn lose_patience(&mut self, output: &mut Output<'_, impl Sink>) {
-        if self.acknowledged <= Some(self.next) {
-            return;
-        }
-        let is_starting = self.base.is_none() && !self.held.is_empty();
-        let Some(end) = self.known_end().filter(|end| *end > self.next && !is_starting) else { return };
-        let packets = output.connection.sides.iter().map(|side| side.packets).sum();
-        let is_due = |last: &Doubt| end > last.until && packets - last.packets >= DOUBT_GRAIN;
-        if self.doubts.back().is_none_or(is_due) {
-            self.doubts.push_back(Doubt { until: end, packets, since: output.now });
-        }
-        while let Some(doubt) = self.doubts.front().copied() {
-            let waited = packets - doubt.packets;
-            let is_slow = output.now.time.since(doubt.since.time) >= PATIENCE_NANOSECONDS;
-            if !(waited >= PATIENCE_PACKETS || is_slow && waited >= PATIENCE_PACKETS_SLOW) {
-                return;
-            }
-            self.doubts.pop_front();
-            if self.base.is_none() {
-                self.start_at(self.next, output);
-            }
-            while self.next < doubt.until {
-                let behind = self.held.first_known().filter(|first| *first > self.next);
-                let hole_end = behind.map_or(doubt.until, |first| first.min(doubt.until));
-                self.give_up(hole_end, GapReason::Acknowledged, false, output);
-            }
-        }
-    }
-
-    /// Gives up first holes until what waits is within the limits.
-    pub fn obey_limits(&mut self, output: &mut Output<'_, impl Sink>) {
-        let limits = output.resources.limits;
-        while self.accounted > limits.out_of_order_bytes
-            || self.accounted > 0 && output.resources.held_bytes > limits.total_out_of_order_bytes
-        {
-            self.stop_waiting_for_start(output);
-            let Some(first) = self.held.first_known().filter(|first| *first > self.next) else { return };
-            self.give_up(first, GapReason::BufferFull, false, output);
-        }
-    }
-
-    /// Makes the hole before `end` a gap, if there is one, and goes on with what waits behind it.
-    fn give_up(&mut self, end: Position, reason: GapReason, is_end: bool, output: &mut Output<'_, impl Sink>) {
-        if end > self.next {
-            self.gap(end, reason, output);
-            self.settle(is_end, output);
-            self.account(output.resources);
-        }
-    }
-
-    fn gap(&mut self, end: Position, reason: GapReason, output: &mut Output<'_, impl Sink>) {
-        let Some(base) = self.base else { return };
-        let len = end - self.next;
-        let Moment { frame, time } = output.now;
-        let gap = Gap { offset: self.next - base, len, reason, frame, time };
-        self.next = end;
-        self.highest = self.highest.max(end);
-        output.side().gap_bytes += len;
-        output.sink.gap(output.connection, output.from, gap);
-    }
-
-    fn note_acknowledged(&mut self, output: &mut Output<'_, impl Sink>) {
-        let (Some(base), Some(acknowledged)) = (self.base, self.acknowledged) else { return };
-        let data = self.fin.map_or(acknowledged, |fin| acknowledged.min(fin));
-        output.side().acknowledged = Some(data - base);
-    }
-
-    fn account(&mut self, resources: &mut Resources) {
-        resources.held_bytes = resources.held_bytes - self.accounted + self.held.cost();
-        self.accounted = self.held.cost();
-    }
-}
-
 /// Where results go.
 pub(super) struct Output<'a, S> {
     pub connection: &'a mut Connection,
@@ -537,29 +286,10 @@ impl<S> Output<'_, S> {
 /// RFC 7323, 2.3: windows are at most 2^30 bytes. What is further off belongs to something else.
 const LARGEST_WINDOW: u64 = 1 << 30;
 
-/// How far above the data seen a RST may lie. Receive buffers of servers are seldom larger, and a
-/// guess at a 32-bit sequence number hits this once in 4096 times.
-const RESET_WINDOW: u64 = 1 << 20;
-
 /// How many segments, or bytes, are held at a start in mid-stream, where a segment may be captured
 /// after later ones: no more than a sender's first flight (RFC 6928: 10 segments) and some.
 const START_SEGMENTS: u32 = 16;
 const START_BYTES: usize = 64 << 10;
-
-/// How many packets of the connection are waited for after the peer acknowledged bytes that are not
-/// there. Captures that merge two interfaces, or two queues of one, write a direction up to some
-/// hundred packets late; 512 full segments are 0.7 MB, well below the out-of-order limit.
-const PATIENCE_PACKETS: u64 = 512;
-
-/// On a slow connection, 512 packets can take a minute, which a reader of a live capture would have
-/// to wait for. Queues are not flushed later than after a second or so, so 3 s are enough there, but
-/// not without packets: the clock of a capture may jump.
-const PATIENCE_PACKETS_SLOW: u64 = 128;
-const PATIENCE_NANOSECONDS: i64 = 3_000_000_000;
-
-/// Acknowledgements are noted at this distance, in packets, so that at most nine are remembered.
-/// Those in between wait a little longer than they must.
-const DOUBT_GRAIN: u64 = 64;
 
 /// How many delivered bytes are kept per direction for comparison: what is in flight at once on most
 /// paths, so what a retransmission can repeat. Less than the smallest is not worth having.
