@@ -1,20 +1,91 @@
 //! TCP: connections, and each direction's bytes in order.
-use std::net::SocketAddr;
+//!
+//! Takes [`Segment`]s in capture order, gives a [`Sink`] the bytes of each direction in stream order,
+//! each byte once, and says where bytes are missing. It streams: what it holds is what waits behind a
+//! hole, and a little history to compare retransmissions with; both are bounded by [`Limits`].
+//!
+//! | file | holds |
+//! |---|---|
+//! | `connection` | what is known of a connection: the public, plain data |
+//! | `connections` | which packet belongs to which connection: Wireshark's `tcp.stream` |
+//! | `flow` | one connection's life: SYN, FIN, RST, and when it is over |
+//! | `reassembly` | one direction: first copy wins; its start and end; holes and patience |
+//! | `held`, `history`, `seq` | bytes behind a hole, bytes delivered, sequence numbers |
+//!
+//! It does not check checksums (captures of offloaded traffic have none), it does not follow windows,
+//! and it does not say which of two directions speaks first: the calls come in capture order.
+
+mod connection;
+mod connections;
+mod flow;
+mod held;
+mod history;
+mod reassembly;
+mod seq;
+#[cfg(test)]
+mod tests;
+
+pub use connection::{Connection, ConnectionId, End, Endpoint, How, Moment, Side};
 
 use crate::origin::{FrameNo, Source, Time};
+use crate::packet::Segment;
+use connections::Connections;
 
-/// A connection's number, from 0 in order of first appearance: Wireshark's `tcp.stream`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(transparent)]
-pub struct ConnectionId(pub u32);
+/// Finds connections in segments and puts their bytes in order.
+#[derive(Debug, Default)]
+pub struct Tracker {
+    connections: Connections,
+    resources: Resources,
+}
 
-/// Which of a connection's two endpoints: `First` sent the first packet in the capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Endpoint {
-    /// The sender of the connection's first captured packet.
-    First,
-    /// The other one.
-    Second,
+impl Tracker {
+    /// A tracker that has seen nothing.
+    pub fn new(limits: Limits) -> Tracker {
+        Tracker { connections: Connections::default(), resources: Resources { limits, ..Resources::default() } }
+    }
+
+    /// Takes the next segment of the capture and reports what it completes.
+    pub fn push(&mut self, segment: &Segment<'_>, sink: &mut impl Sink) {
+        self.connections.push(segment, &mut self.resources, sink);
+    }
+
+    /// Ends the capture: what waits is delivered, holes become gaps, and connections are closed in
+    /// the order of their numbers. The numbers go on counting if there is a next segment.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
+        self.connections.finish(&mut self.resources, sink);
+    }
+}
+
+/// How much memory reassembly may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// What may wait behind holes in one direction, in bytes. What each piece costs is included.
+    pub out_of_order_bytes: usize,
+    /// What may wait behind holes in all connections, in bytes.
+    pub total_out_of_order_bytes: usize,
+    /// What may be kept of delivered bytes, in all connections, to find retransmissions that differ
+    /// from the first copy, in bytes. 0 turns that off, but for bytes that still wait.
+    pub total_history_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { out_of_order_bytes: 4 << 20, total_out_of_order_bytes: 32 << 20, total_history_bytes: 8 << 20 }
+    }
+}
+
+/// Receives what reassembly finds, in capture order.
+pub trait Sink {
+    /// A connection appeared.
+    fn opened(&mut self, connection: &Connection);
+    /// Bytes in order.
+    fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>);
+    /// Bytes that will not come.
+    fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap);
+    /// A second copy of bytes differs from the first, which counts.
+    fn conflict(&mut self, _connection: &Connection, _from: Endpoint, _conflict: Conflict) {}
+    /// No more will come of this connection.
+    fn closed(&mut self, connection: &Connection);
 }
 
 /// Bytes of one direction that continue the stream without a hole.
@@ -58,25 +129,30 @@ pub enum GapReason {
     End,
 }
 
-/// What is known of a connection.
-#[derive(Clone, Debug)]
-pub struct Connection {
-    /// Its number.
-    pub id: ConnectionId,
-    /// The endpoints, indexed as [`Endpoint`].
-    pub endpoints: [SocketAddr; 2],
-    /// The endpoint that opened the connection, when a SYN or SYN+ACK was captured.
-    pub client: Option<Endpoint>,
+/// A second copy of bytes that differs from the first.
+///
+/// The comparison reaches as far back as memory allows ([`Limits::total_history_bytes`]): an older
+/// copy is counted as retransmitted, but not compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Offset of the first byte that differs.
+    pub offset: u64,
+    /// From the first byte that differs to the last, in bytes.
+    pub len: u64,
+    /// The first copy's bytes from `offset`, at most 16. These count.
+    pub kept: Vec<u8>,
+    /// The second copy's bytes from `offset`, as many.
+    pub ignored: Vec<u8>,
+    /// The frame of the second copy.
+    pub frame: FrameNo,
 }
 
-/// Receives what reassembly finds, in capture order.
-pub trait Sink {
-    /// A connection appeared.
-    fn opened(&mut self, connection: &Connection);
-    /// Bytes in order.
-    fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>);
-    /// Bytes that will not come.
-    fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap);
-    /// No more will come of this connection.
-    fn closed(&mut self, connection: &Connection);
+/// What all connections share: the limits, and what is taken of them.
+#[derive(Debug, Default)]
+struct Resources {
+    limits: Limits,
+    held_bytes: usize,
+    history_bytes: usize,
+    /// The sources of the piece being delivered, so that delivery does not allocate.
+    sources: Vec<(u32, Source)>,
 }
