@@ -8,9 +8,11 @@
 //! A field is named by its [`Def`]: the names of Wireshark where it has one. The leaves of a tree
 //! tile the bytes that were given to the reader: no byte without a name, none with two.
 
+mod defect;
 mod reader;
 mod tree;
 
+pub use defect::Defect;
 pub use reader::{Reader, Short};
 pub use tree::{Bits, Node, Tree, Value};
 
@@ -74,6 +76,7 @@ macro_rules! fields {
             };
         )*
         /// Every field declared here, in order of declaration.
+        #[allow(dead_code)] // tests declare fields without listing them
         pub static FIELDS: &[&$crate::field::Def] = &[$(&$id),*];
     };
     (@symbol) => { $crate::field::no_symbol };

@@ -25,6 +25,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+pub use crate::field::Defect;
+
 /// A chunk stream's number, 2 to 65599 (RTMP 1.0 5.3.1.1). Wireshark: `rtmpt.header.csid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
@@ -134,15 +136,4 @@ pub fn type_name(id: u64) -> Option<&'static str> {
         22 => "Aggregate",
         _ => return None,
     })
-}
-
-/// Something in the bytes that should not be there, or is not there. It stands beside what could be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Defect {
-    /// A stable name in kebab-case.
-    pub code: &'static str,
-    /// Offset of the first byte concerned: in the direction's stream for framing, in the body for a body.
-    pub offset: u64,
-    /// What was found, where, and what it means.
-    pub message: String,
 }

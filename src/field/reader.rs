@@ -138,6 +138,13 @@ impl<'a, 'r, R: Record> Reader<'a, 'r, R> {
         Ok(f64::from_bits(bits))
     }
 
+    /// One byte that is true unless it is 0. The byte is given as it is.
+    pub fn boolean(&mut self, def: &'static Def) -> Result<u8, Short> {
+        let (range, bytes) = self.take(def, 1)?;
+        self.record.leaf(def, range, || Value::Boolean(bytes[0] != 0));
+        Ok(bytes[0])
+    }
+
     /// `len` plain bytes.
     pub fn bytes(&mut self, def: &'static Def, len: usize) -> Result<&'a [u8], Short> {
         let (range, bytes) = self.take(def, len)?;

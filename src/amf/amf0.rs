@@ -1,0 +1,338 @@
+//! AMF 0 (Adobe, "Action Message Format -- AMF 0", 2007).
+//!
+//! Takes a reader that stands on a marker, gives values until the bytes end or have no known layout
+//! any more. What cannot be read is one undecoded field, so that a tree still names every byte.
+
+use super::{
+    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS_NAME, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, MAX_DEPTH,
+    MAX_VALUES, NUMBER, OBJECT, OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, Properties, STRICT_ARRAY, STRING,
+    STRING_LENGTH, Str, TIMEZONE, UNDECODED, VALUE, Value, Values, XML_DOC,
+};
+use crate::field::{Def, Defect, Reader, Record};
+
+/// The code of an object that ends without its end marker.
+pub const UNTERMINATED: &str = "amf-object-unterminated";
+
+/// The code of a strict array with fewer values than it announces.
+pub const ARRAY_SHORT: &str = "amf-array-short";
+
+/// Reads values until the reader is at its end.
+pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
+    let mut decoder = Decoder::default();
+    let mut values = Vec::new();
+    while !reader.is_empty() && !decoder.stopped {
+        match decoder.value(reader) {
+            Ok(value) => values.push(value),
+            Err(defect) => decoder.stop(defect),
+        }
+    }
+    reader.rest(&UNDECODED);
+    Values { values, defects: decoder.defects }
+}
+
+/// What has to be remembered from value to value.
+#[derive(Default)]
+struct Decoder {
+    depth: usize,
+    count: usize,
+    defects: Vec<Defect>,
+    /// Nothing behind this point has a known place.
+    stopped: bool,
+}
+
+impl Decoder {
+    fn stop(&mut self, defect: Defect) {
+        // What an outer array or object lacks because an inner one broke off is not said again.
+        if !self.stopped {
+            self.defects.push(defect);
+        }
+        self.stopped = true;
+    }
+
+    fn value<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
+        let at = reader.at();
+        if self.depth == MAX_DEPTH {
+            return Err(Defect::new("amf-too-deep", at, format!("values are nested more than {MAX_DEPTH} deep")));
+        }
+        if self.count == MAX_VALUES {
+            return Err(Defect::new("amf-too-many", at, format!("more than {MAX_VALUES} values in one body")));
+        }
+        self.count += 1;
+        self.depth += 1;
+        let value = reader.group(group_of(reader.peek()), |reader| {
+            let value = self.content(reader)?;
+            reader.describe(|| value.label());
+            Ok(value)
+        });
+        self.depth -= 1;
+        value
+    }
+
+    fn content<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
+        let at = reader.at();
+        let marker = reader.u8(&AMF0_TYPE)?;
+        Ok(match marker {
+            0x00 => Value::Number(reader.f64(&NUMBER)?),
+            0x01 => Value::Boolean(reader.boolean(&BOOLEAN)? != 0),
+            0x02 => Value::String(short_string(reader, &STRING)?),
+            0x03 => Value::Object(self.properties(reader)),
+            0x05 => Value::Null,
+            0x06 => Value::Undefined,
+            0x07 => Value::Reference(reader.u16(&OBJECT_REFERENCE)?.into()),
+            0x08 => {
+                let count = reader.u32(&ARRAY_LENGTH)?;
+                Value::EcmaArray { count, properties: self.properties(reader) }
+            }
+            0x09 => {
+                self.defects.push(Defect::new(
+                    "amf-stray-end",
+                    at,
+                    "the end marker of an object (09) stands where a value should be",
+                ));
+                Value::ObjectEnd
+            }
+            0x0a => self.strict_array(reader)?,
+            0x0b => Value::Date { millis: reader.f64(&DATE)?, timezone: Some(reader.int(&TIMEZONE, 2)? as i16) },
+            0x0c => Value::LongString(long_string(reader, &LONG_STRING)?),
+            0x0d => Value::Unsupported,
+            0x0f => Value::Xml(long_string(reader, &XML_DOC)?),
+            0x10 => {
+                let class = short_string(reader, &CLASS_NAME)?;
+                Value::TypedObject { class, properties: self.properties(reader) }
+            }
+            0x22 => Value::Int64(reader.int(&INT64, 8)?),
+            // Movie clip and record set are reserved without a layout (AMF0 2.6, 2.16).
+            _ => {
+                self.stop(match marker {
+                    0x04 | 0x0e => Defect::new(
+                        "amf-reserved-marker",
+                        at,
+                        format!("marker {marker:#04x} is reserved, its content has no known layout"),
+                    ),
+                    _ => Defect::new("amf-unknown-marker", at, format!("{marker:#04x} is no marker of AMF0")),
+                });
+                Value::Undecoded { marker, bytes: reader.rest(&UNDECODED) }
+            }
+        })
+    }
+
+    /// Names and values up to the end marker. Some encoders leave the end marker out when the body ends
+    /// there (Envivio's, says nginx-rtmp), so that much is tolerated and said.
+    fn properties<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Properties<'a> {
+        let start = reader.at();
+        let mut properties = Properties::default();
+        while !self.stopped {
+            if reader.peek().starts_with(&[0, 0, 9]) {
+                properties.terminated = reader.bytes(&END_OF_OBJECT, 3).is_ok();
+                break;
+            }
+            if reader.is_empty() {
+                let text = format!("the object whose properties begin at offset {start} has no end marker (00 00 09)");
+                self.stop(Defect::new(UNTERMINATED, reader.at(), text));
+                break;
+            }
+            match self.property(reader) {
+                Ok(pair) => properties.pairs.push(pair),
+                Err(defect) => self.stop(defect),
+            }
+        }
+        properties
+    }
+
+    fn property<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<(Str<'a>, Value<'a>), Defect> {
+        reader.group(&PROPERTY, |reader| {
+            let name = reader.group(&PROPERTY_NAME, |reader| {
+                let name = short_string(reader, &STRING)?;
+                reader.describe(|| format!("Name: {name}"));
+                Ok::<_, Defect>(name)
+            })?;
+            let value = self.value(reader)?;
+            reader.describe(|| format!("Property '{name}' {}", value.label()));
+            Ok((name, value))
+        })
+    }
+
+    fn strict_array<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
+        let at = reader.at();
+        let count = reader.u32(&ARRAY_LENGTH)?;
+        let mut items = Vec::new();
+        while !self.stopped && items.len() < count as usize {
+            if reader.is_empty() {
+                let text = format!("a strict array of {count} values ends after {}", items.len());
+                self.stop(Defect::new(ARRAY_SHORT, at, text));
+                break;
+            }
+            match self.value(reader) {
+                Ok(value) => items.push(value),
+                Err(defect) => self.stop(defect),
+            }
+        }
+        Ok(Value::StrictArray { count, items })
+    }
+}
+
+/// The kind of group that a value makes in a tree.
+fn group_of(bytes: &[u8]) -> &'static Def {
+    match bytes.first() {
+        Some(0x03 | 0x10) => &OBJECT,
+        Some(0x08) => &ECMA_ARRAY,
+        Some(0x0a) => &STRICT_ARRAY,
+        _ => &VALUE,
+    }
+}
+
+/// A string with a length of two bytes (AMF0 1.3.1).
+fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
+    let len = reader.u16(&STRING_LENGTH)?;
+    Ok(Str(reader.text(def, len.into())?))
+}
+
+/// A string with a length of four bytes (AMF0 1.3.1).
+fn long_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
+    let len = reader.u32(&STRING_LENGTH)?;
+    Ok(Str(reader.text(def, len as usize)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::field::Tree;
+
+    /// Decodes with and without a tree: the same values, and leaves that tile the bytes.
+    fn read(bytes: &[u8]) -> Values<'_> {
+        let mut tree = Tree::default();
+        let with_tree = values(&mut Reader::new(bytes, &mut tree));
+        assert_eq!(tree.tiles(0..bytes.len()), Ok(()));
+        let values = values(&mut Reader::new(bytes, &mut ()));
+        assert_eq!(format!("{values:?}"), format!("{with_tree:?}"));
+        values
+    }
+
+    fn json(bytes: &[u8]) -> String {
+        serde_json::to_string(&read(bytes).values).unwrap()
+    }
+
+    fn codes(bytes: &[u8]) -> Vec<&'static str> {
+        read(bytes).defects.iter().map(|defect| defect.code).collect()
+    }
+
+    #[test]
+    fn every_marker_of_the_specification() {
+        #[rustfmt::skip]
+        let bytes = [
+            &[0x00, 0x3f, 0xf0, 0, 0, 0, 0, 0, 0][..],             // number 1.0
+            &[0x01, 0x01], &[0x01, 0x00],                          // boolean true, false
+            b"\x02\x00\x04live",                                   // string
+            b"\x03\x00\x03app\x02\x00\x01a\x00\x00\x09",           // object, end marker 00 00 09
+            b"\x05", b"\x06",                                      // null, undefined
+            &[0x07, 0x00, 0x01],                                   // reference 1
+            b"\x08\x00\x00\x00\x00\x00\x01w\x01\x01\x00\x00\x09",  // ECMA array, count 0, one pair
+            b"\x0a\x00\x00\x00\x02\x05\x06",                       // strict array of null and undefined
+            &[0x0b, 0x42, 0x77, 0x48, 0x76, 0xe8, 0x00, 0x00, 0x00, 0xff, 0xc4], // date 1.6e12 ms, zone -60
+            b"\x0c\x00\x00\x00\x02hi",                             // long string
+            b"\x0d",                                               // unsupported
+            b"\x0f\x00\x00\x00\x04<a/>",                           // XML document
+            b"\x10\x00\x01P\x00\x01x\x05\x00\x00\x09",             // typed object of class P
+            &[0x22, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe], // Int64 -2
+        ]
+        .concat();
+        assert_eq!(
+            json(&bytes),
+            concat!(
+                r#"[1,true,false,"live",{"app":"a"},null,{"$undefined":true},{"$reference":1},{"w":true},"#,
+                r#"[null,{"$undefined":true}],{"$date":1600000000000,"timezone":-60},"hi",{"$unsupported":true},"#,
+                r#"{"$xml":"<a/>"},{"$typed":"P","properties":{"x":null}},{"$int64":-2}]"#
+            )
+        );
+        assert_eq!(codes(&bytes), [""; 0]);
+    }
+
+    #[test]
+    fn markers_without_a_layout_keep_the_rest() {
+        for (bytes, code) in [
+            (b"\x04abc", "amf-reserved-marker"), // movie clip
+            (b"\x0eabc", "amf-reserved-marker"), // record set
+            (b"\x7fabc", "amf-unknown-marker"),
+        ] {
+            assert_eq!(codes(bytes), [code]);
+            assert_eq!(read(bytes).values, [Value::Undecoded { marker: bytes[0], bytes: b"abc" }]);
+        }
+        // The end marker of an object where a value should be: one byte, then on.
+        assert_eq!(codes(b"\x09\x05"), ["amf-stray-end"]);
+        assert_eq!(read(b"\x09\x05").values, [Value::ObjectEnd, Value::Null]);
+    }
+
+    #[test]
+    fn order_duplicates_and_wrong_counts_are_kept() {
+        // ECMA array that announces 7 pairs: b, a, b.
+        let bytes = b"\x08\x00\x00\x00\x07\x00\x01b\x05\x00\x01a\x05\x00\x01b\x01\x01\x00\x00\x09";
+        let values = read(bytes);
+        let Value::EcmaArray { count: 7, properties } = &values.values[0] else { panic!("an ECMA array") };
+        let names: Vec<_> = properties.pairs.iter().map(|(name, _)| name.0).collect();
+        assert_eq!(names, [b"b", b"a", b"b"]);
+        assert!(properties.terminated);
+        assert_eq!(properties.get(b"b"), Some(&Value::Null));
+        assert_eq!(values.defects, []);
+        assert_eq!(json(bytes), r#"[{"$pairs":[["b",null],["a",null],["b",true]]}]"#);
+    }
+
+    #[test]
+    fn a_missing_end_marker_is_tolerated_and_said_once() {
+        let bytes = b"\x03\x00\x01a\x03\x00\x01b\x05"; // {a: {b: null and the body ends
+        let values = read(bytes);
+        assert_eq!(values.values[0].property(b"a").unwrap().property(b"b"), Some(&Value::Null));
+        assert!(!values.values[0].properties().unwrap().terminated);
+        assert_eq!(codes(bytes), [UNTERMINATED]);
+    }
+
+    #[test]
+    fn what_stands_before_a_cut_is_kept() {
+        let bytes = b"\x02\x00\x01a\x03\x00\x01k\x02\x00\x09cut"; // "a", {k: a string of 9 with 3 bytes
+        let values = read(bytes);
+        assert_eq!(values.values, [Value::String(Str(b"a")), Value::Object(Properties::default())]);
+        assert_eq!(values.defects.len(), 1);
+        assert_eq!(values.defects[0].offset, 11);
+        assert_eq!(values.defects[0].message, "String at offset 11 needs 9 bytes, 3 are left (amf.string)");
+        // A strict array of five with one.
+        assert_eq!(codes(b"\x0a\x00\x00\x00\x05\x05"), [ARRAY_SHORT]);
+    }
+
+    #[test]
+    fn what_json_cannot_say_has_names_with_a_dollar() {
+        assert_eq!(json(b"\x02\x00\x02\xff\xfe"), r#"[{"$bytes":"fffe"}]"#);
+        assert_eq!(json(&[0, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0]), r#"[{"$number":"NaN"}]"#);
+        assert_eq!(json(&[0, 0xff, 0xf0, 0, 0, 0, 0, 0, 0]), r#"[{"$number":"-inf"}]"#);
+        assert_eq!(json(&[0, 0x80, 0, 0, 0, 0, 0, 0, 0]), "[-0.0]");
+        assert_eq!(json(&[0, 0x40, 0x3d, 0xf8, 0x51, 0xeb, 0x85, 0x1e, 0xb8]), "[29.97]");
+        // A property of the other side that looks like one of ours.
+        assert_eq!(json(b"\x03\x00\x05$date\x05\x00\x00\x09"), r#"[{"$pairs":[["$date",null]]}]"#);
+    }
+
+    #[test]
+    fn nesting_and_number_of_values_are_bounded() {
+        let deep = b"\x0a\x00\x00\x00\x01".repeat(MAX_DEPTH + 1);
+        assert_eq!(codes(&deep), ["amf-too-deep"]);
+        let many = vec![0x05; MAX_VALUES + 1];
+        assert_eq!(codes(&many), ["amf-too-many"]);
+        assert_eq!(read(&many).values.len(), MAX_VALUES);
+        // A count of 2^32-1 allocates nothing by itself.
+        assert_eq!(codes(b"\x0a\xff\xff\xff\xff"), [ARRAY_SHORT]);
+    }
+
+    #[test]
+    fn the_tree_is_worded_as_wiresharks() {
+        let mut tree = Tree::default();
+        values(&mut Reader::new(b"\x03\x00\x03app\x02\x00\x04live\x00\x00\x09", &mut tree));
+        let texts: Vec<_> = tree.nodes().iter().filter_map(|node| node.text.as_deref()).collect();
+        assert_eq!(texts, ["Object (1 items)", "Property 'app' String 'live'", "Name: app", "String 'live'"]);
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_do_not_panic(bytes in proptest::collection::vec(prop_oneof![0u8..0x12, any::<u8>()], 0..200)) {
+            read(&bytes);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The audio tag header (FLV E.4.2.1; enhanced RTMP, ExAudioTagHeader).
+//!
+//! Takes the bytes of a body of type 8, gives the format, what the format adds (AAC's packet type and
+//! configuration, a FourCC) and the length of the sound itself.
+
+use serde::Serialize;
+
+use super::FourCc;
+use super::aac::{self, AudioSpecificConfig};
+use crate::field::{Defect, Reader, Record};
+
+/// The body of an audio message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Audio<'a> {
+    /// The header.
+    #[serde(flatten)]
+    pub tag: AudioTag,
+    /// How many bytes of the message follow the header, whether we have them or not.
+    pub payload_length: u32,
+    /// Those of them that we have.
+    #[serde(skip)]
+    pub payload: &'a [u8],
+}
+
+/// The header of an audio message.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum AudioTag {
+    /// No byte at all. Enhanced RTMP lets it mean silence.
+    Empty {},
+    /// The header of FLV.
+    Legacy {
+        /// SoundFormat, 0 to 15.
+        format: u8,
+        /// Its name.
+        codec: &'static str,
+        /// SoundRate, 0 to 3; of no meaning for AAC.
+        rate: u8,
+        /// SoundSize: 0 for 8, 1 for 16 bits a sample.
+        size: u8,
+        /// SoundType: 0 mono, 1 stereo; of no meaning for AAC.
+        r#type: u8,
+        /// AACPacketType: 0 configuration, 1 sound. Only for AAC.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        aac_packet_type: Option<u8>,
+        /// The configuration, if the packet is one and could be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        config: Option<AudioSpecificConfig>,
+    },
+    /// The header of enhanced RTMP: SoundFormat is 9.
+    Enhanced {
+        /// AudioPacketType, 0 to 15.
+        packet_type: u8,
+        /// The codec, where the header names it at once.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        four_cc: Option<FourCc>,
+    },
+}
+
+/// SoundFormat of AAC.
+pub const AAC: u8 = 10;
+
+/// SoundFormat that says: the header is one of enhanced RTMP. All four bits count; Speex is 11.
+pub const EX_HEADER: u8 = 9;
+
+/// Decodes the body of an audio message of which `missing` bytes at the end are not there.
+pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Audio<'a> {
+    let tag = reader.group(&HEADER, |reader| header(reader, defects));
+    let payload_length = reader.remaining() as u32 + missing;
+    let payload = reader.peek();
+    let tag = match tag {
+        AudioTag::Legacy { format: AAC, codec, rate, size, r#type, aac_packet_type: Some(0), .. } => {
+            // An empty configuration is what ffmpeg writes when it copies from ADTS; the real one follows.
+            let config = if payload_length == 0 { None } else { aac::decode(reader, missing, defects) };
+            AudioTag::Legacy { format: AAC, codec, rate, size, r#type, aac_packet_type: Some(0), config }
+        }
+        tag => tag,
+    };
+    reader.rest(&DATA);
+    Audio { tag, payload_length, payload }
+}
+
+fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> AudioTag {
+    let Ok(control) = reader.u8(&CONTROL) else { return AudioTag::Empty {} };
+    let whole = u64::from(control);
+    let format = reader.bits(&FORMAT, whole, 4, 4) as u8;
+    if format == EX_HEADER {
+        let packet_type = reader.bits(&PACKET_TYPE, whole, 0, 4) as u8;
+        // 5 and 7 put other things in front of the FourCC.
+        let four_cc = if matches!(packet_type, 5 | 7) { Ok(None) } else { FourCc::read(reader, &FOUR_CC).map(Some) };
+        let four_cc = four_cc.unwrap_or_else(|short| {
+            defects.push(short.into());
+            None
+        });
+        return AudioTag::Enhanced { packet_type, four_cc };
+    }
+    let rate = reader.bits(&RATE, whole, 2, 2) as u8;
+    let size = reader.bits(&SIZE, whole, 1, 1) as u8;
+    let r#type = reader.bits(&TYPE, whole, 0, 1) as u8;
+    reader.describe(|| {
+        let name = |table: fn(u64) -> Option<&'static str>, value: u8| table(value.into()).unwrap_or("unknown");
+        let (format, rate) = (name(wireshark_format_name, format), name(rate_name, rate));
+        format!("Control: {control:#04x} ({format} {rate} {} {})", name(size_name, size), name(type_name, r#type))
+    });
+    let aac_packet_type =
+        if format == AAC { reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok() } else { None };
+    AudioTag::Legacy { format, codec: codec_name(format), rate, size, r#type, aac_packet_type, config: None }
+}
+
+/// The common name of a SoundFormat.
+pub fn codec_name(format: u8) -> &'static str {
+    match format {
+        0 | 3 => "PCM",
+        1 => "ADPCM",
+        2 => "MP3",
+        4 => "Nellymoser 16 kHz",
+        5 => "Nellymoser 8 kHz",
+        6 => "Nellymoser",
+        7 => "G.711 A-law",
+        8 => "G.711 mu-law",
+        9 => "enhanced RTMP",
+        10 => "AAC",
+        11 => "Speex",
+        14 => "MP3 8 kHz",
+        15 => "device-specific",
+        _ => "unknown",
+    }
+}
+
+/// Wireshark's names of the SoundFormats; 9, which it calls Nellymoser, is the header of enhanced RTMP.
+fn wireshark_format_name(format: u64) -> Option<&'static str> {
+    Some(match format {
+        0 => "Uncompressed",
+        1 => "ADPCM",
+        2 => "MP3",
+        3 => "Uncompressed, little-endian",
+        4 => "Nellymoser 16kHz",
+        5 => "Nellymoser 8kHz",
+        6 => "Nellymoser",
+        7 => "G711A",
+        8 => "G711U",
+        9 => "Enhanced RTMP",
+        10 => "HE-AAC",
+        11 => "SPEEX",
+        14 => "MP3 8kHz",
+        15 => "Device-specific",
+        _ => return None,
+    })
+}
+
+/// The names of SoundRate.
+pub fn rate_name(rate: u64) -> Option<&'static str> {
+    Some(match rate {
+        0 => "5.5 kHz",
+        1 => "11 kHz",
+        2 => "22 kHz",
+        3 => "44 kHz",
+        _ => return None,
+    })
+}
+
+fn size_name(size: u64) -> Option<&'static str> {
+    Some(if size == 0 { "8 bit" } else { "16 bit" })
+}
+
+/// The names of SoundType.
+pub fn type_name(channels: u64) -> Option<&'static str> {
+    Some(if channels == 0 { "mono" } else { "stereo" })
+}
+
+fn aac_packet_type_name(packet_type: u64) -> Option<&'static str> {
+    Some(match packet_type {
+        0 => "AAC sequence header",
+        1 => "AAC raw",
+        _ => return None,
+    })
+}
+
+/// The names of AudioPacketType (enhanced RTMP).
+pub fn packet_type_name(packet_type: u64) -> Option<&'static str> {
+    Some(match packet_type {
+        0 => "SequenceStart",
+        1 => "CodedFrames",
+        2 => "SequenceEnd",
+        4 => "MultichannelConfig",
+        5 => "Multitrack",
+        7 => "ModEx",
+        _ => return None,
+    })
+}
+
+crate::fields! {
+    HEADER = "rtmpt.audio", Group, "Audio header", "What stands in front of the sound (FLV E.4.2.1; own name).";
+    CONTROL = "rtmpt.audio.control", Hex, "Control", "Format, rate, size and type in one byte (FLV E.4.2.1).";
+    FORMAT = "rtmpt.audio.format", Uint, "Format", "SoundFormat (FLV E.4.2.1).", wireshark_format_name;
+    RATE = "rtmpt.audio.rate", Uint, "Sample rate", "SoundRate (FLV E.4.2.1).", rate_name;
+    SIZE = "rtmpt.audio.size", Uint, "Sample size", "SoundSize (FLV E.4.2.1).", size_name;
+    TYPE = "rtmpt.audio.type", Uint, "Channels", "SoundType (FLV E.4.2.1).", type_name;
+    AAC_PACKET_TYPE = "rtmpt.audio.aac.packet_type", Uint, "AAC packet type",
+        "Configuration or sound (FLV E.4.2.1; own name).", aac_packet_type_name;
+    PACKET_TYPE = "rtmpt.audio.packet_type", Uint, "Packet type", "AudioPacketType (enhanced RTMP).",
+        packet_type_name;
+    FOUR_CC = "rtmpt.audio.fourcc", Text, "FourCC", "The codec (enhanced RTMP).";
+    DATA = "rtmpt.audio.data", Bytes, "Audio data", "The sound, or what could not be read of it.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::MessageTypeId;
+    use super::super::super::body::decode;
+    use super::super::super::summary::detail;
+
+    /// JSON, detail and defects of an audio body.
+    fn read(bytes: &[u8], length: u32) -> (String, String, Vec<&'static str>) {
+        let decoded = decode(MessageTypeId::AUDIO, bytes, length, &mut ());
+        let codes = decoded.defects.iter().map(|defect| defect.code).collect();
+        (serde_json::to_string(&decoded.body).unwrap(), detail(MessageTypeId::AUDIO, &decoded.body), codes)
+    }
+
+    #[test]
+    fn aac_configuration_and_sound() {
+        // AF: AAC 44 kHz 16 bit stereo; 00: configuration; 12 10: AAC-LC, index 4 (44100 Hz), 2 channels.
+        let (json, detail, codes) = read(&[0xaf, 0, 0x12, 0x10], 4);
+        assert_eq!(
+            json,
+            concat!(
+                r#"{"format":10,"codec":"AAC","rate":3,"size":1,"type":1,"aac_packet_type":0,"#,
+                r#""config":{"object_type":2,"sampling_frequency":44100,"channel_configuration":2},"payload_length":2}"#
+            )
+        );
+        assert_eq!((detail.as_str(), codes), ("AAC config 44.1 kHz stereo", vec![]));
+        // Sound, of which only the first bytes are here.
+        let (json, detail, codes) = read(&[0xaf, 1, 0x21], 300);
+        assert!(json.ends_with(r#""aac_packet_type":1,"payload_length":298}"#), "{json}");
+        assert_eq!((detail.as_str(), codes), ("AAC", vec![]));
+        // What ffmpeg writes before it knows the configuration, and a tag without a packet type.
+        assert_eq!(read(&[0xaf, 0], 2).1, "AAC config, empty");
+        assert_eq!(read(&[0xaf], 1).2, ["body-short"]);
+    }
+
+    #[test]
+    fn other_formats() {
+        for (control, expected) in [
+            (0x2a, "MP3 22 kHz mono"),    // 0010 10 1 0
+            (0x2f, "MP3 44 kHz stereo"),  // 0010 11 1 1
+            (0xb2, "Speex 5.5 kHz mono"), // 1011 00 1 0: bit 7 and bit 4 are set, but it is no enhanced header
+            (0x72, "G.711 A-law 5.5 kHz mono"),
+            (0x42, "Nellymoser 16 kHz"),
+            (0xc0, "format 12 5.5 kHz mono"),
+        ] {
+            assert_eq!(read(&[control, 0x55], 2).1, expected);
+        }
+        assert_eq!(read(&[], 0), (r#"{"payload_length":0}"#.into(), "empty".into(), vec![]));
+    }
+}

@@ -1,0 +1,239 @@
+//! What Wireshark does not say of a message.
+
+use super::super::MessageTypeId;
+use super::super::body::Body;
+use super::super::command::{Command, Data};
+use super::super::control::{ControlKind, Event, UserControl, event_name, limit_type_name, wireshark_event_name};
+use super::super::media::FourCc;
+use super::super::media::aac::AudioSpecificConfig;
+use super::super::media::audio::{self, Audio, AudioTag};
+use super::super::media::video::{self, Video, VideoTag};
+use crate::amf::{Str, Value, number_text};
+
+/// What is worth knowing of the message beside [`info`](super::info); empty if nothing is.
+pub fn detail(_type_id: MessageTypeId, body: &Body<'_>) -> String {
+    let parts = match body {
+        Body::Control(control) => match control.kind {
+            ControlKind::SetChunkSize { chunk_size } if chunk_size >> 31 != 0 => vec!["bit 31 is set".into()],
+            ControlKind::SetPeerBandwidth { acknowledgement_window_size, limit_type: None } => {
+                vec![format!("{acknowledgement_window_size}, no limit type")]
+            }
+            ControlKind::SetPeerBandwidth { limit_type: Some(limit), .. }
+                if limit_type_name(limit.into()).is_none() =>
+            {
+                vec![format!("limit type {limit}")]
+            }
+            _ => Vec::new(),
+        },
+        Body::UserControl(message) => user_control(message),
+        Body::Command(command) => self::command(command),
+        Body::Data(data) => self::data(data),
+        Body::Audio(audio) => vec![self::audio(audio)],
+        Body::Video(video) => vec![self::video(video)],
+        Body::SharedObject { .. } | Body::Aggregate { .. } | Body::Unknown { .. } => Vec::new(),
+    };
+    parts.join(", ")
+}
+
+fn user_control(message: &UserControl<'_>) -> Vec<String> {
+    let mut parts = Vec::new();
+    let number = u64::from(message.event_type);
+    if wireshark_event_name(number).is_none() {
+        parts.extend(event_name(number).map(str::to_owned));
+        if let Some(Event::Stream { stream_id }) = message.event {
+            parts.push(format!("stream {stream_id}"));
+        }
+    }
+    if let Some(Event::Ping { timestamp }) = message.event {
+        parts.push(format!("timestamp {timestamp} ms"));
+    }
+    parts
+}
+
+fn command(command: &Command<'_>) -> Vec<String> {
+    let mut parts = Vec::new();
+    // 0 says that no answer is expected, which goes without saying.
+    if let Some(transaction) = command.transaction_id().filter(|&id| id != 0.0) {
+        parts.push(format!("txn {}", number_text(transaction)));
+    }
+    let value = |index: usize| command.values.get(index);
+    let number = |index: usize| value(index).and_then(Value::as_number).map(number_text);
+    let Some(name) = command.name() else { return parts };
+    match name.0 {
+        b"publish" => parts.extend(value(4).and_then(Value::as_str).map(|kind| kind.to_string())),
+        b"play" => {
+            parts.extend(number(4).map(|start| format!("start {start}")));
+            parts.extend(number(5).map(|duration| format!("duration {duration}")));
+            parts.extend(value(6).and_then(Value::as_bool).map(|reset| format!("reset {reset}")));
+        }
+        b"_result" => parts.extend(number(3).map(|stream| format!("stream {stream}"))),
+        b"deleteStream" | b"closeStream" => parts.extend(number(3).map(|stream| format!("stream {stream}"))),
+        b"FCUnpublish" | b"FCSubscribe" | b"onFCPublish" | b"getStreamLength" => {
+            parts.extend(value(3).and_then(Value::as_str).map(|stream| format!("'{stream}'")));
+        }
+        b"seek" => parts.extend(number(3).map(|position| format!("to {position} ms"))),
+        b"pause" | b"pauseRaw" => {
+            let pause = value(3).and_then(Value::as_bool);
+            parts.extend(pause.map(|pause| if pause { "pause" } else { "resume" }.to_owned()));
+            parts.extend(number(4).map(|position| format!("at {position} ms")));
+        }
+        b"receiveAudio" | b"receiveVideo" => {
+            parts.extend(value(3).and_then(Value::as_bool).map(|receive| receive.to_string()));
+        }
+        _ => {}
+    }
+    let info = command.values.iter().skip(2).find(|value| value.property(b"code").is_some());
+    parts.extend(info.and_then(|info| status(name, info)));
+    parts
+}
+
+/// Why something failed, in the server's words. Successes say nothing that their code does not.
+fn status(name: Str<'_>, info: &Value<'_>) -> Option<String> {
+    let text = |name: &[u8]| info.property(name).and_then(Value::as_str);
+    let level = text(b"level").filter(|level| *level != "status");
+    let description = text(b"description").filter(|description| !description.0.is_empty());
+    if level.is_none() && name != "_error" {
+        return None;
+    }
+    let level = level.map_or_else(|| "error".to_owned(), |level| level.to_string());
+    Some(description.map_or(level.clone(), |description| format!("{level} \u{2014} {description}")))
+}
+
+fn data(data: &Data<'_>) -> Vec<String> {
+    let mut parts = Vec::new();
+    let Some(name) = data.name() else { return parts };
+    let mut arguments = data.arguments();
+    let mut handler = name;
+    if handler == "@setDataFrame" || handler == "@clearDataFrame" {
+        let Some(inner) = arguments.first().and_then(Value::as_str) else { return parts };
+        handler = inner;
+        arguments = &arguments[1..];
+        parts.push(inner.to_string());
+    }
+    match handler.0 {
+        b"onMetaData" => parts.extend(arguments.first().and_then(metadata)),
+        b"|RtmpSampleAccess" => {
+            let access = |index: usize| arguments.get(index).and_then(Value::as_bool);
+            if let (Some(audio), Some(video)) = (access(0), access(1)) {
+                parts.push(format!("audio {audio}, video {video}"));
+            }
+        }
+        b"onStatus" | b"onPlayStatus" => parts.extend(arguments.first().and_then(|info| status(name, info))),
+        _ => {}
+    }
+    match parts.as_slice() {
+        [handler, metadata] if *handler == "onMetaData" => vec![format!("{handler} {metadata}")],
+        _ => parts,
+    }
+}
+
+/// `320x180 25 fps H.264 AAC`.
+fn metadata(properties: &Value<'_>) -> Option<String> {
+    let number = |name: &[u8]| properties.property(name).and_then(Value::as_number).filter(|&number| number != 0.0);
+    let mut parts = Vec::new();
+    if let (Some(width), Some(height)) = (number(b"width"), number(b"height")) {
+        parts.push(format!("{}x{}", number_text(width), number_text(height)));
+    }
+    if let Some(rate) = number(b"framerate").or_else(|| number(b"videoframerate")) {
+        parts.push(format!("{} fps", number_text((rate * 1000.0).round() / 1000.0)));
+    }
+    parts.extend(codec(properties.property(b"videocodecid"), |id| video::codec_name(id).to_owned()));
+    parts.extend(codec(properties.property(b"audiocodecid"), |id| audio::codec_name(id).to_owned()));
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// A codec in onMetaData is a number of FLV, a FourCC as a number (enhanced RTMP), or a string.
+fn codec(value: Option<&Value<'_>>, name: impl Fn(u8) -> String) -> Option<String> {
+    let value = value?;
+    if let Some(text) = value.as_str() {
+        return Some(<[u8; 4]>::try_from(text.0).map_or_else(|_| text.to_string(), |code| FourCc(code).name()));
+    }
+    match value.as_number()? {
+        id if (0.0..=15.0).contains(&id) => Some(name(id as u8)),
+        id if id.fract() == 0.0 && id <= f64::from(u32::MAX) => Some(FourCc((id as u32).to_be_bytes()).name()),
+        _ => None,
+    }
+}
+
+fn audio(audio: &Audio<'_>) -> String {
+    match &audio.tag {
+        AudioTag::Empty {} => "empty".into(),
+        AudioTag::Legacy { format: audio::AAC, aac_packet_type: Some(0), config, .. } => match config {
+            Some(config) => aac_config(*config),
+            None if audio.payload_length == 0 => "AAC config, empty".into(),
+            None => "AAC config".into(),
+        },
+        AudioTag::Legacy { format: audio::AAC, aac_packet_type: Some(1), .. } => "AAC".into(),
+        AudioTag::Legacy { format: audio::AAC, aac_packet_type, .. } => match aac_packet_type {
+            Some(packet) => format!("AAC packet type {packet}"),
+            None => "AAC, cut".into(),
+        },
+        AudioTag::Legacy { codec, format: 4 | 5 | 14, .. } => (*codec).to_owned(),
+        AudioTag::Legacy { format, codec, rate, r#type, .. } => {
+            let codec = if *codec == "unknown" { format!("format {format}") } else { (*codec).to_owned() };
+            let rate = audio::rate_name((*rate).into()).unwrap_or_default();
+            format!("{codec} {rate} {}", audio::type_name((*r#type).into()).unwrap_or_default())
+        }
+        AudioTag::Enhanced { packet_type, four_cc } => {
+            let packet = match audio::packet_type_name((*packet_type).into()) {
+                Some("SequenceStart") => Some("config".to_owned()),
+                Some("CodedFrames") => None,
+                Some(name) => Some(name.to_owned()),
+                None => Some(format!("packet type {packet_type}")),
+            };
+            four_cc.map(FourCc::name).into_iter().chain(packet).collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+/// `AAC config 44.1 kHz stereo`.
+fn aac_config(config: AudioSpecificConfig) -> String {
+    let rate = config.extension_sampling_frequency.unwrap_or(config.sampling_frequency);
+    let channels = match config.channels() {
+        Some(1) => " mono".to_owned(),
+        Some(2) => " stereo".to_owned(),
+        Some(6) => " 5.1".to_owned(),
+        Some(8) => " 7.1".to_owned(),
+        Some(count) => format!(" {count} channels"),
+        None => String::new(),
+    };
+    format!("{} config {} kHz{channels}", config.codec(), number_text(f64::from(rate) / 1000.0))
+}
+
+fn video(video: &Video<'_>) -> String {
+    let frame = |frame_type: u8| {
+        video::frame_type_name(frame_type.into())
+            .map_or_else(|| format!("frame type {frame_type}"), |name| name.replace("video info/", ""))
+    };
+    match &video.tag {
+        VideoTag::Empty {} => "empty".into(),
+        VideoTag::Legacy { frame_type: video::COMMAND_FRAME, command, .. } => match command {
+            Some(command) => format!("command {}", video::command_name((*command).into()).unwrap_or("unknown")),
+            None => "command".into(),
+        },
+        VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, .. } => {
+            let codec = if *codec == "unknown" { format!("codec {codec_id}") } else { (*codec).to_owned() };
+            let mut text = format!("{} {codec}", frame(*frame_type));
+            match avc_packet_type {
+                Some(0) => text.push_str(" config"),
+                Some(1) | None => {}
+                Some(2) => text.push_str(" end of sequence"),
+                Some(packet) => text.push_str(&format!(" packet type {packet}")),
+            }
+            if let Some(time) = composition_time.filter(|&time| time != 0) {
+                text.push_str(&format!(" cts {time} ms"));
+            }
+            text
+        }
+        VideoTag::Enhanced { frame_type, packet_type, four_cc } => {
+            let packet = match video::packet_type_name((*packet_type).into()) {
+                Some("SequenceStart") => Some("config".to_owned()),
+                Some("CodedFrames" | "CodedFramesX") => None,
+                Some(name) => Some(name.to_owned()),
+                None => Some(format!("packet type {packet_type}")),
+            };
+            let codec = four_cc.map(FourCc::name);
+            [frame(*frame_type)].into_iter().chain(codec).chain(packet).collect::<Vec<_>>().join(" ")
+        }
+    }
+}
