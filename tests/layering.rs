@@ -1,0 +1,117 @@
+//! The arrows between the rooms of `src` run one way.
+//!
+//! Reads every `crate::` path in the sources and fails on one that does not lead down. `rtmp` and `amf`
+//! stand beside `tcp`, `packet` and `capture`, not above them, as they also read raw stream dumps.
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms right below it. It may import those, and what they may import.
+const BELOW: &[(&str, &[&str])] = &[
+    ("origin", &[]),
+    ("field", &["origin"]),
+    ("amf", &["field"]),
+    ("rtmp", &["amf"]),
+    ("capture", &["origin"]),
+    ("packet", &["capture"]),
+    ("tcp", &["packet"]),
+    ("tunnel", &["tcp"]),
+    ("session", &["rtmp", "tunnel"]),
+    ("decode", &["session"]),
+    ("streams", &["session"]),
+    ("cli", &["decode", "streams"]),
+];
+
+#[test]
+fn imports_lead_down() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for file in rust_files(&source) {
+        let path = file.strip_prefix(&source).expect("a file in src");
+        let room = path.iter().next().expect("not empty").to_string_lossy();
+        let room = room.trim_end_matches(".rs");
+        if ["lib", "main"].contains(&room) {
+            continue;
+        }
+        let allowed = everything_below(room);
+        for import in crate_paths(&fs::read_to_string(&file).expect("readable")) {
+            // What is no room, is a macro or an item of the crate's root.
+            let is_room =
+                BELOW.iter().any(|(name, _)| *name == import) || source.join(&import).with_extension("rs").exists();
+            if is_room && import != room && !allowed.contains(import.as_str()) {
+                wrong.push(format!("{}: {room} may not import {import}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn paths_are_found() {
+    let found = crate_paths("use crate::tcp::{Gap, Piece};\n// crate::no\nlet x = crate::amf::read();\n");
+    assert_eq!(found, ["amf", "tcp"].map(String::from).into());
+    let found = crate_paths("use crate::{\n    origin::{FrameNo, Time},\n    rtmp, // crate::no\n};\n");
+    assert_eq!(found, ["origin", "rtmp"].map(String::from).into());
+    assert_eq!(crate_paths("/// [`crate::cli`]\n$crate::macro_path!()"), BTreeSet::new());
+}
+
+fn everything_below(room: &str) -> BTreeSet<&'static str> {
+    let (_, below) = BELOW.iter().find(|(name, _)| *name == room).unwrap_or_else(|| {
+        panic!("src has a room `{room}` that tests/layering.rs does not know: give it its place in BELOW")
+    });
+    below.iter().flat_map(|&next| everything_below(next).into_iter().chain([next])).collect()
+}
+
+/// The first segments of all `crate::` paths, comments left out.
+fn crate_paths(source: &str) -> BTreeSet<String> {
+    let code: Vec<&str> = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    let code = code.join("\n").replace("$crate::", "");
+    let mut found = BTreeSet::new();
+    for (at, prefix) in code.match_indices("crate::") {
+        let rest = &code[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => found.extend(group_members(group).iter().map(|member| first_segment(member))),
+            None => _ = found.insert(first_segment(rest)),
+        }
+    }
+    found.remove(""); // behind a group's last comma
+    found
+}
+
+fn first_segment(path: &str) -> String {
+    path.trim_start().chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()
+}
+
+/// The members of a `{..}` group, of which `rest` begins behind the brace.
+fn group_members(rest: &str) -> Vec<&str> {
+    let (mut members, mut depth, mut begin) = (Vec::new(), 0, 0);
+    for (at, c) in rest.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                members.push(&rest[begin..at]);
+                break;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                members.push(&rest[begin..at]);
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    members
+}
+
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).expect("src is readable") {
+        let path = entry.expect("src is readable").path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
