@@ -22,6 +22,8 @@ pub struct Limits {
 
 /// What the caller is told on the way.
 pub trait Watch {
+    /// The first frame was captured at `time`.
+    fn started(&mut self, _time: Time) {}
     /// Something about the file that the user should know.
     fn warning(&mut self, warning: Warning);
     /// Called after each frame; false stops the run.
@@ -68,7 +70,10 @@ pub fn run<O: Observer>(
             Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),
             Some(capture::Event::Secrets(_)) => {}
             Some(capture::Event::Frame(frame)) => {
-                totals.first.get_or_insert(frame.time);
+                if totals.first.is_none() {
+                    totals.first = Some(frame.time);
+                    watch.started(frame.time);
+                }
                 match slicer.segment(&frame) {
                     Outcome::Segment(segment) => tracker.push(&segment, &mut sessions),
                     Outcome::Skipped(skip) => watch.warning(Warning::Packet(skip)),

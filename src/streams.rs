@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::amf::amf0::Value;
+use crate::amf::Value;
 use crate::decode::decodable;
 use crate::origin::FrameNo;
 use crate::rtmp::body::{self, Body};

@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 
 use crate::decode::{FORMAT_VERSION, Row, Rows, Selection, What};
+use crate::origin::Time;
 use crate::rtmp::{self, MessageTypeId};
 use crate::session::{Conversation, Direction, Event, Observer, Protocol};
 use crate::tcp::Connection;
@@ -91,13 +92,14 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     // Rows are printed from inside the run; what goes wrong there stops it.
     let printer = RefCell::new(Printer::new(options, output)?);
     let failure: RefCell<Option<anyhow::Error>> = RefCell::new(None);
+    let start = Cell::new(Time::default());
     let left = Cell::new(options.count.unwrap_or(u64::MAX));
     let rows = Rows::new(selection, |row, event| {
         if left.get() == 0 || failure.borrow().is_some() {
             return;
         }
         left.set(left.get() - 1);
-        if let Err(error) = printer.borrow_mut().print(row, event) {
+        if let Err(error) = printer.borrow_mut().print(row, event, start.get()) {
             *failure.borrow_mut() = Some(error);
         }
     });
@@ -108,7 +110,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
         left.get() > 0 && failure.borrow().is_none()
     };
-    let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, after_frame)?;
+    let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
     let seen = census.seen;
     if let Some(error) = failure.take() {
         return Err(error);
@@ -185,13 +187,13 @@ impl<'o> Printer<'o> {
         Ok(printer)
     }
 
-    fn print(&mut self, row: &Row<'_>, event: &Event<'_>) -> anyhow::Result<()> {
+    fn print(&mut self, row: &Row<'_>, event: &Event<'_>, start: Time) -> anyhow::Result<()> {
         match self.format {
             Format::Text => {
                 if self.printed == 0 {
                     self.output.write_all(self.list.header().as_bytes())?;
                 }
-                self.output.write_all(self.list.row(row, event.start).as_bytes())?;
+                self.output.write_all(self.list.row(row, start).as_bytes())?;
                 if let (true, What::Message(message)) = (self.hex, &row.what) {
                     let dump = hexdump(message.message, |offset| event.sources.at(offset).is_some());
                     self.output.write_all(dump.as_bytes())?;

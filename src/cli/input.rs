@@ -1,5 +1,6 @@
 //! The capture that a subcommand reads: a file or standard input.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::capture::Capture;
+use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
 use crate::session::{self, Observer};
@@ -46,17 +48,19 @@ impl Input {
         &self.name
     }
 
-    /// Reads it to the end, or until `after_frame` has enough, with warnings on standard error.
+    /// Reads it to the end, or until `after_frame` has enough, with warnings on standard error. `start` is set
+    /// to the time of the first frame.
     pub fn run<O: Observer>(
         &mut self,
         bounds: &super::select::Bounds,
         options: session::Options,
         observer: O,
         rows_are_on_the_terminal: bool,
+        start: &Cell<Time>,
         after_frame: impl FnMut() -> bool,
     ) -> anyhow::Result<(O, Totals)> {
         let progress = Progress::new(self.len, rows_are_on_the_terminal);
-        let mut watch = Watcher { name: &self.name, progress, after_frame };
+        let mut watch = Watcher { name: &self.name, progress, start, after_frame };
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);
         watch.progress.done();
         let (observer, totals) = result.with_context(|| format!("cannot read {}", self.name))?;
@@ -68,10 +72,15 @@ impl Input {
 struct Watcher<'a, F> {
     name: &'a str,
     progress: Progress,
+    start: &'a Cell<Time>,
     after_frame: F,
 }
 
 impl<F: FnMut() -> bool> Watch for Watcher<'_, F> {
+    fn started(&mut self, time: Time) {
+        self.start.set(time);
+    }
+
     fn warning(&mut self, warning: Warning) {
         match warning {
             Warning::Capture(warning) => complain("warning", &format!("{}: {warning}", self.name)),
@@ -90,7 +99,7 @@ impl<F: FnMut() -> bool> Watch for Watcher<'_, F> {
 
 /// Frames that could have held RTMP and were left out.
 fn tell_of_packets(name: &str, counts: packet::Counts) {
-    let mut say = |count: u64, what: &str| {
+    let say = |count: u64, what: &str| {
         if count > 0 {
             complain("note", &format!("{name}: {count} {what}"));
         }

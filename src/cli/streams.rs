@@ -1,5 +1,6 @@
 //! `rtmp-inspect streams`.
 
+use std::cell::Cell;
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
@@ -53,7 +54,7 @@ const MEDIA_PREFIX: u32 = 64;
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let session_options = options.connections.options(&options.bounds, MEDIA_PREFIX);
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
-    let (observer, totals) = input.run(&options.bounds, session_options, Streams::default(), false, || true)?;
+    let (observer, totals) = input.run(&options.bounds, session_options, Streams::default(), false, &Cell::default(), || true)?;
     let streams = observer.into_streams();
     match options.format {
         Format::Text if streams.is_empty() => {}

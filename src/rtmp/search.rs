@@ -277,8 +277,8 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             _ if time < 600_000 => 4,
             _ => return None,
         };
-        let type_id = header.type_id.or(known?.type_id)?;
-        let length = header.length.or(known?.length)?;
+        let type_id = header.type_id.or(known.and_then(|known| known.type_id))?;
+        let length = header.length.or(known.and_then(|known| known.length))?;
         if header.fmt < 2 {
             if !type_id.is_known() && self.tolerated != Some(type_id) {
                 return None;
