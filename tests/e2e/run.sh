@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# End to end, with nothing recorded: a real ffmpeg publishes to a real nginx-rtmp over loopback, tcpdump
+# captures it into a file and into a pipe, and rtmp-inspect has to tell what happened.
+#
+# usage: tests/e2e/run.sh [PATH TO rtmp-inspect]
+#
+# Needs ffmpeg, nginx with its RTMP module, tcpdump and python3, and the right to capture on loopback (root).
+# Nothing is skipped: what is missing is a failure. Ends with `N passed, 0 failed`.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+binary=${1:-$here/../../target/debug/rtmp-inspect}
+
+fail() {
+    echo "tests/e2e: $*" >&2
+    exit 1
+}
+
+for tool in ffmpeg nginx tcpdump python3; do
+    PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || fail "$tool is not installed"
+done
+PATH=$PATH:/usr/sbin
+[[ -x $binary ]] || fail "there is no program $binary: cargo build --locked makes it"
+
+dir=$(mktemp -d)
+started=()
+cleanup() {
+    local status=$?
+    for pid in "${started[@]}"; do
+        kill "$pid" 2>/dev/null || true
+    done
+    wait || true
+    rm -rf "$dir"
+    exit "$status"
+}
+trap cleanup EXIT
+
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+wait_for() {
+    local deadline=$((SECONDS + $1)) what=$2
+    shift 2
+    until "$@" 2>/dev/null; do
+        if ((SECONDS >= deadline)); then
+            tail -n 20 "$dir"/*.log >&2 || true
+            fail "$what: not after all this time"
+        fi
+        sleep 0.05
+    done
+}
+
+# The usual port if it is free, so that nothing but the content and the port say RTMP.
+port=$(
+    python3 - <<'PY'
+import socket
+for port in (1935, 0):
+    try:
+        with socket.create_server(("127.0.0.1", port)) as probe:
+            print(probe.getsockname()[1])
+        break
+    except OSError:
+        pass
+PY
+)
+[[ -n $port ]] || fail "no free port on 127.0.0.1"
+
+cat >"$dir/nginx.conf" <<CONF
+load_module modules/ngx_rtmp_module.so;
+daemon off;
+worker_processes 1;
+pid $dir/nginx.pid;
+error_log $dir/nginx.log info;
+events {}
+rtmp {
+    server {
+        listen 127.0.0.1:$port;
+        application live {
+            live on;
+        }
+    }
+}
+CONF
+nginx -c "$dir/nginx.conf" -e "$dir/nginx.log" >"$dir/nginx-start.log" 2>&1 &
+nginx=$!
+started+=("$nginx")
+wait_for 10 "nginx listens on port $port" bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
+
+# tcpdump gives up root for another user, who could not write into our directory.
+keep_user=()
+[[ $(id -u) == 0 ]] && keep_user=(-Z root)
+capture() {
+    tcpdump "${keep_user[@]}" -i lo -U --immediate-mode -B 16384 -w "$1" "tcp port $port" 2>"$2"
+}
+listening() {
+    grep -q 'listening on' "$1"
+}
+mkfifo "$dir/live.fifo"
+"$binary" decode --format jsonl - <"$dir/live.fifo" >"$dir/live.jsonl" 2>"$dir/live.log" &
+live=$!
+capture - "$dir/tcpdump-live.log" >"$dir/live.fifo" &
+tcpdump_live=$!
+capture "$dir/session.pcap" "$dir/tcpdump-file.log" &
+tcpdump_file=$!
+started+=("$live" "$tcpdump_live" "$tcpdump_file")
+for log in tcpdump-live tcpdump-file; do
+    if ! (wait_for 10 "tcpdump captures on lo" listening "$dir/$log.log"); then
+        fail "tcpdump may not capture on the loopback interface: run this as root"
+    fi
+done
+
+echo "publishing to rtmp://127.0.0.1:$port/live/e2e"
+ffmpeg -hide_banner -loglevel error -nostdin -re \
+    -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=frequency=440:sample_rate=44100 -t 2 \
+    -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac -b:a 64k -ac 2 \
+    -f flv "rtmp://127.0.0.1:$port/live/e2e" 2>"$dir/ffmpeg.log" &
+ffmpeg=$!
+started+=("$ffmpeg")
+
+# The decoder at the end of the pipe has to tell of the publish while it is going on.
+: >"$dir/live-rows-while-publishing"
+while kill -0 "$ffmpeg" 2>/dev/null; do
+    if grep -q "publish('e2e')" "$dir/live.jsonl"; then
+        grep -c . "$dir/live.jsonl" >"$dir/live-rows-while-publishing"
+        break
+    fi
+    sleep 0.05
+done
+wait "$ffmpeg" || fail "ffmpeg: $(cat "$dir/ffmpeg.log")"
+sleep 1 # the server closes the connection
+
+kill -INT "$tcpdump_file" "$tcpdump_live"
+wait "$tcpdump_file" "$tcpdump_live" || fail "tcpdump: $(cat "$dir"/tcpdump-*.log)"
+wait "$live" || fail "rtmp-inspect at the end of the pipe: $(cat "$dir/live.log")"
+kill -QUIT "$nginx"
+wait "$nginx" || fail "nginx: $(cat "$dir/nginx.log")"
+started=()
+
+python3 "$here/check.py" "$binary" "$dir"

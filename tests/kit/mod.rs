@@ -1,0 +1,210 @@
+//! Captures for tests, from what each side says.
+//!
+//! [`Session`] is one TCP connection as a list of packets; its operators change what the capture holds of
+//! it. [`handshake`], [`message`] and [`amf0`] write the bytes.
+//!
+//! ```ignore
+//! let [client, server, echo] = handshake();
+//! let capture = Session::new().client(&client).server(&server).client(&echo).drop(5).pcap();
+//! ```
+#![allow(dead_code)] // each test crate that includes this uses its own part
+
+use etherparse::PacketBuilder;
+
+/// Most payload bytes in one packet.
+const SEGMENT: usize = 1448;
+const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 1], 50000);
+const SERVER: ([u8; 4], u16) = ([192, 0, 2, 2], 1935);
+
+/// One TCP connection between 192.0.2.1:50000 and 192.0.2.2:1935, packet by packet.
+#[derive(Clone)]
+pub struct Session {
+    packets: Vec<Packet>,
+    /// The next sequence number of the client and of the server.
+    next: [u32; 2],
+}
+
+#[derive(Clone)]
+struct Packet {
+    from_client: bool,
+    seq: u32,
+    ack: u32,
+    syn: bool,
+    fin: bool,
+    payload: Vec<u8>,
+}
+
+impl Session {
+    /// A connection just opened: SYN, SYN+ACK, ACK are packets 1 to 3.
+    pub fn new() -> Self {
+        let mut session = Self { packets: Vec::new(), next: [1000, 70000] };
+        session.push(true, true, false, &[]);
+        session.push(false, true, false, &[]);
+        session.push(true, false, false, &[]);
+        session
+    }
+
+    /// The client sends bytes, in packets of at most 1448.
+    pub fn client(self, bytes: &[u8]) -> Self {
+        self.send(true, bytes, SEGMENT)
+    }
+
+    /// The server sends bytes, in packets of at most 1448.
+    pub fn server(self, bytes: &[u8]) -> Self {
+        self.send(false, bytes, SEGMENT)
+    }
+
+    /// One side sends bytes, in packets of at most `segment`.
+    pub fn send(mut self, from_client: bool, bytes: &[u8], segment: usize) -> Self {
+        bytes.chunks(segment).for_each(|payload| self.push(from_client, false, false, payload));
+        self
+    }
+
+    /// A packet whose payload stands `back` bytes before the sender's next byte: a retransmission, or with
+    /// other bytes a conflicting one.
+    pub fn again(mut self, from_client: bool, back: u32, bytes: &[u8]) -> Self {
+        let next = self.next;
+        self.next[usize::from(!from_client)] -= back;
+        self.push(from_client, false, false, bytes);
+        self.next = next;
+        self
+    }
+
+    /// Both sides close.
+    pub fn close(mut self) -> Self {
+        self.push(true, false, true, &[]);
+        self.push(false, false, true, &[]);
+        self
+    }
+
+    /// The capture misses a packet. Packets count from 1, as frames do.
+    pub fn drop(mut self, number: usize) -> Self {
+        self.packets.remove(number - 1);
+        self
+    }
+
+    /// A packet comes again right behind itself.
+    pub fn duplicate(mut self, number: usize) -> Self {
+        self.packets.insert(number, self.packets[number - 1].clone());
+        self
+    }
+
+    /// A packet comes later: `to` is its new number.
+    pub fn delay(mut self, number: usize, to: usize) -> Self {
+        let packet = self.packets.remove(number - 1);
+        self.packets.insert(to - 1, packet);
+        self
+    }
+
+    /// The capture starts late: the first `count` packets are missing.
+    pub fn skip(mut self, count: usize) -> Self {
+        self.packets.drain(..count);
+        self
+    }
+
+    /// The packets as a pcap file: Ethernet, one packet a millisecond.
+    pub fn pcap(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
+            file.extend(word.to_le_bytes());
+        }
+        for (index, packet) in (0_u32..).zip(&self.packets) {
+            let bytes = packet.ethernet();
+            let len = u32::try_from(bytes.len()).expect("a packet is short");
+            for word in [1_700_000_000 + index / 1000, index % 1000 * 1000, len, len] {
+                file.extend(word.to_le_bytes());
+            }
+            file.extend(bytes);
+        }
+        file
+    }
+
+    fn push(&mut self, from_client: bool, syn: bool, fin: bool, payload: &[u8]) {
+        let (own, other) = (usize::from(!from_client), usize::from(from_client));
+        let packet =
+            Packet { from_client, seq: self.next[own], ack: self.next[other], syn, fin, payload: payload.to_vec() };
+        let len = u32::try_from(payload.len()).expect("a packet is short");
+        self.next[own] = self.next[own].wrapping_add(len + u32::from(syn) + u32::from(fin));
+        self.packets.push(packet);
+    }
+}
+
+impl Packet {
+    fn ethernet(&self) -> Vec<u8> {
+        let (from, to) = if self.from_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let mut builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
+            .ipv4(from.0, to.0, 64)
+            .tcp(from.1, to.1, self.seq, 65535);
+        if self.syn {
+            builder = builder.syn();
+        }
+        if self.fin {
+            builder = builder.fin();
+        }
+        if !(self.syn && self.from_client) {
+            builder = builder.ack(self.ack);
+        }
+        let mut bytes = Vec::with_capacity(builder.size(self.payload.len()));
+        builder.write(&mut bytes, &self.payload).expect("a Vec takes everything");
+        bytes
+    }
+}
+
+/// A plain handshake: C0+C1, S0+S1+S2, C2, each side's bytes echoed by the other (RTMP 1.0 5.2).
+pub fn handshake() -> [Vec<u8>; 3] {
+    let random = |seed: u8| {
+        let mut block = vec![0; 8]; // time and zero
+        block.extend((0..1528_u32).map(|at| (at * 7 + at / 256) as u8 ^ seed));
+        block
+    };
+    let (c1, s1) = (random(0x11), random(0x22));
+    [[&[3], c1.as_slice()].concat(), [&[3], s1.as_slice(), &c1].concat(), s1]
+}
+
+/// A message at time 0 in chunks of 128 bytes: a type 0 header, then type 3 headers (RTMP 1.0 5.3.1).
+pub fn message(chunk_stream: u8, type_id: u8, message_stream: u32, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).expect("a message is short").to_be_bytes();
+    let mut bytes = vec![chunk_stream, 0, 0, 0, length[1], length[2], length[3], type_id];
+    bytes.extend(message_stream.to_le_bytes());
+    for (number, chunk) in body.chunks(128).enumerate() {
+        if number > 0 {
+            bytes.push(0xc0 | chunk_stream);
+        }
+        bytes.extend(chunk);
+    }
+    bytes
+}
+
+/// AMF0 values one after the other, as in a command's body.
+pub mod amf0 {
+    /// Marker 0.
+    pub fn number(value: f64) -> Vec<u8> {
+        [&[0], value.to_be_bytes().as_slice()].concat()
+    }
+
+    /// Marker 2.
+    pub fn string(value: &str) -> Vec<u8> {
+        [&[2], name(value).as_slice()].concat()
+    }
+
+    /// Marker 3, from names and encoded values.
+    pub fn object(properties: &[(&str, Vec<u8>)]) -> Vec<u8> {
+        let mut bytes = vec![3];
+        for (key, value) in properties {
+            bytes.extend(name(key));
+            bytes.extend(value);
+        }
+        bytes.extend([0, 0, 9]);
+        bytes
+    }
+
+    /// Marker 5.
+    pub fn null() -> Vec<u8> {
+        vec![5]
+    }
+
+    fn name(text: &str) -> Vec<u8> {
+        let length = u16::try_from(text.len()).expect("a short string");
+        [length.to_be_bytes().as_slice(), text.as_bytes()].concat()
+    }
+}
