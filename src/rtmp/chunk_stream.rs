@@ -77,6 +77,7 @@ impl ChunkStream {
             extended: self.extended,
             first: self.first,
             open: if self.is_open { self.left() } else { 0 },
+            torn: self.is_torn,
         })
     }
 

@@ -5,7 +5,7 @@
 //! nobody can forget a step of it. What it gives does not depend on how the bytes were cut into pieces.
 //!
 //! ```text
-//! Handshake ──all parts──▶ Chunks ⇄ Payload          Encrypted (RTMPE: nothing more to decode)
+//! Handshake ──all parts──▶ Chunks ⇄ Payload          Opaque (RTMPE, or no RTMP: nothing to decode)
 //!                           │  ▲
 //!       hole, or no header  ▼  │ enough evidence (super::search)
 //!                           Lost
@@ -54,6 +54,8 @@ pub enum Event<'a> {
     Handshake(HandshakePart<'a>),
     /// A message, whole or not.
     Message(&'a Message),
+    /// Bytes that were not captured: their offsets in the direction's stream.
+    Hole(Range<u64>),
     /// Bytes that could not be decoded.
     Undecoded(Undecoded),
 }
@@ -108,8 +110,9 @@ pub struct Decoder {
 
 #[derive(Debug)]
 enum State {
-    Handshake { parts: &'static [Part], bytes: Vec<u8>, missing: bool },
-    Encrypted { from: u64 },
+    Handshake { parts: &'static [Part], bytes: Vec<u8>, missing: usize },
+    /// Nothing that could be decoded: encrypted, or not RTMP.
+    Opaque { from: u64, why: Defect },
     Chunks,
     Payload { csid: ChunkStreamId, left: u32 },
     Lost(Lost),
@@ -158,7 +161,7 @@ impl Decoder {
     }
 
     fn at_handshake(parts: &'static [Part], options: Options) -> Decoder {
-        Decoder::new(State::Handshake { parts, bytes: Vec::new(), missing: false }, options)
+        Decoder::new(State::Handshake { parts, bytes: Vec::new(), missing: 0 }, options)
     }
 
     fn new(state: State, options: Options) -> Decoder {
@@ -210,9 +213,10 @@ impl Decoder {
     pub fn gap(&mut self, offset: u64, len: u64, out: &mut Out<'_>) {
         self.settle(offset, out);
         let end = offset + len;
+        out(Event::Hole(offset..end), &self.sources);
         match &mut self.state {
             State::Handshake { .. } => self.gap_in_handshake(len, out),
-            State::Encrypted { .. } => {}
+            State::Opaque { .. } => {}
             State::Payload { csid, left } if len <= u64::from(*left) => {
                 let (csid, left) = (*csid, *left - len as u32);
                 if let Some(stream) = self.streams.get_mut(&csid.0) {
@@ -243,12 +247,7 @@ impl Decoder {
                 let range = self.at - bytes.len() as u64..self.at;
                 out(Event::Handshake(HandshakePart { part: parts[0], range, bytes: &bytes, complete: false }), &self.sources);
             }
-            State::Encrypted { from } if from < self.at => {
-                let why = Defect {
-                    code: "rtmpe",
-                    offset: from,
-                    message: "encrypted: the handshake announced RTMPE".to_owned(),
-                };
+            State::Opaque { from, why } if from < self.at => {
                 out(Event::Undecoded(Undecoded { range: from..self.at, why }), &self.sources);
             }
             State::Lost(lost) => self.give_up(lost, None, out),
@@ -299,7 +298,10 @@ impl Decoder {
                 State::Lost(_) => self.look(rest, at_end, out),
                 _ if rest.is_empty() => Step::Wait,
                 State::Handshake { .. } => self.handshake(rest, out),
-                State::Encrypted { .. } => Step::Used(rest.len()),
+                State::Opaque { .. } => {
+                    self.at += rest.len() as u64;
+                    Step::Used(rest.len())
+                }
                 State::Chunks => self.header(rest, at_end, out),
                 State::Payload { .. } => self.payload(rest, out),
             };
@@ -312,23 +314,37 @@ impl Decoder {
 
     fn handshake(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
         let State::Handshake { parts, bytes, missing } = &mut self.state else { return Step::Wait };
-        let take = (parts[0].len() - bytes.len()).min(data.len());
+        let part = parts[0];
+        if bytes.is_empty() && part != Part::C2 && !handshake::is_version(data[0]) {
+            let message = format!(
+                "not RTMP: the direction begins with {:#04x} where its version should stand, 3 for RTMP",
+                data[0]
+            );
+            let why = Defect { code: "hs-version", offset: self.at, message };
+            self.state = State::Opaque { from: self.at, why };
+            return Step::Used(0);
+        }
+        let take = (part.len() - bytes.len()).min(data.len());
         bytes.extend_from_slice(&data[..take]);
         self.at += take as u64;
-        if bytes.len() == parts[0].len() {
-            let range = self.at - bytes.len() as u64..self.at;
-            let part = HandshakePart { part: parts[0], range, bytes, complete: !*missing };
-            let encrypted = part.part != Part::C2 && handshake::is_encrypted(bytes[0]);
-            out(Event::Handshake(part), &self.sources);
-            self.state = match &parts[1..] {
-                [] => State::Chunks,
-                _ if encrypted => State::Encrypted { from: self.at },
-                rest => State::Handshake { parts: rest, bytes: Vec::new(), missing: false },
-            };
-            if encrypted {
-                self.state = State::Encrypted { from: self.at };
-            }
+        if bytes.len() < part.len() {
+            return Step::Used(take);
         }
+        let range = self.at - bytes.len() as u64..self.at;
+        let version = bytes[0];
+        // A part of which nothing was captured is no part of this capture.
+        if *missing < bytes.len() {
+            let part = HandshakePart { part, range, bytes, complete: *missing == 0 };
+            out(Event::Handshake(part), &self.sources);
+        }
+        self.state = match &parts[1..] {
+            _ if part != Part::C2 && handshake::is_encrypted(version) => {
+                let message = format!("encrypted: version {version} in the handshake is RTMPE's");
+                State::Opaque { from: self.at, why: Defect { code: "rtmpe", offset: self.at, message } }
+            }
+            [] => State::Chunks,
+            rest => State::Handshake { parts: rest, bytes: Vec::new(), missing: 0 },
+        };
         Step::Used(take)
     }
 
@@ -340,10 +356,14 @@ impl Decoder {
                 self.lose(gap_defect(from, gap), from + gap, None);
                 return;
             };
-            *missing = true;
             let take = ((parts[0].len() - bytes.len()) as u64).min(len) as usize;
-            // The zeros stand for bytes that were not captured; the part is marked incomplete.
-            self.handshake(&vec![0; take], out);
+            *missing += take;
+            // Zeros stand for bytes that were not captured, and 3 for the version; the part is marked incomplete.
+            let mut stand_in = vec![0; take];
+            if bytes.is_empty() && parts[0] != Part::C2 {
+                stand_in[0] = 3;
+            }
+            self.handshake(&stand_in, out);
             len -= take as u64;
         }
     }
@@ -475,7 +495,7 @@ impl Decoder {
         let open = self.streams.values().filter(|stream| stream.is_open).map(|stream| stream.message.start());
         let state = match &self.state {
             State::Handshake { bytes, .. } => self.at - bytes.len() as u64,
-            State::Encrypted { from } => *from,
+            State::Opaque { from, .. } => *from,
             State::Lost(lost) => lost.from,
             _ => self.at,
         };

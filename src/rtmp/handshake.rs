@@ -114,6 +114,11 @@ impl Maker {
     }
 }
 
+/// Whether a first byte can be a version: from 32 on it is some other protocol's text (RTMP 1.0 5.2.2).
+pub fn is_version(byte: u8) -> bool {
+    byte < 32
+}
+
 /// Whether a version byte announces RTMPE.
 pub fn is_encrypted(version: u8) -> bool {
     matches!(version, 6 | 8)

@@ -23,6 +23,8 @@ pub(super) struct Known {
     pub first: Option<u8>,
     /// Body bytes still to come of the open message.
     pub open: u32,
+    /// A message was open when bytes were lost, so a type-3 chunk cannot be made sense of.
+    pub torn: bool,
 }
 
 /// The chunk size in force.
@@ -253,7 +255,7 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             if open {
                 return Some(8 + repeated);
             }
-            let known = known?;
+            let known = known.filter(|known| !known.torn)?;
             return Some(1 + repeated + body_bits(known.type_id?, known.length?, known.first, payload)?);
         }
         if open {
@@ -300,6 +302,25 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
         }
         Some(bits + body_bits(type_id, length, known.and_then(|known| known.first), payload)?)
     }
+}
+
+/// Whether a header that begins a message is so unusual that it should not be believed without a look at what follows.
+/// A wrong value that senders are known to write is not: the message must be shown as it is.
+pub(super) fn is_suspicious<K>(walker: &Walker<K>, header: &ChunkHeader, known: Option<Known>, payload: &[u8]) -> bool
+where
+    K: Fn(ChunkStreamId) -> Option<Known>,
+{
+    let inherited = |known: Option<Known>| known.and_then(|known| known.type_id.zip(known.length));
+    let Some((type_id, length)) = header.type_id.zip(header.length).or(inherited(known)) else { return false };
+    if !type_id.is_known() {
+        // With a stream id or a name in the right place it is a message of an odd type, and not an accident.
+        let odd = Walker { known: |_| None, size: walker.size, clock: walker.clock, tolerated: Some(type_id), loose: false };
+        return odd.weigh(header, known, payload).is_none_or(|bits| bits < 32);
+    }
+    let absurd_stream = header.message_stream_id.is_some_and(|id| id.0.min(id.0.swap_bytes()) >= 0x1_0000);
+    let absurd_delta = header.fmt != 0 && header.extended.is_none() && header.time.is_some_and(|delta| delta >= 600_000);
+    let absurd_length = type_id.is_protocol_control() && body_bits(type_id, length, None, payload).is_none();
+    absurd_stream || absurd_delta || absurd_length
 }
 
 /// The evidence in the first bytes of a body; None if a body of this type cannot begin so.

@@ -19,6 +19,8 @@ pub struct Conversation {
     pub client: Endpoint,
     stage: Stage,
     blocks: Blocks,
+    /// The gap that a decoder is being told of.
+    gap: Option<Gap>,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,7 @@ impl Conversation {
             client,
             stage: Stage::Detecting(Held::default()),
             blocks: Blocks::default(),
+            gap: None,
         }
     }
 
@@ -138,8 +141,7 @@ impl Conversation {
     ) {
         match &mut self.stage {
             Stage::Decoding(_) => {
-                self.decode(connection, from, observer, |decoder, out| decoder.gap(gap.offset, gap.len, out));
-                self.tell_of_gap(connection, from, gap, observer);
+                self.decode_gap(connection, from, gap, observer);
             }
             Stage::Detecting(held) => {
                 held.cut[from.index()] = true;
@@ -214,12 +216,14 @@ impl Conversation {
                 Arrival::Piece { offset, bytes, sources } => {
                     self.decode(connection, from, observer, |decoder, out| decoder.push(offset, &bytes, &sources, out));
                 }
-                Arrival::Gap(gap) => {
-                    self.decode(connection, from, observer, |decoder, out| decoder.gap(gap.offset, gap.len, out));
-                    self.tell_of_gap(connection, from, gap, observer);
-                }
+                Arrival::Gap(gap) => self.decode_gap(connection, from, gap, observer),
             }
         }
+    }
+
+    fn decode_gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap, observer: &mut impl Observer) {
+        self.gap = Some(gap);
+        self.decode(connection, from, observer, |decoder, out| decoder.gap(gap.offset, gap.len, out));
     }
 
     /// Hands something to the decoder of the sender's direction, and its events on to the observer.
@@ -241,17 +245,15 @@ impl Conversation {
                     Kind::Handshake(part, facts)
                 }
                 decoder::Event::Message(message) => Kind::Message(message),
+                decoder::Event::Hole(_) => {
+                    let Some(gap) = self.gap.take() else { return };
+                    Kind::Gap(gap)
+                }
                 decoder::Event::Undecoded(bytes) => Kind::Undecoded { range: bytes.range, why: bytes.why },
             };
             observer.event(&Event { connection, conversation: &*self, direction, kind, sources });
         });
         self.stage = Stage::Decoding(decoders);
-    }
-
-    fn tell_of_gap(&self, connection: &Connection, from: Endpoint, gap: Gap, observer: &mut impl Observer) {
-        let direction = self.direction(from);
-        let sources = &SourceMap::default();
-        observer.event(&Event { connection, conversation: self, direction, kind: Kind::Gap(gap), sources });
     }
 
     /// Names what stands on a port of RTMP's and is something else.

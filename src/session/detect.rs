@@ -188,10 +188,12 @@ fn handshake_of(client: Head<'_>, server: Head<'_>, named_port: bool) -> Option<
 
 /// Where the directions begin when one of them, `seen`'s, is known to begin with its handshake.
 fn entries(client: Head<'_>, server: Head<'_>, seen: Maker) -> [Entry; 2] {
+    // A direction of which nothing came yet begins with what comes next.
+    let starts_late = |head: &Head<'_>| !head.from_start && head.bytes.first().is_some_and(|&first| first != 3);
     let mut entries = [Entry::Handshake; 2];
     match seen {
-        Maker::Client if !server.from_start && server.bytes.first() != Some(&3) => entries[1] = Entry::Midstream,
-        Maker::Server if !client.from_start && client.bytes.first() != Some(&3) => {
+        Maker::Client if starts_late(&server) => entries[1] = Entry::Midstream,
+        Maker::Server if starts_late(&client) => {
             entries[0] = if is_c2(client, server) { Entry::FromC2 } else { Entry::Midstream };
         }
         _ => {}

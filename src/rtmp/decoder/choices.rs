@@ -4,9 +4,9 @@
 //! out the same however the bytes arrive; it waits until the stretch is there or nothing follows.
 
 use crate::field::Reader;
-use crate::rtmp::chunk::ChunkHeader;
+use crate::rtmp::chunk::{ChunkHeader, MAX_HEADER};
 use crate::rtmp::chunk_stream::ChunkStream;
-use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len};
+use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len, is_suspicious};
 use crate::rtmp::{ChunkStreamId, Defect};
 
 use super::Decoder;
@@ -25,8 +25,8 @@ pub(super) struct Reading {
     pub defect: Option<Defect>,
 }
 
-/// How far a choice looks behind the chunk that it is about, in bytes.
-const BEYOND: usize = 4 << 10;
+/// How far a choice looks behind the chunk that it is about, in bytes: a header and the start of a body.
+const BEYOND: usize = MAX_HEADER + BODY_START;
 /// No choice looks further than this.
 const FARTHEST: usize = 1 << 20;
 /// The evidence, in bits, that ends a look ahead.
@@ -91,7 +91,9 @@ impl Decoder {
         }
         let at = usize::from(header.len);
         let (as_new, as_next) = (self.payload_of(length), self.payload_of(known.open));
-        let window = self.window(data, at + as_new.max(as_next), at_end)?;
+        // Both readings may go on in step for a while: only the message's end tells them apart.
+        let chunks = length as usize / as_new.max(1) + 1;
+        let window = self.window(data, at + length as usize + chunks * MAX_HEADER, at_end)?;
         let walk = |payload: usize, left: u32| {
             let after = Known { open: left - payload as u32, ..known };
             self.walk_from(window, at, (payload, header.csid, after), true).verdict
@@ -145,7 +147,7 @@ impl Decoder {
         let guessed = header.fmt >= 2 && stream.is_some_and(|stream| stream.is_stale);
         let body_start = &data[len..data.len().min(start)];
         let known_before = stream.and_then(ChunkStream::known).map(|known| Known { open: 0, ..known });
-        if !guessed && self.walker(false).weigh(header, known_before, body_start).is_some() {
+        if !guessed && !is_suspicious(&self.walker(false), header, known_before, body_start) {
             return Choice::Made(Ok(()));
         }
         // Unusual, as a sender's mistake may be, or nonsense: the next header tells.
@@ -191,6 +193,12 @@ impl Decoder {
         Choice::Made(match self.size {
             Size::Known(size) | Size::AtLeast(size) => size,
         })
+    }
+
+    /// A walker for a place that is not known to follow what is open: open messages do not count.
+    pub(super) fn searcher(&self) -> Walker<impl Fn(ChunkStreamId) -> Option<Known> + '_> {
+        let known = |csid| self.known(csid).map(|known| Known { open: 0, torn: known.torn || known.open > 0, ..known });
+        Walker { known, size: self.size, clock: self.clock, tolerated: self.tolerated, loose: false }
     }
 
     /// A walker with what is known now.

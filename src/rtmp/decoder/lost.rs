@@ -72,7 +72,7 @@ impl Decoder {
         if let Some(used) = self.mend(seen, is_last) {
             return Step::Used(used);
         }
-        let found = self.walker(false).search(seen, &mut candidates, next, is_last);
+        let found = self.searcher().search(seen, &mut candidates, next, is_last);
         if let Some(found) = found {
             let State::Lost(lost) = std::mem::replace(&mut self.state, State::Chunks) else { return Step::Wait };
             self.at += found.at as u64;
@@ -190,7 +190,7 @@ impl Decoder {
     pub(super) fn assume_size(&mut self) {
         let size = match self.size {
             Size::Known(size) => format!("chunk size {size} found from where the chunk headers stand"),
-            Size::AtLeast(longest) => format!("chunk size unknown, {longest} at least"),
+            Size::AtLeast(_) => "chunk size not known yet, as no message came in two chunks".to_owned(),
         };
         self.assumed = Some(Defect {
             code: "capture-midstream",
