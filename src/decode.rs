@@ -309,6 +309,7 @@ fn ending_defect(message: &Message) -> Defect {
         Ending::Abandoned => ("abandoned", "another message begins on its chunk stream before it is whole"),
         Ending::Missing => ("bytes-missing", "bytes of the message are not in the capture"),
         Ending::Cut => ("cut", "the data ends inside the message"),
+        Ending::Lost => ("lost", "what follows could not be decoded as its continuation"),
         Ending::Complete => ("complete", "the message is whole"),
     };
     Defect { code, offset: message.end(), message: format!("{what}: {captured} of {length} bytes are here") }

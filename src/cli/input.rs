@@ -60,19 +60,27 @@ impl Input {
         after_frame: impl FnMut() -> bool,
     ) -> anyhow::Result<(O, Totals)> {
         let progress = Progress::new(self.len, rows_are_on_the_terminal);
-        let mut watch = Watcher { name: &self.name, progress, start, after_frame };
+        let mut watch = Watcher { name: &self.name, progress, start, warnings: 0, after_frame };
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);
         watch.progress.done();
+        if watch.warnings > MOST_WARNINGS {
+            let more = watch.warnings - MOST_WARNINGS;
+            complain("warning", &format!("{}: {more} more warnings of this kind", self.name));
+        }
         let (observer, totals) = result.with_context(|| format!("cannot read {}", self.name))?;
         tell_of_packets(&self.name, totals.packets);
         Ok((observer, totals))
     }
 }
 
+/// A damaged file may give a warning for every block; more than these help nobody.
+const MOST_WARNINGS: u64 = 20;
+
 struct Watcher<'a, F> {
     name: &'a str,
     progress: Progress,
     start: &'a Cell<Time>,
+    warnings: u64,
     after_frame: F,
 }
 
@@ -83,7 +91,12 @@ impl<F: FnMut() -> bool> Watch for Watcher<'_, F> {
 
     fn warning(&mut self, warning: Warning) {
         match warning {
-            Warning::Capture(warning) => complain("warning", &format!("{}: {warning}", self.name)),
+            Warning::Capture(warning) => {
+                self.warnings += 1;
+                if self.warnings <= MOST_WARNINGS {
+                    complain("warning", &format!("{}: {warning}", self.name));
+                }
+            }
             Warning::Packet(packet::Skip::UnknownLink { link, first: true }) => {
                 complain("warning", &format!("{}: {link}", self.name));
             }

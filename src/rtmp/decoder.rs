@@ -13,6 +13,8 @@
 
 mod choices;
 mod lost;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -188,6 +190,14 @@ impl Decoder {
         match self.size {
             Size::Known(size) => Some(size),
             Size::AtLeast(_) => None,
+        }
+    }
+
+    /// What was read of a part of the handshake that is not whole yet.
+    pub fn handshake_so_far(&self) -> &[u8] {
+        match &self.state {
+            State::Handshake { bytes, missing: 0, .. } => bytes,
+            _ => &[],
         }
     }
 

@@ -56,6 +56,8 @@ pub enum Ending {
     Missing,
     /// The data ended inside it.
     Cut,
+    /// What should continue it could not be decoded.
+    Lost,
 }
 
 /// A message, whole or not.

@@ -42,6 +42,9 @@ const SMALLEST: u32 = 64;
 /// A message has at most so many bytes, so a larger chunk size is the same as this one.
 pub(super) const LARGEST: u32 = 0xff_ffff;
 
+/// The evidence, in bits, by which a chunk size is told from others.
+const TO_TELL_SIZES_APART: u32 = 40;
+
 /// So many headers without enough evidence are evidence against it. This also bounds the work.
 const MOST_HEADERS: u32 = 64;
 
@@ -57,14 +60,22 @@ pub(super) struct Walk {
     pub size: Size,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Walk {
+    /// Walks compare by this: the greater is the better.
+    pub fn rank(&self) -> (Verdict, u32) {
+        (self.verdict, self.bits)
+    }
+}
+
+/// In order: the later is the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
-    /// There is enough evidence.
-    Accepted,
     /// Something cannot be.
     Refuted,
     /// The bytes ended before either.
     Open,
+    /// There is enough evidence.
+    Accepted,
 }
 
 /// A place from which chunks are walked, with what is taken as given there.
@@ -181,16 +192,7 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             let take = match size {
                 Size::Known(size) => left.min(size),
                 Size::AtLeast(longest) if left <= longest => left,
-                Size::AtLeast(_) => {
-                    match self.split(data, at, header.csid, (after, left), changed, need, walk) {
-                        // In one piece, as far as can be seen: go on with that.
-                        None => {
-                            size = Size::AtLeast(left);
-                            left
-                        }
-                        Some(walk) => return walk,
-                    }
-                }
+                Size::AtLeast(_) => return self.split(data, at, header.csid, (after, left), changed, need, walk),
             };
             after.open = left - take;
             set(changed, header.csid, after);
@@ -201,8 +203,8 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
         }
     }
 
-    /// Tries every chunk size that would put a type-3 header into the `left` bytes from `at`. None if
-    /// none of them holds, so that the message seems to be in one piece.
+    /// Goes on behind a header whose message has `left` bytes from `at`, in one piece and with every chunk size that would
+    /// put a type-3 header into them, and gives the best of these walks.
     #[allow(clippy::too_many_arguments)] // the state of one walk, handed on
     fn split(
         &self,
@@ -213,15 +215,12 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
         changed: &[(ChunkStreamId, Known)],
         need: u32,
         walk: Walk,
-    ) -> Option<Walk> {
-        // In one piece is the simplest reading: if a plausible header follows, that is it.
+    ) -> Walk {
+        // The headers so far speak for every size alike: each has to earn its own evidence.
+        let need = need.max(walk.bits + TO_TELL_SIZES_APART);
         let mut whole = changed.to_vec();
         set(&mut whole, csid, Known { open: 0, ..after });
-        let unsplit = self.go(data, at + left as usize, Size::AtLeast(left), &mut whole, need, walk);
-        if unsplit.verdict == Verdict::Accepted {
-            return Some(unsplit);
-        }
-        let mut best: Option<Walk> = None;
+        let mut best = self.go(data, at + left as usize, Size::AtLeast(left), &mut whole, need, walk);
         for size in SMALLEST..left {
             let Some(&byte) = data.get(at + size as usize) else { break };
             if byte != type3(csid) {
@@ -230,18 +229,13 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             let mut tried = changed.to_vec();
             set(&mut tried, csid, Known { open: left - size, ..after });
             // The first type-3 header was looked for, so its eight bits are no evidence.
-            let bits = walk.bits.saturating_sub(8);
-            let result = self.go(data, at + size as usize, Size::Known(size), &mut tried, need, Walk { bits, ..walk });
-            match result.verdict {
-                Verdict::Accepted => return Some(result),
-                Verdict::Open if best.is_none_or(|best| best.bits < result.bits) => best = Some(result),
-                _ => {}
+            let start = Walk { bits: walk.bits.saturating_sub(8), ..walk };
+            let result = self.go(data, at + size as usize, Size::Known(size), &mut tried, need, start);
+            if result.rank() > best.rank() {
+                best = result;
             }
         }
-        match unsplit.verdict {
-            Verdict::Open => best.filter(|best| best.bits > unsplit.bits).or(Some(unsplit)),
-            _ => Some(best.unwrap_or(unsplit)),
-        }
+        best
     }
 
     /// The evidence, in bits, that this is a header; None if it cannot be one here.

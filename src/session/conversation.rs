@@ -237,11 +237,12 @@ impl Conversation {
         let direction = self.direction(from);
         // The decoders are taken out, so that an event can show the rest of the conversation.
         let Stage::Decoding(mut decoders) = std::mem::replace(&mut self.stage, Stage::Ignoring) else { return };
-        let decoder = &mut decoders[direction.index()];
+        let [client, server] = &mut *decoders;
+        let (decoder, other) = if direction == Direction::ClientToServer { (client, server) } else { (server, client) };
         act(decoder, &mut |event, sources| {
             let kind = match event {
                 decoder::Event::Handshake(part) => {
-                    let facts = self.blocks.facts(&part);
+                    let facts = self.blocks.facts(&part, other.handshake_so_far());
                     Kind::Handshake(part, facts)
                 }
                 decoder::Event::Message(message) => Kind::Message(message),
@@ -301,7 +302,8 @@ impl Conversation {
 
 impl Blocks {
     /// What a part of the handshake says, together with the blocks seen before. Blocks are kept until answered.
-    fn facts(&mut self, part: &HandshakePart<'_>) -> HandshakeFacts {
+    /// C2 may come before S2 is whole: `other_so_far` is what there is of the other side's part.
+    fn facts(&mut self, part: &HandshakePart<'_>, other_so_far: &[u8]) -> HandshakeFacts {
         let mut facts =
             HandshakeFacts { version: None, scheme: None, software: None, echo_ok: None, signature_ok: None };
         let block = |at: usize| part.bytes.get(at..).and_then(|bytes| bytes.first_chunk::<BLOCK>());
@@ -323,7 +325,10 @@ impl Blocks {
         let (answer, answered) = match part.part {
             Part::C0C1 => (None, None),
             Part::S0S1S2 => (block(1 + BLOCK), self.c1.take()),
-            Part::C2 => (block(0), self.s1.take()),
+            Part::C2 => {
+                let early = other_so_far.get(1..).and_then(|bytes| bytes.first_chunk::<BLOCK>());
+                (block(0), self.s1.take().or(early.map(|s1| Box::new(*s1))))
+            }
         };
         if let (Some(answer), Some(answered), true) = (answer, answered, part.complete) {
             facts.echo_ok = Some(handshake::echoes(answer, &answered));

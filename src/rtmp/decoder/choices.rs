@@ -96,9 +96,9 @@ impl Decoder {
         let window = self.window(data, at + length as usize + chunks * MAX_HEADER, at_end)?;
         let walk = |payload: usize, left: u32| {
             let after = Known { open: left - payload as u32, ..known };
-            self.walk_from(window, at, (payload, header.csid, after), true).verdict
+            self.walk_from(window, at, (payload, header.csid, after), true).rank()
         };
-        if walk(as_new, length) != Verdict::Refuted || walk(as_next, known.open) == Verdict::Refuted {
+        if walk(as_new, length) >= walk(as_next, known.open) {
             return Some(reading);
         }
         let defect = Defect {

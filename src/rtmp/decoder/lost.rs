@@ -156,7 +156,8 @@ impl Decoder {
     /// Tells of the bytes that were not decoded, gives what was open as it is, and notes what can no
     /// longer be relied on.
     pub(super) fn give_up(&mut self, lost: Lost, found: Option<Found>, out: &mut Out<'_>) {
-        self.end_open_messages(Ending::Missing, out);
+        // A hole may have swallowed what continues them; nonsense took its place.
+        self.end_open_messages(if lost.why.code == "capture-gap" { Ending::Missing } else { Ending::Lost }, out);
         for stream in self.streams.values_mut() {
             stream.is_stale = true;
             stream.is_torn |= stream.left() > 0;
