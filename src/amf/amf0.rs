@@ -32,6 +32,21 @@ pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
     Values { values, defects: decoder.progress.defects }
 }
 
+/// Reads names and values until the reader is at its end, as shared objects have them: without an end
+/// marker.
+pub fn pairs<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> (Properties<'a>, Vec<Defect>) {
+    let mut decoder = Decoder::default();
+    let mut properties = Properties { pairs: Vec::new(), terminated: true };
+    while !reader.is_empty() && !decoder.progress.stopped {
+        match decoder.property(reader) {
+            Ok(pair) => properties.pairs.push(pair),
+            Err(defect) => decoder.progress.stop(defect),
+        }
+    }
+    reader.rest(&UNDECODED);
+    (properties, decoder.progress.defects)
+}
+
 /// What has to be remembered from value to value.
 #[derive(Default)]
 struct Decoder<'a> {
@@ -178,7 +193,7 @@ fn group_of(bytes: &[u8]) -> &'static Def {
 }
 
 /// A string with a length of two bytes (AMF0 1.3.1).
-fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
+pub fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
     let len = reader.u16(&STRING_LENGTH)?;
     Ok(Str(reader.text(def, len.into())?))
 }
