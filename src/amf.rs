@@ -7,10 +7,16 @@
 //! | room | holds |
 //! |---|---|
 //! | [`amf0`] | AMF 0, all markers (and Wireshark's Int64) |
+//! | [`amf3`] | AMF 3, all markers |
+//! | [`fields`] | the names of the fields of both |
+//! | `progress` | what both keep while reading: depth, counts, defects |
 //! | `json` | values as natural JSON, with `$` names for what JSON cannot say |
 
 pub mod amf0;
+pub mod amf3;
+pub mod fields;
 mod json;
+mod progress;
 
 use std::borrow::Cow;
 
@@ -23,6 +29,10 @@ pub const MAX_DEPTH: usize = 64;
 /// so this bounds what a hostile body can cost; the longest real lists (keyframe indexes in onMetaData)
 /// stay a tenth of it.
 pub const MAX_VALUES: usize = 1 << 17;
+
+/// How many bytes of text references may stand for in one body. A reference of two bytes can stand for
+/// megabytes, and whoever writes the values out writes them all.
+pub const MAX_EXPANSION: usize = 1 << 20;
 
 /// Text as it was on the wire. It should be UTF-8 (AMF0 1.3.1), which nobody enforces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -68,8 +78,59 @@ pub enum Value<'a> {
         /// The properties found.
         properties: Properties<'a>,
     },
-    /// A complex value seen before in this body, by number in order of appearance (AMF0 2.9).
-    Reference(u32),
+    /// A complex value seen before in this body, by number in order of appearance from 0 (AMF0 2.9,
+    /// AMF3 2.2). AMF 0 and AMF 3 count separately.
+    Reference {
+        /// Its number.
+        index: u32,
+        /// Where in the body it begins; `None` if there is none with this number.
+        offset: Option<usize>,
+    },
+    /// AMF0 marker 0x11: one value of AMF 3 (AMF0 3.1).
+    Avmplus(Box<Value<'a>>),
+    /// A signed number of 29 bits (AMF3 3.6).
+    Integer(i32),
+    /// An array of AMF 3 (AMF3 3.11): values with names and values by position.
+    Array {
+        /// The part with names.
+        associative: Properties<'a>,
+        /// The count in front of the part by position.
+        count: u32,
+        /// The part by position.
+        dense: Vec<Value<'a>>,
+    },
+    /// Bytes (AMF3 3.14).
+    ByteArray(&'a [u8]),
+    /// Values of one type (AMF3 3.15).
+    Vector {
+        /// Which type.
+        of: VectorType<'a>,
+        /// Whether its length must not change.
+        fixed: bool,
+        /// The count in front.
+        count: u32,
+        /// The values found.
+        items: Vec<Value<'a>>,
+    },
+    /// Values by value (AMF3 3.16).
+    Dictionary {
+        /// Whether the keys are held weakly.
+        weak: bool,
+        /// The count in front.
+        count: u32,
+        /// Keys and values.
+        pairs: Vec<(Value<'a>, Value<'a>)>,
+    },
+    /// An object that its class writes itself (AMF3 3.12). Where the class is known to write one value,
+    /// that is here; else the rest of the body, for nobody but the class knows where it ends.
+    Externalizable {
+        /// The class.
+        class: Str<'a>,
+        /// The value, for classes known to write one.
+        value: Option<Box<Value<'a>>>,
+        /// The rest of the body, for classes that are not known.
+        bytes: &'a [u8],
+    },
     /// A moment (AMF0 2.13, AMF3 3.10).
     Date {
         /// Milliseconds since 1970-01-01 UTC.
@@ -92,12 +153,39 @@ pub enum Value<'a> {
     },
 }
 
+/// The type of a vector's values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum VectorType<'a> {
+    /// Signed, 32 bits.
+    Int,
+    /// Unsigned, 32 bits.
+    Uint,
+    /// Doubles.
+    Double,
+    /// Any, of a class; the empty name stands for all.
+    Object(Str<'a>),
+}
+
+impl VectorType<'_> {
+    /// Its name in ActionScript; objects by their class.
+    pub fn name(self) -> String {
+        match self {
+            VectorType::Int => "int".into(),
+            VectorType::Uint => "uint".into(),
+            VectorType::Double => "Number".into(),
+            VectorType::Object(class) if class.0.is_empty() => "*".into(),
+            VectorType::Object(class) => class.to_string(),
+        }
+    }
+}
+
 /// The properties of an object, in order, repeated names included.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Properties<'a> {
     /// Name and value.
     pub pairs: Vec<(Str<'a>, Value<'a>)>,
-    /// Whether the end marker `00 00 09` was there (AMF0 2.11).
+    /// Whether the end marker was there: `00 00 09` (AMF0 2.11), or an empty name in AMF 3. Objects of AMF 3
+    /// with sealed members only need none.
     pub terminated: bool,
 }
 
@@ -112,9 +200,12 @@ impl<'a> Value<'a> {
     /// The properties, if it is an object or an array with names.
     pub fn properties(&self) -> Option<&Properties<'a>> {
         match self {
-            Value::Object(properties) | Value::EcmaArray { properties, .. } | Value::TypedObject { properties, .. } => {
-                Some(properties)
-            }
+            Value::Object(properties)
+            | Value::EcmaArray { properties, .. }
+            | Value::TypedObject { properties, .. }
+            | Value::Array { associative: properties, .. } => Some(properties),
+            Value::Avmplus(value) => value.properties(),
+            Value::Externalizable { value: Some(value), .. } => value.properties(),
             _ => None,
         }
     }
@@ -128,23 +219,27 @@ impl<'a> Value<'a> {
     pub fn as_str(&self) -> Option<Str<'a>> {
         match self {
             Value::String(text) | Value::LongString(text) => Some(*text),
+            Value::Avmplus(value) => value.as_str(),
             _ => None,
         }
     }
 
     /// The number, if it is one.
     pub fn as_number(&self) -> Option<f64> {
-        match *self {
-            Value::Number(number) => Some(number),
-            Value::Int64(number) => Some(number as f64),
+        match self {
+            Value::Number(number) => Some(*number),
+            Value::Int64(number) => Some(*number as f64),
+            Value::Integer(number) => Some(f64::from(*number)),
+            Value::Avmplus(value) => value.as_number(),
             _ => None,
         }
     }
 
     /// The truth value, if it is one.
     pub fn as_bool(&self) -> Option<bool> {
-        match *self {
-            Value::Boolean(truth) => Some(truth),
+        match self {
+            Value::Boolean(truth) => Some(*truth),
+            Value::Avmplus(value) => value.as_bool(),
             _ => None,
         }
     }
@@ -152,7 +247,11 @@ impl<'a> Value<'a> {
     /// The values, if it is an array by position.
     pub fn items(&self) -> Option<&[Value<'a>]> {
         match self {
-            Value::StrictArray { items, .. } => Some(items),
+            Value::StrictArray { items, .. } | Value::Array { dense: items, .. } | Value::Vector { items, .. } => {
+                Some(items)
+            }
+            Value::Avmplus(value) => value.items(),
+            Value::Externalizable { value: Some(value), .. } => value.items(),
             _ => None,
         }
     }
@@ -173,7 +272,20 @@ impl<'a> Value<'a> {
             Value::TypedObject { class, properties } => {
                 format!("Typed object '{class}' ({} items)", properties.pairs.len())
             }
-            Value::Reference(index) => format!("Reference {index}"),
+            Value::Reference { index, offset: Some(at) } => format!("Reference {index} (value at offset {at})"),
+            Value::Reference { index, offset: None } => format!("Reference {index} (no such value)"),
+            Value::Avmplus(value) => format!("AMF3 {}", value.label()),
+            Value::Integer(number) => format!("Integer {number}"),
+            Value::Array { associative, dense, .. } => {
+                format!("Array ({} items)", associative.pairs.len() + dense.len())
+            }
+            Value::ByteArray(bytes) => format!("ByteArray ({} bytes)", bytes.len()),
+            Value::Vector { of, items, .. } => format!("Vector.<{}> ({} items)", of.name(), items.len()),
+            Value::Dictionary { pairs, .. } => format!("Dictionary ({} items)", pairs.len()),
+            Value::Externalizable { class, value: Some(value), .. } => format!("'{class}' {}", value.label()),
+            Value::Externalizable { class, value: None, bytes } => {
+                format!("Externalizable '{class}' ({} bytes, layout unknown)", bytes.len())
+            }
             Value::Date { millis, .. } => format!("Date {} ms", number_text(*millis)),
             Value::Xml(text) => format!("XML '{text}'"),
             Value::Int64(number) => format!("Int64 {number}"),
@@ -230,58 +342,6 @@ impl PartialEq<&str> for Str<'_> {
     fn eq(&self, other: &&str) -> bool {
         self.0 == other.as_bytes()
     }
-}
-
-/// The names of the markers of AMF 0, as Wireshark has them.
-fn amf0_type_name(marker: u64) -> Option<&'static str> {
-    Some(match marker {
-        0x00 => "Number",
-        0x01 => "Boolean",
-        0x02 => "String",
-        0x03 => "Object",
-        0x04 => "Movie clip",
-        0x05 => "Null",
-        0x06 => "Undefined",
-        0x07 => "Reference",
-        0x08 => "ECMA array",
-        0x09 => "End of object",
-        0x0a => "Strict array",
-        0x0b => "Date",
-        0x0c => "Long string",
-        0x0d => "Unsupported",
-        0x0e => "Record set",
-        0x0f => "XML",
-        0x10 => "Typed object",
-        0x11 => "Switch to AMF3",
-        0x22 => "Int64",
-        _ => return None,
-    })
-}
-
-crate::fields! {
-    VALUE = "amf.value", Group, "Value", "A value of AMF (own name).";
-    OBJECT = "amf.object", Group, "Object", "An object, typed or not (AMF0 2.5, 2.18).";
-    ECMA_ARRAY = "amf.ecmaarray", Group, "ECMA array", "An array with names (AMF0 2.10).";
-    STRICT_ARRAY = "amf.strictarray", Group, "Strict array", "An array by position (AMF0 2.12).";
-    PROPERTY = "amf.property", Group, "Property", "A name and its value (own name).";
-    PROPERTY_NAME = "amf.property.name", Group, "Name", "The name of a property (own name).";
-    AMF0_TYPE = "amf.amf0_type", Hex, "AMF0 type", "The marker in front of a value (AMF0 2.1).", amf0_type_name;
-    NUMBER = "amf.number", Double, "Number", "A double (AMF0 2.2).";
-    BOOLEAN = "amf.boolean", Boolean, "Boolean", "False if 0 (AMF0 2.3).";
-    STRING_LENGTH = "amf.stringlength", Uint, "String length", "Bytes of UTF-8 that follow (AMF0 1.3.1).";
-    STRING = "amf.string", Text, "String", "A string, or the name of a property (AMF0 2.4).";
-    LONG_STRING = "amf.longstring", Text, "Long string", "A string with a length of four bytes (AMF0 2.14).";
-    OBJECT_REFERENCE = "amf.object_reference", Uint, "Object reference",
-        "The number of an object, array or typed object seen before (AMF0 2.9).";
-    ARRAY_LENGTH = "amf.arraylength", Uint, "Array length", "The count in front of an array (AMF0 2.10, 2.12).";
-    END_OF_OBJECT = "amf.end_of_object_marker", Bytes, "End Of Object Marker",
-        "An empty name and the marker 09 (AMF0 2.11).";
-    CLASS_NAME = "amf.classname", Text, "Class name", "The class of a typed object (AMF0 2.18).";
-    DATE = "amf.date", Double, "Date", "Milliseconds since 1970-01-01 UTC (AMF0 2.13).";
-    TIMEZONE = "amf.timezone", Int, "Time zone", "Reserved, to be 0 (AMF0 2.13; own name).";
-    XML_DOC = "amf.xml_doc", Text, "XML document", "XML as text (AMF0 2.17).";
-    INT64 = "amf.int64", Int, "Int64", "Marker 0x22, in no specification.";
-    UNDECODED = "amf.undecoded", Bytes, "Undecoded", "Bytes that could not be read as AMF (own name).";
 }
 
 /// The values of a body, and what was wrong with them.

@@ -6,9 +6,10 @@
 //! | room | holds |
 //! |---|---|
 //! | [`body`] | message type → body decoder: the one match |
-//! | [`control`], [`command`], [`media`] | one kind of body each |
+//! | [`control`], [`command`], [`media`], [`shared_object`], [`aggregate`] | one kind of body each |
 //! | [`summary`] | a message in one line: Wireshark's words, and what Wireshark does not say |
 
+pub mod aggregate;
 pub mod body;
 pub mod chunk;
 mod chunk_stream;
@@ -19,6 +20,7 @@ pub mod handshake;
 pub mod media;
 pub mod message;
 mod search;
+pub mod shared_object;
 pub mod summary;
 
 use std::fmt;

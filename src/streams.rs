@@ -108,7 +108,7 @@ pub struct Side {
     pub duplicate_frames: u64,
     /// The chunk size at the end, if known.
     pub chunk_size: Option<u32>,
-    /// The last whole message.
+    /// The last whole message before the connection's end.
     pub last_message: Option<LastMessage>,
 }
 
@@ -174,7 +174,7 @@ impl Observer for Streams {
             Kind::Undecoded { range, .. } => side.undecoded_bytes += range.end - range.start,
             Kind::Message(message) => {
                 let frame = event.sources.at(message.end().saturating_sub(1)).map_or(event.connection.last.frame, |s| s.packet);
-                gathered.message(message, frame, event.direction);
+                gathered.message(message, frame, event.direction, event.connection.end.is_some());
             }
         }
     }
@@ -186,7 +186,7 @@ impl Observer for Streams {
 }
 
 impl Gathered {
-    fn message(&mut self, message: &Message, frame: FrameNo, direction: Direction) {
+    fn message(&mut self, message: &Message, frame: FrameNo, direction: Direction, after_the_end: bool) {
         let header = message.header;
         let side = &mut self.sides[direction.index()];
         side.with_defects += u64::from(!message.defects.is_empty() || !message.is_complete());
@@ -197,6 +197,8 @@ impl Gathered {
         side.messages += 1;
         let body = decodable(message);
         match &mut self.last[direction.index()] {
+            // What still comes after the FIN or RST did not lead to it.
+            Some(_) if after_the_end => {}
             Some((last_frame, type_id, length, bytes)) => {
                 (*last_frame, *type_id, *length) = (frame, header.type_id, header.length);
                 bytes.clear();

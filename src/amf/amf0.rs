@@ -3,11 +3,13 @@
 //! Takes a reader that stands on a marker, gives values until the bytes end or have no known layout
 //! any more. What cannot be read is one undecoded field, so that a tree still names every byte.
 
-use super::{
-    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS_NAME, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, MAX_DEPTH,
-    MAX_VALUES, NUMBER, OBJECT, OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, Properties, STRICT_ARRAY, STRING,
-    STRING_LENGTH, Str, TIMEZONE, UNDECODED, VALUE, Value, Values, XML_DOC,
+use super::fields::{
+    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS_NAME, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, NUMBER, OBJECT,
+    OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, STRICT_ARRAY, STRING, STRING_LENGTH, TIMEZONE, UNDECODED, VALUE,
+    XML_DOC,
 };
+use super::progress::{self, Progress};
+use super::{Properties, Str, Value, Values, amf3};
 use crate::field::{Def, Defect, Reader, Record};
 
 /// The code of an object that ends without its end marker.
@@ -20,57 +22,58 @@ pub const ARRAY_SHORT: &str = "amf-array-short";
 pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
     let mut decoder = Decoder::default();
     let mut values = Vec::new();
-    while !reader.is_empty() && !decoder.stopped {
+    while !reader.is_empty() && !decoder.progress.stopped {
         match decoder.value(reader) {
             Ok(value) => values.push(value),
-            Err(defect) => decoder.stop(defect),
+            Err(defect) => decoder.progress.stop(defect),
         }
     }
     reader.rest(&UNDECODED);
-    Values { values, defects: decoder.defects }
+    Values { values, defects: decoder.progress.defects }
+}
+
+/// Reads names and values until the reader is at its end, as shared objects have them: without an end
+/// marker.
+pub fn pairs<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> (Properties<'a>, Vec<Defect>) {
+    let mut decoder = Decoder::default();
+    let mut properties = Properties { pairs: Vec::new(), terminated: true };
+    while !reader.is_empty() && !decoder.progress.stopped {
+        match decoder.property(reader) {
+            Ok(pair) => properties.pairs.push(pair),
+            Err(defect) => decoder.progress.stop(defect),
+        }
+    }
+    reader.rest(&UNDECODED);
+    (properties, decoder.progress.defects)
 }
 
 /// What has to be remembered from value to value.
 #[derive(Default)]
-struct Decoder {
-    depth: usize,
-    count: usize,
-    defects: Vec<Defect>,
-    /// Nothing behind this point has a known place.
-    stopped: bool,
+struct Decoder<'a> {
+    progress: Progress,
+    /// Where the objects and arrays began, for references (AMF0 2.9).
+    complex: Vec<usize>,
+    amf3: amf3::Tables<'a>,
 }
 
-impl Decoder {
-    fn stop(&mut self, defect: Defect) {
-        // What an outer array or object lacks because an inner one broke off is not said again.
-        if !self.stopped {
-            self.defects.push(defect);
-        }
-        self.stopped = true;
-    }
-
-    fn value<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
-        let at = reader.at();
-        if self.depth == MAX_DEPTH {
-            return Err(Defect::new("amf-too-deep", at, format!("values are nested more than {MAX_DEPTH} deep")));
-        }
-        if self.count == MAX_VALUES {
-            return Err(Defect::new("amf-too-many", at, format!("more than {MAX_VALUES} values in one body")));
-        }
-        self.count += 1;
-        self.depth += 1;
+impl<'a> Decoder<'a> {
+    fn value<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
+        self.progress.enter(reader.at())?;
         let value = reader.group(group_of(reader.peek()), |reader| {
             let value = self.content(reader)?;
             reader.describe(|| value.label());
             Ok(value)
         });
-        self.depth -= 1;
+        self.progress.leave();
         value
     }
 
-    fn content<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
+    fn content<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
         let at = reader.at();
         let marker = reader.u8(&AMF0_TYPE)?;
+        if matches!(marker, 0x03 | 0x08 | 0x0a | 0x10) {
+            self.complex.push(at);
+        }
         Ok(match marker {
             0x00 => Value::Number(reader.f64(&NUMBER)?),
             0x01 => Value::Boolean(reader.boolean(&BOOLEAN)? != 0),
@@ -78,13 +81,20 @@ impl Decoder {
             0x03 => Value::Object(self.properties(reader)),
             0x05 => Value::Null,
             0x06 => Value::Undefined,
-            0x07 => Value::Reference(reader.u16(&OBJECT_REFERENCE)?.into()),
+            0x07 => {
+                let index = reader.u16(&OBJECT_REFERENCE)?.into();
+                let offset = self.complex.get(index as usize).copied();
+                if offset.is_none() {
+                    self.progress.defects.push(progress::dangling(at, "value", index, self.complex.len()));
+                }
+                Value::Reference { index, offset }
+            }
             0x08 => {
                 let count = reader.u32(&ARRAY_LENGTH)?;
                 Value::EcmaArray { count, properties: self.properties(reader) }
             }
             0x09 => {
-                self.defects.push(Defect::new(
+                self.progress.defects.push(Defect::new(
                     "amf-stray-end",
                     at,
                     "the end marker of an object (09) stands where a value should be",
@@ -100,10 +110,11 @@ impl Decoder {
                 let class = short_string(reader, &CLASS_NAME)?;
                 Value::TypedObject { class, properties: self.properties(reader) }
             }
+            0x11 => Value::Avmplus(Box::new(amf3::value(reader, &mut self.progress, &mut self.amf3)?)),
             0x22 => Value::Int64(reader.int(&INT64, 8)?),
             // Movie clip and record set are reserved without a layout (AMF0 2.6, 2.16).
             _ => {
-                self.stop(match marker {
+                self.progress.stop(match marker {
                     0x04 | 0x0e => Defect::new(
                         "amf-reserved-marker",
                         at,
@@ -118,28 +129,28 @@ impl Decoder {
 
     /// Names and values up to the end marker. Some encoders leave the end marker out when the body ends
     /// there (Envivio's, says nginx-rtmp), so that much is tolerated and said.
-    fn properties<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Properties<'a> {
+    fn properties<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Properties<'a> {
         let start = reader.at();
         let mut properties = Properties::default();
-        while !self.stopped {
+        while !self.progress.stopped {
             if reader.peek().starts_with(&[0, 0, 9]) {
                 properties.terminated = reader.bytes(&END_OF_OBJECT, 3).is_ok();
                 break;
             }
             if reader.is_empty() {
                 let text = format!("the object whose properties begin at offset {start} has no end marker (00 00 09)");
-                self.stop(Defect::new(UNTERMINATED, reader.at(), text));
+                self.progress.stop(Defect::new(UNTERMINATED, reader.at(), text));
                 break;
             }
             match self.property(reader) {
                 Ok(pair) => properties.pairs.push(pair),
-                Err(defect) => self.stop(defect),
+                Err(defect) => self.progress.stop(defect),
             }
         }
         properties
     }
 
-    fn property<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<(Str<'a>, Value<'a>), Defect> {
+    fn property<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<(Str<'a>, Value<'a>), Defect> {
         reader.group(&PROPERTY, |reader| {
             let name = reader.group(&PROPERTY_NAME, |reader| {
                 let name = short_string(reader, &STRING)?;
@@ -152,19 +163,19 @@ impl Decoder {
         })
     }
 
-    fn strict_array<'a, R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
+    fn strict_array<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
         let at = reader.at();
         let count = reader.u32(&ARRAY_LENGTH)?;
         let mut items = Vec::new();
-        while !self.stopped && items.len() < count as usize {
+        while !self.progress.stopped && items.len() < count as usize {
             if reader.is_empty() {
                 let text = format!("a strict array of {count} values ends after {}", items.len());
-                self.stop(Defect::new(ARRAY_SHORT, at, text));
+                self.progress.stop(Defect::new(ARRAY_SHORT, at, text));
                 break;
             }
             match self.value(reader) {
                 Ok(value) => items.push(value),
-                Err(defect) => self.stop(defect),
+                Err(defect) => self.progress.stop(defect),
             }
         }
         Ok(Value::StrictArray { count, items })
@@ -182,7 +193,7 @@ fn group_of(bytes: &[u8]) -> &'static Def {
 }
 
 /// A string with a length of two bytes (AMF0 1.3.1).
-fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
+pub fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
     let len = reader.u16(&STRING_LENGTH)?;
     Ok(Str(reader.text(def, len.into())?))
 }
@@ -197,6 +208,7 @@ fn long_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def)
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::{MAX_DEPTH, MAX_VALUES};
     use super::*;
     use crate::field::Tree;
 
@@ -227,7 +239,7 @@ mod tests {
             b"\x02\x00\x04live",                                   // string
             b"\x03\x00\x03app\x02\x00\x01a\x00\x00\x09",           // object, end marker 00 00 09
             b"\x05", b"\x06",                                      // null, undefined
-            &[0x07, 0x00, 0x01],                                   // reference 1
+            &[0x07, 0x00, 0x00],                                   // reference 0: the object
             b"\x08\x00\x00\x00\x00\x00\x01w\x01\x01\x00\x00\x09",  // ECMA array, count 0, one pair
             b"\x0a\x00\x00\x00\x02\x05\x06",                       // strict array of null and undefined
             &[0x0b, 0x42, 0x77, 0x48, 0x76, 0xe8, 0x00, 0x00, 0x00, 0xff, 0xc4], // date 1.6e12 ms, zone -60
@@ -241,7 +253,7 @@ mod tests {
         assert_eq!(
             json(&bytes),
             concat!(
-                r#"[1,true,false,"live",{"app":"a"},null,{"$undefined":true},{"$reference":1},{"w":true},"#,
+                r#"[1,true,false,"live",{"app":"a"},null,{"$undefined":true},{"$reference":0},{"w":true},"#,
                 r#"[null,{"$undefined":true}],{"$date":1600000000000,"timezone":-60},"hi",{"$unsupported":true},"#,
                 r#"{"$xml":"<a/>"},{"$typed":"P","properties":{"x":null}},{"$int64":-2}]"#
             )

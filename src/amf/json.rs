@@ -1,7 +1,7 @@
 //! Values as JSON.
 //!
 //! What JSON has is written natively: numbers (integral ones as integers), truth values, strings, null,
-//! objects and ECMA arrays as objects in order, strict arrays as arrays. What it has not is an object
+//! objects and ECMA arrays as objects in order, strict arrays as arrays. AMF 3 looks like AMF 0. What it has not is an object
 //! whose first name begins with `$`. An object that JSON would damage (names that repeat, are no UTF-8,
 //! or begin with `$` themselves) is written as `{"$pairs": [[name, value], …]}`.
 
@@ -23,7 +23,20 @@ impl Serialize for Value<'_> {
             Value::Object(properties) | Value::EcmaArray { properties, .. } => properties.serialize(s),
             Value::StrictArray { items, .. } => items.serialize(s),
             Value::TypedObject { class, properties } => tagged2(s, ("$typed", class), ("properties", properties)),
-            Value::Reference(index) => tagged(s, "$reference", index),
+            Value::Reference { index, .. } => tagged(s, "$reference", index),
+            Value::Avmplus(value) => value.serialize(s),
+            Value::Integer(number) => s.serialize_i32(*number),
+            Value::Array { associative, dense, .. } if associative.pairs.is_empty() => dense.serialize(s),
+            Value::Array { associative, dense, .. } => tagged2(s, ("$array", dense), ("properties", associative)),
+            Value::ByteArray(bytes) => tagged(s, "$byte_array", &hex::encode(bytes)),
+            Value::Vector { of, items, .. } => tagged2(s, ("$vector", &of.name()), ("items", items)),
+            Value::Dictionary { pairs, .. } => tagged(s, "$dictionary", pairs),
+            Value::Externalizable { class, value: Some(value), .. } => {
+                tagged2(s, ("$externalizable", class), ("value", value))
+            }
+            Value::Externalizable { class, value: None, bytes } => {
+                tagged2(s, ("$externalizable", class), ("hex", &hex::encode(bytes)))
+            }
             Value::Date { millis, timezone: Some(minutes) } => {
                 tagged2(s, ("$date", &Number(*millis)), ("timezone", minutes))
             }

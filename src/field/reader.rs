@@ -130,6 +130,21 @@ impl<'a, 'r, R: Record> Reader<'a, 'r, R> {
         Ok(value)
     }
 
+    /// One to four bytes of 7, 7, 7 and 8 bits: the U29 of AMF 3. `name` says, from the number read, which
+    /// field it is and what its value is there, for AMF 3 keeps flags in the low bits.
+    pub fn u29(&mut self, name: impl Fn(u32) -> (&'static Def, Value)) -> Result<u32, Short> {
+        let bytes = self.peek();
+        let len = bytes.iter().take(3).take_while(|&&byte| byte >= 0x80).count() + 1;
+        let number = bytes.iter().take(len).enumerate().fold(0, |number, (index, &byte)| match index {
+            3 => number << 8 | u32::from(byte),
+            _ => number << 7 | u32::from(byte & 0x7f),
+        });
+        let (range, _) = self.take(name(number).0, len)?;
+        let (def, value) = name(number);
+        self.record.leaf(def, range, || value);
+        Ok(number)
+    }
+
     /// An IEEE 754 double, big-endian.
     pub fn f64(&mut self, def: &'static Def) -> Result<f64, Short> {
         let (range, bytes) = self.take(def, 8)?;
@@ -224,6 +239,26 @@ mod tests {
         reader.rest(&REST);
         assert_eq!(tree.tiles(0..bytes.len()), Ok(()));
         assert_eq!(tree.nodes().len(), 5);
+    }
+
+    #[test]
+    fn a_u29_has_one_to_four_bytes() {
+        let name = |number| (&NUMBER, Value::Uint(u64::from(number)));
+        for (bytes, number) in [
+            (&[0x7f][..], 0x7f),
+            (&[0x81, 0x00], 0x80),
+            (&[0xff, 0x7f], 0x3fff),
+            (&[0x81, 0x80, 0x00], 0x4000),
+            (&[0x80, 0xc0, 0x80, 0x00], 0x20_0000),
+            (&[0xff, 0xff, 0xff, 0xff], 0x1fff_ffff),
+        ] {
+            let mut none = ();
+            let mut reader = Reader::new(bytes, &mut none);
+            assert_eq!(reader.u29(name).unwrap(), number);
+            assert!(reader.is_empty());
+        }
+        let short = Reader::new(&[0x81, 0x80], &mut ()).u29(name).unwrap_err();
+        assert_eq!((short.need, short.have), (3, 2));
     }
 
     #[test]

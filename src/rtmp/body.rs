@@ -7,9 +7,11 @@
 use serde::Serialize;
 
 use super::MessageTypeId;
+use super::aggregate::{self, Aggregate};
 use super::command::{self, Command, Data};
 use super::control::{self, Control, UserControl};
 use super::media::{self, Audio, Video};
+use super::shared_object::{self, SharedObject};
 use crate::amf::amf0;
 use crate::field::{Defect, Reader, Record};
 
@@ -39,16 +41,9 @@ pub enum Body<'a> {
     /// Type 9.
     Video(Video<'a>),
     /// Type 22: several messages in one.
-    Aggregate {
-        /// The length of the body.
-        payload_length: u32,
-    },
+    Aggregate(Aggregate<'a>),
     /// Types 19 and 16.
-    SharedObject {
-        /// The body.
-        #[serde(with = "hex::serde")]
-        hex: &'a [u8],
-    },
+    SharedObject(SharedObject<'a>),
     /// A type that the specification does not know, or a control message that is cut.
     Unknown {
         /// The body.
@@ -62,36 +57,49 @@ pub enum Body<'a> {
 /// If bytes are missing at the end, fields that end in them are undecoded, and that is no defect.
 pub fn decode<'a, R: Record>(type_id: MessageTypeId, bytes: &'a [u8], length: u32, record: &mut R) -> Decoded<'a> {
     let mut reader = Reader::new(bytes, record);
-    let reader = &mut reader;
     let missing = length.saturating_sub(bytes.len() as u32);
     let mut defects = Vec::new();
+    let body = read(type_id, &mut reader, missing, &mut defects);
+    if missing > 0 {
+        defects.retain(|defect| !CAUSED_BY_THE_END.contains(&defect.code));
+    }
+    Decoded { body, defects }
+}
+
+/// Reads a body to the end of the reader. `missing` bytes behind it belong to the body but are not there.
+pub(super) fn read<'a, R: Record>(
+    type_id: MessageTypeId,
+    reader: &mut Reader<'a, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+) -> Body<'a> {
+    let hex = reader.peek();
     let body = match type_id {
         MessageTypeId::SET_CHUNK_SIZE
         | MessageTypeId::ABORT
         | MessageTypeId::ACKNOWLEDGEMENT
         | MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE
         | MessageTypeId::SET_PEER_BANDWIDTH => {
-            control::control(type_id, reader, &mut defects).map_or(Body::Unknown { hex: bytes }, Body::Control)
+            control::control(type_id, reader, defects).map_or(Body::Unknown { hex }, Body::Control)
         }
         MessageTypeId::USER_CONTROL => {
-            control::user_control(reader, &mut defects).map_or(Body::Unknown { hex: bytes }, Body::UserControl)
+            control::user_control(reader, defects).map_or(Body::Unknown { hex }, Body::UserControl)
         }
         MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND => {
-            Body::Command(command::command(type_id, reader, &mut defects))
+            Body::Command(command::command(type_id, reader, defects))
         }
-        MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA => Body::Data(command::data(type_id, reader, &mut defects)),
-        MessageTypeId::AUDIO => Body::Audio(media::audio::decode(reader, missing, &mut defects)),
-        MessageTypeId::VIDEO => Body::Video(media::video::decode(reader, missing, &mut defects)),
-        MessageTypeId::AGGREGATE => Body::Aggregate { payload_length: length },
-        MessageTypeId::AMF0_SHARED_OBJECT | MessageTypeId::AMF3_SHARED_OBJECT => Body::SharedObject { hex: bytes },
-        _ => Body::Unknown { hex: bytes },
+        MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA => Body::Data(command::data(type_id, reader, defects)),
+        MessageTypeId::AUDIO => Body::Audio(media::audio::decode(reader, missing, defects)),
+        MessageTypeId::VIDEO => Body::Video(media::video::decode(reader, missing, defects)),
+        MessageTypeId::AGGREGATE => Body::Aggregate(aggregate::decode(reader, missing, defects)),
+        MessageTypeId::AMF0_SHARED_OBJECT | MessageTypeId::AMF3_SHARED_OBJECT => {
+            shared_object::decode(type_id, reader, defects).map_or(Body::Unknown { hex }, Body::SharedObject)
+        }
+        _ => Body::Unknown { hex },
     };
     // Whatever a decoder left is a field too, so that the leaves tile the bytes.
     reader.rest(&REST);
-    if missing > 0 {
-        defects.retain(|defect| !CAUSED_BY_THE_END.contains(&defect.code));
-    }
-    Decoded { body, defects }
+    body
 }
 
 /// Defects that say no more than that the bytes ended.

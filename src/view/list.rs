@@ -36,7 +36,11 @@ impl List {
 
     /// The line over the columns.
     pub fn header(&self) -> String {
-        let line = self.columns("No.", "Time", "Conn", "Dir", "CSID", "Type", "Length", "Timestamp");
+        let line = if self.is_wide() {
+            self.columns("No.", "Time", "Conn", "Dir", "CSID", "Type", "Length", "Timestamp")
+        } else {
+            self.columns("No.", "Time", "#", "Dir", "CS", "Type", "Length", "TS")
+        };
         self.paint(&format!("{line}  Info"), Style::new().bold()) + "\n"
     }
 
@@ -85,6 +89,9 @@ impl List {
             cut(&mut line, width);
         }
         dim_from = dim_from.min(line.len());
+        while !line.is_char_boundary(dim_from) {
+            dim_from -= 1;
+        }
         let (said, extra) = line.split_at(dim_from);
         let line = self.paint(said, style(row)) + &self.paint(extra, Style::new().dimmed());
         format!("{line}\n{below}")
@@ -92,8 +99,13 @@ impl List {
 
     #[allow(clippy::too_many_arguments)] // one for each column
     fn columns(&self, no: &str, time: &str, conn: &str, dir: &str, csid: &str, kind: &str, length: &str, ts: &str) -> String {
-        let width = if self.is_wide() { TYPE_WIDTH } else { 9 };
-        format!("{no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<width$} {length:>8} {ts:>10}")
+        if self.is_wide() {
+            format!("{no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<TYPE_WIDTH$} {length:>8} {ts:>10}")
+        } else {
+            // Microseconds give way first.
+            let time = time.get(..time.len().saturating_sub(3)).filter(|short| short.contains('.')).unwrap_or(time);
+            format!("{no:>5} {time:>8} {conn:>2} {dir:<3} {csid:>2} {kind:<9} {length:>6} {ts:>7}")
+        }
     }
 
     fn type_of(&self, type_id: MessageTypeId) -> String {

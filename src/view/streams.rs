@@ -4,12 +4,14 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use crate::session::Protocol;
 use crate::streams::{Side, Stream};
 use crate::tcp::How;
 
 use super::Layout;
 use super::escape::escape;
+
+/// Below this width the table has no columns for addresses.
+const WIDE: usize = 120;
 
 /// The table, and below it a paragraph for each connection that is RTMP or should be.
 pub fn streams(streams: &[Stream], layout: Layout) -> String {
@@ -18,12 +20,17 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
     if let Some(width) = layout.width {
         table.set_width(width.try_into().unwrap_or(u16::MAX));
     }
-    table.set_header(["Conn", "Client", "Server", "Protocol", "Session", "Messages ⇢ ⇠", "Bytes ⇢ ⇠", "Seconds", "End"]);
+    // Addresses are in the notes too, so they give way first.
+    let addresses = layout.width.is_none_or(|width| width >= WIDE);
+    let mut header = vec!["Conn"];
+    header.extend(addresses.then_some(["Client", "Server"]).into_iter().flatten());
+    header.extend(["Protocol", "Session", "Messages ⇢ ⇠", "Bytes ⇢ ⇠", "Seconds", "End"]);
+    let numbers = header.len() - 4..header.len() - 1;
+    table.set_header(header);
     for stream in streams {
-        table.add_row([
-            stream.tcp_stream.0.to_string(),
-            stream.client.to_string(),
-            stream.server.to_string(),
+        let mut row = vec![stream.tcp_stream.0.to_string()];
+        row.extend(addresses.then(|| [stream.client.to_string(), stream.server.to_string()]).into_iter().flatten());
+        row.extend([
             stream.protocol.to_string(),
             session(stream),
             format!("{} {}", stream.client_to_server.messages, stream.server_to_client.messages),
@@ -31,8 +38,9 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
             format!("{:.3}", stream.duration),
             end(stream),
         ]);
+        table.add_row(row);
     }
-    for column in [0, 5, 6, 7] {
+    for column in numbers.chain([0]) {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -76,9 +84,6 @@ fn notes(stream: &Stream) -> String {
             notes.push(format!("  {label:<9} {text}"));
         }
     };
-    if stream.protocol == Protocol::Rtmp || stream.protocol_why.is_empty() {
-        note("", None);
-    }
     note("protocol", (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)));
     note("tcUrl", stream.tc_url.as_deref().map(|url| escape(url).into_owned()));
     note("client", stream.flash_ver.as_deref().map(|version| format!("flashVer {}", escape(version))));

@@ -1,6 +1,7 @@
 //! What Wireshark does not say of a message.
 
 use super::super::MessageTypeId;
+use super::super::aggregate::Aggregate;
 use super::super::body::Body;
 use super::super::command::{Command, Data};
 use super::super::control::{ControlKind, Event, UserControl, event_name, limit_type_name, wireshark_event_name};
@@ -8,6 +9,7 @@ use super::super::media::FourCc;
 use super::super::media::aac::AudioSpecificConfig;
 use super::super::media::audio::{self, Audio, AudioTag};
 use super::super::media::video::{self, Video, VideoTag};
+use super::super::shared_object::SharedObject;
 use crate::amf::{Str, Value, number_text};
 
 /// What is worth knowing of the message beside [`info`](super::info); empty if nothing is.
@@ -30,9 +32,29 @@ pub fn detail(_type_id: MessageTypeId, body: &Body<'_>) -> String {
         Body::Data(data) => self::data(data),
         Body::Audio(audio) => vec![self::audio(audio)],
         Body::Video(video) => vec![self::video(video)],
-        Body::SharedObject { .. } | Body::Aggregate { .. } | Body::Unknown { .. } => Vec::new(),
+        Body::SharedObject(object) => vec![shared_object(object)],
+        Body::Aggregate(aggregate) => vec![self::aggregate(aggregate)],
+        Body::Unknown { .. } => Vec::new(),
     };
     parts.join(", ")
+}
+
+/// `'name' version 3: Use Success, Change`.
+fn shared_object(object: &SharedObject<'_>) -> String {
+    let events: Vec<_> = object.events.iter().map(|event| event.name().unwrap_or("unknown event")).collect();
+    let persistent = if object.is_persistent() { ", persistent" } else { "" };
+    format!("'{}' version {}{persistent}: {}", object.name, object.version, events.join(", "))
+}
+
+/// `12 messages over 480 ms: 5 audio, 6 video, 1 data`.
+fn aggregate(aggregate: &Aggregate<'_>) -> String {
+    let count = |type_id| aggregate.messages.iter().filter(|message| message.type_id == type_id).count();
+    let (audio, video) = (count(MessageTypeId::AUDIO), count(MessageTypeId::VIDEO));
+    let other = aggregate.messages.len() - audio - video;
+    let kinds = [(audio, "audio"), (video, "video"), (other, "other")];
+    let kinds: Vec<_> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
+    let span = aggregate.messages.last().map_or(0, |message| message.timestamp_offset);
+    format!("{} messages over {span} ms: {}", aggregate.messages.len(), kinds.join(", "))
 }
 
 fn user_control(message: &UserControl<'_>) -> Vec<String> {
