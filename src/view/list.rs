@@ -70,7 +70,7 @@ impl List {
             }
         };
         let mut line = format!("{columns}  {}", escape(&row.info));
-        let mut dim_from = line.len();
+        let dim_from = line.len();
         if !row.detail.is_empty() {
             let _ = write!(line, "  {}", escape(&row.detail));
         }
@@ -85,14 +85,7 @@ impl List {
                 self.said.insert(key, defect.message.clone());
             }
         }
-        if let Some(width) = self.layout.width {
-            cut(&mut line, width);
-        }
-        dim_from = dim_from.min(line.len());
-        while !line.is_char_boundary(dim_from) {
-            dim_from -= 1;
-        }
-        let (said, extra) = line.split_at(dim_from);
+        let (said, extra) = cut_in_two(&mut line, dim_from, self.layout.width);
         let line = self.paint(said, style(row)) + &self.paint(extra, Style::new().dimmed());
         format!("{line}\n{below}")
     }
@@ -141,6 +134,18 @@ fn message_style(message: &MessageRow<'_>) -> Style {
     }
 }
 
+/// Cuts a line to `width` columns and gives what stands before byte `at` of it, and the rest.
+fn cut_in_two(line: &mut String, at: usize, width: Option<usize>) -> (&str, &str) {
+    if let Some(width) = width {
+        cut(line, width);
+    }
+    let mut at = at.min(line.len());
+    while !line.is_char_boundary(at) {
+        at -= 1;
+    }
+    line.split_at(at)
+}
+
 /// Cuts a line to `width` columns, with an ellipsis for what is gone.
 pub(super) fn cut(line: &mut String, width: usize) {
     if line.width() <= width {
@@ -160,6 +165,17 @@ pub(super) fn cut(line: &mut String, width: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_may_be_cut_anywhere_around_the_place_where_its_colour_changes() {
+        for width in 1..12 {
+            for at in 0..=6 {
+                let mut line = "12345678".to_owned();
+                let (said, extra) = cut_in_two(&mut line, at, Some(width));
+                assert!(said.len() <= at && (said.to_owned() + extra).width() <= width.max(1));
+            }
+        }
+    }
 
     #[test]
     fn a_cut_line_fits_with_its_ellipsis_also_in_wide_characters() {

@@ -24,7 +24,7 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
     let addresses = layout.width.is_none_or(|width| width >= WIDE);
     let mut header = vec!["Conn"];
     header.extend(addresses.then_some(["Client", "Server"]).into_iter().flatten());
-    header.extend(["Protocol", "Session", "Messages ⇢ ⇠", "Bytes ⇢ ⇠", "Seconds", "End"]);
+    header.extend(["Protocol", "Session", "Msgs ⇢ ⇠", "Bytes ⇢ ⇠", "Seconds", "End"]);
     let numbers = header.len() - 4..header.len() - 1;
     table.set_header(header);
     for stream in streams {

@@ -1,0 +1,120 @@
+//! Every byte of every message can be traced to the file, and every tree covers its body.
+//!
+//! For each capture in testdata: the body's bytes, followed through the message's chunks and the
+//! direction's segments to offsets in the file, are the bytes that stand there; so are the chunk headers.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::decode::decodable;
+use rtmp_inspect::field::Tree;
+use rtmp_inspect::origin::Source;
+use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::rtmp::body;
+use rtmp_inspect::rtmp::message::Message;
+use rtmp_inspect::session::{Conversation, Event, Kind, Observer, Options};
+use rtmp_inspect::tcp::Connection;
+
+#[test]
+fn every_body_byte_stands_in_the_file_where_its_origin_says() {
+    let mut messages = 0;
+    for path in captures() {
+        let file = decompressed(&path);
+        let tracer = Tracer { file, name: path.display().to_string(), messages: 0 };
+        let reader = fs::File::open(&path).expect("a capture in testdata");
+        let mut capture = Capture::open(reader, capture::Limits::default()).expect("a capture");
+        let limits = pipeline::Limits::default();
+        let (tracer, _) =
+            pipeline::run(&mut capture, limits, Options::default(), tracer, &mut Silent).expect("readable");
+        messages += tracer.messages;
+    }
+    assert!(messages > 5000, "only {messages} messages were looked at");
+}
+
+struct Tracer {
+    file: Vec<u8>,
+    name: String,
+    messages: u64,
+}
+
+impl Observer for Tracer {
+    fn event(&mut self, event: &Event<'_>) {
+        if let Kind::Message(message) = event.kind {
+            self.messages += 1;
+            self.trace_body(message, event);
+            self.trace_headers(message, event);
+            self.tile(message);
+        }
+    }
+
+    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+}
+
+impl Tracer {
+    fn trace_body(&self, message: &Message, event: &Event<'_>) {
+        let origin = message.body_map().through(event.sources);
+        let mut traced = 0;
+        for run in origin.runs() {
+            let body = &message.body[run.start as usize..run.end() as usize];
+            assert_eq!(body, self.at(run.from, run.len), "{}: a body byte's origin is wrong", self.name);
+            traced += run.len;
+        }
+        assert_eq!(traced, u64::from(message.captured()), "{}: bytes without an origin", self.name);
+    }
+
+    fn trace_headers(&self, message: &Message, event: &Event<'_>) {
+        for (chunk, header) in message.chunk_headers() {
+            for run in event.sources.resolve(chunk.at..chunk.at + u64::from(chunk.header_len)) {
+                let at = (run.start - chunk.at) as usize;
+                assert_eq!(&header[at..at + run.len as usize], self.at(run.from, run.len), "{}: a header", self.name);
+            }
+        }
+    }
+
+    fn tile(&self, message: &Message) {
+        let mut tree = Tree::default();
+        let bytes = decodable(message);
+        let header = message.header;
+        let with_tree = body::decode(header.type_id, bytes, header.length, &mut tree);
+        assert_eq!(tree.tiles(0..bytes.len()), Ok(()), "{}: {} at {}", self.name, header.type_id, message.start());
+        assert_eq!(with_tree, body::decode(header.type_id, bytes, header.length, &mut ()), "{}", self.name);
+    }
+
+    fn at(&self, source: Source, len: u64) -> &[u8] {
+        &self.file[source.file_offset as usize..(source.file_offset + len) as usize]
+    }
+}
+
+struct Silent;
+
+impl Watch for Silent {
+    fn warning(&mut self, _: Warning) {}
+
+    fn go_on(&mut self, _: &Capture) -> bool {
+        true
+    }
+}
+
+fn decompressed(path: &Path) -> Vec<u8> {
+    let bytes = fs::read(path).expect("a capture in testdata");
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return bytes;
+    }
+    let mut plain = Vec::new();
+    flate2::read::MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain).expect("gzip");
+    plain
+}
+
+fn captures() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let mut found = Vec::new();
+    for folder in fs::read_dir(root).expect("testdata/captures") {
+        let Ok(files) = fs::read_dir(folder.expect("an entry").path()) else { continue };
+        found.extend(files.map(|file| file.expect("an entry").path()).filter(|path| path.to_string_lossy().contains(".pcap")));
+    }
+    assert!(found.len() > 50, "testdata/captures has {} captures", found.len());
+    found.sort();
+    found
+}
