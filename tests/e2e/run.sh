@@ -25,10 +25,8 @@ dir=$(mktemp -d)
 started=()
 cleanup() {
     local status=$?
-    for pid in "${started[@]}"; do
-        kill "$pid" 2>/dev/null || true
-    done
-    wait || true
+    set +e
+    kill "${started[@]}" 2>/dev/null && sleep 0.5 && kill -KILL "${started[@]}" 2>/dev/null
     rm -rf "$dir"
     exit "$status"
 }
@@ -70,6 +68,7 @@ pid $dir/nginx.pid;
 error_log $dir/nginx.log info;
 events {}
 rtmp {
+    access_log off;
     server {
         listen 127.0.0.1:$port;
         application live {
@@ -87,27 +86,26 @@ wait_for 10 "nginx listens on port $port" bash -c "exec 3<>/dev/tcp/127.0.0.1/$p
 keep_user=()
 [[ $(id -u) == 0 ]] && keep_user=(-Z root)
 capture() {
-    tcpdump "${keep_user[@]}" -i lo -U --immediate-mode -B 16384 -w "$1" "tcp port $port" 2>"$2"
-}
-listening() {
-    grep -q 'listening on' "$1"
+    exec tcpdump "${keep_user[@]}" -i lo -U --immediate-mode -B 16384 -w "$1" "tcp port $port" 2>"$2"
 }
 mkfifo "$dir/live.fifo"
-"$binary" decode --format jsonl - <"$dir/live.fifo" >"$dir/live.jsonl" 2>"$dir/live.log" &
+timeout 60 "$binary" decode --format jsonl - <"$dir/live.fifo" >"$dir/live.jsonl" 2>"$dir/live.log" &
 live=$!
 capture - "$dir/tcpdump-live.log" >"$dir/live.fifo" &
 tcpdump_live=$!
 capture "$dir/session.pcap" "$dir/tcpdump-file.log" &
 tcpdump_file=$!
 started+=("$live" "$tcpdump_live" "$tcpdump_file")
-for log in tcpdump-live tcpdump-file; do
-    if ! (wait_for 10 "tcpdump captures on lo" listening "$dir/$log.log"); then
-        fail "tcpdump may not capture on the loopback interface: run this as root"
-    fi
+captures_or_says_why() {
+    grep -qE "listening on|permission|not permitted" "$1"
+}
+for log in "$dir"/tcpdump-{live,file}.log; do
+    wait_for 10 "tcpdump starts" captures_or_says_why "$log"
+    grep -q 'listening on' "$log" || fail "tcpdump may not capture on loopback, run this as root: $(cat "$log")"
 done
 
 echo "publishing to rtmp://127.0.0.1:$port/live/e2e"
-ffmpeg -hide_banner -loglevel error -nostdin -re \
+timeout 60 ffmpeg -hide_banner -loglevel error -nostdin -re \
     -f lavfi -i testsrc2=size=320x180:rate=25 -f lavfi -i sine=frequency=440:sample_rate=44100 -t 2 \
     -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac -b:a 64k -ac 2 \
     -f flv "rtmp://127.0.0.1:$port/live/e2e" 2>"$dir/ffmpeg.log" &
@@ -126,7 +124,7 @@ done
 wait "$ffmpeg" || fail "ffmpeg: $(cat "$dir/ffmpeg.log")"
 sleep 1 # the server closes the connection
 
-kill -INT "$tcpdump_file" "$tcpdump_live"
+kill "$tcpdump_file" "$tcpdump_live"
 wait "$tcpdump_file" "$tcpdump_live" || fail "tcpdump: $(cat "$dir"/tcpdump-*.log)"
 wait "$live" || fail "rtmp-inspect at the end of the pipe: $(cat "$dir/live.log")"
 kill -QUIT "$nginx"
