@@ -225,11 +225,7 @@ impl<'a> Row<'a> {
                     row.defects.push(Defect {
                         code: "handshake-incomplete",
                         offset: start,
-                        message: format!(
-                            "not all of the {} bytes of {} were captured",
-                            part.part.len(),
-                            part.part
-                        ),
+                        message: format!("not all of the {} bytes of {} were captured", part.part.size(), part.part),
                     });
                 }
                 let length = part.bytes.len();
@@ -257,7 +253,13 @@ impl<'a> Row<'a> {
         self.info = summary::info(header.type_id, &decoded.body);
         self.detail = summary::detail(header.type_id, &decoded.body);
         self.defects = message.defects.clone();
-        self.defects.extend(decoded.defects);
+        // Offsets in a row are all those of the direction's stream.
+        if !decoded.defects.is_empty() {
+            let map = message.body_map();
+            let in_stream =
+                |defect: Defect| Defect { offset: map.at(defect.offset).unwrap_or(message.end()), ..defect };
+            self.defects.extend(decoded.defects.into_iter().map(in_stream));
+        }
         let complete = message.is_complete();
         if !complete {
             self.defects.push(ending_defect(message));

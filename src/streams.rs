@@ -149,8 +149,16 @@ struct Gathered {
     encoder: Option<String>,
     error: Option<String>,
     sides: [Side; 2],
-    /// Frame and first bytes of the last message each way, decoded only when the connection is over.
-    last: [Option<(FrameNo, MessageTypeId, u32, Vec<u8>)>; 2],
+    last: [Option<Kept>; 2],
+}
+
+/// The last message, kept to be decoded only when the connection is over.
+#[derive(Debug)]
+struct Kept {
+    frame: FrameNo,
+    type_id: MessageTypeId,
+    length: u32,
+    bytes: Vec<u8>,
 }
 
 impl Streams {
@@ -173,7 +181,8 @@ impl Observer for Streams {
             }
             Kind::Undecoded { range, .. } => side.undecoded_bytes += range.end - range.start,
             Kind::Message(message) => {
-                let frame = event.sources.at(message.end().saturating_sub(1)).map_or(event.connection.last.frame, |s| s.packet);
+                let frame =
+                    event.sources.at(message.end().saturating_sub(1)).map_or(event.connection.last.frame, |s| s.packet);
                 gathered.message(message, frame, event.direction, event.connection.end.is_some());
             }
         }
@@ -199,12 +208,12 @@ impl Gathered {
         match &mut self.last[direction.index()] {
             // What still comes after the FIN or RST did not lead to it.
             Some(_) if after_the_end => {}
-            Some((last_frame, type_id, length, bytes)) => {
-                (*last_frame, *type_id, *length) = (frame, header.type_id, header.length);
-                bytes.clear();
-                bytes.extend_from_slice(body);
+            Some(last) => {
+                (last.frame, last.type_id, last.length) = (frame, header.type_id, header.length);
+                last.bytes.clear();
+                last.bytes.extend_from_slice(body);
             }
-            last => *last = Some((frame, header.type_id, header.length, body.to_vec())),
+            last => *last = Some(Kept { frame, type_id: header.type_id, length: header.length, bytes: body.to_vec() }),
         }
         if header.type_id.is_media() || header.type_id.is_protocol_control() {
             return;
@@ -256,9 +265,9 @@ impl Gathered {
             let side = &mut sides[direction.index()];
             side.take_tcp(connection.side(conversation.sender(direction)));
             side.chunk_size = conversation.chunk_size(direction);
-            side.last_message = last[direction.index()].as_ref().map(|(frame, type_id, length, bytes)| {
-                let decoded = body::decode(*type_id, bytes, *length, &mut ());
-                LastMessage { frame: *frame, info: summary::info(*type_id, &decoded.body) }
+            side.last_message = last[direction.index()].as_ref().map(|last| {
+                let decoded = body::decode(last.type_id, &last.bytes, last.length, &mut ());
+                LastMessage { frame: last.frame, info: summary::info(last.type_id, &decoded.body) }
             });
         }
         let [client_to_server, server_to_client] = sides;

@@ -112,7 +112,9 @@ fn captures() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in fs::read_dir(root).expect("testdata/captures") {
         let Ok(files) = fs::read_dir(folder.expect("an entry").path()) else { continue };
-        found.extend(files.map(|file| file.expect("an entry").path()).filter(|path| path.to_string_lossy().contains(".pcap")));
+        found.extend(
+            files.map(|file| file.expect("an entry").path()).filter(|path| path.to_string_lossy().contains(".pcap")),
+        );
     }
     assert!(found.len() > 50, "testdata/captures has {} captures", found.len());
     found.sort();

@@ -13,10 +13,10 @@ use crate::tcp::Connection;
 use crate::view::hexdump::hexdump;
 use crate::view::list::List;
 
+use super::EXIT_OK;
 use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
-use super::EXIT_OK;
 
 /// What `decode` was asked for.
 #[derive(Debug, Args)]
@@ -168,14 +168,33 @@ struct Printer<'o> {
 }
 
 const CSV_COLUMNS: [&str; 20] = [
-    "kind", "frame", "first_frame", "time", "tcp_stream", "direction", "src", "dst", "offset", "csid", "fmt", "type_id",
-    "type", "length", "timestamp", "message_stream_id", "complete", "info", "detail", "defects",
+    "kind",
+    "frame",
+    "first_frame",
+    "time",
+    "tcp_stream",
+    "direction",
+    "src",
+    "dst",
+    "offset",
+    "csid",
+    "fmt",
+    "type_id",
+    "type",
+    "length",
+    "timestamp",
+    "message_stream_id",
+    "complete",
+    "info",
+    "detail",
+    "defects",
 ];
 
 impl<'o> Printer<'o> {
     fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
         let list = List::new(output.layout(), output.colour);
-        let mut printer = Printer { output, list, format: options.format, hex: options.hex, hash: options.hash, printed: 0 };
+        let mut printer =
+            Printer { output, list, format: options.format, hex: options.hex, hash: options.hash, printed: 0 };
         match options.format {
             Format::Text | Format::Jsonl => {}
             Format::Json => write!(printer.output, "{{\"format_version\":{FORMAT_VERSION},\"rows\":[")?,
@@ -299,10 +318,12 @@ fn types(text: &str) -> Result<Types, String> {
         return Ok(Types(vec![MessageTypeId(number)]));
     }
     let wanted = text.to_lowercase();
-    let named = (0..=u8::MAX).filter(|&id| rtmp::type_name(id.into()).is_some_and(|name| name.to_lowercase().contains(&wanted)));
+    let named = (0..=u8::MAX)
+        .filter(|&id| rtmp::type_name(id.into()).is_some_and(|name| name.to_lowercase().contains(&wanted)));
     let types: Vec<_> = named.map(MessageTypeId).collect();
     if types.is_empty() {
-        let all: Vec<_> = (0..=u8::MAX).map(MessageTypeId).filter(|id| id.is_known()).map(|id| id.to_string()).collect();
+        let all: Vec<_> =
+            (0..=u8::MAX).map(MessageTypeId).filter(|id| id.is_known()).map(|id| id.to_string()).collect();
         return Err(format!("no type has that number or name; the types are {}", all.join(", ")));
     }
     Ok(Types(types))

@@ -36,7 +36,7 @@ impl Input {
             let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
             let metadata = file.metadata().with_context(|| format!("cannot read {name}"))?;
             anyhow::ensure!(!metadata.is_dir(), "cannot read {name}: it is a directory; give a capture file");
-            let len = metadata.is_file().then(|| metadata.len());
+            let len = metadata.is_file().then_some(metadata.len());
             (name, Box::new(file), len)
         };
         let capture = Capture::open(reader, limits).with_context(|| format!("cannot read {name}"))?;

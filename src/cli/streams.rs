@@ -54,7 +54,8 @@ const MEDIA_PREFIX: u32 = 64;
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let session_options = options.connections.options(&options.bounds, MEDIA_PREFIX);
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
-    let (observer, totals) = input.run(&options.bounds, session_options, Streams::default(), false, &Cell::default(), || true)?;
+    let (observer, totals) =
+        input.run(&options.bounds, session_options, Streams::default(), false, &Cell::default(), || true)?;
     let streams = observer.into_streams();
     match options.format {
         Format::Text if streams.is_empty() => {}
@@ -72,7 +73,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     if streams.is_empty() {
         let frames = totals.frames;
-        complain("note", &format!("no TCP connection in {}: its {frames} frames hold none that was asked for", input.name()));
+        complain(
+            "note",
+            &format!("no TCP connection in {}: its {frames} frames hold none that was asked for", input.name()),
+        );
     }
     Ok(EXIT_OK)
 }

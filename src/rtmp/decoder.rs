@@ -107,16 +107,28 @@ pub struct Decoder {
     /// A defect for the next message.
     pending: Option<Defect>,
     tolerated: Option<MessageTypeId>,
+    /// Where a search found a header: it is not doubted again.
+    trusted: Option<u64>,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
-    Handshake { parts: &'static [Part], bytes: Vec<u8>, missing: usize },
-    /// Nothing that could be decoded: encrypted, or not RTMP.
-    Opaque { from: u64, why: Defect },
+    Handshake {
+        parts: &'static [Part],
+        bytes: Vec<u8>,
+        missing: usize,
+    },
+    /// Nothing that could or may be decoded: encrypted, not RTMP, or over a limit.
+    Opaque {
+        from: u64,
+        why: Defect,
+    },
     Chunks,
-    Payload { csid: ChunkStreamId, left: u32 },
+    Payload {
+        csid: ChunkStreamId,
+        left: u32,
+    },
     Lost(Lost),
 }
 
@@ -181,6 +193,7 @@ impl Decoder {
             assumed: None,
             pending: None,
             tolerated: None,
+            trusted: None,
             state,
         }
     }
@@ -255,7 +268,10 @@ impl Decoder {
         match std::mem::replace(&mut self.state, State::Chunks) {
             State::Handshake { parts, bytes, .. } if !bytes.is_empty() => {
                 let range = self.at - bytes.len() as u64..self.at;
-                out(Event::Handshake(HandshakePart { part: parts[0], range, bytes: &bytes, complete: false }), &self.sources);
+                out(
+                    Event::Handshake(HandshakePart { part: parts[0], range, bytes: &bytes, complete: false }),
+                    &self.sources,
+                );
             }
             State::Opaque { from, why } if from < self.at => {
                 out(Event::Undecoded(Undecoded { range: from..self.at, why }), &self.sources);
@@ -334,10 +350,10 @@ impl Decoder {
             self.state = State::Opaque { from: self.at, why };
             return Step::Used(0);
         }
-        let take = (part.len() - bytes.len()).min(data.len());
+        let take = (part.size() - bytes.len()).min(data.len());
         bytes.extend_from_slice(&data[..take]);
         self.at += take as u64;
-        if bytes.len() < part.len() {
+        if bytes.len() < part.size() {
             return Step::Used(take);
         }
         let range = self.at - bytes.len() as u64..self.at;
@@ -366,7 +382,7 @@ impl Decoder {
                 self.lose(gap_defect(from, gap), from + gap, None);
                 return;
             };
-            let take = ((parts[0].len() - bytes.len()) as u64).min(len) as usize;
+            let take = ((parts[0].size() - bytes.len()) as u64).min(len) as usize;
             *missing += take;
             // Zeros stand for bytes that were not captured, and 3 for the version; the part is marked incomplete.
             let mut stand_in = vec![0; take];
@@ -385,6 +401,12 @@ impl Decoder {
         let known = self.streams.get(&csid.0).and_then(ChunkStream::known).unwrap_or_default();
         let left = if continues { known.open } else { header.length.or(known.length).unwrap_or_default() };
         if !continues {
+            if !self.streams.contains_key(&csid.0) && self.streams.len() >= self.options.chunk_streams {
+                let message = format!("more than {} chunk streams are in use in this direction", self.streams.len());
+                let why = Defect { code: "limit-chunk-streams", offset: self.at, message };
+                self.state = State::Opaque { from: self.at, why };
+                return Step::Used(0);
+            }
             match self.is_believable(&header, data, at_end) {
                 Choice::Wait => return Step::Wait,
                 Choice::Made(Ok(())) => {}

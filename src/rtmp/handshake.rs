@@ -44,7 +44,7 @@ pub enum Part {
 
 impl Part {
     /// Its length in bytes.
-    pub fn len(self) -> usize {
+    pub fn size(self) -> usize {
         match self {
             Part::C0C1 => 1 + BLOCK,
             Part::S0S1S2 => 1 + 2 * BLOCK,
@@ -221,8 +221,8 @@ mod tests {
     fn the_fields_of_every_part_tile_it() {
         for part in [Part::C0C1, Part::S0S1S2, Part::C2] {
             let mut tree = Tree::default();
-            read(&mut Reader::new(&vec![3; part.len()], &mut tree), part).unwrap();
-            assert_eq!(tree.tiles(0..part.len()), Ok(()));
+            read(&mut Reader::new(&vec![3; part.size()], &mut tree), part).unwrap();
+            assert_eq!(tree.tiles(0..part.size()), Ok(()));
         }
     }
 }

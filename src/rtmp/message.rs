@@ -116,7 +116,8 @@ impl Message {
             let stream = chunk.at + u64::from(chunk.header_len);
             let mut from = at;
             for hole in &self.holes {
-                let (hole_start, hole_end) = (u64::from(hole.start).clamp(from, end), u64::from(hole.end).clamp(from, end));
+                let (hole_start, hole_end) =
+                    (u64::from(hole.start).clamp(from, end), u64::from(hole.end).clamp(from, end));
                 map.push(from, hole_start - from, stream + (from - at));
                 from = hole_end;
             }
@@ -176,7 +177,7 @@ mod tests {
             },
             body: vec![0; 15],
             received: 15,
-            holes: vec![8..12],
+            holes: std::iter::once(8..12).collect(),
             chunks: vec![chunk(100, 10), chunk(111, 5)],
             headers: vec![0xc3, 0xc3],
             ending: Ending::Missing,

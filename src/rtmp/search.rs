@@ -111,8 +111,15 @@ pub(super) struct Walker<K> {
 impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
     /// The first place in `data`, out of `candidates` and then all from `from` on, at which enough headers follow
     /// one another. Places that may still turn out right are left in `candidates`.
-    pub fn search(&self, data: &[u8], candidates: &mut Vec<usize>, from: usize, at_end: bool) -> Option<Found> {
-        let need = 20 + (data.len().max(2) as u32).ilog2();
+    /// `need` is the evidence asked for, in bits, `at_end` whether no more bytes follow.
+    pub fn search(
+        &self,
+        data: &[u8],
+        candidates: &mut Vec<usize>,
+        from: usize,
+        need: u32,
+        at_end: bool,
+    ) -> Option<Found> {
         let mut open = Vec::new();
         let mut found = None;
         for at in candidates.drain(..).chain(from..data.len()) {
@@ -141,7 +148,14 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             changed.push((csid, known));
             at += len;
         }
-        self.go(data, at, self.size, &mut changed, need, Walk { verdict: Verdict::Open, bits: 0, headers: 0, size: self.size })
+        self.go(
+            data,
+            at,
+            self.size,
+            &mut changed,
+            need,
+            Walk { verdict: Verdict::Open, bits: 0, headers: 0, size: self.size },
+        )
     }
 
     fn go(
@@ -162,7 +176,9 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
                 return Walk { verdict: Verdict::Accepted, ..walk };
             }
             let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) else { return walk };
-            let known = |csid| changed.iter().find(|(id, _)| *id == csid).map(|(_, known)| *known).or_else(|| (self.known)(csid));
+            let known = |csid| {
+                changed.iter().find(|(id, _)| *id == csid).map(|(_, known)| *known).or_else(|| (self.known)(csid))
+            };
             let repeats = |csid| {
                 let extended = known(csid).and_then(|known| known.extended);
                 let basic = basic_len(rest[0]);
@@ -178,7 +194,8 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             walk.headers += 1;
 
             let mut after = before.unwrap_or_default();
-            let (Some(length), Some(type_id)) = (header.length.or(after.length), header.type_id.or(after.type_id)) else {
+            let (Some(length), Some(type_id)) = (header.length.or(after.length), header.type_id.or(after.type_id))
+            else {
                 return Walk { verdict: Verdict::Refuted, ..walk };
             };
             if header.fmt < 3 {
@@ -186,7 +203,8 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             }
             let left = if after.open > 0 { after.open } else { length };
             if after.open == 0 {
-                after = Known { length: Some(length), type_id: Some(type_id), first: payload.first().copied(), ..after };
+                after =
+                    Known { length: Some(length), type_id: Some(type_id), first: payload.first().copied(), ..after };
             }
             at += usize::from(header.len);
             let take = match size {
@@ -308,13 +326,31 @@ where
     let Some((type_id, length)) = header.type_id.zip(header.length).or(inherited(known)) else { return false };
     if !type_id.is_known() {
         // With a stream id or a name in the right place it is a message of an odd type, and not an accident.
-        let odd = Walker { known: |_| None, size: walker.size, clock: walker.clock, tolerated: Some(type_id), loose: false };
+        let odd =
+            Walker { known: |_| None, size: walker.size, clock: walker.clock, tolerated: Some(type_id), loose: false };
         return odd.weigh(header, known, payload).is_none_or(|bits| bits < 32);
     }
     let absurd_stream = header.message_stream_id.is_some_and(|id| id.0.min(id.0.swap_bytes()) >= 0x1_0000);
-    let absurd_delta = header.fmt != 0 && header.extended.is_none() && header.time.is_some_and(|delta| delta >= 600_000);
+    let absurd_delta =
+        header.fmt != 0 && header.extended.is_none() && header.time.is_some_and(|delta| delta >= 600_000);
     let absurd_length = type_id.is_protocol_control() && body_bits(type_id, length, None, payload).is_none();
     absurd_stream || absurd_delta || absurd_length
+}
+
+/// How many fields of a header have values that no sender means: random bytes have nearly all of them so.
+pub(super) fn oddities(header: &ChunkHeader, is_new: bool, clock: Option<u32>) -> usize {
+    let far = |time: u32| match clock {
+        Some(clock) if header.fmt == 0 => time.abs_diff(clock) > 3_600_000,
+        _ => time > 3_600_000,
+    };
+    let odd = [
+        is_new,
+        header.type_id.is_some_and(|type_id| !type_id.is_known()),
+        header.length.is_some_and(|length| length >= 1 << 20),
+        header.time.is_some_and(far) && header.extended.is_none(),
+        header.message_stream_id.is_some_and(|id| id.0.min(id.0.swap_bytes()) >= 0x1_0000),
+    ];
+    odd.into_iter().filter(|&odd| odd).count()
 }
 
 /// The evidence in the first bytes of a body; None if a body of this type cannot begin so.
@@ -322,7 +358,7 @@ fn body_bits(type_id: MessageTypeId, length: u32, last_first: Option<u8>, payloa
     let payload = &payload[..payload.len().min(length as usize)];
     let control_length = match type_id {
         MessageTypeId::SET_PEER_BANDWIDTH => length == 5,
-        MessageTypeId::USER_CONTROL => (6..=64).contains(&length),
+        MessageTypeId::USER_CONTROL => (2..=64).contains(&length),
         _ => length == 4,
     };
     if type_id.is_protocol_control() {
@@ -341,10 +377,18 @@ fn body_bits(type_id: MessageTypeId, length: u32, last_first: Option<u8>, payloa
     };
     match type_id {
         MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF0_DATA => {
-            if payload.len() < 4 { (first == 2).then_some(6) } else { named(0) }
+            if payload.len() < 4 {
+                (first == 2).then_some(6)
+            } else {
+                named(0)
+            }
         }
         MessageTypeId::AMF3_COMMAND | MessageTypeId::AMF3_DATA => {
-            if payload.len() < 5 { (first == 0).then_some(6) } else { named(1).or_else(|| named(0)) }
+            if payload.len() < 5 {
+                (first == 0).then_some(6)
+            } else {
+                named(1).or_else(|| named(0))
+            }
         }
         _ if last_first == Some(first) => Some(8 + packet_type_bits(type_id, payload)?),
         MessageTypeId::VIDEO if first & 0x80 != 0 => {

@@ -179,7 +179,8 @@ impl Conversation {
         if forced && !matches!(finding.protocol, Protocol::Rtmp | Protocol::Rtmpe | Protocol::Empty) {
             let entry = |head: Head<'_>| if head.from_start { Entry::Handshake } else { Entry::Midstream };
             let entries = [entry(client), entry(server)];
-            finding = Finding { protocol: Protocol::Rtmp, why: "the port is decoded as RTMP on request", entries, ..finding };
+            finding =
+                Finding { protocol: Protocol::Rtmp, why: "the port is decoded as RTMP on request", entries, ..finding };
         }
         self.settle(connection, finding, options, observer);
     }
@@ -337,4 +338,3 @@ impl Blocks {
         facts
     }
 }
-

@@ -103,7 +103,8 @@ pub(super) fn detect(client: Head<'_>, server: Head<'_>, roles_known: bool, name
         return Some(Finding { swapped: true, ..finding });
     }
     let waits = |head: &Head<'_>| !head.is_over && head.bytes.len() < ENOUGH;
-    let may_be_rtmp = |head: &Head<'_>| head.bytes.first().is_none_or(|&first| first == 3 || handshake::is_encrypted(first));
+    let may_be_rtmp =
+        |head: &Head<'_>| head.bytes.first().is_none_or(|&first| first == 3 || handshake::is_encrypted(first));
     if !is_over && waits(&client) && waits(&server) && (named_port || (may_be_rtmp(&client) && may_be_rtmp(&server))) {
         return None;
     }
@@ -166,7 +167,11 @@ fn handshake_of(client: Head<'_>, server: Head<'_>, named_port: bool) -> Option<
             return found(Protocol::Rtmp, "both directions begin with version 3 and a block", [Entry::Handshake; 2]);
         }
         if has_block(&client) && has_block(&server) && client.bytes[5..9] == [0; 4] && server.bytes[5..9] == [0; 4] {
-            return found(Protocol::Rtmp, "both directions begin with version 3 and a plain block", [Entry::Handshake; 2]);
+            return found(
+                Protocol::Rtmp,
+                "both directions begin with version 3 and a plain block",
+                [Entry::Handshake; 2],
+            );
         }
     }
     // One direction alone: the port has to vouch for it, or what follows the handshake.

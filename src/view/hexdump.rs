@@ -14,7 +14,10 @@ pub fn hexdump(message: &Message, captured: impl Fn(u64) -> bool) -> String {
     let mut body_at = 0usize;
     for (chunk, header) in message.chunk_headers() {
         let shown = bytes(header, chunk.at, &captured).join(" ");
-        let of = format!("chunk header: fmt {}, {} bytes of payload, chunk size {}", chunk.fmt, chunk.payload, chunk.chunk_size);
+        let of = format!(
+            "chunk header: fmt {}, {} bytes of payload, chunk size {}",
+            chunk.fmt, chunk.payload, chunk.chunk_size
+        );
         let _ = writeln!(dump, "    {:08x}  [{shown}]  {of}", chunk.at);
         let end = (body_at + chunk.payload as usize).min(message.body.len());
         let payload = message.body.get(body_at..end).unwrap_or_default();

@@ -91,7 +91,17 @@ impl List {
     }
 
     #[allow(clippy::too_many_arguments)] // one for each column
-    fn columns(&self, no: &str, time: &str, conn: &str, dir: &str, csid: &str, kind: &str, length: &str, ts: &str) -> String {
+    fn columns(
+        &self,
+        no: &str,
+        time: &str,
+        conn: &str,
+        dir: &str,
+        csid: &str,
+        kind: &str,
+        length: &str,
+        ts: &str,
+    ) -> String {
         if self.is_wide() {
             format!("{no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<TYPE_WIDTH$} {length:>8} {ts:>10}")
         } else {
@@ -179,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_cut_line_fits_with_its_ellipsis_also_in_wide_characters() {
-        for (text, width, expected) in [("abcdef", 6, "abcdef"), ("abcdef", 5, "abcd…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…")] {
+        for (text, width, expected) in
+            [("abcdef", 6, "abcdef"), ("abcdef", 5, "abcd…"), ("日本語", 5, "日本…"), ("日本語", 4, "日…")]
+        {
             let mut line = text.to_owned();
             cut(&mut line, width);
             assert_eq!(line, expected);

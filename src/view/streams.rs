@@ -58,8 +58,11 @@ fn session(stream: &Stream) -> String {
     if stream.activities.is_empty() {
         return app.into_owned();
     }
-    let said: Vec<_> =
-        stream.activities.iter().map(|activity| format!("{} {app}/{}", activity.what, escape(&activity.name))).collect();
+    let said: Vec<_> = stream
+        .activities
+        .iter()
+        .map(|activity| format!("{} {app}/{}", activity.what, escape(&activity.name)))
+        .collect();
     said.join("\n")
 }
 
@@ -84,7 +87,10 @@ fn notes(stream: &Stream) -> String {
             notes.push(format!("  {label:<9} {text}"));
         }
     };
-    note("protocol", (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)));
+    note(
+        "protocol",
+        (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)),
+    );
     note("tcUrl", stream.tc_url.as_deref().map(|url| escape(url).into_owned()));
     note("client", stream.flash_ver.as_deref().map(|version| format!("flashVer {}", escape(version))));
     note("server", stream.fms_ver.as_deref().map(|version| format!("fmsVer {}", escape(version))));

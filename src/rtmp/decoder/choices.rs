@@ -6,7 +6,7 @@
 use crate::field::Reader;
 use crate::rtmp::chunk::{ChunkHeader, MAX_HEADER};
 use crate::rtmp::chunk_stream::ChunkStream;
-use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len, is_suspicious};
+use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len, is_suspicious, oddities};
 use crate::rtmp::{ChunkStreamId, Defect};
 
 use super::Decoder;
@@ -31,6 +31,10 @@ const BEYOND: usize = MAX_HEADER + BODY_START;
 const FARTHEST: usize = 1 << 20;
 /// The evidence, in bits, that ends a look ahead.
 const CONVINCING: u32 = 24;
+/// The evidence, in bits, for a header inside a message that makes its own header wrong.
+const SOLID: u32 = 45;
+/// So many odd fields make a header nonsense.
+const ODD_ALL_OVER: usize = 4;
 /// So many bytes of a body say whether it can be what its header says.
 const BODY_START: usize = 16;
 
@@ -114,7 +118,12 @@ impl Decoder {
     }
 
     /// Whether a message can begin with this header.
-    pub(super) fn is_believable(&mut self, header: &ChunkHeader, data: &[u8], at_end: bool) -> Choice<Result<(), Defect>> {
+    pub(super) fn is_believable(
+        &mut self,
+        header: &ChunkHeader,
+        data: &[u8],
+        at_end: bool,
+    ) -> Choice<Result<(), Defect>> {
         let refuse = |code, message| Choice::Made(Err(Defect { code, offset: self.at, message }));
         let stream = self.streams.get(&header.csid.0);
         if header.fmt >= 2 && !stream.is_some_and(ChunkStream::has_header) {
@@ -126,19 +135,22 @@ impl Decoder {
                 ),
             );
         }
-        if stream.is_none() && self.streams.len() >= self.options.chunk_streams {
-            return refuse("limit-chunk-streams", format!("more than {} chunk streams are in use", self.options.chunk_streams));
-        }
         if header.fmt == 3 && stream.is_some_and(|stream| stream.is_torn) {
             return refuse(
                 "continuation-unknown",
-                format!("a type-3 chunk on chunk stream {}: how much of its message was lost is not known", header.csid),
+                format!(
+                    "a type-3 chunk on chunk stream {}: how much of its message was lost is not known",
+                    header.csid
+                ),
             );
         }
         let known = self.known(header.csid).unwrap_or_default();
         let (Some(length), Some(type_id)) = (header.length.or(known.length), header.type_id.or(known.type_id)) else {
             return Choice::Made(Ok(()));
         };
+        if self.trusted == Some(self.at) {
+            return Choice::Made(Ok(()));
+        }
         let len = usize::from(header.len);
         let start = len + BODY_START.min(length as usize);
         if data.len() < start && !at_end {
@@ -157,9 +169,15 @@ impl Decoder {
         let tolerated = (!type_id.is_known()).then_some(type_id);
         let walker = Walker { tolerated: tolerated.or(self.tolerated), ..self.walker(false) };
         let start = Start { at: len, payload: Some((payload, header.csid, after)) };
-        let verdict = walker.walk(window, start, CONVINCING).verdict;
+        let refuted = walker.walk(window, start, CONVINCING).verdict == Verdict::Refuted;
         drop(walker);
-        if verdict == Verdict::Refuted {
+        // Two odd headers in a row are still no proof: another one inside the message is, or one that is odd all over.
+        let nonsense = || {
+            let odd_all_over = oddities(header, stream.is_none(), self.clock) >= ODD_ALL_OVER;
+            let inside = self.searcher().search(window, &mut Vec::new(), 1, SOLID, true);
+            guessed || odd_all_over || inside.is_some_and(|found| found.at < len + payload)
+        };
+        if refuted && nonsense() {
             return refuse(
                 "desync-unknown",
                 format!(
@@ -183,7 +201,9 @@ impl Decoder {
         if left <= longest {
             return Choice::Made(longest);
         }
-        let Some(window) = self.window(data, usize::from(header.len) + left as usize, at_end) else { return Choice::Wait };
+        let Some(window) = self.window(data, usize::from(header.len) + left as usize, at_end) else {
+            return Choice::Wait;
+        };
         let walk = self.walker(false).walk(window, Start { at: 0, payload: None }, CONVINCING);
         self.size = match walk.size {
             Size::Known(size) => Size::Known(size),
@@ -203,13 +223,7 @@ impl Decoder {
 
     /// A walker with what is known now.
     pub(super) fn walker(&self, loose: bool) -> Walker<impl Fn(ChunkStreamId) -> Option<Known> + '_> {
-        Walker {
-            known: |csid| self.known(csid),
-            size: self.size,
-            clock: self.clock,
-            tolerated: self.tolerated,
-            loose,
-        }
+        Walker { known: |csid| self.known(csid), size: self.size, clock: self.clock, tolerated: self.tolerated, loose }
     }
 
     fn walk_from(&self, window: &[u8], at: usize, payload: (usize, ChunkStreamId, Known), loose: bool) -> Walk {

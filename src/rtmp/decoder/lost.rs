@@ -43,6 +43,11 @@ const LONGEST_LOOK: usize = 1 << 20;
 /// rest of one message.
 const SINGLE_PLACE: u32 = 22;
 
+/// The evidence, in bits, that is asked for among so many places: by chance it comes once in a million such searches.
+fn evidence_among(places: usize) -> u32 {
+    20 + (places.max(2) as u32).ilog2()
+}
+
 impl Lost {
     pub fn new(from: u64, why: Defect, torn: Option<Torn>) -> Lost {
         Lost { from, why, torn, candidates: Vec::new(), next: 0, look_at: FIRST_LOOK }
@@ -72,10 +77,11 @@ impl Decoder {
         if let Some(used) = self.mend(seen, is_last) {
             return Step::Used(used);
         }
-        let found = self.searcher().search(seen, &mut candidates, next, is_last);
+        let found = self.searcher().search(seen, &mut candidates, next, evidence_among(seen.len()), is_last);
         if let Some(found) = found {
             let State::Lost(lost) = std::mem::replace(&mut self.state, State::Chunks) else { return Step::Wait };
             self.at += found.at as u64;
+            self.trusted = Some(self.at);
             self.give_up(lost, Some(found), out);
             return Step::Used(found.at);
         }

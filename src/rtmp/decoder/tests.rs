@@ -10,7 +10,15 @@ use crate::rtmp::handshake::BLOCK;
 #[derive(Clone, Debug, PartialEq)]
 enum Seen {
     Handshake(Part, bool),
-    Message { csid: u32, at: u64, time: Option<u32>, type_id: u8, body: Vec<u8>, ending: Ending, defects: Vec<&'static str> },
+    Message {
+        csid: u32,
+        at: u64,
+        time: Option<u32>,
+        type_id: u8,
+        body: Vec<u8>,
+        ending: Ending,
+        defects: Vec<&'static str>,
+    },
     Hole(Range<u64>),
     Undecoded(Range<u64>, &'static str),
 }
@@ -112,10 +120,14 @@ fn sound(len: usize) -> Vec<u8> {
 #[test]
 fn every_form_of_new_message_inherits_what_it_leaves_out() {
     let found = messages(&[
-        &fmt0(4, 1000, 3, 8, 1), &sound(3), // 1000 ms
-        &[0x84, 0, 0, 20], &sound(3),       // fmt 2: + 20
-        &[0xc4], &sound(3),                 // fmt 3: + 20 again
-        &fmt1(4, 5, 2, 8), &sound(2),       // fmt 1: + 5
+        &fmt0(4, 1000, 3, 8, 1),
+        &sound(3), // 1000 ms
+        &[0x84, 0, 0, 20],
+        &sound(3), // fmt 2: + 20
+        &[0xc4],
+        &sound(3), // fmt 3: + 20 again
+        &fmt1(4, 5, 2, 8),
+        &sound(2), // fmt 1: + 5
     ]);
     let times: Vec<_> = found.iter().map(|(_, time, body)| (time.unwrap(), body.len())).collect();
     assert_eq!(times, [(1000, 3), (1020, 3), (1040, 3), (1045, 2)]);
@@ -137,10 +149,14 @@ fn a_message_without_a_body_is_a_message() {
 fn interleaved_messages_are_put_together_apart() {
     let (a, v) = (sound(200), vec![0x27; 150]);
     let found = messages(&[
-        &fmt0(4, 0, 200, 8, 1), &a[..128],
-        &fmt0(6, 0, 150, 9, 1), &v[..128],
-        &[0xc4], &a[128..],
-        &[0xc6], &v[128..],
+        &fmt0(4, 0, 200, 8, 1),
+        &a[..128],
+        &fmt0(6, 0, 150, 9, 1),
+        &v[..128],
+        &[0xc4],
+        &a[128..],
+        &[0xc6],
+        &v[128..],
     ]);
     assert_eq!(found, [(4, Some(0), a), (6, Some(0), v)]);
 }
@@ -150,10 +166,14 @@ fn interleaved_messages_are_put_together_apart() {
 fn a_chunk_size_takes_effect_at_once() {
     let a = sound(400);
     let found = messages(&[
-        &fmt0(4, 0, 400, 8, 1), &a[..128],
-        &fmt0(2, 0, 4, 1, 0), &[0, 0, 1, 0], // 256
-        &[0xc4], &a[128..384],
-        &[0xc4], &a[384..],
+        &fmt0(4, 0, 400, 8, 1),
+        &a[..128],
+        &fmt0(2, 0, 4, 1, 0),
+        &[0, 0, 1, 0], // 256
+        &[0xc4],
+        &a[128..384],
+        &[0xc4],
+        &a[384..],
     ]);
     assert_eq!(found[1], (4, Some(0), a));
 }
@@ -162,11 +182,8 @@ fn a_chunk_size_takes_effect_at_once() {
 #[test]
 fn an_aborted_message_is_shown_as_that_and_glued_to_nothing() {
     let (a, b) = (sound(200), sound(10));
-    let found = decode(&[
-        &fmt0(4, 0, 200, 8, 1), &a[..128],
-        &fmt0(2, 0, 4, 2, 0), &[0, 0, 0, 4],
-        &fmt1(4, 0, 10, 8), &b,
-    ]);
+    let found =
+        decode(&[&fmt0(4, 0, 200, 8, 1), &a[..128], &fmt0(2, 0, 4, 2, 0), &[0, 0, 0, 4], &fmt1(4, 0, 10, 8), &b]);
     let endings: Vec<_> = found
         .iter()
         .map(|seen| match seen {
@@ -183,12 +200,19 @@ fn an_extended_timestamp_repeats_on_type_3_or_does_not() {
     let time = 0x0100_0000u32.to_be_bytes();
     let begin = [fmt0(4, 0xff_ffff, 200, 8, 1), time.to_vec(), a[..128].to_vec()].concat();
     let next = [fmt1(4, 7, 2, 8), sound(2)].concat();
-    for (continuation, defects) in
-        [([&[0xc4][..], &time, &a[128..]].concat(), vec![]), ([&[0xc4][..], &a[128..]].concat(), vec!["type3-ext-missing"])]
-    {
+    for (continuation, defects) in [
+        ([&[0xc4][..], &time, &a[128..]].concat(), vec![]),
+        ([&[0xc4][..], &a[128..]].concat(), vec!["type3-ext-missing"]),
+    ] {
         let found = decode(&[&begin, &continuation, &next]);
         let expected = Seen::Message {
-            csid: 4, at: 0, time: Some(0x0100_0000), type_id: 8, body: a.clone(), ending: Ending::Complete, defects,
+            csid: 4,
+            at: 0,
+            time: Some(0x0100_0000),
+            type_id: 8,
+            body: a.clone(),
+            ending: Ending::Complete,
+            defects,
         };
         assert_eq!(found[0], expected);
         assert!(matches!(&found[1], Seen::Message { time: Some(0x0100_0007), .. }), "{found:?}");
@@ -231,12 +255,35 @@ fn a_type_3_chunk_without_a_header_before_it_is_no_chunk() {
     assert_eq!(found, [Seen::Undecoded(0..4, "fmt-first-on-csid")]);
 }
 
+/// Seen from its handshake on, a direction has one reading: odd headers in a row are shown as they are.
+#[test]
+fn odd_headers_in_a_row_are_messages_all_the_same() {
+    let found = messages(&[
+        &fmt0(4, 0, 2, 8, 1),
+        &sound(2),
+        &fmt0(3, 0, 3, 30, 0),
+        &[1, 2, 3], // a type nobody knows
+        &fmt0(9, 0, 4, 21, 1),
+        &[9, 9, 9, 9], // another
+        &fmt1(4, 700_000, 2, 8),
+        &sound(2), // after a long pause
+        &fmt1(4, 900_000, 2, 8),
+        &sound(2), // after a longer one
+        &fmt0(2, 0, 2, 4, 0),
+        &[0, 26], // a SWF verification request
+        &fmt0(3, 0, 2, 77, 0),
+        &[2, 0],
+    ]);
+    assert_eq!(found.len(), 7);
+}
+
 /// Video and audio as a publisher sends them: alternating, with deltas.
 fn session(count: usize) -> (Vec<u8>, Vec<(u64, Vec<u8>)>) {
     let mut bytes = Vec::new();
     let mut truth = Vec::new();
     for i in 0..count {
-        let (csid, type_id, mut body) = if i % 3 == 0 { (6, 9, vec![i as u8; 900 + 40 * i]) } else { (4, 8, sound(100 + i)) };
+        let (csid, type_id, mut body) =
+            if i % 3 == 0 { (6, 9, vec![i as u8; 900 + 40 * i]) } else { (4, 8, sound(100 + i)) };
         if type_id == 9 {
             body[..5].copy_from_slice(&[0x27, 1, 0, 0, 40]);
         }
@@ -256,7 +303,11 @@ fn a_hole_costs_the_messages_in_it_and_no_others() {
     // A hole of every length over one place.
     for len in (1..3000).step_by(37) {
         let at = 9000;
-        let stretches = [Stretch::Bytes(bytes[..at].to_vec()), Stretch::Hole(len as u64), Stretch::Bytes(bytes[at + len..].to_vec())];
+        let stretches = [
+            Stretch::Bytes(bytes[..at].to_vec()),
+            Stretch::Hole(len as u64),
+            Stretch::Bytes(bytes[at + len..].to_vec()),
+        ];
         let found = decode_cut(behind_handshake(), &stretches, || usize::MAX);
         let mut whole = 0;
         for seen in &found {
@@ -265,9 +316,10 @@ fn a_hole_costs_the_messages_in_it_and_no_others() {
                 whole += 1;
             }
         }
-        let touched = truth.iter().zip(truth.iter().skip(1)).filter(|((start, _), (end, _))| {
-            *start < (at + len) as u64 && *end > at as u64
-        });
+        let touched = truth
+            .iter()
+            .zip(truth.iter().skip(1))
+            .filter(|((start, _), (end, _))| *start < (at + len) as u64 && *end > at as u64);
         let untouched = truth.len() - touched.count();
         // Behind a hole in a header the next one may serve to find the way back.
         assert!(whole + 2 >= untouched, "hole of {len}: {whole} of {untouched} messages found");
@@ -278,7 +330,8 @@ fn a_hole_costs_the_messages_in_it_and_no_others() {
 fn from_the_middle_the_chunk_size_is_found() {
     let (bytes, truth) = session(40);
     for start in (3000..6000).step_by(61) {
-        let found = decode_cut(Decoder::midstream(Options::default()), &[Stretch::Bytes(bytes[start..].to_vec())], || 500);
+        let found =
+            decode_cut(Decoder::midstream(Options::default()), &[Stretch::Bytes(bytes[start..].to_vec())], || 500);
         let whole = found.iter().filter(|seen| match seen {
             Seen::Message { at, body, ending: Ending::Complete, defects, .. } => {
                 assert!(truth.contains(&(at + start as u64, body.clone())), "from {start}: never sent: {seen:?}");
