@@ -129,7 +129,8 @@ pub struct HandshakeRow {
     pub part: Part,
     /// Its length in bytes.
     pub length: usize,
-    /// Whether all of it was captured.
+    /// Whether all of it was captured. In JSON a defect says so if not.
+    #[serde(skip)]
     pub complete: bool,
     /// What it says.
     #[serde(flatten)]

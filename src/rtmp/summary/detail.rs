@@ -13,7 +13,7 @@ use super::super::shared_object::SharedObject;
 use crate::amf::{Str, Value, number_text};
 
 /// What is worth knowing of the message beside [`info`](super::info); empty if nothing is.
-pub fn detail(_type_id: MessageTypeId, body: &Body<'_>) -> String {
+pub fn detail(type_id: MessageTypeId, body: &Body<'_>) -> String {
     let parts = match body {
         Body::Control(control) => match control.kind {
             ControlKind::SetChunkSize { chunk_size } if chunk_size >> 31 != 0 => vec!["bit 31 is set".into()],
@@ -34,9 +34,26 @@ pub fn detail(_type_id: MessageTypeId, body: &Body<'_>) -> String {
         Body::Video(video) => vec![self::video(video)],
         Body::SharedObject(object) => vec![shared_object(object)],
         Body::Aggregate(aggregate) => vec![self::aggregate(aggregate)],
-        Body::Unknown { .. } => Vec::new(),
+        Body::Unknown { hex } => mistaken_type(type_id, hex),
     };
-    parts.join(", ")
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+/// A type nobody knows around a body that begins with a name: often the number was meant to be hexadecimal, as the
+/// 14 of Wireshark's `0x14` was.
+fn mistaken_type(type_id: MessageTypeId, body: &[u8]) -> Vec<String> {
+    let name = body.strip_prefix(&[2]).and_then(|string| string.split_first_chunk::<2>()).and_then(|(len, rest)| {
+        let name = rest.get(..usize::from(u16::from_be_bytes(*len)))?;
+        let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+        is_name.then(|| String::from_utf8_lossy(name).into_owned())
+    });
+    let Some(name) = name else { return Vec::new() };
+    let mut said = vec![format!("the body is AMF0 and begins with '{name}'")];
+    let meant = u8::from_str_radix(&type_id.0.to_string(), 16).map(MessageTypeId);
+    if let Some(meant) = meant.ok().filter(|meant| meant.is_known()) {
+        said.push(format!("{} is {meant}", type_id.0).replacen(" is ", " in hexadecimal is ", 1));
+    }
+    said
 }
 
 /// `'name' version 3: Use Success, Change`.
@@ -179,6 +196,8 @@ fn codec(value: Option<&Value<'_>>, name: impl Fn(u8) -> String) -> Option<Strin
 
 fn audio(audio: &Audio<'_>) -> String {
     match &audio.tag {
+        // Without its first byte nothing is known; that is another thing than silence.
+        AudioTag::Empty {} if audio.payload_length > 0 => String::new(),
         AudioTag::Empty {} => "empty".into(),
         AudioTag::Legacy { format: audio::AAC, aac_packet_type: Some(0), config, .. } => match config {
             Some(config) => aac_config(*config),
@@ -228,6 +247,7 @@ fn video(video: &Video<'_>) -> String {
             .map_or_else(|| format!("frame type {frame_type}"), |name| name.replace("video info/", ""))
     };
     match &video.tag {
+        VideoTag::Empty {} if video.payload_length > 0 => String::new(),
         VideoTag::Empty {} => "empty".into(),
         VideoTag::Legacy { frame_type: video::COMMAND_FRAME, command, .. } => match command {
             Some(command) => format!("command {}", video::command_name((*command).into()).unwrap_or("unknown")),
