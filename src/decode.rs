@@ -250,7 +250,7 @@ impl<'a> Row<'a> {
 
     fn fill_message(&mut self, message: &'a Message, selection: &Selection) {
         let header = message.header;
-        let decoded = body::decode(header.type_id, decodable(message), header.length, &mut ());
+        let decoded = body::decode(header.type_id, message.decodable(), header.length, &mut ());
         self.info = summary::info(header.type_id, &decoded.body);
         self.detail = summary::detail(header.type_id, &decoded.body);
         self.defects = message.defects.clone();
@@ -284,12 +284,6 @@ impl<'a> Row<'a> {
             message,
         }));
     }
-}
-
-/// The bytes of a body up to its first hole: what stands behind a hole is not decoded as if it followed.
-pub fn decodable(message: &Message) -> &[u8] {
-    let end = message.holes.first().map_or(usize::MAX, |hole| hole.start as usize);
-    &message.body[..message.body.len().min(end)]
 }
 
 /// Frame and time of the first and of the last captured byte in a range of the stream.

@@ -8,10 +8,12 @@
 //! A field is named by its [`Def`]: the names of Wireshark where it has one. The leaves of a tree
 //! tile the bytes that were given to the reader: no byte without a name, none with two.
 
+mod bit_reader;
 mod defect;
 mod reader;
 mod tree;
 
+pub use bit_reader::BitReader;
 pub use defect::Defect;
 pub use reader::{Reader, Short};
 pub use tree::{Bits, Node, Tree, Value};

@@ -10,7 +10,6 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::amf::Value;
-use crate::decode::decodable;
 use crate::origin::FrameNo;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
@@ -204,7 +203,7 @@ impl Gathered {
             return;
         }
         side.messages += 1;
-        let body = decodable(message);
+        let body = message.decodable();
         match &mut self.last[direction.index()] {
             // What still comes after the FIN or RST did not lead to it.
             Some(_) if after_the_end => {}

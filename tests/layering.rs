@@ -15,11 +15,12 @@ const BELOW: &[(&str, &[&str])] = &[
     ("capture", &["origin"]),
     ("packet", &["capture"]),
     ("tcp", &["packet"]),
-    ("tunnel", &["tcp"]),
-    ("session", &["rtmp", "tunnel"]),
+    ("session", &["rtmp", "tcp"]),
+    ("pipeline", &["session"]),
     ("decode", &["session"]),
     ("streams", &["session"]),
-    ("cli", &["decode", "streams"]),
+    ("view", &["decode", "streams"]),
+    ("cli", &["view", "pipeline"]),
 ];
 
 #[test]

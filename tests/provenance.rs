@@ -8,7 +8,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rtmp_inspect::capture::{self, Capture};
-use rtmp_inspect::decode::decodable;
 use rtmp_inspect::field::Tree;
 use rtmp_inspect::origin::Source;
 use rtmp_inspect::pipeline::{self, Warning, Watch};
@@ -75,7 +74,7 @@ impl Tracer {
 
     fn tile(&self, message: &Message) {
         let mut tree = Tree::default();
-        let bytes = decodable(message);
+        let bytes = message.decodable();
         let header = message.header;
         let with_tree = body::decode(header.type_id, bytes, header.length, &mut tree);
         assert_eq!(tree.tiles(0..bytes.len()), Ok(()), "{}: {} at {}", self.name, header.type_id, message.start());

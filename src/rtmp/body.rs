@@ -143,8 +143,50 @@ mod tests {
         assert_eq!(decoded.defects.iter().map(|defect| defect.code).collect::<Vec<_>>(), ["amf-first-not-string"]);
     }
 
+    /// The first bytes of bodies whose rest is then random: else chance would hardly find the way in.
+    const BEGINNINGS: &[(u8, &[u8])] = &[
+        (8, b"\xaf\x00"),
+        (8, b"\x90mp4a"),
+        (8, b"\x90OpusOpusHead"),
+        (8, b"\x90fLaCfLaC"),
+        (8, b"\x94Opus\x02"),
+        (8, b"\x95\x11Opus"),
+        (8, b"\x97\x02\x00\x00\x01\x05\x21"),
+        (9, b"\x17\x00\x00\x00\x00\x01\x64\x00\x1f\xff\xe1\x00\x10\x67"),
+        (9, b"\x17\x01\x00\x00\x50\x00\x00\x00"),
+        (9, b"\x1c\x00\x00\x00\x00\x01"),
+        (9, b"\x90hvc1\x01\x01\x60\x00\x00\x00\x90\x00\x00\x00\x00\x00\x5d\xf0\x00\xfc\xfd\xf8\xf8\x00\x00\x0f\x01\x21\x00\x01\x00\x20\x42\x01"),
+        (9, b"\x90vvc1\xff"),
+        (9, b"\x90av01\x81\x04\x0c\x00\x0a\x0b"),
+        (9, b"\x90vp09"),
+        (9, b"\x91av01\x12\x00\x0a"),
+        (9, b"\x91avc1\x00\x00\x50\x00\x00\x00"),
+        (9, b"\x94hvc1\x02\x00\x09colorInfo"),
+        (9, b"\x95av01\x80\x04"),
+        (9, b"\x96\x11hvc1\x00\x00\x00"),
+        (9, b"\x96\x21avc1\x01\x00\x00"),
+        (9, b"\x97\x02\x00\x00\x01\x06\x11hvc1"),
+        (9, b"\xd1\x00"),
+        (17, b"\x00\x02\x00\x01a\x11\x0a\x0b\x01"),
+        (19, b"\x00\x01s\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x00"),
+        (22, b"\x09\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\x17\x00"),
+    ];
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn random_endings_do_not_panic_and_are_tiled(
+            (type_id, beginning) in proptest::sample::select(BEGINNINGS),
+            ending in proptest::collection::vec(prop_oneof![0u8..0x12, any::<u8>()], 0..100),
+            missing in prop_oneof![Just(0u32), 0u32..1000, Just(u32::MAX)],
+        ) {
+            let bytes = [beginning, &ending].concat();
+            let decoded = both_ways(type_id, &bytes, missing.saturating_add(bytes.len() as u32));
+            serde_json::to_string(&decoded.body).unwrap();
+            detail(MessageTypeId(type_id), &decoded.body);
+        }
+
         #[test]
         fn random_bytes_do_not_panic_and_are_tiled(
             type_id in prop_oneof![0u8..24, any::<u8>()],

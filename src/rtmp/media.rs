@@ -7,11 +7,25 @@
 //! |---|---|
 //! | [`audio`] | the audio tag header |
 //! | [`video`] | the video tag header |
-//! | [`aac`] | AudioSpecificConfig |
+//! | [`enhanced`] | what both headers have in common in enhanced RTMP |
+//! | [`content`] | codec and packet type → what stands behind the header |
+//! | [`config`] | what video configurations have in common |
+//! | [`avc`], [`hevc`], [`vvc`], [`av1`], [`vpx`], [`aac`], [`opus`] | the records of the codecs |
+//! | [`nal`] | lists of NAL units |
 
 pub mod aac;
 pub mod audio;
+pub mod av1;
+pub mod avc;
+pub mod config;
+pub mod content;
+pub mod enhanced;
+pub mod hevc;
+pub mod nal;
+pub mod opus;
 pub mod video;
+pub mod vpx;
+pub mod vvc;
 
 pub use audio::Audio;
 pub use video::Video;

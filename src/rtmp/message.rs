@@ -107,6 +107,12 @@ impl Message {
         self.received - self.holes.iter().map(|hole| hole.end - hole.start).sum::<u32>()
     }
 
+    /// The bytes of the body up to its first hole: what stands behind a hole is not decoded as if it followed.
+    pub fn decodable(&self) -> &[u8] {
+        let end = self.holes.first().map_or(usize::MAX, |hole| hole.start as usize);
+        &self.body[..self.body.len().min(end)]
+    }
+
     /// Where the body's bytes stand in the direction's stream.
     pub fn body_map(&self) -> SourceMap<u64> {
         let mut map = SourceMap::default();

@@ -7,7 +7,9 @@
 //! Where Wireshark's words are wrong, ours are right: numbers are unsigned, `app` is not found in
 //! `application`, an ECMA array has properties like an object, names are UTF-8.
 
+mod capabilities;
 mod detail;
+mod media;
 
 pub use detail::detail;
 

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::FourCc;
 use super::aac::{self, AudioSpecificConfig};
+use super::content::{self, AudioContent};
+use super::enhanced::{self, ExHeader, Names, Track, multitrack_type_name};
 use crate::field::{Defect, Reader, Record};
 
 /// The body of an audio message.
@@ -49,12 +51,36 @@ pub enum AudioTag {
     },
     /// The header of enhanced RTMP: SoundFormat is 9.
     Enhanced {
-        /// AudioPacketType, 0 to 15.
-        packet_type: u8,
-        /// The codec, where the header names it at once.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        four_cc: Option<FourCc>,
+        /// The rest of the header.
+        #[serde(flatten)]
+        header: ExHeader,
+        /// The content of a message without Multitrack.
+        #[serde(flatten)]
+        content: AudioContent,
+        /// The tracks of a message with Multitrack.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tracks: Vec<Track<AudioContent>>,
     },
+}
+
+impl Audio<'_> {
+    /// Whether the message carries the configuration of a codec and no sound.
+    pub fn is_config(&self) -> bool {
+        match &self.tag {
+            AudioTag::Empty {} => false,
+            AudioTag::Legacy { aac_packet_type, .. } => *aac_packet_type == Some(0),
+            AudioTag::Enhanced { header, .. } => matches!(header.packet_type, 0 | 4),
+        }
+    }
+
+    /// The codec's common name, if there is one for all the message.
+    pub fn codec(&self) -> Option<String> {
+        match &self.tag {
+            AudioTag::Empty {} => None,
+            AudioTag::Legacy { codec, .. } => Some((*codec).to_owned()),
+            AudioTag::Enhanced { header, .. } => header.four_cc.map(FourCc::name),
+        }
+    }
 }
 
 /// SoundFormat of AAC.
@@ -74,6 +100,20 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
             let config = if payload_length == 0 { None } else { aac::decode(reader, missing, defects) };
             AudioTag::Legacy { format: AAC, codec, rate, size, r#type, aac_packet_type: Some(0), config }
         }
+        AudioTag::Enhanced { header, content, .. } if header.multitrack_type.is_some() => {
+            let tracks =
+                enhanced::tracks(reader, &NAMES, &header, missing, defects, |codec, reader, missing, defects| {
+                    content::audio(codec, header.packet_type, reader, missing, defects)
+                });
+            AudioTag::Enhanced { header, content, tracks }
+        }
+        AudioTag::Enhanced { header, content, tracks } => {
+            let content = match header.four_cc {
+                Some(codec) => content::audio(codec, header.packet_type, reader, missing, defects),
+                None => content,
+            };
+            AudioTag::Enhanced { header, content, tracks }
+        }
         tag => tag,
     };
     reader.rest(&DATA);
@@ -86,13 +126,16 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
     let format = reader.bits(&FORMAT, whole, 4, 4) as u8;
     if format == EX_HEADER {
         let packet_type = reader.bits(&PACKET_TYPE, whole, 0, 4) as u8;
-        // 5 and 7 put other things in front of the FourCC.
-        let four_cc = if matches!(packet_type, 5 | 7) { Ok(None) } else { FourCc::read(reader, &FOUR_CC).map(Some) };
-        let four_cc = four_cc.unwrap_or_else(|short| {
-            defects.push(short.into());
-            None
-        });
-        return AudioTag::Enhanced { packet_type, four_cc };
+        let mut header = ExHeader { packet_type, ..ExHeader::default() };
+        let read = enhanced::mod_ex(reader, &NAMES, &mut header, defects)
+            .and_then(|()| enhanced::multitrack(reader, &NAMES, &mut header));
+        if let Err(defect) = read {
+            // Without the codec the content has no layout.
+            header.multitrack_type = None;
+            header.four_cc = None;
+            defects.push(defect);
+        }
+        return AudioTag::Enhanced { header, content: AudioContent::default(), tracks: Vec::new() };
     }
     let rate = reader.bits(&RATE, whole, 2, 2) as u8;
     let size = reader.bits(&SIZE, whole, 1, 1) as u8;
@@ -189,6 +232,18 @@ pub fn packet_type_name(packet_type: u64) -> Option<&'static str> {
     })
 }
 
+const NAMES: Names = Names {
+    multitrack: 5,
+    packet_type: &PACKET_TYPE,
+    four_cc: &FOUR_CC,
+    multitrack_control: &MULTITRACK_CONTROL,
+    multitrack_type: &MULTITRACK_TYPE,
+    multitrack_packet_type: &MULTITRACK_PACKET_TYPE,
+    track: &TRACK,
+    track_id: &TRACK_ID,
+    track_length: &TRACK_LENGTH,
+};
+
 crate::fields! {
     HEADER = "rtmpt.audio", Group, "Audio header", "What stands in front of the sound (FLV E.4.2.1; own name).";
     CONTROL = "rtmpt.audio.control", Hex, "Control", "Format, rate, size and type in one byte (FLV E.4.2.1).";
@@ -201,6 +256,15 @@ crate::fields! {
     PACKET_TYPE = "rtmpt.audio.packet_type", Uint, "Packet type", "AudioPacketType (enhanced RTMP).",
         packet_type_name;
     FOUR_CC = "rtmpt.audio.fourcc", Text, "FourCC", "The codec (enhanced RTMP).";
+    MULTITRACK_CONTROL = "rtmpt.audio.multitrack.control", Hex, "Multitrack control",
+        "Multitrack type and packet type in one byte (enhanced RTMP).";
+    MULTITRACK_TYPE = "rtmpt.audio.multitrack.type", Uint, "Multitrack type", "AvMultitrackType (enhanced RTMP).",
+        multitrack_type_name;
+    MULTITRACK_PACKET_TYPE = "rtmpt.audio.multitrack.track.packet_type", Uint, "Packet type",
+        "AudioPacketType of all tracks (enhanced RTMP).", packet_type_name;
+    TRACK = "rtmpt.audio.multitrack.track", Group, "Track", "One track of a message (enhanced RTMP; own name).";
+    TRACK_ID = "rtmpt.audio.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
+    TRACK_LENGTH = "rtmpt.audio.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
     DATA = "rtmpt.audio.data", Bytes, "Audio data", "The sound, or what could not be read of it.";
 }
 

@@ -6,14 +6,16 @@
 use serde::Serialize;
 
 use super::FourCc;
+use super::content::{self, VideoContent};
+use super::enhanced::{self, ExHeader, Names, Track, multitrack_type_name};
 use crate::field::{Defect, Reader, Record};
 
 /// The body of a video message.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Video<'a> {
-    /// The header.
+    /// The header, and what is known of the content.
     #[serde(flatten)]
-    pub tag: VideoTag,
+    pub tag: VideoTag<'a>,
     /// How many bytes of the message follow the header, whether we have them or not.
     pub payload_length: u32,
     /// Those of them that we have.
@@ -24,7 +26,7 @@ pub struct Video<'a> {
 /// The header of a video message.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
-pub enum VideoTag {
+pub enum VideoTag<'a> {
     /// No byte at all.
     Empty {},
     /// The header of FLV.
@@ -44,16 +46,26 @@ pub enum VideoTag {
         /// What a video info/command frame says: 0 start of client-side seek, 1 end.
         #[serde(skip_serializing_if = "Option::is_none")]
         command: Option<u8>,
+        /// The configuration or the NAL units behind the header.
+        #[serde(flatten)]
+        content: VideoContent<'a>,
     },
     /// The header of enhanced RTMP: the first bit is set.
     Enhanced {
         /// FrameType, 1 to 5.
         frame_type: u8,
-        /// VideoPacketType, 0 to 15.
-        packet_type: u8,
-        /// The codec, where the header names it at once.
+        /// The rest of the header.
+        #[serde(flatten)]
+        header: ExHeader,
+        /// What a video info/command frame says.
         #[serde(skip_serializing_if = "Option::is_none")]
-        four_cc: Option<FourCc>,
+        command: Option<u8>,
+        /// The content of a message without Multitrack.
+        #[serde(flatten)]
+        content: VideoContent<'a>,
+        /// The tracks of a message with Multitrack.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        tracks: Vec<Track<VideoContent<'a>>>,
     },
 }
 
@@ -66,29 +78,103 @@ pub const HEVC: u8 = 12;
 /// FrameType of a video info/command frame.
 pub const COMMAND_FRAME: u8 = 5;
 
+impl Video<'_> {
+    /// FrameType; `None` for an empty body.
+    pub fn frame_type(&self) -> Option<u8> {
+        match self.tag {
+            VideoTag::Empty {} => None,
+            VideoTag::Legacy { frame_type, .. } | VideoTag::Enhanced { frame_type, .. } => Some(frame_type),
+        }
+    }
+
+    /// Whether the message carries the configuration of a codec and no picture.
+    pub fn is_config(&self) -> bool {
+        match &self.tag {
+            VideoTag::Empty {} => false,
+            VideoTag::Legacy { avc_packet_type, .. } => *avc_packet_type == Some(0),
+            VideoTag::Enhanced { header, .. } => matches!(header.packet_type, 0 | 5),
+        }
+    }
+
+    /// Whether the message carries a picture that can be shown without others.
+    pub fn is_keyframe(&self) -> bool {
+        let picture = match &self.tag {
+            VideoTag::Empty {} => false,
+            VideoTag::Legacy { avc_packet_type, .. } => matches!(avc_packet_type, None | Some(1)),
+            VideoTag::Enhanced { header, .. } => matches!(header.packet_type, 1 | 3),
+        };
+        picture && self.frame_type() == Some(1)
+    }
+
+    /// The codec's common name, if there is one for all the message.
+    pub fn codec(&self) -> Option<String> {
+        match &self.tag {
+            VideoTag::Empty {} => None,
+            VideoTag::Legacy { codec, .. } => Some((*codec).to_owned()),
+            VideoTag::Enhanced { header, .. } => header.four_cc.map(FourCc::name),
+        }
+    }
+}
+
 /// Decodes the body of a video message of which `missing` bytes at the end are not there.
 pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Video<'a> {
     let tag = reader.group(&HEADER, |reader| header(reader, defects));
-    let payload_length = reader.remaining() as u32 + missing;
-    let payload = reader.rest(&DATA);
+    let mut payload_length = reader.remaining() as u32 + missing;
+    let mut payload = reader.peek();
+    let tag = match tag {
+        VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, command, mut content } => {
+            let four_cc = FourCc(if codec_id == HEVC { *b"hvc1" } else { *b"avc1" });
+            match (avc_packet_type, composition_time) {
+                (Some(0), Some(_)) => content.config = content::config(four_cc, reader, missing, defects),
+                (Some(1), Some(_)) => content.units(four_cc, reader, missing, defects),
+                _ => {}
+            }
+            VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, command, content }
+        }
+        VideoTag::Enhanced { frame_type, header, command, content, .. } if header.multitrack_type.is_some() => {
+            let tracks =
+                enhanced::tracks(reader, &NAMES, &header, missing, defects, |codec, reader, missing, defects| {
+                    content::video(codec, header.packet_type, reader, missing, defects)
+                });
+            VideoTag::Enhanced { frame_type, header, command, content, tracks }
+        }
+        VideoTag::Enhanced {
+            frame_type, header: ExHeader { four_cc: Some(codec), packet_type, mod_ex, .. }, ..
+        } => {
+            let content = content::video(codec, packet_type, reader, missing, defects);
+            payload_length = content.payload_length;
+            payload = content.payload;
+            let header = ExHeader { four_cc: Some(codec), packet_type, mod_ex, multitrack_type: None };
+            VideoTag::Enhanced { frame_type, header, command: None, content, tracks: Vec::new() }
+        }
+        tag => tag,
+    };
+    reader.rest(&DATA);
     Video { tag, payload_length, payload }
 }
 
-fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> VideoTag {
+fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect>) -> VideoTag<'a> {
     let Ok(control) = reader.u8(&CONTROL) else { return VideoTag::Empty {} };
     let whole = u64::from(control);
     let enhanced = reader.bits(&IS_EX_HEADER, whole, 7, 1) == 1;
     let frame_type = reader.bits(&TYPE, whole, 4, 3) as u8;
     if enhanced {
         let packet_type = reader.bits(&PACKET_TYPE, whole, 0, 4) as u8;
-        // 6 and 7 put other things in front of the FourCC, and a command frame has none.
-        let none = matches!(packet_type, 6 | 7) || (frame_type == COMMAND_FRAME && packet_type != 4);
-        let four_cc = if none { Ok(None) } else { FourCc::read(reader, &FOUR_CC).map(Some) };
-        let four_cc = four_cc.unwrap_or_else(|short| {
-            defects.push(short.into());
-            None
-        });
-        return VideoTag::Enhanced { frame_type, packet_type, four_cc };
+        let mut header = ExHeader { packet_type, ..ExHeader::default() };
+        let mut command = None;
+        if let Err(defect) = ex_header(reader, frame_type, &mut header, &mut command, defects) {
+            // Without the codec the content has no layout.
+            header.multitrack_type = None;
+            header.four_cc = None;
+            defects.push(defect);
+        }
+        return VideoTag::Enhanced {
+            frame_type,
+            header,
+            command,
+            content: VideoContent::default(),
+            tracks: Vec::new(),
+        };
     }
     let codec_id = reader.bits(&FORMAT, whole, 0, 4) as u8;
     reader.describe(|| {
@@ -102,15 +188,30 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
     if frame_type == COMMAND_FRAME {
         command = reader.u8(&COMMAND).map_err(|short| defects.push(short.into())).ok();
     } else if matches!(codec_id, AVC | HEVC) {
-        let rest = (|| {
-            avc_packet_type = Some(reader.u8(&AVC_PACKET_TYPE)?);
-            composition_time = Some(reader.int(&COMPOSITION_TIME, 3)? as i32);
-            Ok(())
-        })();
-        defects.extend(rest.map_err(|short: crate::field::Short| Defect::from(short)).err());
+        avc_packet_type = reader.u8(&AVC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok();
+        if avc_packet_type.is_some() {
+            let time = reader.int(&COMPOSITION_TIME, 3).map_err(|short| defects.push(short.into()));
+            composition_time = time.ok().map(|time| time as i32);
+        }
     }
-    let codec = codec_name(codec_id);
-    VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, command }
+    let (codec, content) = (codec_name(codec_id), VideoContent::default());
+    VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, command, content }
+}
+
+fn ex_header<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    frame_type: u8,
+    header: &mut ExHeader,
+    command: &mut Option<u8>,
+    defects: &mut Vec<Defect>,
+) -> Result<(), Defect> {
+    const METADATA: u8 = 4;
+    enhanced::mod_ex(reader, &NAMES, header, defects)?;
+    if frame_type == COMMAND_FRAME && header.packet_type != METADATA {
+        *command = Some(reader.u8(&COMMAND)?);
+        return Ok(());
+    }
+    enhanced::multitrack(reader, &NAMES, header)
 }
 
 /// The common name of a CodecID.
@@ -189,6 +290,18 @@ pub fn command_name(command: u64) -> Option<&'static str> {
     })
 }
 
+const NAMES: Names = Names {
+    multitrack: 6,
+    packet_type: &PACKET_TYPE,
+    four_cc: &FOUR_CC,
+    multitrack_control: &MULTITRACK_CONTROL,
+    multitrack_type: &MULTITRACK_TYPE,
+    multitrack_packet_type: &MULTITRACK_PACKET_TYPE,
+    track: &TRACK,
+    track_id: &TRACK_ID,
+    track_length: &TRACK_LENGTH,
+};
+
 crate::fields! {
     HEADER = "rtmpt.video", Group, "Video header", "What stands in front of the picture (FLV E.4.3.1; own name).";
     CONTROL = "rtmpt.video.control", Hex, "Control", "Frame type and codec in one byte (FLV E.4.3.1).";
@@ -198,6 +311,15 @@ crate::fields! {
     PACKET_TYPE = "rtmpt.video.packet_type", Uint, "Packet type", "VideoPacketType (enhanced RTMP).",
         packet_type_name;
     FOUR_CC = "rtmpt.video.fourcc", Text, "FourCC", "The codec (enhanced RTMP).";
+    MULTITRACK_CONTROL = "rtmpt.video.multitrack.control", Hex, "Multitrack control",
+        "Multitrack type and packet type in one byte (enhanced RTMP).";
+    MULTITRACK_TYPE = "rtmpt.video.multitrack.type", Uint, "Multitrack type", "AvMultitrackType (enhanced RTMP).",
+        multitrack_type_name;
+    MULTITRACK_PACKET_TYPE = "rtmpt.video.multitrack.packet_type", Uint, "Packet type",
+        "VideoPacketType of all tracks (enhanced RTMP).", packet_type_name;
+    TRACK = "rtmpt.video.multitrack.track", Group, "Track", "One track of a message (enhanced RTMP; own name).";
+    TRACK_ID = "rtmpt.video.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
+    TRACK_LENGTH = "rtmpt.video.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
     COMMAND = "rtmpt.video.command", Uint, "Command", "What a video info/command frame says (FLV E.4.3.1).",
         command_name;
     AVC_PACKET_TYPE = "rtmpt.video.avc.packet_type", Uint, "AVC packet type",
@@ -222,13 +344,13 @@ mod tests {
 
     #[test]
     fn h264_with_a_signed_composition_time() {
-        // 17: keyframe, H.264; 01: NAL units; 000050: 80 ms.
+        // 17: keyframe, H.264; 01: NAL units; 000050: 80 ms. The units themselves are not here.
         let (json, detail, codes) = read(&[0x17, 1, 0, 0, 0x50], 1005);
         assert_eq!(
             json,
             concat!(
                 r#"{"frame_type":1,"codec_id":7,"codec":"H.264","avc_packet_type":1,"composition_time":80,"#,
-                r#""payload_length":1000}"#
+                r#""units_incomplete":true,"payload_length":1000}"#
             )
         );
         assert_eq!((detail.as_str(), codes), ("keyframe H.264 cts 80 ms", vec![]));

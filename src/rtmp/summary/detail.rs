@@ -5,11 +5,9 @@ use super::super::aggregate::Aggregate;
 use super::super::body::Body;
 use super::super::command::{Command, Data};
 use super::super::control::{ControlKind, Event, UserControl, event_name, limit_type_name, wireshark_event_name};
-use super::super::media::FourCc;
-use super::super::media::aac::AudioSpecificConfig;
-use super::super::media::audio::{self, Audio, AudioTag};
-use super::super::media::video::{self, Video, VideoTag};
+use super::super::media::{FourCc, audio, video};
 use super::super::shared_object::SharedObject;
+use super::{capabilities, media};
 use crate::amf::{Str, Value, number_text};
 
 /// What is worth knowing of the message beside [`info`](super::info); empty if nothing is.
@@ -30,8 +28,8 @@ pub fn detail(type_id: MessageTypeId, body: &Body<'_>) -> String {
         Body::UserControl(message) => user_control(message),
         Body::Command(command) => self::command(command),
         Body::Data(data) => self::data(data),
-        Body::Audio(audio) => vec![self::audio(audio)],
-        Body::Video(video) => vec![self::video(video)],
+        Body::Audio(audio) => vec![media::audio(audio)],
+        Body::Video(video) => vec![media::video(video)],
         Body::SharedObject(object) => vec![shared_object(object)],
         Body::Aggregate(aggregate) => vec![self::aggregate(aggregate)],
         Body::Unknown { hex } => mistaken_type(type_id, hex),
@@ -99,13 +97,18 @@ fn command(command: &Command<'_>) -> Vec<String> {
     let number = |index: usize| value(index).and_then(Value::as_number).map(number_text);
     let Some(name) = command.name() else { return parts };
     match name.0 {
+        b"connect" => parts.extend(value(2).map(capabilities::of).unwrap_or_default()),
         b"publish" => parts.extend(value(4).and_then(Value::as_str).map(|kind| kind.to_string())),
         b"play" => {
             parts.extend(number(4).map(|start| format!("start {start}")));
             parts.extend(number(5).map(|duration| format!("duration {duration}")));
             parts.extend(value(6).and_then(Value::as_bool).map(|reset| format!("reset {reset}")));
         }
-        b"_result" => parts.extend(number(3).map(|stream| format!("stream {stream}"))),
+        b"_result" => {
+            parts.extend(number(3).map(|stream| format!("stream {stream}")));
+            // The server's answer to connect may say what it can do in either of its objects.
+            parts.extend(command.values.iter().skip(2).flat_map(capabilities::of));
+        }
         b"deleteStream" | b"closeStream" => parts.extend(number(3).map(|stream| format!("stream {stream}"))),
         b"FCUnpublish" | b"FCSubscribe" | b"onFCPublish" | b"getStreamLength" => {
             parts.extend(value(3).and_then(Value::as_str).map(|stream| format!("'{stream}'")));
@@ -129,6 +132,11 @@ fn command(command: &Command<'_>) -> Vec<String> {
 /// Why something failed, in the server's words. Successes say nothing that their code does not.
 fn status(name: Str<'_>, info: &Value<'_>) -> Option<String> {
     let text = |name: &[u8]| info.property(name).and_then(Value::as_str);
+    if text(b"code").is_some_and(|code| code == "NetConnection.Connect.ReconnectRequest") {
+        let to = text(b"tcUrl").map_or_else(|| "the same server".to_owned(), |url| url.to_string());
+        let why = text(b"description").map_or_else(String::new, |why| format!(" \u{2014} {why}"));
+        return Some(format!("reconnect to {to}{why}"));
+    }
     let level = text(b"level").filter(|level| *level != "status");
     let description = text(b"description").filter(|description| !description.0.is_empty());
     if level.is_none() && name != "_error" {
@@ -191,91 +199,5 @@ fn codec(value: Option<&Value<'_>>, name: impl Fn(u8) -> String) -> Option<Strin
         id if (0.0..=15.0).contains(&id) => Some(name(id as u8)),
         id if id.fract() == 0.0 && id <= f64::from(u32::MAX) => Some(FourCc((id as u32).to_be_bytes()).name()),
         _ => None,
-    }
-}
-
-fn audio(audio: &Audio<'_>) -> String {
-    match &audio.tag {
-        // Without its first byte nothing is known; that is another thing than silence.
-        AudioTag::Empty {} if audio.payload_length > 0 => String::new(),
-        AudioTag::Empty {} => "empty".into(),
-        AudioTag::Legacy { format: audio::AAC, aac_packet_type: Some(0), config, .. } => match config {
-            Some(config) => aac_config(*config),
-            None if audio.payload_length == 0 => "AAC config, empty".into(),
-            None => "AAC config".into(),
-        },
-        AudioTag::Legacy { format: audio::AAC, aac_packet_type: Some(1), .. } => "AAC".into(),
-        AudioTag::Legacy { format: audio::AAC, aac_packet_type, .. } => match aac_packet_type {
-            Some(packet) => format!("AAC packet type {packet}"),
-            None => "AAC, cut".into(),
-        },
-        AudioTag::Legacy { codec, format: 4 | 5 | 14, .. } => (*codec).to_owned(),
-        AudioTag::Legacy { format, codec, rate, r#type, .. } => {
-            let codec = if *codec == "unknown" { format!("format {format}") } else { (*codec).to_owned() };
-            let rate = audio::rate_name((*rate).into()).unwrap_or_default();
-            format!("{codec} {rate} {}", audio::type_name((*r#type).into()).unwrap_or_default())
-        }
-        AudioTag::Enhanced { packet_type, four_cc } => {
-            let packet = match audio::packet_type_name((*packet_type).into()) {
-                Some("SequenceStart") => Some("config".to_owned()),
-                Some("CodedFrames") => None,
-                Some(name) => Some(name.to_owned()),
-                None => Some(format!("packet type {packet_type}")),
-            };
-            four_cc.map(FourCc::name).into_iter().chain(packet).collect::<Vec<_>>().join(" ")
-        }
-    }
-}
-
-/// `AAC config 44.1 kHz stereo`.
-fn aac_config(config: AudioSpecificConfig) -> String {
-    let rate = config.extension_sampling_frequency.unwrap_or(config.sampling_frequency);
-    let channels = match config.channels() {
-        Some(1) => " mono".to_owned(),
-        Some(2) => " stereo".to_owned(),
-        Some(6) => " 5.1".to_owned(),
-        Some(8) => " 7.1".to_owned(),
-        Some(count) => format!(" {count} channels"),
-        None => String::new(),
-    };
-    format!("{} config {} kHz{channels}", config.codec(), number_text(f64::from(rate) / 1000.0))
-}
-
-fn video(video: &Video<'_>) -> String {
-    let frame = |frame_type: u8| {
-        video::frame_type_name(frame_type.into())
-            .map_or_else(|| format!("frame type {frame_type}"), |name| name.replace("video info/", ""))
-    };
-    match &video.tag {
-        VideoTag::Empty {} if video.payload_length > 0 => String::new(),
-        VideoTag::Empty {} => "empty".into(),
-        VideoTag::Legacy { frame_type: video::COMMAND_FRAME, command, .. } => match command {
-            Some(command) => format!("command {}", video::command_name((*command).into()).unwrap_or("unknown")),
-            None => "command".into(),
-        },
-        VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, .. } => {
-            let codec = if *codec == "unknown" { format!("codec {codec_id}") } else { (*codec).to_owned() };
-            let mut text = format!("{} {codec}", frame(*frame_type));
-            match avc_packet_type {
-                Some(0) => text.push_str(" config"),
-                Some(1) | None => {}
-                Some(2) => text.push_str(" end of sequence"),
-                Some(packet) => text.push_str(&format!(" packet type {packet}")),
-            }
-            if let Some(time) = composition_time.filter(|&time| time != 0) {
-                text.push_str(&format!(" cts {time} ms"));
-            }
-            text
-        }
-        VideoTag::Enhanced { frame_type, packet_type, four_cc } => {
-            let packet = match video::packet_type_name((*packet_type).into()) {
-                Some("SequenceStart") => Some("config".to_owned()),
-                Some("CodedFrames" | "CodedFramesX") => None,
-                Some(name) => Some(name.to_owned()),
-                None => Some(format!("packet type {packet_type}")),
-            };
-            let codec = four_cc.map(FourCc::name);
-            [frame(*frame_type)].into_iter().chain(codec).chain(packet).collect::<Vec<_>>().join(" ")
-        }
     }
 }

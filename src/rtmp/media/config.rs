@@ -1,0 +1,91 @@
+//! What a video configuration says, whatever the codec.
+//!
+//! The records of the codecs are read in rooms of their own; this is what they have in common, and how it
+//! is shown.
+
+use serde::Serialize;
+
+use crate::field::{Reader, Record, Value};
+
+/// What pictures are made of.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VideoConfig {
+    /// E.g. `High`, `Main 10`.
+    pub profile: String,
+    /// E.g. `3.1`.
+    pub level: String,
+    /// In pixels, after cropping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// In pixels, after cropping.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// Pictures a second, if the configuration says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<f64>,
+    /// How many bytes each NAL unit's length has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nal_length_size: Option<u8>,
+}
+
+impl VideoConfig {
+    /// `High 3.1 320x180 25 fps`.
+    pub fn label(&self) -> String {
+        let mut parts = vec![self.profile.clone(), self.level.clone()];
+        if let (Some(width), Some(height)) = (self.width, self.height) {
+            parts.push(format!("{width}x{height}"));
+        }
+        parts.extend(self.frame_rate.map(|rate| format!("{} fps", (rate * 1000.0).round() / 1000.0)));
+        parts.retain(|part| !part.is_empty());
+        parts.join(" ")
+    }
+
+    /// Puts what was computed into the tree.
+    pub fn record<R: Record>(&self, reader: &mut Reader<'_, '_, R>) {
+        if !R::ON {
+            return;
+        }
+        reader.describe(|| self.label());
+        let why = "computed from the configuration";
+        reader.derived(&PROFILE, || Value::Text(self.profile.clone()), why);
+        reader.derived(&LEVEL, || Value::Text(self.level.clone()), why);
+        if let (Some(width), Some(height)) = (self.width, self.height) {
+            reader.derived(&WIDTH, || Value::Uint(width.into()), why);
+            reader.derived(&HEIGHT, || Value::Uint(height.into()), why);
+        }
+        if let Some(rate) = self.frame_rate {
+            reader.derived(&FRAME_RATE, || Value::Double(rate), why);
+        }
+    }
+}
+
+/// What a sequence header in the bit stream says of the pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Picture {
+    /// In pixels, after cropping.
+    pub width: u32,
+    /// In pixels, after cropping.
+    pub height: u32,
+    /// Pictures a second.
+    pub frame_rate: Option<f64>,
+}
+
+impl VideoConfig {
+    /// Takes over what the first sequence header says.
+    pub fn picture(&mut self, picture: Option<Picture>) {
+        if let (Some(picture), None) = (picture, self.width) {
+            self.width = Some(picture.width);
+            self.height = Some(picture.height);
+            self.frame_rate = picture.frame_rate;
+        }
+    }
+}
+
+crate::fields! {
+    CONFIG = "rtmpt.video.config", Group, "Configuration", "The codec's configuration record (own name).";
+    PROFILE = "rtmpt.video.profile", Text, "Profile", "The codec's profile (own name).";
+    LEVEL = "rtmpt.video.level", Text, "Level", "The codec's level (own name).";
+    WIDTH = "rtmpt.video.width", Uint, "Width", "In pixels, after cropping (own name).";
+    HEIGHT = "rtmpt.video.height", Uint, "Height", "In pixels, after cropping (own name).";
+    FRAME_RATE = "rtmpt.video.frame_rate", Double, "Frame rate", "Pictures a second (own name).";
+}

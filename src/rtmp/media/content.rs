@@ -1,0 +1,245 @@
+//! Codec and packet type → what stands behind the header: the one match.
+//!
+//! Takes a reader behind the header of a message or of a track, gives configuration, list of units and
+//! composition time, as far as the codec has them; the rest is one field of bytes.
+
+use serde::Serialize;
+
+use super::aac::{self, AudioSpecificConfig};
+use super::config::{Picture, VideoConfig};
+use super::nal::{self, NalCodec, NalUnit};
+use super::opus::{self, SoundConfig};
+use super::{FourCc, audio, av1, avc, hevc, video, vpx, vvc};
+use crate::amf::{Value, amf0};
+use crate::field::{Defect, Reader, Record};
+
+/// What a video message or track holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct VideoContent<'a> {
+    /// How much later than the timestamp the picture is shown, in milliseconds. Only in enhanced RTMP,
+    /// and there only for H.264, H.265 and H.266.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition_time: Option<i32>,
+    /// The configuration, if this is one and could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<VideoConfig>,
+    /// Width and height, where a picture itself says so (VP9).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture_size: Option<(u32, u32)>,
+    /// The NAL units of H.264, H.265 and H.266, the OBUs of AV1.
+    #[serde(skip_serializing_if = "Units::is_empty")]
+    pub units: Units,
+    /// Whether not all units are listed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub units_incomplete: bool,
+    /// Names and values of a metadata packet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metadata: Vec<Value<'a>>,
+    /// How many bytes follow what stands in front of the picture, whether we have them or not.
+    #[serde(skip)]
+    pub payload_length: u32,
+    /// Those of them that we have.
+    #[serde(skip)]
+    pub payload: &'a [u8],
+}
+
+/// The units of a picture, in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Units {
+    /// NAL units.
+    Nal(Vec<NalUnit>),
+    /// OBUs of AV1.
+    Obu(Vec<av1::Obu>),
+}
+
+impl Default for Units {
+    fn default() -> Self {
+        Units::Nal(Vec::new())
+    }
+}
+
+impl Units {
+    /// Whether none are listed.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Units::Nal(units) => units.is_empty(),
+            Units::Obu(units) => units.is_empty(),
+        }
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// What an audio message or track of enhanced RTMP holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct AudioContent {
+    /// The configuration of AAC, if this is one and could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<AudioSpecificConfig>,
+    /// The configuration of Opus or FLAC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundConfig>,
+    /// Which speaker each channel is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multichannel: Option<Multichannel>,
+}
+
+/// Which speaker each channel is for (enhanced RTMP, MultichannelConfig).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Multichannel {
+    /// AudioChannelOrder: 0 unspecified, 1 native, 2 custom.
+    pub channel_order: u8,
+    /// How many channels.
+    pub channel_count: u8,
+    /// A bit for each speaker, for the native order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel_flags: Option<u32>,
+    /// A speaker for each channel, for a custom order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub channel_mapping: Vec<u8>,
+}
+
+/// Reads what a video message or track of enhanced RTMP holds.
+pub(super) fn video<'a, R: Record>(
+    codec: FourCc,
+    packet_type: u8,
+    reader: &mut Reader<'a, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+) -> VideoContent<'a> {
+    let mut content = VideoContent::default();
+    if packet_type == 1 && nal_codec(codec).is_some() {
+        let time = reader.int(&video::COMPOSITION_TIME, 3).map_err(|short| defects.push(short.into()));
+        content.composition_time = time.ok().map(|time| time as i32);
+    }
+    content.payload_length = reader.remaining() as u32 + missing;
+    content.payload = reader.peek();
+    match packet_type {
+        0 => content.config = config(codec, reader, missing, defects),
+        1 | 3 => content.units(codec, reader, missing, defects),
+        4 => {
+            let values = amf0::values(reader);
+            defects.extend(values.defects);
+            content.metadata = values.values;
+        }
+        5 if &codec.0 == b"av01" => content.config = av1::descriptor(reader, missing, defects),
+        _ => {}
+    }
+    reader.rest(&video::DATA);
+    content
+}
+
+/// Reads a configuration record, if the codec has one that is known.
+pub(super) fn config<R: Record>(
+    codec: FourCc,
+    reader: &mut Reader<'_, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+) -> Option<VideoConfig> {
+    if reader.is_empty() {
+        // ffmpeg with libaom starts AV1 like this; nothing can be said of it.
+        return None;
+    }
+    match &codec.0 {
+        b"avc1" => avc::config(reader, missing, defects),
+        b"hvc1" => hevc::config(reader, missing, defects),
+        b"vvc1" => vvc::config(reader, missing, defects),
+        b"av01" => av1::config(reader, missing, defects),
+        b"vp08" | b"vp09" => vpx::config(reader, missing, defects),
+        _ => None,
+    }
+}
+
+impl VideoContent<'_> {
+    /// Reads the units of a picture, if the codec has some that are known.
+    pub(super) fn units<R: Record>(
+        &mut self,
+        codec: FourCc,
+        reader: &mut Reader<'_, '_, R>,
+        missing: u32,
+        defects: &mut Vec<Defect>,
+    ) {
+        if let Some(codec) = nal_codec(codec) {
+            let list = nal::units(codec, reader, missing, defects);
+            self.units_incomplete = !list.complete;
+            self.units = Units::Nal(list.units);
+        } else if &codec.0 == b"av01" {
+            let (list, _) = av1::obus(reader, missing, defects);
+            self.units_incomplete = !list.complete;
+            self.units = Units::Obu(list.units);
+        } else if &codec.0 == b"vp09" {
+            let picture = vpx::vp9_key_frame(reader.peek());
+            self.picture_size = picture.map(|Picture { width, height, .. }| (width, height));
+        }
+    }
+}
+
+fn nal_codec(codec: FourCc) -> Option<NalCodec> {
+    Some(match &codec.0 {
+        b"avc1" => NalCodec::Avc,
+        b"hvc1" => NalCodec::Hevc,
+        b"vvc1" => NalCodec::Vvc,
+        _ => return None,
+    })
+}
+
+/// Reads what an audio message or track of enhanced RTMP holds.
+pub(super) fn audio<R: Record>(
+    codec: FourCc,
+    packet_type: u8,
+    reader: &mut Reader<'_, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+) -> AudioContent {
+    let mut content = AudioContent::default();
+    match (packet_type, &codec.0) {
+        // An empty start of Opus means mono or stereo.
+        (0, _) if reader.is_empty() => {}
+        (0, b"mp4a") => content.config = aac::decode(reader, missing, defects),
+        (0, b"Opus") => content.sound = opus::opus(reader, missing, defects),
+        (0, b"fLaC") => content.sound = opus::flac(reader, missing, defects),
+        (4, _) => content.multichannel = multichannel(reader, defects),
+        _ => {}
+    }
+    reader.rest(&audio::DATA);
+    content
+}
+
+fn multichannel<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> Option<Multichannel> {
+    const NATIVE: u8 = 1;
+    const CUSTOM: u8 = 2;
+    let read = reader.group(&MULTICHANNEL, |reader| {
+        let channel_order = reader.u8(&CHANNEL_ORDER)?;
+        let channel_count = reader.u8(&CHANNEL_COUNT)?;
+        let channel_mapping = match channel_order {
+            CUSTOM => reader.bytes(&CHANNEL_MAPPING, channel_count.into())?.to_vec(),
+            _ => Vec::new(),
+        };
+        let channel_flags = if channel_order == NATIVE { Some(reader.u32(&CHANNEL_FLAGS)?) } else { None };
+        Ok::<_, Defect>(Multichannel { channel_order, channel_count, channel_flags, channel_mapping })
+    });
+    read.map_err(|defect| defects.push(defect)).ok()
+}
+
+fn channel_order_name(order: u64) -> Option<&'static str> {
+    Some(match order {
+        0 => "Unspecified",
+        1 => "Native",
+        2 => "Custom",
+        _ => return None,
+    })
+}
+
+crate::fields! {
+    MULTICHANNEL = "rtmpt.audio.multichannel", Group, "Multichannel configuration",
+        "Which speaker each channel is for (enhanced RTMP; own name).";
+    CHANNEL_ORDER = "rtmpt.audio.multichannel.order", Uint, "Channel order", "AudioChannelOrder (enhanced RTMP; own name).",
+        channel_order_name;
+    CHANNEL_COUNT = "rtmpt.audio.multichannel.count", Uint, "Channel count", "How many (enhanced RTMP; own name).";
+    CHANNEL_MAPPING = "rtmpt.audio.multichannel.mapping", Bytes, "Channel mapping",
+        "A speaker for each channel (enhanced RTMP; own name).";
+    CHANNEL_FLAGS = "rtmpt.audio.multichannel.flags", Hex, "Channel flags", "A bit for each speaker (enhanced RTMP; own name).";
+}
