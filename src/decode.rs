@@ -26,7 +26,7 @@ pub const FORMAT_VERSION: u32 = 1;
 pub struct Row<'a> {
     /// What the row is.
     pub kind: &'static str,
-    /// The frame that holds its last byte; for a gap, the frame at which it was noticed.
+    /// The frame that completed it, where Wireshark shows it; for a gap, the frame at which it was noticed.
     pub frame: FrameNo,
     /// The frame that holds its first byte.
     pub first_frame: FrameNo,
@@ -286,10 +286,11 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Frame and time of the first and of the last captured byte in a range of the stream.
+/// The frame that holds the first captured byte in a range of the stream, and the frame that completed the last;
+/// with their times.
 fn frames(event: &Event<'_>, start: u64, end: u64) -> ((FrameNo, Time), (FrameNo, Time)) {
     let place = |source: Source| (source.packet, source.time);
-    let first = event.sources.resolve(start..end).next().map(|run| place(run.from));
+    let first = event.sources.resolve(start..end).next().map(|run| (run.from.frame, run.from.time));
     let last = match event.sources.at(end.saturating_sub(1)) {
         Some(source) => Some(place(source)),
         // It ends in a hole.

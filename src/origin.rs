@@ -43,13 +43,14 @@ impl fmt::Display for Time {
 
 /// Where captured bytes stand in the capture.
 ///
-/// `frame` is the frame that holds the bytes. `packet` is the frame in which the TCP segment around
-/// them was whole, which is another one only for IP fragments: Wireshark shows the segment there.
+/// `frame` is the frame that holds the bytes. `packet` is the frame at which they could be read: all of
+/// the TCP segment around them had come, and all bytes of the stream before them. It is another one
+/// only for IP fragments, and behind a segment that came late; there Wireshark shows what they complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The frame that holds the first byte.
     pub frame: FrameNo,
-    /// The frame in which Wireshark shows the TCP segment.
+    /// The frame at which they could be read: where Wireshark shows what they complete.
     pub packet: FrameNo,
     /// The capture time of `packet`.
     pub time: Time,

@@ -8,8 +8,7 @@
 //!   of step with the sender, and a line in [`DEVIATIONS`] has to say so.
 //! - **Each message**: info, fmt, chunk stream, timestamp, length, type and message stream with both; offset,
 //!   number of chunks and the body's SHA-256 with the reference.
-//! - **Frame**: ours holds the message's last byte, as in the reference. tshark names the frame at which all
-//!   bytes up to there had come, the reference's `completed`; only segments that came late make the two differ.
+//! - **Frame**: the one at which all bytes up to the message's end had come, as in tshark; the reference's `completed`.
 //! - **Chunk stream**: tshark shows the low six bits of the basic header's last byte, see [`shown_csid`].
 //! - **What we show beyond that** has to say that it is not whole, or carry a defect; or, in captures edited
 //!   from `c/pub_en10mb.pcap`, be a message of that capture.
@@ -283,18 +282,15 @@ fn compare_row(row: &Value, tshark: &TableRow, reference: Option<&TableRow>, fou
     check("tcp_stream", text(&row["tcp_stream"]), "tshark", &tshark["tcp_stream"]);
     check("src", text(&row["src"]), "tshark", &tshark["src"]);
     check("info", text(&row["info"]), "tshark", &tshark["info"]);
-    let Some(reference) = reference else {
-        check("frame", text(&row["frame"]), "tshark", &tshark["frame"]);
-        return;
-    };
+    check("frame", text(&row["frame"]), "tshark", &tshark["frame"]);
+    let Some(reference) = reference else { return };
     let csid = row["csid"].as_u64().map(shown_csid).unwrap_or_default();
     check("csid, as tshark shows it,", csid.to_string(), "tshark", &tshark["csid"]);
     for field in ["fmt", "timestamp", "length", "type_id", "message_stream_id"] {
         check(field, text(&row[field]), "tshark", &tshark[field]);
     }
-    check("the frame at which it was complete", reference["completed"].clone(), "tshark", &tshark["frame"]);
+    check("frame", text(&row["frame"]), "the reference", &reference["completed"]);
     for field in [
-        "frame",
         "csid",
         "fmt",
         "timestamp",

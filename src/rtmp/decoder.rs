@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use rustc_hash::FxBuildHasher;
 
-use crate::origin::{Source, SourceMap};
+use crate::origin::{FrameNo, Source, SourceMap, Time};
 
 use super::chunk::ChunkHeader;
 use super::chunk_stream::ChunkStream;
@@ -93,6 +93,8 @@ pub struct Decoder {
     /// Bytes that wait for more: the start of a header, or what a search looks through.
     held: Vec<u8>,
     sources: SourceMap<Source>,
+    /// The latest frame that brought bytes of this direction, and its time.
+    readable: (FrameNo, Time),
     /// How many bytes the open messages hold.
     open_bytes: usize,
     /// How long `sources` may become before it is pruned.
@@ -184,6 +186,7 @@ impl Decoder {
             at: 0,
             held: Vec::new(),
             sources: SourceMap::default(),
+            readable: Default::default(),
             open_bytes: 0,
             prune_at: 64,
             streams: HashMap::default(),
@@ -219,7 +222,12 @@ impl Decoder {
     pub fn push(&mut self, offset: u64, bytes: &[u8], sources: &[(u32, Source)], out: &mut Out<'_>) {
         for (i, &(start, source)) in sources.iter().enumerate() {
             let end = sources.get(i + 1).map_or(bytes.len() as u64, |next| next.0.into());
-            self.sources.push(offset + u64::from(start), end - u64::from(start), source);
+            // What waited behind a late segment can be read when that has come.
+            if source.packet > self.readable.0 {
+                self.readable = (source.packet, source.time);
+            }
+            let (packet, time) = self.readable;
+            self.sources.push(offset + u64::from(start), end - u64::from(start), Source { packet, time, ..source });
         }
         if self.held.is_empty() {
             self.at = offset;

@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::origin::{FrameNo, Time};
 use crate::rtmp::handshake::BLOCK;
 
 /// What is compared of an event.
