@@ -290,17 +290,9 @@ fn compare_row(row: &Value, tshark: &TableRow, reference: Option<&TableRow>, fou
         check(field, text(&row[field]), "tshark", &tshark[field]);
     }
     check("frame", text(&row["frame"]), "the reference", &reference["completed"]);
-    for field in [
-        "csid",
-        "fmt",
-        "timestamp",
-        "length",
-        "type_id",
-        "message_stream_id",
-        "offset",
-        "chunks",
-        "body_sha256",
-    ] {
+    for field in
+        ["csid", "fmt", "timestamp", "length", "type_id", "message_stream_id", "offset", "chunks", "body_sha256"]
+    {
         check(field, text(&row[field]), "the reference", &reference[field]);
     }
     check("complete", text(&row["complete"]), "a whole message", "true");
