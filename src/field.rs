@@ -54,6 +54,10 @@ pub enum Kind {
     Text,
     /// Plain bytes.
     Bytes,
+    /// An IP address.
+    Address,
+    /// A time or a duration in seconds.
+    Seconds,
 }
 
 /// A field without a table of values.

@@ -1,5 +1,6 @@
 //! The recorder that keeps what was read as a tree of named fields.
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use super::{Def, Record};
@@ -56,6 +57,10 @@ pub enum Value {
     Text(String),
     /// Plain bytes.
     Bytes(Vec<u8>),
+    /// An IP address.
+    Address(IpAddr),
+    /// A time since the epoch, or a duration, in nanoseconds.
+    Seconds(i64),
 }
 
 impl Tree {
