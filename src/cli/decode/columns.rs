@@ -90,8 +90,9 @@ impl Columns {
         let mut texts = Vec::new();
         row.each_value(name, |def, value, bytes| {
             texts.push(match value {
-                // A group has no value of its own; its title says that it is there.
-                Value::None => def.title.to_owned(),
+                // As tshark: a group is there, and the protocol is named by its message.
+                Value::None if def.name == "rtmpt" => format!("{} ({})", def.title, row.row().label()),
+                Value::None => "1".to_owned(),
                 _ => value.plain(def.kind, bytes.len()).into_owned(),
             });
         });
