@@ -80,9 +80,9 @@ impl Kind {
 }
 
 impl Def {
-    /// The values that have names, with the names.
+    /// The values that have names, with the names. Fields with names for their values have one byte, or use no more.
     pub fn values(&self) -> impl Iterator<Item = (u64, &'static str)> {
-        (0..=u64::from(u16::MAX)).filter_map(|value| Some((value, (self.symbol)(value)?)))
+        (0..=u64::from(u8::MAX)).filter_map(|value| Some((value, (self.symbol)(value)?)))
     }
 }
 
