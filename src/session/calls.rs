@@ -305,7 +305,7 @@ impl Calls {
 
     fn wrong(&self, said: &Said<'_>, code: &'static str, message: String) -> Option<Heard> {
         let is_certain = said.is_all_known && !self.is_forgetful;
-        is_certain.then(|| Heard::Wrong(Defect { code, offset: said.offset, message }))
+        is_certain.then_some(Heard::Wrong(Defect { code, offset: said.offset, message }))
     }
 
     /// An answer by status: of the oldest call on its message stream, or of the only one on another.
