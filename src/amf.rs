@@ -22,6 +22,11 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+/// The fields of both.
+pub fn fields() -> impl Iterator<Item = &'static crate::field::Def> {
+    fields::FIELDS.iter().copied()
+}
+
 /// How deep values may be nested. Real messages stay below 10; each level costs stack.
 pub const MAX_DEPTH: usize = 64;
 

@@ -15,7 +15,7 @@ use crate::rtmp::body::{self, Body};
 use crate::rtmp::handshake::Part;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId, summary};
-use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer};
+use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer, Wanted};
 use crate::tcp::{Connection, ConnectionId, GapReason};
 
 /// The version of the rows' format. It changes when a key changes its meaning or goes away.
@@ -24,6 +24,8 @@ pub const FORMAT_VERSION: u32 = 1;
 /// One line of the list. Serialized, it is one object of the row format.
 #[derive(Debug, Serialize)]
 pub struct Row<'a> {
+    /// Its number among all rows of the capture, from 1, whichever of them are wanted.
+    pub number: u64,
     /// What the row is.
     pub kind: &'static str,
     /// The frame that completed it, where Wireshark shows it; for a gap, the frame at which it was noticed.
@@ -140,6 +142,8 @@ pub struct HandshakeRow {
 /// Which rows are wanted, and what is to be in them.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// Only these connections.
+    pub connections: Wanted,
     /// Only this direction.
     pub direction: Option<Direction>,
     /// Only messages of these types, if there are any here.
@@ -148,6 +152,8 @@ pub struct Selection {
     pub hash: bool,
     /// With the bytes of the bodies.
     pub hex: bool,
+    /// With bodies decoded to their ends, media bodies too.
+    pub whole: bool,
 }
 
 impl Selection {
@@ -155,11 +161,12 @@ impl Selection {
     pub fn media_prefix(&self) -> u32 {
         // A sequence header with its parameter sets fits; pictures and sound do not have to.
         const ENOUGH_FOR_A_LIST: u32 = 2048;
-        if self.hash || self.hex { u32::MAX } else { ENOUGH_FOR_A_LIST }
+        if self.hash || self.hex || self.whole { u32::MAX } else { ENOUGH_FOR_A_LIST }
     }
 
     fn wants(&self, event: &Event<'_>) -> bool {
-        self.direction.is_none_or(|direction| direction == event.direction)
+        self.connections.covers(event.connection)
+            && self.direction.is_none_or(|direction| direction == event.direction)
             && (self.types.is_empty()
                 || matches!(event.kind, Kind::Message(message) if self.types.contains(&message.header.type_id)))
     }
@@ -168,20 +175,22 @@ impl Selection {
 /// Makes rows of events and hands them on.
 pub struct Rows<F> {
     selection: Selection,
+    seen: u64,
     emit: F,
 }
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
     /// Rows of what `selection` wants, handed to `emit` together with the event they were made from.
     pub fn new(selection: Selection, emit: F) -> Self {
-        Rows { selection, emit }
+        Rows { selection, seen: 0, emit }
     }
 }
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
     fn event(&mut self, event: &Event<'_>) {
+        self.seen += 1;
         if self.selection.wants(event) {
-            (self.emit)(&Row::new(event, &self.selection), event);
+            (self.emit)(&Row::new(self.seen, event, &self.selection), event);
         }
     }
 
@@ -189,7 +198,25 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
 }
 
 impl<'a> Row<'a> {
-    fn new(event: &Event<'a>, selection: &Selection) -> Row<'a> {
+    /// Length of the message, part, hole or stretch in bytes, without chunk headers.
+    pub fn length(&self) -> u64 {
+        match &self.what {
+            What::Message(message) => message.length.into(),
+            What::Handshake(part) => part.length as u64,
+            What::Gap { length, .. } | What::Undecoded { length } => *length,
+        }
+    }
+
+    /// Whether every byte of a message or handshake part was captured.
+    pub fn complete(&self) -> Option<bool> {
+        match &self.what {
+            What::Message(message) => Some(message.complete),
+            What::Handshake(part) => Some(part.complete),
+            What::Gap { .. } | What::Undecoded { .. } => None,
+        }
+    }
+
+    fn new(number: u64, event: &Event<'a>, selection: &Selection) -> Row<'a> {
         let (src, dst) = event.addresses();
         let (start, end) = match &event.kind {
             Kind::Handshake(part, _) => (part.range.start, part.range.end),
@@ -202,6 +229,7 @@ impl<'a> Row<'a> {
             _ => frames(event, start, end),
         };
         let mut row = Row {
+            number,
             kind: "message",
             frame: last.0,
             first_frame: first.0,

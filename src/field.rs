@@ -11,6 +11,7 @@
 mod bit_reader;
 mod defect;
 mod reader;
+mod text;
 mod tree;
 
 pub use bit_reader::BitReader;

@@ -29,6 +29,14 @@ use serde::Serialize;
 
 pub use crate::field::Defect;
 
+use crate::field::Def;
+
+/// The fields of handshakes and bodies; those of chunk headers are [`chunk::FIELDS`].
+pub fn fields() -> impl Iterator<Item = &'static Def> {
+    let tables = [handshake::FIELDS, body::FIELDS, control::FIELDS, command::FIELDS, shared_object::FIELDS];
+    tables.into_iter().flatten().copied().chain(media::fields()).chain(aggregate::FIELDS.iter().copied())
+}
+
 /// A chunk stream's number, 2 to 65599 (RTMP 1.0 5.3.1.1). Wireshark: `rtmpt.header.csid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

@@ -43,6 +43,14 @@ impl Direction {
         }
     }
 
+    /// `c→s` or `s→c`, as lists for people have it.
+    pub fn arrow(self) -> &'static str {
+        match self {
+            Direction::ClientToServer => "c→s",
+            Direction::ServerToClient => "s→c",
+        }
+    }
+
     /// Its place in arrays of two.
     pub fn index(self) -> usize {
         match self {
@@ -59,10 +67,8 @@ pub struct Options {
     pub ports: Vec<u16>,
     /// The ports given by the user: what is on them is RTMP, whatever it looks like.
     pub forced_ports: Vec<u16>,
-    /// Only this connection, if any is named.
-    pub only: Option<ConnectionId>,
-    /// Only connections on these ports, if any are named.
-    pub only_ports: Vec<u16>,
+    /// Only these connections are looked at.
+    pub only: Wanted,
     /// The decoders' options.
     pub decoder: decoder::Options,
 }
@@ -72,10 +78,26 @@ impl Default for Options {
         Options {
             ports: vec![1935],
             forced_ports: Vec::new(),
-            only: None,
-            only_ports: Vec::new(),
+            only: Wanted::default(),
             decoder: decoder::Options::default(),
         }
+    }
+}
+
+/// Some of a capture's connections: all, unless something is named.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Only this connection.
+    pub connection: Option<ConnectionId>,
+    /// Only connections on these ports.
+    pub ports: Vec<u16>,
+}
+
+impl Wanted {
+    /// Whether `connection` is one of them.
+    pub fn covers(&self, connection: &Connection) -> bool {
+        self.connection.is_none_or(|only| only == connection.id)
+            && (self.ports.is_empty() || connection.endpoints.iter().any(|end| self.ports.contains(&end.port())))
     }
 }
 
@@ -170,17 +192,11 @@ impl<O: Observer> Sessions<O> {
     pub fn into_observer(self) -> O {
         self.observer
     }
-
-    fn is_wanted(&self, connection: &Connection) -> bool {
-        let ports = &self.options.only_ports;
-        self.options.only.is_none_or(|only| only == connection.id)
-            && (ports.is_empty() || connection.endpoints.iter().any(|endpoint| ports.contains(&endpoint.port())))
-    }
 }
 
 impl<O: Observer> tcp::Sink for Sessions<O> {
     fn opened(&mut self, connection: &Connection) {
-        if self.is_wanted(connection) {
+        if self.options.only.covers(connection) {
             self.conversations.insert(connection.id, Conversation::new(connection, &self.options));
         }
     }

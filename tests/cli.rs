@@ -205,7 +205,7 @@ fn every_row_keeps_to_the_schema() {
 fn the_schema_refuses_what_is_no_row() {
     let validator = schema();
     let row = json!({
-        "kind": "message", "frame": 11, "first_frame": 11, "time": "1795338260.980598", "tcp_stream": 0,
+        "number": 4, "kind": "message", "frame": 11, "first_frame": 11, "time": "1795338260.980598", "tcp_stream": 0,
         "direction": "c2s", "src": "127.0.0.1:35360", "dst": "[::1]:1935", "offset": 3073, "info": "connect('live')",
         "csid": 3, "fmt": 0, "timestamp": 0, "timestamp_delta": null, "length": 112, "type_id": 20,
         "type": "AMF0 Command", "message_stream_id": 0, "chunks": 1, "complete": true, "body": {},

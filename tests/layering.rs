@@ -19,7 +19,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ("pipeline", &["session"]),
     ("decode", &["session"]),
     ("streams", &["session"]),
-    ("view", &["decode", "streams"]),
+    ("dissect", &["decode"]),
+    ("view", &["dissect", "streams"]),
     ("cli", &["view", "pipeline"]),
 ];
 

@@ -1,22 +1,24 @@
 //! `rtmp-inspect decode`.
 
+mod columns;
+mod print;
+
 use std::cell::{Cell, RefCell};
-use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
-use crate::decode::{FORMAT_VERSION, Row, Rows, Selection, What};
+use crate::decode::{Row, Rows, Selection};
+use crate::dissect::vocabulary::{self, Known, Place};
 use crate::origin::Time;
 use crate::rtmp::{self, MessageTypeId};
-use crate::session::{Conversation, Direction, Event, Observer, Protocol};
+use crate::session::{Conversation, Direction, Event, Observer, Protocol, Wanted};
 use crate::tcp::Connection;
-use crate::view::hexdump::hexdump;
-use crate::view::list::List;
 
 use super::EXIT_OK;
 use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
+use print::Printer;
 
 /// What `decode` was asked for.
 #[derive(Debug, Args)]
@@ -54,6 +56,18 @@ pub struct Options {
     #[arg(long)]
     hash: bool,
 
+    /// Print only these fields, a column each, as tshark does (repeatable; `rtmp-inspect fields` lists them)
+    #[arg(short = 'e', long = "field", value_name = "FIELD")]
+    fields: Vec<String>,
+
+    /// How -e lays out its columns: header=y, separator=, aggregator=, occurrence=f|l|a, quote=d|s|n (repeatable)
+    #[arg(short = 'E', value_name = "NAME=VALUE")]
+    layout: Vec<String>,
+
+    /// Accepted for tshark's sake: `-T fields` goes with -e
+    #[arg(short = 'T', value_name = "fields", value_parser = ["fields"], requires = "fields", hide_short_help = true)]
+    output_type: Option<String>,
+
     #[command(flatten)]
     connections: Connections,
 
@@ -77,13 +91,27 @@ enum Format {
 #[derive(Clone, Debug)]
 struct Types(Vec<MessageTypeId>);
 
+impl Options {
+    /// Whether more of the bodies is needed than a list shows.
+    fn wants_whole_bodies(&self) -> bool {
+        let in_body = |name: &String| match vocabulary::find(name) {
+            Some(Known::Field { place, .. } | Known::Protocol { place, .. }) => place == Place::Content,
+            None => false,
+        };
+        self.fields.iter().any(in_body)
+    }
+}
+
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let wanted = options.connections.wanted();
     let selection = Selection {
+        connections: wanted.clone(),
         direction: options.direction,
         types: options.types.iter().flat_map(|types| &types.0).copied().collect(),
         hash: options.hash,
         hex: options.hex,
+        whole: options.wants_whole_bodies(),
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
@@ -103,7 +131,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             *failure.borrow_mut() = Some(error);
         }
     });
-    let observer = Census { rows, seen: Vec::new() };
+    let observer = Census { rows, wanted, seen: Vec::new() };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
@@ -125,6 +153,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 /// Passes events on, and notes what the connections carry.
 struct Census<F> {
     rows: Rows<F>,
+    wanted: Wanted,
     seen: Vec<Protocol>,
 }
 
@@ -134,7 +163,9 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
-        self.seen.push(conversation.protocol);
+        if self.wanted.covers(connection) {
+            self.seen.push(conversation.protocol);
+        }
         self.rows.closed(connection, conversation);
     }
 }
@@ -155,150 +186,6 @@ fn what_there_is(frames: u64, seen: &[Protocol]) -> String {
     }
     let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!("its TCP connections are {}; --decode-as tcp:PORT takes a port for RTMP all the same", kinds.join(", "))
-}
-
-/// Prints rows in the chosen format.
-struct Printer<'o> {
-    output: &'o mut Output,
-    list: List,
-    format: Format,
-    hex: bool,
-    hash: bool,
-    printed: u64,
-}
-
-const CSV_COLUMNS: [&str; 20] = [
-    "kind",
-    "frame",
-    "first_frame",
-    "time",
-    "tcp_stream",
-    "direction",
-    "src",
-    "dst",
-    "offset",
-    "csid",
-    "fmt",
-    "type_id",
-    "type",
-    "length",
-    "timestamp",
-    "message_stream_id",
-    "complete",
-    "info",
-    "detail",
-    "defects",
-];
-
-impl<'o> Printer<'o> {
-    fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
-        let list = List::new(output.layout(), output.colour);
-        let mut printer =
-            Printer { output, list, format: options.format, hex: options.hex, hash: options.hash, printed: 0 };
-        match options.format {
-            Format::Text | Format::Jsonl => {}
-            Format::Json => write!(printer.output, "{{\"format_version\":{FORMAT_VERSION},\"rows\":[")?,
-            Format::Csv => {
-                let columns = CSV_COLUMNS.iter().copied().chain(options.hash.then_some("body_sha256"));
-                printer.record(columns.chain(options.hex.then_some("body_hex")).map(str::to_owned))?;
-            }
-        }
-        Ok(printer)
-    }
-
-    fn print(&mut self, row: &Row<'_>, event: &Event<'_>, start: Time) -> anyhow::Result<()> {
-        match self.format {
-            Format::Text => {
-                if self.printed == 0 {
-                    self.output.write_all(self.list.header().as_bytes())?;
-                }
-                self.output.write_all(self.list.row(row, start).as_bytes())?;
-                if let (true, What::Message(message)) = (self.hex, &row.what) {
-                    let dump = hexdump(message.message, |offset| event.sources.at(offset).is_some());
-                    self.output.write_all(dump.as_bytes())?;
-                }
-            }
-            Format::Json => {
-                self.output.write_all(if self.printed == 0 { b"\n" } else { b",\n" })?;
-                serde_json::to_writer(&mut *self.output, row)?;
-            }
-            Format::Jsonl => {
-                serde_json::to_writer(&mut *self.output, row)?;
-                self.output.write_all(b"\n")?;
-            }
-            Format::Csv => self.csv(row)?,
-        }
-        self.printed += 1;
-        Ok(())
-    }
-
-    fn csv(&mut self, row: &Row<'_>) -> anyhow::Result<()> {
-        let message = match &row.what {
-            What::Message(message) => Some(message),
-            _ => None,
-        };
-        let length = match &row.what {
-            What::Message(message) => message.length.into(),
-            What::Handshake(part) => part.length as u64,
-            What::Gap { length, .. } | What::Undecoded { length } => *length,
-        };
-        let optional = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
-        let escaped = |text: &str| crate::view::escape::escape(text).into_owned();
-        let complete = match &row.what {
-            What::Message(message) => message.complete.to_string(),
-            What::Handshake(part) => part.complete.to_string(),
-            _ => String::new(),
-        };
-        let defects: Vec<_> = row.defects.iter().map(|defect| defect.code).collect();
-        let mut fields = vec![
-            row.kind.to_owned(),
-            row.frame.to_string(),
-            row.first_frame.to_string(),
-            row.time.to_string(),
-            row.tcp_stream.0.to_string(),
-            row.direction.code().to_owned(),
-            row.src.to_string(),
-            row.dst.to_string(),
-            row.offset.to_string(),
-            message.map(|message| message.csid.to_string()).unwrap_or_default(),
-            message.map(|message| message.fmt.to_string()).unwrap_or_default(),
-            message.map(|message| message.type_id.0.to_string()).unwrap_or_default(),
-            message.map(|message| message.r#type.clone()).unwrap_or_default(),
-            length.to_string(),
-            optional(message.and_then(|message| message.timestamp)),
-            optional(message.and_then(|message| message.message_stream_id).map(|stream| stream.0)),
-            complete,
-            escaped(&row.info),
-            escaped(&row.detail),
-            defects.join(" "),
-        ];
-        if self.hash {
-            fields.push(message.and_then(|message| message.body_sha256).map(hex::encode).unwrap_or_default());
-        }
-        if self.hex {
-            fields.push(message.and_then(|message| message.body_hex).map(hex::encode).unwrap_or_default());
-        }
-        self.record(fields.into_iter())
-    }
-
-    fn record(&mut self, fields: impl Iterator<Item = String>) -> anyhow::Result<()> {
-        let mut writer = csv::Writer::from_writer(&mut *self.output);
-        writer.write_record(fields)?;
-        // The record goes into our own buffer; the pipe is flushed when there is nothing to wait for.
-        writer.into_inner().map_err(|error| error.into_error())?;
-        Ok(())
-    }
-
-    fn flush(&mut self) -> anyhow::Result<()> {
-        Ok(self.output.flush()?)
-    }
-
-    fn finish(self) -> anyhow::Result<u64> {
-        if self.format == Format::Json {
-            self.output.write_all(b"\n]}\n")?;
-        }
-        Ok(self.printed)
-    }
 }
 
 fn direction(text: &str) -> Result<Direction, String> {

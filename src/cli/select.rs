@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::pipeline;
 use crate::rtmp::decoder;
-use crate::session;
+use crate::session::{self, Wanted};
 use crate::tcp::ConnectionId;
 
 /// Which connections to look at.
@@ -54,12 +54,15 @@ pub struct Bounds {
 }
 
 impl Connections {
+    /// Which connections are asked for.
+    pub fn wanted(&self) -> Wanted {
+        Wanted { connection: self.stream.map(ConnectionId), ports: self.port.clone() }
+    }
+
     /// The session layer's options, for decoders that keep `media_prefix` bytes of each media body.
     pub fn options(&self, bounds: &Bounds, media_prefix: u32) -> session::Options {
         session::Options {
             forced_ports: self.port.iter().chain(&self.decode_as).copied().collect(),
-            only: self.stream.map(ConnectionId),
-            only_ports: self.port.clone(),
             decoder: decoder::Options {
                 media_prefix,
                 open_bytes: bounds.max_open_bytes,

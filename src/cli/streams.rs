@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::session;
 use crate::streams::{FORMAT_VERSION, Stream, Streams};
 use crate::view;
 
@@ -52,7 +53,10 @@ const MEDIA_PREFIX: u32 = 64;
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let session_options = options.connections.options(&options.bounds, MEDIA_PREFIX);
+    let session_options = session::Options {
+        only: options.connections.wanted(),
+        ..options.connections.options(&options.bounds, MEDIA_PREFIX)
+    };
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
     let (observer, totals) =
         input.run(&options.bounds, session_options, Streams::default(), false, &Cell::default(), || true)?;

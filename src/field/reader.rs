@@ -185,6 +185,11 @@ impl<'a, 'r, R: Record> Reader<'a, 'r, R> {
         bytes
     }
 
+    /// Leaves `len` bytes (or what there is) without a field, for they have one elsewhere.
+    pub fn skip(&mut self, len: usize) {
+        self.at = self.at.saturating_add(len).min(self.bytes.len());
+    }
+
     /// `width` bits of the field read last, `shift` bits from its right end, and their value.
     pub fn bits(&mut self, def: &'static Def, whole: u64, shift: u32, width: u32) -> u64 {
         let value = whole >> shift & ((1 << width) - 1);

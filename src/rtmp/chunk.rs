@@ -3,22 +3,24 @@
 //! Takes the bytes at the start of a chunk, gives what the header says. What a header leaves out and
 //! inherits is the business of [`super::decoder`]; so is the payload.
 
-use crate::field::{Reader, Record, Short};
+use crate::field::{Reader, Record, Short, Value};
 
 use super::{ChunkStreamId, MessageStreamId, MessageTypeId};
 
 crate::fields! {
-    HEADER = "rtmpt.header", Group, "RTMP Header", "A chunk header (RTMP 1.0 5.3.1)";
-    BASIC_HEADER = "rtmpt.header.basic", Hex, "Basic header", "First byte: two bits of format, six of chunk stream id (RTMP 1.0 5.3.1.1)";
-    FORMAT = "rtmpt.header.format", Uint, "Format", "Which fields follow, 0 to 3 (RTMP 1.0 5.3.1.2)";
-    CSID = "rtmpt.header.csid", Uint, "Chunk Stream ID", "The true chunk stream id, 2 to 65599 (RTMP 1.0 5.3.1.1)";
-    CSID_EXTRA = "rtmpt.header.csid_extra", Uint, "Chunk Stream ID less 64", "The id's own bytes in the 2- and 3-byte forms, little-endian (RTMP 1.0 5.3.1.1)";
-    TIMESTAMP = "rtmpt.header.timestamp", Uint, "Timestamp", "Absolute time of the message in ms (RTMP 1.0 5.3.1.2.1)";
-    TIMESTAMP_DELTA = "rtmpt.header.timestampdelta", Uint, "Timestamp delta", "Time since the message before on this chunk stream, in ms (RTMP 1.0 5.3.1.2.2)";
-    BODY_SIZE = "rtmpt.header.bodysize", Uint, "Body size", "Length of the message in bytes, without chunk headers";
-    TYPE_ID = "rtmpt.header.typeid", Hex, "Type ID", "Type of the message", super::type_name;
-    STREAM_ID = "rtmpt.header.streamid", Uint, "Stream ID", "Message stream id, the one little-endian field (RTMP 1.0 5.3.1.2.5)";
-    EXTENDED_TIMESTAMP = "rtmpt.header.ets", Uint, "Extended timestamp", "The whole timestamp or delta, where three bytes do not hold it (RTMP 1.0 5.3.1.3)";
+    HEADER = "rtmpt.header", Group, "RTMP Header", "A chunk header (RTMP 1.0 5.3.1).";
+    BASIC_HEADER = "rtmpt.header.basic", Hex, "Basic header", "First byte: two bits of format, six of chunk stream id (RTMP 1.0 5.3.1.1; own name).";
+    FORMAT = "rtmpt.header.format", Uint, "Format", "Which fields follow, 0 to 3 (RTMP 1.0 5.3.1.2).";
+    CSID = "rtmpt.header.csid", Uint, "Chunk Stream ID", "The true chunk stream id, 2 to 65599 (RTMP 1.0 5.3.1.1).";
+    CSID_FORM = "rtmpt.header.csid_form", Uint, "Chunk Stream ID form", "0: one more byte holds the id, 1: two more (RTMP 1.0 5.3.1.1; own name).";
+    CSID_EXTRA = "rtmpt.header.csid_extra", Uint, "Chunk Stream ID less 64", "The id's own bytes in the 2- and 3-byte forms, little-endian (RTMP 1.0 5.3.1.1; own name).";
+    TIMESTAMP = "rtmpt.header.timestamp", Uint, "Timestamp", "Absolute time of the message in ms (RTMP 1.0 5.3.1.2.1).";
+    TIMESTAMP_DELTA = "rtmpt.header.timestampdelta", Uint, "Timestamp delta", "Time since the message before on this chunk stream, in ms (RTMP 1.0 5.3.1.2.2).";
+    BODY_SIZE = "rtmpt.header.bodysize", Uint, "Body size", "Length of the message in bytes, without chunk headers.";
+    TYPE_ID = "rtmpt.header.typeid", Hex, "Type ID", "Type of the message (RTMP 1.0 5.4, 7.1).", super::type_name;
+    STREAM_ID = "rtmpt.header.streamid", Uint, "Stream ID", "Message stream id, the one little-endian field (RTMP 1.0 5.3.1.2.5).";
+    EXTENDED_TIMESTAMP = "rtmpt.header.ets", Uint, "Extended timestamp", "The whole timestamp or delta, where three bytes do not hold it (RTMP 1.0 5.3.1.3).";
+    REST = "rtmpt.header.undecoded", Bytes, "Undecoded", "Bytes of a header that is not whole (own name).";
 }
 
 /// In a 24-bit timestamp field: the value stands in four more bytes behind the header.
@@ -94,10 +96,14 @@ impl ChunkHeader {
 fn read_basic<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<(u8, ChunkStreamId), Short> {
     let first = reader.u8(&BASIC_HEADER)?;
     let fmt = reader.bits(&FORMAT, first.into(), 6, 2) as u8;
-    let csid = match reader.bits(&CSID, first.into(), 0, 6) {
-        0 => 64 + reader.uint_le(&CSID_EXTRA, 1)?,
-        1 => 64 + reader.uint_le(&CSID_EXTRA, 2)?,
-        id => id,
+    let csid = match first & 0x3f {
+        form @ (0 | 1) => {
+            reader.bits(&CSID_FORM, first.into(), 0, 6);
+            let csid = 64 + reader.uint_le(&CSID_EXTRA, usize::from(form) + 1)?;
+            reader.derived(&CSID, || Value::Uint(csid), "64 more than the id's own bytes");
+            csid
+        }
+        _ => reader.bits(&CSID, first.into(), 0, 6),
     };
     Ok((fmt, ChunkStreamId(csid as u32)))
 }

@@ -17,13 +17,19 @@ use sha2::Sha256;
 use crate::field::{Reader, Record, Short};
 
 crate::fields! {
-    VERSION = "rtmpt.handshake.version", Uint, "Version", "C0 or S0: 3 is RTMP, 6 and 8 are RTMPE (RTMP 1.0 5.2.2)";
-    TIME = "rtmpt.handshake.time", Uint, "Time", "The sender's clock in ms (RTMP 1.0 5.2.3)";
-    ZERO = "rtmpt.handshake.zero", Hex, "Zero, or software version", "Zero for the simple handshake, the software's version for the digest one (RTMP 1.0 5.2.3)";
-    RANDOM = "rtmpt.handshake.random", Bytes, "Random bytes", "1528 bytes for the other side to echo (RTMP 1.0 5.2.3)";
-    ECHO_TIME = "rtmpt.handshake.echo_time", Uint, "Time of the peer", "The time the peer sent in its own block (RTMP 1.0 5.2.4)";
-    READ_TIME = "rtmpt.handshake.read_time", Uint, "Time of reading", "When the peer's block was read (RTMP 1.0 5.2.4)";
-    ECHO = "rtmpt.handshake.echo", Bytes, "Echo", "The peer's random bytes, or 1496 bytes and a signature (RTMP 1.0 5.2.4)";
+    C0 = "rtmpt.handshake.c0", Bytes, "Handshake C0", "The client's version byte (RTMP 1.0 5.2.2).";
+    C1 = "rtmpt.handshake.c1", Bytes, "Handshake C1", "The client's block (RTMP 1.0 5.2.3).";
+    C2 = "rtmpt.handshake.c2", Bytes, "Handshake C2", "The client's answer to S1 (RTMP 1.0 5.2.4).";
+    S0 = "rtmpt.handshake.s0", Bytes, "Handshake S0", "The server's version byte (RTMP 1.0 5.2.2).";
+    S1 = "rtmpt.handshake.s1", Bytes, "Handshake S1", "The server's block (RTMP 1.0 5.2.3).";
+    S2 = "rtmpt.handshake.s2", Bytes, "Handshake S2", "The server's answer to C1 (RTMP 1.0 5.2.4).";
+    VERSION = "rtmpt.handshake.version", Uint, "Version", "C0 or S0: 3 is RTMP, 6 and 8 are RTMPE (RTMP 1.0 5.2.2; own name).";
+    TIME = "rtmpt.handshake.time", Uint, "Time", "The sender's clock in ms (RTMP 1.0 5.2.3; own name).";
+    ZERO = "rtmpt.handshake.zero", Hex, "Zero, or software version", "Zero for the simple handshake, the software's version for the digest one (RTMP 1.0 5.2.3; own name).";
+    RANDOM = "rtmpt.handshake.random", Bytes, "Random bytes", "1528 bytes for the other side to echo (RTMP 1.0 5.2.3; own name).";
+    ECHO_TIME = "rtmpt.handshake.echo_time", Uint, "Time of the peer", "The time the peer sent in its own block (RTMP 1.0 5.2.4; own name).";
+    READ_TIME = "rtmpt.handshake.read_time", Uint, "Time of reading", "When the peer's block was read (RTMP 1.0 5.2.4; own name).";
+    ECHO = "rtmpt.handshake.echo", Bytes, "Echo", "The peer's random bytes, or 1496 bytes and a signature (RTMP 1.0 5.2.4; own name).";
 }
 
 /// Length of C1, C2, S1 and S2 in bytes.
@@ -150,17 +156,24 @@ pub fn signs(answer: &[u8; BLOCK], maker: Maker, block: &[u8; BLOCK]) -> Option<
 
 /// Reads a part with its fields.
 pub fn read<R: Record>(reader: &mut Reader<'_, '_, R>, part: Part) -> Result<(), Short> {
-    if part != Part::C2 {
-        reader.u8(&VERSION)?;
+    let (version, block, answer) = match part {
+        Part::C0C1 => (&C0, &C1, None),
+        Part::S0S1S2 => (&S0, &S1, Some(&S2)),
+        Part::C2 => return reader.group(&C2, read_answer),
+    };
+    reader.group(version, |reader| reader.u8(&VERSION))?;
+    reader.group(block, |reader| {
         reader.u32(&TIME)?;
         reader.u32(&ZERO)?;
-        reader.bytes(&RANDOM, BLOCK - 8)?;
-    }
-    if part != Part::C0C1 {
-        reader.u32(&ECHO_TIME)?;
-        reader.u32(&READ_TIME)?;
-        reader.bytes(&ECHO, BLOCK - 8)?;
-    }
+        reader.bytes(&RANDOM, BLOCK - 8)
+    })?;
+    answer.map_or(Ok(()), |answer| reader.group(answer, read_answer))
+}
+
+fn read_answer<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<(), Short> {
+    reader.u32(&ECHO_TIME)?;
+    reader.u32(&READ_TIME)?;
+    reader.bytes(&ECHO, BLOCK - 8)?;
     Ok(())
 }
 

@@ -37,6 +37,13 @@ use serde::Serialize;
 use crate::amf::Str;
 use crate::field::{Def, Reader, Record, Short};
 
+/// The fields of sound and pictures.
+pub fn fields() -> impl Iterator<Item = &'static Def> {
+    let tags = [audio::FIELDS, video::FIELDS, enhanced::FIELDS, content::FIELDS, config::FIELDS, nal::FIELDS];
+    let records = [aac::FIELDS, avc::FIELDS, hevc::FIELDS, vvc::FIELDS, av1::FIELDS, vpx::FIELDS, opus::FIELDS];
+    tags.into_iter().chain(records).flatten().copied()
+}
+
 /// Four characters that name a codec (enhanced RTMP).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FourCc(pub [u8; 4]);

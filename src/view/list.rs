@@ -36,11 +36,9 @@ impl List {
 
     /// The line over the columns.
     pub fn header(&self) -> String {
-        let line = if self.is_wide() {
-            self.columns("No.", "Time", "Conn", "Dir", "CSID", "Type", "Length", "Timestamp")
-        } else {
-            self.columns("No.", "Time", "#", "Dir", "CS", "Type", "Length", "TS")
-        };
+        let wide = ["Msg", "No.", "Time", "Conn", "Dir", "CSID", "Type", "Length", "Timestamp"];
+        let narrow = ["Msg", "No.", "Time", "#", "Dir", "CS", "Type", "Length", "TS"];
+        let line = self.columns(if self.is_wide() { wide } else { narrow });
         self.paint(&format!("{line}  Info"), Style::new().bold()) + "\n"
     }
 
@@ -50,25 +48,26 @@ impl List {
         let sign = if since < 0 { "-" } else { "" };
         let since = since.unsigned_abs();
         let time = format!("{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000);
-        let (frame, conn) = (row.frame.to_string(), row.tcp_stream.0.to_string());
-        let dir = match row.direction {
-            Direction::ClientToServer => "c→s",
-            Direction::ServerToClient => "s→c",
-        };
-        let columns = match &row.what {
+        let (csid, kind, length, timestamp) = match &row.what {
             What::Message(message) => {
                 let timestamp = message.timestamp.map_or_else(|| "?".to_owned(), |timestamp| timestamp.to_string());
-                let (csid, length) = (message.csid.to_string(), message.length.to_string());
-                self.columns(&frame, &time, &conn, dir, &csid, &self.type_of(message.type_id), &length, &timestamp)
+                (message.csid.to_string(), self.type_of(message.type_id), message.length.into(), timestamp)
             }
-            What::Handshake(part) => {
-                self.columns(&frame, &time, &conn, dir, "", "Handshake", &part.length.to_string(), "")
-            }
-            What::Gap { length, .. } => self.columns(&frame, &time, &conn, dir, "", "gap", &length.to_string(), ""),
-            What::Undecoded { length } => {
-                self.columns(&frame, &time, &conn, dir, "", "undecoded", &length.to_string(), "")
-            }
+            What::Handshake(part) => (String::new(), "Handshake".to_owned(), part.length as u64, String::new()),
+            What::Gap { length, .. } => (String::new(), "gap".to_owned(), *length, String::new()),
+            What::Undecoded { length } => (String::new(), "undecoded".to_owned(), *length, String::new()),
         };
+        let columns = self.columns([
+            &row.number.to_string(),
+            &row.frame.to_string(),
+            &time,
+            &row.tcp_stream.0.to_string(),
+            row.direction.arrow(),
+            &csid,
+            &kind,
+            &length.to_string(),
+            &timestamp,
+        ]);
         let mut line = format!("{columns}  {}", escape(&row.info));
         let dim_from = line.len();
         if !row.detail.is_empty() {
@@ -90,24 +89,15 @@ impl List {
         format!("{line}\n{below}")
     }
 
-    #[allow(clippy::too_many_arguments)] // one for each column
-    fn columns(
-        &self,
-        no: &str,
-        time: &str,
-        conn: &str,
-        dir: &str,
-        csid: &str,
-        kind: &str,
-        length: &str,
-        ts: &str,
-    ) -> String {
+    fn columns(&self, [msg, no, time, conn, dir, csid, kind, length, ts]: [&str; 9]) -> String {
         if self.is_wide() {
-            format!("{no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<TYPE_WIDTH$} {length:>8} {ts:>10}")
+            format!(
+                "{msg:>6} {no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<TYPE_WIDTH$} {length:>8} {ts:>10}"
+            )
         } else {
             // Microseconds give way first.
             let time = time.get(..time.len().saturating_sub(3)).filter(|short| short.contains('.')).unwrap_or(time);
-            format!("{no:>5} {time:>8} {conn:>2} {dir:<3} {csid:>2} {kind:<9} {length:>6} {ts:>7}")
+            format!("{msg:>4} {no:>5} {time:>8} {conn:>2} {dir:<3} {csid:>2} {kind:<9} {length:>6} {ts:>7}")
         }
     }
 

@@ -1,0 +1,183 @@
+//! Prints rows in the chosen format.
+
+use std::io::Write;
+
+use crate::decode::{FORMAT_VERSION, Row, What};
+use crate::dissect::Dissection;
+use crate::origin::Time;
+use crate::session::Event;
+use crate::view::hexdump::hexdump;
+use crate::view::list::List;
+
+use super::columns::Columns;
+use super::{Format, Options};
+use crate::cli::output::Output;
+
+/// Prints rows in the chosen format.
+pub struct Printer<'o> {
+    output: &'o mut Output,
+    list: List,
+    columns: Option<Columns>,
+    format: Format,
+    hex: bool,
+    hash: bool,
+    printed: u64,
+}
+
+const CSV_COLUMNS: [&str; 21] = [
+    "number",
+    "kind",
+    "frame",
+    "first_frame",
+    "time",
+    "tcp_stream",
+    "direction",
+    "src",
+    "dst",
+    "offset",
+    "csid",
+    "fmt",
+    "type_id",
+    "type",
+    "length",
+    "timestamp",
+    "message_stream_id",
+    "complete",
+    "info",
+    "detail",
+    "defects",
+];
+
+impl<'o> Printer<'o> {
+    /// A printer as `options` have it; what stands before the first row is printed.
+    pub fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
+        let list = List::new(output.layout(), output.colour);
+        let columns = Columns::new(&options.fields, &options.layout)?;
+        let mut printer =
+            Printer { output, list, columns, format: options.format, hex: options.hex, hash: options.hash, printed: 0 };
+        match options.format {
+            Format::Text => {
+                if let Some(columns) = &printer.columns {
+                    columns.write_header(printer.output)?;
+                }
+            }
+            Format::Jsonl => {}
+            Format::Json => write!(printer.output, "{{\"format_version\":{FORMAT_VERSION},\"rows\":[")?,
+            Format::Csv if printer.columns.is_some() => {
+                printer.record(options.fields.iter().cloned())?;
+            }
+            Format::Csv => {
+                let columns = CSV_COLUMNS.iter().copied().chain(options.hash.then_some("body_sha256"));
+                printer.record(columns.chain(options.hex.then_some("body_hex")).map(str::to_owned))?;
+            }
+        }
+        Ok(printer)
+    }
+
+    /// Prints a row; `start` is the time of the capture's first frame.
+    pub fn print(&mut self, row: &Row<'_>, event: &Event<'_>, start: Time) -> anyhow::Result<()> {
+        let dissection = Dissection::new(row, event, start);
+        match self.format {
+            Format::Text if self.columns.is_some() => {
+                if let Some(columns) = &self.columns {
+                    columns.write_line(&dissection, self.output)?;
+                }
+            }
+            Format::Text => {
+                if self.printed == 0 {
+                    self.output.write_all(self.list.header().as_bytes())?;
+                }
+                self.output.write_all(self.list.row(row, start).as_bytes())?;
+                if let (true, What::Message(message)) = (self.hex, &row.what) {
+                    let dump = hexdump(message.message, |offset| event.sources.at(offset).is_some());
+                    self.output.write_all(dump.as_bytes())?;
+                }
+            }
+            Format::Json => {
+                self.output.write_all(if self.printed == 0 { b"\n" } else { b",\n" })?;
+                self.object(&dissection)?;
+            }
+            Format::Jsonl => {
+                self.object(&dissection)?;
+                self.output.write_all(b"\n")?;
+            }
+            Format::Csv => self.csv(&dissection)?,
+        }
+        self.printed += 1;
+        Ok(())
+    }
+
+    fn object(&mut self, dissection: &Dissection<'_>) -> anyhow::Result<()> {
+        match &self.columns {
+            Some(columns) => columns.write_object(dissection, &mut *self.output)?,
+            None => serde_json::to_writer(&mut *self.output, dissection.row())?,
+        }
+        Ok(())
+    }
+
+    fn csv(&mut self, dissection: &Dissection<'_>) -> anyhow::Result<()> {
+        if let Some(columns) = &self.columns {
+            let record: Vec<_> = columns.record(dissection).collect();
+            return self.record(record.into_iter());
+        }
+        let row = dissection.row();
+        let message = match &row.what {
+            What::Message(message) => Some(message),
+            _ => None,
+        };
+        let optional = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
+        let escaped = |text: &str| crate::view::escape::escape(text).into_owned();
+        let defects: Vec<_> = row.defects.iter().map(|defect| defect.code).collect();
+        let mut fields = vec![
+            row.number.to_string(),
+            row.kind.to_owned(),
+            row.frame.to_string(),
+            row.first_frame.to_string(),
+            row.time.to_string(),
+            row.tcp_stream.0.to_string(),
+            row.direction.code().to_owned(),
+            row.src.to_string(),
+            row.dst.to_string(),
+            row.offset.to_string(),
+            message.map(|message| message.csid.to_string()).unwrap_or_default(),
+            message.map(|message| message.fmt.to_string()).unwrap_or_default(),
+            message.map(|message| message.type_id.0.to_string()).unwrap_or_default(),
+            message.map(|message| message.r#type.clone()).unwrap_or_default(),
+            row.length().to_string(),
+            optional(message.and_then(|message| message.timestamp)),
+            optional(message.and_then(|message| message.message_stream_id).map(|stream| stream.0)),
+            row.complete().map(|complete| complete.to_string()).unwrap_or_default(),
+            escaped(&row.info),
+            escaped(&row.detail),
+            defects.join(" "),
+        ];
+        if self.hash {
+            fields.push(message.and_then(|message| message.body_sha256).map(hex::encode).unwrap_or_default());
+        }
+        if self.hex {
+            fields.push(message.and_then(|message| message.body_hex).map(hex::encode).unwrap_or_default());
+        }
+        self.record(fields.into_iter())
+    }
+
+    fn record(&mut self, fields: impl Iterator<Item = String>) -> anyhow::Result<()> {
+        let mut writer = csv::Writer::from_writer(&mut *self.output);
+        writer.write_record(fields)?;
+        // The record goes into our own buffer; the pipe is flushed when there is nothing to wait for.
+        writer.into_inner().map_err(|error| error.into_error())?;
+        Ok(())
+    }
+
+    /// Hands on what is printed so far.
+    pub fn flush(&mut self) -> anyhow::Result<()> {
+        Ok(self.output.flush()?)
+    }
+
+    /// Prints what stands behind the last row, and gives the number of rows.
+    pub fn finish(self) -> anyhow::Result<u64> {
+        if self.format == Format::Json {
+            self.output.write_all(b"\n]}\n")?;
+        }
+        Ok(self.printed)
+    }
+}
