@@ -55,6 +55,8 @@ pub enum Kind {
     Text,
     /// Plain bytes.
     Bytes,
+    /// Bytes that are always the same: they say no more than that they are there.
+    Mark,
     /// An IP address.
     Address,
     /// A time or a duration in seconds.

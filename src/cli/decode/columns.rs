@@ -6,7 +6,6 @@ use anyhow::{anyhow, bail, ensure};
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::dissect::{Dissection, paths, vocabulary};
-use crate::field::Value;
 use crate::view::escape::escape;
 
 /// Which fields, and how their values stand in a line.
@@ -89,11 +88,7 @@ impl Columns {
     fn texts(&self, row: &Dissection<'_>, name: &str) -> Vec<String> {
         let mut texts = Vec::new();
         row.each_value(name, |def, value, bytes| {
-            texts.push(match value {
-                // A group has no value of its own; its title says that it is there.
-                Value::None => def.title.to_owned(),
-                _ => value.plain(def.kind, bytes.len()).into_owned(),
-            });
+            texts.push(value.plain(def.kind, bytes.len()).into_owned());
         });
         match self.occurrence {
             Occurrence::First => texts.truncate(1),
