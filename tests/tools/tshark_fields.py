@@ -2,6 +2,7 @@
 """Every rtmpt.* and amf.* field of every RTMP message, with the text that `tshark -T fields -e` prints.
 
 usage: tshark_fields.py CAPTURE [--port PORT]
+       tshark_fields.py --names
 
 Prints one JSON array a line, one for each message that tshark shows, in tshark's order:
 
@@ -14,6 +15,8 @@ be what the messages of the frame have together.
 
 Fields of bytes with a value of more than 32 bytes are shortened to `LENGTH:DIGEST`: the number of bytes in
 decimal, and the first 16 hexadecimal digits of their SHA-256.
+
+With --names: the fields that this tshark knows, NAME and TYPE with a tab between them, a line each.
 
 The preferences are those of tshark_table.py, for its reasons; times are in UTC."""
 
@@ -92,11 +95,15 @@ def check(options, types, per_frame):
 
 
 def main():
-    arguments = argparse.ArgumentParser(usage="tshark_fields.py CAPTURE [--port PORT]")
-    arguments.add_argument("capture")
+    arguments = argparse.ArgumentParser(usage="tshark_fields.py CAPTURE [--port PORT] | --names")
+    arguments.add_argument("capture", nargs="?")
     arguments.add_argument("--port", type=int, help="decode this TCP port as RTMP")
+    arguments.add_argument("--names", action="store_true", help="list the fields and their types")
     options = arguments.parse_args()
     types = field_types()
+    if options.names:
+        print("\n".join(f"{name}\t{kind}" for name, kind in sorted(types.items())))
+        return
     per_frame = {}
     for frame, stream, sender, values in messages(options, types):
         per_frame.setdefault(frame, []).extend(values)
