@@ -4,6 +4,7 @@
 //! into library options once, in each subcommand's room.
 
 mod decode;
+mod fields;
 mod input;
 mod output;
 mod select;
@@ -62,6 +63,8 @@ enum Command {
     Decode(decode::Options),
     /// List the TCP connections: what each carries, who is who, and how it ended
     Streams(streams::Options),
+    /// List the fields that -e, -Y and -V know, with type and meaning
+    Fields(fields::Options),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Decode(options) => decode::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
+        Command::Fields(options) => fields::run(&options, &mut output),
         Command::Completions { shell } => completions(shell, &mut output),
         Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),
     };

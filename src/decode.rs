@@ -144,6 +144,8 @@ pub struct HandshakeRow {
 pub struct Selection {
     /// Only these connections.
     pub connections: Wanted,
+    /// Only the row with this number.
+    pub number: Option<u64>,
     /// Only this direction.
     pub direction: Option<Direction>,
     /// Only messages of these types, if there are any here.
@@ -189,7 +191,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
     fn event(&mut self, event: &Event<'_>) {
         self.seen += 1;
-        if self.selection.wants(event) {
+        if self.selection.number.is_none_or(|number| number == self.seen) && self.selection.wants(event) {
             (self.emit)(&Row::new(self.seen, event, &self.selection), event);
         }
     }
@@ -204,6 +206,19 @@ impl<'a> Row<'a> {
             What::Message(message) => message.length.into(),
             What::Handshake(part) => part.length as u64,
             What::Gap { length, .. } | What::Undecoded { length } => *length,
+        }
+    }
+
+    /// What Wireshark's tree calls it: `AMF0 Command connect('live')`, `Audio Data`, `Handshake C2`.
+    pub fn label(&self) -> String {
+        match &self.what {
+            What::Message(message) => match message.body {
+                Body::Command(_) | Body::Data(_) | Body::UserControl(_) if self.info != message.r#type => {
+                    format!("{} {}", message.r#type, self.info)
+                }
+                _ => self.info.clone(),
+            },
+            _ => self.info.clone(),
         }
     }
 

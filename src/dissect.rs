@@ -7,6 +7,7 @@
 
 mod chunks;
 mod frame;
+mod json;
 pub mod paths;
 pub mod vocabulary;
 
@@ -20,6 +21,7 @@ use crate::rtmp::message::Message;
 use crate::rtmp::{body, handshake};
 use crate::session::{self, Event};
 
+pub use chunks::Entry;
 use vocabulary::{Known, Place};
 
 /// A row's fields.
@@ -58,6 +60,16 @@ impl<'a> Dissection<'a> {
             What::Message(message) => Some(message.message),
             _ => None,
         }
+    }
+
+    /// The chunks of a message in order; none for other rows.
+    pub fn ledger(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.message().into_iter().flat_map(|message| chunks::entries(message, self.event))
+    }
+
+    /// Whether the byte at an offset of the direction's stream was captured.
+    pub fn is_captured(&self, offset: u64) -> bool {
+        self.event.sources.at(offset).is_some()
     }
 
     /// The fields of one place.

@@ -63,6 +63,32 @@ pub enum Kind {
     Seconds,
 }
 
+impl Kind {
+    /// The type in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Group => "group",
+            Kind::Uint => "unsigned",
+            Kind::Hex => "hexadecimal",
+            Kind::Int => "signed",
+            Kind::Double => "double",
+            Kind::Boolean => "boolean",
+            Kind::Text => "text",
+            Kind::Mark => "mark",
+            Kind::Bytes => "bytes",
+            Kind::Address => "address",
+            Kind::Seconds => "seconds",
+        }
+    }
+}
+
+impl Def {
+    /// The values that have names, with the names. Fields with names for their values have one byte, or use no more.
+    pub fn values(&self) -> impl Iterator<Item = (u64, &'static str)> {
+        (0..=u64::from(u8::MAX)).filter_map(|value| Some((value, (self.symbol)(value)?)))
+    }
+}
+
 /// A field without a table of values.
 pub fn no_symbol(_: u64) -> Option<&'static str> {
     None

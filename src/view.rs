@@ -4,9 +4,12 @@
 //! needs no view: it is the report itself, serialized.
 
 pub mod escape;
+pub mod fields;
 pub mod hexdump;
 pub mod list;
+pub mod palette;
 pub mod streams;
+pub mod tree;
 
 /// How text is to be laid out.
 #[derive(Clone, Copy, Debug)]

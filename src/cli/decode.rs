@@ -5,6 +5,7 @@ mod print;
 
 use std::cell::{Cell, RefCell};
 
+use anyhow::bail;
 use clap::{Args, ValueEnum};
 
 use crate::decode::{Row, Rows, Selection};
@@ -18,7 +19,7 @@ use super::EXIT_OK;
 use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
-use print::Printer;
+use print::{Printer, Show};
 
 /// What `decode` was asked for.
 #[derive(Debug, Args)]
@@ -48,7 +49,15 @@ pub struct Options {
     #[arg(short, long, value_name = "N", help_heading = "Selection")]
     count: Option<u64>,
 
-    /// Show each message's bytes, chunk headers marked apart from payload (in JSON: body_hex)
+    /// Show the whole tree of each row: every field with its place in the stream (in JSON: tree)
+    #[arg(short = 'V', long = "tree", conflicts_with = "fields")]
+    tree: bool,
+
+    /// Show one row with all there is: its chunks, its fields, its bytes
+    #[arg(short = 'n', long = "number", value_name = "ROW", conflicts_with = "fields", help_heading = "Selection")]
+    number: Option<u64>,
+
+    /// Show each message's bytes, chunk headers marked apart from payload; with -V beside the fields (in JSON: body_hex)
     #[arg(short = 'x', long)]
     hex: bool,
 
@@ -92,13 +101,18 @@ enum Format {
 struct Types(Vec<MessageTypeId>);
 
 impl Options {
+    fn show(&self) -> Show {
+        let all = self.number.is_some();
+        Show { tree: self.tree || all, hex: self.hex || all, all }
+    }
+
     /// Whether more of the bodies is needed than a list shows.
     fn wants_whole_bodies(&self) -> bool {
         let in_body = |name: &String| match vocabulary::find(name) {
             Some(Known::Field { place, .. } | Known::Protocol { place, .. }) => place == Place::Content,
             None => false,
         };
-        self.fields.iter().any(in_body)
+        self.tree || self.number.is_some() || self.fields.iter().any(in_body)
     }
 }
 
@@ -110,7 +124,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         direction: options.direction,
         types: options.types.iter().flat_map(|types| &types.0).copied().collect(),
         hash: options.hash,
-        hex: options.hex,
+        number: options.number,
+        hex: options.show().hex,
         whole: options.wants_whole_bodies(),
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
@@ -121,7 +136,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let printer = RefCell::new(Printer::new(options, output)?);
     let failure: RefCell<Option<anyhow::Error>> = RefCell::new(None);
     let start = Cell::new(Time::default());
-    let left = Cell::new(options.count.unwrap_or(u64::MAX));
+    let most = if options.number.is_some() { 1 } else { u64::MAX };
+    let left = Cell::new(options.count.unwrap_or(u64::MAX).min(most));
     let rows = Rows::new(selection, |row, event| {
         if left.get() == 0 || failure.borrow().is_some() {
             return;
@@ -144,6 +160,9 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         return Err(error);
     }
     let printed = printer.into_inner().finish()?;
+    if let (Some(number), 0) = (options.number, printed) {
+        bail!("{} has no row {number}; rtmp-inspect decode lists them", input.name());
+    }
     if printed == 0 && !totals.stopped && !seen.contains(&Protocol::Rtmp) {
         complain("note", &format!("no RTMP in {}: {}", input.name(), what_there_is(totals.frames, &seen)));
     }

@@ -4,7 +4,7 @@
 //! together they name every header byte once.
 
 use crate::field::{Reader, Record, Tree, Value};
-use crate::origin::SourceMap;
+use crate::origin::{FrameNo, SourceMap};
 use crate::rtmp::chunk::{self, ChunkHeader};
 use crate::rtmp::message::{Chunk, Message};
 use crate::session::Event;
@@ -21,6 +21,29 @@ crate::fields! {
     CHUNK_PAYLOAD = "rtmpt.chunk.payload", Uint, "Payload", "Bytes of the message in the chunk (own name).";
     CHUNK_SIZE = "rtmpt.chunk.size", Uint, "Chunk size in force", "The most payload a chunk could have there (own name).";
     CHUNK_FRAME = "rtmpt.chunk.frame", Uint, "Frame", "The frame that holds the chunk's first byte (own name).";
+    CHUNK_LAST_FRAME = "rtmpt.chunk.last_frame", Uint, "Last frame", "The frame that holds the chunk's last byte (own name).";
+}
+
+/// One chunk of a message, with what the ledger says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// Its place in the message, from 1.
+    pub number: usize,
+    /// How it was cut.
+    pub chunk: &'a Chunk,
+    /// The bytes of its header.
+    pub header: &'a [u8],
+    /// The frames that hold its first and its last byte, if those were captured.
+    pub frames: [Option<FrameNo>; 2],
+}
+
+/// The ledger: the chunks of a message in order.
+pub fn entries<'a>(message: &'a Message, event: &'a Event<'_>) -> impl Iterator<Item = Entry<'a>> {
+    message.chunk_headers().enumerate().map(|(index, (chunk, header))| {
+        let end = chunk.at + u64::from(chunk.header_len) + u64::from(chunk.payload);
+        let frames = [chunk.at, end - 1].map(|at| Some(event.sources.at(at)?.frame));
+        Entry { number: index + 1, chunk, header, frames }
+    })
 }
 
 /// The first chunk's header, and what it inherits from the headers before it.
@@ -37,16 +60,17 @@ pub fn ledger<'a>(message: &'a Message, event: &Event<'_>) -> Section<'a> {
     let mut tree = Tree::default();
     let mut reader = Reader::new(&message.headers, &mut tree);
     reader.group(&LEDGER, |reader| {
-        for (index, (chunk, bytes)) in message.chunk_headers().enumerate() {
+        for entry in entries(message, event) {
+            let Entry { number, chunk, header, .. } = entry;
             reader.group(&CHUNK, |reader| {
+                let of = message.chunks.len();
                 reader.describe(|| {
-                    let of = message.chunks.len();
-                    format!("Chunk {} of {of}: fmt {}, {} bytes of payload", index + 1, chunk.fmt, chunk.payload)
+                    format!("Chunk {number} of {of}: fmt {}, {} bytes of payload", chunk.fmt, chunk.payload)
                 });
-                facts(chunk, event, reader);
-                match index {
-                    0 => reader.skip(bytes.len()),
-                    _ => reader.within(bytes.len(), |reader| read(reader, chunk, |_| {})),
+                facts(&entry, reader);
+                match number {
+                    1 => reader.skip(header.len()),
+                    _ => reader.within(header.len(), |reader| read(reader, chunk, |_| {})),
                 }
             });
         }
@@ -103,14 +127,18 @@ fn inherited<R: Record>(message: &Message, reader: &mut Reader<'_, '_, R>) {
     }
 }
 
-fn facts<R: Record>(chunk: &Chunk, event: &Event<'_>, reader: &mut Reader<'_, '_, R>) {
+fn facts<R: Record>(entry: &Entry<'_>, reader: &mut Reader<'_, '_, R>) {
+    let chunk = entry.chunk;
     let mut add = |def, value: u64| reader.derived(def, || Value::Uint(value), "");
     add(&CHUNK_FORMAT, chunk.fmt.into());
     add(&CHUNK_OFFSET, chunk.at);
     add(&CHUNK_HEADER_LENGTH, chunk.header_len.into());
     add(&CHUNK_PAYLOAD, chunk.payload.into());
     add(&CHUNK_SIZE, chunk.chunk_size.into());
-    if let Some(source) = event.sources.at(chunk.at) {
-        add(&CHUNK_FRAME, source.frame.0);
+    if let Some(frame) = entry.frames[0] {
+        add(&CHUNK_FRAME, frame.0);
+    }
+    if let Some(frame) = entry.frames[1] {
+        add(&CHUNK_LAST_FRAME, frame.0);
     }
 }

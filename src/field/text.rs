@@ -40,8 +40,14 @@ impl Def {
 pub fn double(number: f64) -> String {
     const DIGITS: i32 = 15;
     if !number.is_finite() {
-        let name = if number.is_nan() { "nan" } else { "inf" };
-        return if number.is_sign_negative() { format!("-{name}") } else { name.to_owned() };
+        return if number.is_nan() {
+            "nan"
+        } else if number < 0.0 {
+            "-inf"
+        } else {
+            "inf"
+        }
+        .to_owned();
     }
     let scientific = format!("{number:.*e}", DIGITS as usize - 1);
     let (mantissa, exponent) = scientific.split_once('e').expect("Rust prints an exponent");

@@ -2,18 +2,25 @@
 
 use std::fmt::Write;
 
-use crate::rtmp::message::Message;
+use anstyle::Style;
+
+use crate::dissect::Dissection;
+
+use super::palette::Palette;
 
 /// Bytes in a line.
 const LINE: usize = 16;
 
 /// The dump, a line each 16 bytes: offset in the direction's stream, hex, text. A chunk's header has a
-/// line of its own, in brackets; bytes that were not captured are shown as `--`.
-pub fn hexdump(message: &Message, captured: impl Fn(u64) -> bool) -> String {
+/// line of its own, in brackets; bytes that were not captured are shown as `--`. Nothing for rows that are
+/// no messages.
+pub fn hexdump(row: &Dissection<'_>, palette: &Palette) -> String {
     let mut dump = String::new();
+    let Some(message) = row.message() else { return dump };
+    let captured = |offset| row.is_captured(offset);
     let mut body_at = 0usize;
     for (chunk, header) in message.chunk_headers() {
-        let shown = bytes(header, chunk.at, &captured).join(" ");
+        let shown = bytes(header, chunk.at, &captured, |_| Some(palette.header()), palette);
         let of = format!(
             "chunk header: fmt {}, {} bytes of payload, chunk size {}",
             chunk.fmt, chunk.payload, chunk.chunk_size
@@ -24,9 +31,14 @@ pub fn hexdump(message: &Message, captured: impl Fn(u64) -> bool) -> String {
         let stream = chunk.at + u64::from(chunk.header_len);
         for (i, line) in payload.chunks(LINE).enumerate() {
             let at = stream + (i * LINE) as u64;
-            let columns = bytes(line, at, &captured);
-            let (left, right) = columns.split_at(columns.len().min(LINE / 2));
-            let hex = format!("{:<23}  {:<23}", left.join(" "), right.join(" "));
+            let in_body = body_at + i * LINE;
+            let (left, right) = line.split_at(line.len().min(LINE / 2));
+            let half = |half: &[u8], from: usize| {
+                let shown = bytes(half, at + from as u64, &captured, |i| palette.at(in_body + from + i), palette);
+                // Three columns a byte but for the last space; colours take none.
+                shown + &" ".repeat(3 * (LINE / 2 - half.len()) - usize::from(half.is_empty()))
+            };
+            let hex = format!("{}  {}", half(left, 0), half(right, LINE / 2));
             let _ = writeln!(dump, "    {at:08x}   {hex}  |{}|", text(line, at, &captured));
         }
         body_at = end;
@@ -34,9 +46,28 @@ pub fn hexdump(message: &Message, captured: impl Fn(u64) -> bool) -> String {
     dump
 }
 
-fn bytes(bytes: &[u8], at: u64, captured: &impl Fn(u64) -> bool) -> Vec<String> {
-    let shown = |(i, byte): (usize, &u8)| if captured(at + i as u64) { format!("{byte:02x}") } else { "--".to_owned() };
-    bytes.iter().enumerate().map(shown).collect()
+/// Bytes in hex, with a space between them; bytes of one colour stand under one escape sequence.
+fn bytes(
+    bytes: &[u8],
+    at: u64,
+    captured: &impl Fn(u64) -> bool,
+    style: impl Fn(usize) -> Option<Style>,
+    palette: &Palette,
+) -> String {
+    let mut shown = String::new();
+    let mut from = 0;
+    while from < bytes.len() {
+        let colour = style(from);
+        let end = (from..bytes.len()).find(|&i| style(i) != colour).unwrap_or(bytes.len());
+        let word = |i: usize| if captured(at + i as u64) { format!("{:02x}", bytes[i]) } else { "--".to_owned() };
+        let words: Vec<_> = (from..end).map(word).collect();
+        if from > 0 {
+            shown.push(' ');
+        }
+        shown.push_str(&palette.paint(colour.unwrap_or_default(), &words.join(" ")));
+        from = end;
+    }
+    shown
 }
 
 fn text(bytes: &[u8], at: u64, captured: &impl Fn(u64) -> bool) -> String {

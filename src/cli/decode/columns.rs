@@ -6,6 +6,7 @@ use anyhow::{anyhow, bail, ensure};
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::dissect::{Dissection, paths, vocabulary};
+use crate::field::Value;
 use crate::view::escape::escape;
 
 /// Which fields, and how their values stand in a line.
@@ -88,7 +89,11 @@ impl Columns {
     fn texts(&self, row: &Dissection<'_>, name: &str) -> Vec<String> {
         let mut texts = Vec::new();
         row.each_value(name, |def, value, bytes| {
-            texts.push(value.plain(def.kind, bytes.len()).into_owned());
+            texts.push(match value {
+                // As tshark: the protocol is named by its message.
+                Value::None if def.name == "rtmpt" => format!("{} ({})", def.title, row.row().label()),
+                _ => value.plain(def.kind, bytes.len()).into_owned(),
+            });
         });
         match self.occurrence {
             Occurrence::First => texts.truncate(1),

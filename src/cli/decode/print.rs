@@ -4,14 +4,28 @@ use std::io::Write;
 
 use crate::decode::{FORMAT_VERSION, Row, What};
 use crate::dissect::Dissection;
+use crate::dissect::vocabulary::Place;
 use crate::origin::Time;
 use crate::session::Event;
 use crate::view::hexdump::hexdump;
 use crate::view::list::List;
+use crate::view::palette::Palette;
+use crate::view::tree::{TreeStyle, tree};
 
 use super::columns::Columns;
 use super::{Format, Options};
 use crate::cli::output::Output;
+
+/// What is shown of a row besides its line.
+#[derive(Clone, Copy, Debug)]
+pub struct Show {
+    /// Its fields.
+    pub tree: bool,
+    /// Its bytes; together with the fields, beside them.
+    pub hex: bool,
+    /// Its fields with the bytes beside them, and then the bytes.
+    pub all: bool,
+}
 
 /// Prints rows in the chosen format.
 pub struct Printer<'o> {
@@ -19,7 +33,7 @@ pub struct Printer<'o> {
     list: List,
     columns: Option<Columns>,
     format: Format,
-    hex: bool,
+    show: Show,
     hash: bool,
     printed: u64,
 }
@@ -53,8 +67,15 @@ impl<'o> Printer<'o> {
     pub fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
         let list = List::new(output.layout(), output.colour);
         let columns = Columns::new(&options.fields, &options.layout)?;
-        let mut printer =
-            Printer { output, list, columns, format: options.format, hex: options.hex, hash: options.hash, printed: 0 };
+        let mut printer = Printer {
+            output,
+            list,
+            columns,
+            format: options.format,
+            show: options.show(),
+            hash: options.hash,
+            printed: 0,
+        };
         match options.format {
             Format::Text => {
                 if let Some(columns) = &printer.columns {
@@ -68,7 +89,7 @@ impl<'o> Printer<'o> {
             }
             Format::Csv => {
                 let columns = CSV_COLUMNS.iter().copied().chain(options.hash.then_some("body_sha256"));
-                printer.record(columns.chain(options.hex.then_some("body_hex")).map(str::to_owned))?;
+                printer.record(columns.chain(options.show().hex.then_some("body_hex")).map(str::to_owned))?;
             }
         }
         Ok(printer)
@@ -88,10 +109,7 @@ impl<'o> Printer<'o> {
                     self.output.write_all(self.list.header().as_bytes())?;
                 }
                 self.output.write_all(self.list.row(row, start).as_bytes())?;
-                if let (true, What::Message(message)) = (self.hex, &row.what) {
-                    let dump = hexdump(message.message, |offset| event.sources.at(offset).is_some());
-                    self.output.write_all(dump.as_bytes())?;
-                }
+                self.details(&dissection)?;
             }
             Format::Json => {
                 self.output.write_all(if self.printed == 0 { b"\n" } else { b",\n" })?;
@@ -107,9 +125,26 @@ impl<'o> Printer<'o> {
         Ok(())
     }
 
+    /// What stands below a row's line: its chunks, its fields, its bytes, as far as they are asked for.
+    fn details(&mut self, row: &Dissection<'_>) -> anyhow::Result<()> {
+        if !self.show.tree && !self.show.hex {
+            return Ok(());
+        }
+        let palette = Palette::new(&row.section(Place::Content).tree, self.output.colour);
+        let style = TreeStyle { layout: self.output.layout(), bytes: self.show.tree && self.show.hex };
+        if self.show.tree {
+            self.output.write_all(tree(row, style, &palette).as_bytes())?;
+        }
+        if self.show.hex && (!self.show.tree || self.show.all) {
+            self.output.write_all(hexdump(row, &palette).as_bytes())?;
+        }
+        Ok(())
+    }
+
     fn object(&mut self, dissection: &Dissection<'_>) -> anyhow::Result<()> {
         match &self.columns {
             Some(columns) => columns.write_object(dissection, &mut *self.output)?,
+            None if self.show.tree => serde_json::to_writer(&mut *self.output, dissection)?,
             None => serde_json::to_writer(&mut *self.output, dissection.row())?,
         }
         Ok(())
@@ -154,7 +189,7 @@ impl<'o> Printer<'o> {
         if self.hash {
             fields.push(message.and_then(|message| message.body_sha256).map(hex::encode).unwrap_or_default());
         }
-        if self.hex {
+        if self.show.hex {
             fields.push(message.and_then(|message| message.body_hex).map(hex::encode).unwrap_or_default());
         }
         self.record(fields.into_iter())
