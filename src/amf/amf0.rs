@@ -107,7 +107,11 @@ impl<'a> Decoder<'a> {
             0x0d => Value::Unsupported,
             0x0f => Value::Xml(long_string(reader, &XML_DOC)?),
             0x10 => {
-                let class = reader.group(&CLASS, |reader| short_string(reader, &STRING))?;
+                let class = reader.group(&CLASS, |reader| {
+                    let class = short_string(reader, &STRING)?;
+                    reader.describe(|| format!("Class: {class}"));
+                    Ok::<_, Defect>(class)
+                })?;
                 Value::TypedObject { class, properties: self.properties(reader) }
             }
             0x11 => Value::Avmplus(Box::new(amf3::value(reader, &mut self.progress, &mut self.amf3)?)),

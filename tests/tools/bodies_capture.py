@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes a capture with one message of every kind, for what the recorded captures do not have.
 
-usage: bodies_capture.py OUTPUT
+usage: bodies_capture.py CAPTURE
 
 One connection, client 10.0.0.1:40000 to server 10.0.0.2:1935: TCP and RTMP handshake, then one message after
 the other from the client, each in a chunk of its own and a TCP segment of its own."""
@@ -155,7 +155,8 @@ HEADERS = [
     (b"\x00\x00" + bytes(3) + b"\0\0\x03\x08" + b"\x01\0\0\0", b"\x2f\1\2"),  # chunk stream 64
     (b"\x01\xa8\x03" + bytes(3) + b"\0\0\x03\x08" + b"\x01\0\0\0", b"\x2f\1\2"),  # chunk stream 1000
     (b"\x05\xff\xff\xff" + b"\0\0\x03\x08" + b"\x01\0\0\0" + b"\x01\0\0\0", b"\x2f\1\2"),  # extended timestamp
-    (b"\x05\x00\x00\x00" + b"\0\0\x03\x94" + b"\x01\0\0\0", string("a")[:3]),  # type with the high bit
+    (b"\x45\xff\xff\xff" + b"\0\0\x03\x08" + b"\0\0\0\x28", b"\x2f\3\4"),  # an extended delta
+    (b"\x05\x00\x00\x00" + b"\0\0\x04\x94" + b"\x01\0\0\0", string("a")),  # type with the high bit
 ]
 
 
