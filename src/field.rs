@@ -55,6 +55,8 @@ pub enum Kind {
     Text,
     /// Plain bytes.
     Bytes,
+    /// Bytes that are always the same: they say no more than that they are there.
+    Mark,
     /// An IP address.
     Address,
     /// A time or a duration in seconds.
@@ -72,6 +74,7 @@ impl Kind {
             Kind::Double => "double",
             Kind::Boolean => "boolean",
             Kind::Text => "text",
+            Kind::Mark => "mark",
             Kind::Bytes => "bytes",
             Kind::Address => "address",
             Kind::Seconds => "seconds",

@@ -14,11 +14,14 @@
 //!   from `c/pub_en10mb.pcap`, be a message of that capture.
 //!
 //! Every other difference is a line of [`DEVIATIONS`] with its reason, and a line that is no longer needed fails.
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+
+use tables::{Direction, TableRow, agreed, direction_of, is_handshake, names, reference, table, testdata};
 
 /// Capture, difference as reported, and why it is meant.
 const DEVIATIONS: &[(&str, &str, &str)] = &[
@@ -152,19 +155,6 @@ fn every_capture_has_its_tables_and_a_test() {
     }
 }
 
-/// One sender of one connection.
-type Direction = (u32, String);
-
-/// A row of either table: column name to text. Empty where the table is empty.
-type TableRow = BTreeMap<String, String>;
-
-/// What the reference found in one direction.
-#[derive(Default)]
-struct Reference {
-    rows: Vec<TableRow>,
-    no_handshake: bool,
-}
-
 fn compare_folder(folder: &str) {
     let original = identities(&decode(ORIGINAL));
     let mut failures = Vec::new();
@@ -194,27 +184,18 @@ fn differences(capture: &str, rows: &[Value], original: Option<&BTreeSet<Identit
     let reference = reference(capture);
     let mut found = Vec::new();
 
-    // How many messages of each direction are compared: as long as tshark and the reference agree.
-    let mut compared: BTreeMap<Direction, usize> = BTreeMap::new();
-    let mut per_direction: BTreeMap<Direction, Vec<&TableRow>> =
-        reference.keys().map(|direction| (direction.clone(), Vec::new())).collect();
-    for row in tshark.iter().filter(|row| !is_handshake(row)) {
-        per_direction.entry(direction_of(row)).or_default().push(row);
-    }
-    for (direction, theirs) in &per_direction {
-        let known = reference.get(direction).map_or(&[][..], |reference| &reference.rows);
-        let key = |row: &TableRow| (row["type_id"].clone(), row["length"].clone());
-        let agreed = theirs.iter().zip(known).take_while(|(a, b)| key(a) == key(b)).count();
-        compared.insert(direction.clone(), agreed);
+    let compared = agreed(&tshark, &reference);
+    for (direction, &agreed) in &compared {
+        let theirs = tshark.iter().filter(|row| !is_handshake(row) && direction_of(row) == *direction).count();
+        let known = reference.get(direction).map_or(0, |reference| reference.rows.len());
         let (stream, src) = direction;
-        if agreed < theirs.len().max(known.len()) {
-            let (tshark, reference) = (theirs.len(), known.len());
+        if agreed < theirs.max(known) {
             found.push(format!(
-                "stream {stream} from {src}: compared up to message {agreed}; tshark has {tshark}, the reference {reference}"
+                "stream {stream} from {src}: compared up to message {agreed}; tshark has {theirs}, the reference {known}"
             ));
         }
         let ours = rows.iter().any(|row| row["kind"] == "message" && direction_of_ours(row) == *direction);
-        if !theirs.is_empty() && !ours {
+        if theirs > 0 && !ours {
             found.push(format!("stream {stream} from {src}: tshark has messages, we have none"));
         }
     }
@@ -307,10 +288,6 @@ fn shown_csid(csid: u64) -> u64 {
     }
 }
 
-fn is_handshake(row: &TableRow) -> bool {
-    row["info"].starts_with("Handshake ")
-}
-
 /// Whether the row says of itself that it is not a plain, whole message.
 fn is_marked(row: &Value) -> bool {
     row["complete"] == false || row["defects"].as_array().is_some_and(|defects| !defects.is_empty())
@@ -325,10 +302,6 @@ fn identity(row: &Value) -> Identity {
 
 fn identities(rows: &[Value]) -> BTreeSet<Identity> {
     rows.iter().filter(|row| row["kind"] == "message").map(identity).collect()
-}
-
-fn direction_of(row: &TableRow) -> Direction {
-    (row["tcp_stream"].parse().expect("a number"), row["src"].clone())
 }
 
 fn direction_of_ours(row: &Value) -> Direction {
@@ -357,50 +330,4 @@ fn decode(capture: &str) -> Vec<Value> {
     assert_eq!(output.status.code(), Some(0), "decode {capture}: {stderr}");
     let stdout = String::from_utf8(output.stdout).expect("JSON is UTF-8");
     stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{capture}: {e}: {line}"))).collect()
-}
-
-fn reference(capture: &str) -> BTreeMap<Direction, Reference> {
-    let (rows, remarks) = table("reference", capture);
-    let mut directions: BTreeMap<Direction, Reference> = BTreeMap::new();
-    for row in rows {
-        directions.entry(direction_of(&row)).or_default().rows.push(row);
-    }
-    for remark in remarks {
-        // `# tcp_stream 0 127.0.0.1:80: no RTMP handshake in its ..`
-        let mut words = remark.split_whitespace().skip(2);
-        if let (Some(stream), Some(src), true) = (words.next(), words.next(), remark.contains("no RTMP handshake")) {
-            let direction = (stream.parse().expect("a number"), src.trim_end_matches(':').to_owned());
-            directions.entry(direction).or_default().no_handshake = true;
-        }
-    }
-    directions
-}
-
-/// Rows and remarks of `testdata/KIND/CAPTURE.tsv`.
-fn table(kind: &str, capture: &str) -> (Vec<TableRow>, Vec<String>) {
-    let path = testdata().join(kind).join(format!("{capture}.tsv"));
-    let content = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let (remarks, lines): (Vec<&str>, Vec<&str>) = content.lines().partition(|line| line.starts_with('#'));
-    let (heading, rows) = lines.split_first().expect("a table has a heading");
-    let row = |line: &&str| heading.split('\t').zip(line.split('\t')).map(|(k, v)| (k.into(), v.into())).collect();
-    (rows.iter().map(row).collect(), remarks.into_iter().map(str::to_owned).collect())
-}
-
-/// `FOLDER/FILE` of everything in the folders of `testdata/WHERE`, sorted.
-fn names(whose: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    let root = testdata().join(whose);
-    for folder in root.read_dir().expect("in the repository").map(|entry| entry.expect("readable").path()) {
-        if folder.is_dir() {
-            for file in folder.read_dir().expect("readable") {
-                let path = file.expect("readable").path();
-                names.insert(path.strip_prefix(&root).expect("below").to_str().expect("UTF-8").to_owned());
-            }
-        }
-    }
-    names
-}
-
-fn testdata() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
 }

@@ -4,9 +4,9 @@
 //! any more. What cannot be read is one undecoded field, so that a tree still names every byte.
 
 use super::fields::{
-    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS_NAME, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, NUMBER, OBJECT,
-    OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, STRICT_ARRAY, STRING, STRING_LENGTH, TIMEZONE, UNDECODED, VALUE,
-    XML_DOC,
+    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, NUMBER, OBJECT,
+    OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, STRICT_ARRAY, STRING, STRING_LENGTH, TIMEZONE, TYPED_OBJECT, UNDECODED,
+    VALUE, XML_DOC,
 };
 use super::progress::{self, Progress};
 use super::{Properties, Str, Value, Values, amf3};
@@ -107,7 +107,11 @@ impl<'a> Decoder<'a> {
             0x0d => Value::Unsupported,
             0x0f => Value::Xml(long_string(reader, &XML_DOC)?),
             0x10 => {
-                let class = short_string(reader, &CLASS_NAME)?;
+                let class = reader.group(&CLASS, |reader| {
+                    let class = short_string(reader, &STRING)?;
+                    reader.describe(|| format!("Class: {class}"));
+                    Ok::<_, Defect>(class)
+                })?;
                 Value::TypedObject { class, properties: self.properties(reader) }
             }
             0x11 => Value::Avmplus(Box::new(amf3::value(reader, &mut self.progress, &mut self.amf3)?)),
@@ -185,7 +189,8 @@ impl<'a> Decoder<'a> {
 /// The kind of group that a value makes in a tree.
 fn group_of(bytes: &[u8]) -> &'static Def {
     match bytes.first() {
-        Some(0x03 | 0x10) => &OBJECT,
+        Some(0x03) => &OBJECT,
+        Some(0x10) => &TYPED_OBJECT,
         Some(0x08) => &ECMA_ARRAY,
         Some(0x0a) => &STRICT_ARRAY,
         _ => &VALUE,
@@ -195,13 +200,18 @@ fn group_of(bytes: &[u8]) -> &'static Def {
 /// A string with a length of two bytes (AMF0 1.3.1).
 pub fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
     let len = reader.u16(&STRING_LENGTH)?;
-    Ok(Str(reader.text(def, len.into())?))
+    text(reader, def, len.into())
 }
 
 /// A string with a length of four bytes (AMF0 1.3.1).
 fn long_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
     let len = reader.u32(&STRING_LENGTH)?;
-    Ok(Str(reader.text(def, len as usize)?))
+    text(reader, def, len as usize)
+}
+
+/// The bytes of a string. An empty one has no field of its own, as in Wireshark: its length says it all.
+fn text<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def, len: usize) -> Result<Str<'a>, Defect> {
+    Ok(Str(if len == 0 { &[] } else { reader.text(def, len)? }))
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use std::rc::Rc;
 
 use super::amf0::{ARRAY_SHORT, UNTERMINATED};
 use super::fields::{
-    AMF3_TYPE, ARRAY, BYTE_ARRAY, BYTE_ARRAY_LENGTH, CLASS_NAME, CLASS_NAME_LENGTH, DATE, DENSE_LENGTH, DICTIONARY,
-    DICTIONARY_LENGTH, DICTIONARY_WEAK, DYNAMIC, END_OF_ASSOCIATIVE, END_OF_DYNAMIC, EXTERNALIZABLE, INLINE, INTEGER,
-    MEMBER_NAME, MEMBER_NAME_LENGTH, NUMBER, OBJECT, OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, STRING, STRING_LENGTH,
-    STRING_REFERENCE, TRAIT_COUNT, TRAIT_REFERENCE, TRAITS, UNDECODED, VALUE, VECTOR, VECTOR_FIXED, VECTOR_INT,
-    VECTOR_LENGTH, VECTOR_UINT, XML, XML_DOC, XML_LENGTH,
+    AMF3_TYPE, ARRAY, BOOLEAN, BYTE_ARRAY, BYTE_ARRAY_LENGTH, CLASS_NAME, CLASS_NAME_LENGTH, DATE, DENSE_LENGTH,
+    DICTIONARY, DICTIONARY_LENGTH, DICTIONARY_WEAK, DYNAMIC, END_OF_ASSOCIATIVE, END_OF_DYNAMIC, EXTERNALIZABLE,
+    INLINE, INTEGER, MEMBER_NAME, MEMBER_NAME_LENGTH, NUMBER, OBJECT, OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME,
+    SEALED_NAME, STRING, STRING_LENGTH, STRING_REFERENCE, TRAIT_COUNT, TRAIT_REFERENCE, TRAITS, UNDECODED, VALUE,
+    VECTOR, VECTOR_FIXED, VECTOR_INT, VECTOR_LENGTH, VECTOR_UINT, XML, XML_DOC, XML_LENGTH,
 };
 use super::progress::{Progress, dangling};
 use super::{Properties, Str, Value, Values, VectorType};
@@ -77,6 +77,16 @@ struct Decoder<'a, 'd> {
     tables: &'d mut Tables<'a>,
 }
 
+/// The fields of names that stand beside their values, up to an empty one.
+struct Names {
+    length: &'static Def,
+    name: &'static Def,
+    end: &'static Def,
+}
+
+const ASSOCIATIVE: Names = Names { length: &STRING_LENGTH, name: &STRING, end: &END_OF_ASSOCIATIVE };
+const DYNAMIC_MEMBERS: Names = Names { length: &MEMBER_NAME_LENGTH, name: &MEMBER_NAME, end: &END_OF_DYNAMIC };
+
 /// What stands behind the marker of a complex value: a reference, or the rest of the number.
 enum Head<'a> {
     Reference(Value<'a>),
@@ -101,8 +111,11 @@ impl<'a> Decoder<'a, '_> {
         Ok(match marker {
             0x00 => Value::Undefined,
             0x01 => Value::Null,
-            0x02 => Value::Boolean(false),
-            0x03 => Value::Boolean(true),
+            0x02 | 0x03 => {
+                let truth = marker == 0x03;
+                reader.derived(&BOOLEAN, || field::Value::Boolean(truth), "the marker says it");
+                Value::Boolean(truth)
+            }
             0x04 => {
                 let number = reader.u29(|number| (&INTEGER, field::Value::Int(signed(number).into())))?;
                 Value::Integer(signed(number))
@@ -122,7 +135,7 @@ impl<'a> Decoder<'a, '_> {
             0x09 => match self.head(reader, at, &DENSE_LENGTH)? {
                 Head::Reference(reference) => reference,
                 Head::Inline(count) => {
-                    let associative = self.properties(reader, &END_OF_ASSOCIATIVE, Vec::new());
+                    let associative = self.properties(reader, &ASSOCIATIVE, Vec::new());
                     Value::Array { associative, count, dense: self.items(reader, count, Self::value) }
                 }
             },
@@ -200,7 +213,11 @@ impl<'a> Decoder<'a, '_> {
             reader.derived(text, || field::Value::Text(string.to_string()), "a string seen before");
             return Ok(string);
         }
-        let string = Str(reader.text(text, (number >> 1) as usize)?);
+        let string = match (number >> 1) as usize {
+            // As in AMF 0 an empty string has no field of its own, but a class without a name has.
+            0 if text.name == STRING.name => Str(&[]),
+            len => Str(reader.text(text, len)?),
+        };
         // The empty string is never referred to, so it has no number.
         if !string.0.is_empty() {
             self.tables.strings.push(string);
@@ -212,7 +229,7 @@ impl<'a> Decoder<'a, '_> {
     fn properties<R: Record>(
         &mut self,
         reader: &mut Reader<'a, '_, R>,
-        end: &'static Def,
+        names: &Names,
         pairs: Vec<(Str<'a>, Value<'a>)>,
     ) -> Properties<'a> {
         const EMPTY: u8 = 1;
@@ -220,7 +237,7 @@ impl<'a> Decoder<'a, '_> {
         let mut properties = Properties { pairs, terminated: false };
         while !self.progress.stopped {
             if reader.peek().first() == Some(&EMPTY) {
-                properties.terminated = reader.bytes(end, 1).is_ok();
+                properties.terminated = reader.bytes(names.end, 1).is_ok();
                 break;
             }
             if reader.is_empty() {
@@ -228,7 +245,7 @@ impl<'a> Decoder<'a, '_> {
                 self.progress.stop(Defect::new(UNTERMINATED, reader.at(), text));
                 break;
             }
-            match self.property(reader) {
+            match self.property(reader, names) {
                 Ok(pair) => properties.pairs.push(pair),
                 Err(defect) => self.progress.stop(defect),
             }
@@ -236,10 +253,14 @@ impl<'a> Decoder<'a, '_> {
         properties
     }
 
-    fn property<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<(Str<'a>, Value<'a>), Defect> {
+    fn property<R: Record>(
+        &mut self,
+        reader: &mut Reader<'a, '_, R>,
+        names: &Names,
+    ) -> Result<(Str<'a>, Value<'a>), Defect> {
         reader.group(&PROPERTY, |reader| {
             let name = reader.group(&PROPERTY_NAME, |reader| {
-                let name = self.string(reader, &STRING_LENGTH, &STRING)?;
+                let name = self.string(reader, names.length, names.name)?;
                 reader.describe(|| format!("Name: {name}"));
                 Ok::<_, Defect>(name)
             })?;
@@ -339,7 +360,7 @@ impl<'a> Decoder<'a, '_> {
             }
         }
         let properties = if traits.dynamic {
-            self.properties(reader, &END_OF_DYNAMIC, pairs)
+            self.properties(reader, &DYNAMIC_MEMBERS, pairs)
         } else {
             Properties { pairs, terminated: !self.progress.stopped }
         };
@@ -349,7 +370,7 @@ impl<'a> Decoder<'a, '_> {
     /// The value of a member whose name is the class's.
     fn sealed<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>, name: Str<'a>) -> Result<Value<'a>, Defect> {
         reader.group(&PROPERTY, |reader| {
-            reader.derived(&MEMBER_NAME, || field::Value::Text(name.to_string()), "the class names it");
+            reader.derived(&SEALED_NAME, || field::Value::Text(name.to_string()), "the class names it");
             let value = self.value(reader)?;
             reader.describe(|| format!("Property '{name}' {}", value.label()));
             Ok(value)

@@ -53,7 +53,9 @@ fn amf3_type_name(marker: u64) -> Option<&'static str> {
 
 crate::fields! {
     VALUE = "amf.value", Group, "Value", "A value of AMF (own name).";
-    OBJECT = "amf.object", Group, "Object", "An object, typed or not (AMF0 2.5, 2.18).";
+    OBJECT = "amf.object", Group, "Object", "An object without a class (AMF0 2.5), or any object of AMF 3 (AMF3 3.12).";
+    TYPED_OBJECT = "amf.typedobject", Group, "Typed object", "An object with a class (AMF0 2.18; own name).";
+    CLASS = "amf.typedobject.class", Group, "Class", "The class of a typed object (AMF0 2.18; own name).";
     ECMA_ARRAY = "amf.ecmaarray", Group, "ECMA array", "An array with names (AMF0 2.10).";
     STRICT_ARRAY = "amf.strictarray", Group, "Strict array", "An array by position (AMF0 2.12).";
     PROPERTY = "amf.property", Group, "Property", "A name and its value (own name).";
@@ -67,9 +69,9 @@ crate::fields! {
     OBJECT_REFERENCE = "amf.object_reference", Uint, "Object reference",
         "The number of an object, array or typed object seen before (AMF0 2.9).";
     ARRAY_LENGTH = "amf.arraylength", Uint, "Array length", "The count in front of an array (AMF0 2.10, 2.12).";
-    END_OF_OBJECT = "amf.end_of_object_marker", Bytes, "End Of Object Marker",
+    END_OF_OBJECT = "amf.end_of_object_marker", Mark, "End Of Object Marker",
         "An empty name and the marker 09 (AMF0 2.11).";
-    CLASS_NAME = "amf.classname", Text, "Class name", "The class of a typed object (AMF0 2.18).";
+    CLASS_NAME = "amf.classname", Text, "Class name", "The class of an object of AMF 3 (AMF3 3.12).";
     DATE = "amf.date", Double, "Date", "Milliseconds since 1970-01-01 UTC (AMF0 2.13).";
     TIMEZONE = "amf.timezone", Int, "Time zone", "Reserved, to be 0 (AMF0 2.13; own name).";
     XML_DOC = "amf.xml_doc", Text, "XML document", "XML as text (AMF0 2.17).";
@@ -88,9 +90,10 @@ crate::fields! {
     DYNAMIC = "amf.traits.dynamic", Uint, "Dynamic", "1: members not of the class follow (AMF3 3.12; own name).";
     CLASS_NAME_LENGTH = "amf.classnamelength", Uint, "Class name length", "Bytes of UTF-8 that follow (AMF3 3.12).";
     MEMBER_NAME_LENGTH = "amf.membernamelength", Uint, "Member name length", "Bytes of UTF-8 that follow (AMF3 3.12).";
-    MEMBER_NAME = "amf.membername", Text, "Member name", "The name of a sealed member (AMF3 3.12).";
-    END_OF_ASSOCIATIVE = "amf.end_of_associative_part", Bytes, "End of associative part", "An empty name (AMF3 3.11).";
-    END_OF_DYNAMIC = "amf.end_of_dynamic_members", Bytes, "End Of Dynamic Members", "An empty name (AMF3 3.12).";
+    MEMBER_NAME = "amf.membername", Text, "Member name", "The name of a member, sealed or dynamic (AMF3 3.12).";
+    SEALED_NAME = "amf.property.sealed", Text, "Name", "The name that the class gives to a value (own name).";
+    END_OF_ASSOCIATIVE = "amf.end_of_associative_part", Mark, "End of associative part", "An empty name (AMF3 3.11).";
+    END_OF_DYNAMIC = "amf.end_of_dynamic_members", Mark, "End Of Dynamic Members", "An empty name (AMF3 3.12).";
     DENSE_LENGTH = "amf.arraydenselength", Uint, "Dense length", "Values by position (AMF3 3.11).";
     INLINE = "amf.inline", Uint, "Inline", "The low bit is set: no reference (AMF3 3.10; own name).";
     XML_LENGTH = "amf.xmllength", Uint, "XML length", "Bytes of UTF-8 that follow (AMF3 3.9, 3.13).";

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::decode::Row;
-use crate::field::{Node, Value};
+use crate::field::{Kind, Node, Value};
 
 use super::vocabulary::Place;
 use super::{Dissection, Section};
@@ -82,6 +82,7 @@ impl Serialize for Family<'_, '_> {
         map.serialize_entry("title", node.def.title)?;
         match &node.value {
             Value::None => {}
+            Value::Bytes(_) if node.def.kind == Kind::Mark => {}
             Value::Uint(number) => map.serialize_entry("value", number)?,
             Value::Int(number) => map.serialize_entry("value", number)?,
             Value::Double(number) => map.serialize_entry("value", number)?,

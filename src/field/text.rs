@@ -7,10 +7,11 @@ use super::{Def, Kind, Value};
 
 impl Value {
     /// The value as `tshark -T fields` prints it. `width` is the field's length in bytes: hexadecimal numbers
-    /// have all their digits. Empty for a group.
+    /// have all their digits. What has no value, only a place, is `1`.
     pub fn plain(&self, kind: Kind, width: usize) -> Cow<'_, str> {
         Cow::Owned(match self {
-            Value::None => return Cow::Borrowed(""),
+            Value::None => return Cow::Borrowed("1"),
+            Value::Bytes(_) if kind == Kind::Mark => return Cow::Borrowed("1"),
             Value::Text(text) => return Cow::Borrowed(text),
             Value::Uint(number) if kind == Kind::Hex => format!("{number:#0digits$x}", digits = 2 + 2 * width.max(1)),
             Value::Uint(number) => number.to_string(),

@@ -153,6 +153,7 @@ fn bytes_beside(bytes: &[u8], at: Option<u64>, row: &Dissection<'_>, palette: &P
 fn words(node: &Node) -> String {
     let text = node.text.as_deref().unwrap_or_default();
     match (&node.value, node.derived) {
+        _ if node.def.kind == Kind::Mark => node.def.title.to_owned(),
         (Value::None, _) if text.is_empty() => node.def.title.to_owned(),
         (Value::None, _) => escape(text).into_owned(),
         (_, true) if text.is_empty() => format!("[{}: {}]", node.def.title, value(node)),

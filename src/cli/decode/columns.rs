@@ -90,9 +90,8 @@ impl Columns {
         let mut texts = Vec::new();
         row.each_value(name, |def, value, bytes| {
             texts.push(match value {
-                // As tshark: a group is there, and the protocol is named by its message.
+                // As tshark: the protocol is named by its message.
                 Value::None if def.name == "rtmpt" => format!("{} ({})", def.title, row.row().label()),
-                Value::None => "1".to_owned(),
                 _ => value.plain(def.kind, bytes.len()).into_owned(),
             });
         });

@@ -92,6 +92,22 @@ pub const EX_HEADER: u8 = 9;
 /// Decodes the body of an audio message of which `missing` bytes at the end are not there.
 pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Audio<'a> {
     let tag = reader.group(&HEADER, |reader| header(reader, defects));
+    match reader.is_empty() {
+        true => behind_header(tag, reader, missing, defects),
+        false => reader.group(&DATA, |reader| behind_header(tag, reader, missing, defects)),
+    }
+}
+
+/// What stands behind the header; for FLV's, that is the control byte.
+fn behind_header<'a, R: Record>(
+    mut tag: AudioTag,
+    reader: &mut Reader<'a, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+) -> Audio<'a> {
+    if let AudioTag::Legacy { format, aac_packet_type, .. } = &mut tag {
+        *aac_packet_type = packet_type(*format, reader, defects);
+    }
     let payload_length = reader.remaining() as u32 + missing;
     let payload = reader.peek();
     let tag = match tag {
@@ -116,7 +132,7 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
         }
         tag => tag,
     };
-    reader.rest(&DATA);
+    reader.rest(&PAYLOAD);
     Audio { tag, payload_length, payload }
 }
 
@@ -145,9 +161,12 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
         let (format, rate) = (name(wireshark_format_name, format), name(rate_name, rate));
         format!("Control: {control:#04x} ({format} {rate} {} {})", name(size_name, size), name(type_name, r#type))
     });
-    let aac_packet_type =
-        if format == AAC { reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok() } else { None };
-    AudioTag::Legacy { format, codec: codec_name(format), rate, size, r#type, aac_packet_type, config: None }
+    AudioTag::Legacy { format, codec: codec_name(format), rate, size, r#type, aac_packet_type: None, config: None }
+}
+
+/// AACPacketType, which only AAC has.
+fn packet_type<R: Record>(format: u8, reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> Option<u8> {
+    if format == AAC { reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok() } else { None }
 }
 
 /// The common name of a SoundFormat.
@@ -265,7 +284,9 @@ crate::fields! {
     TRACK = "rtmpt.audio.multitrack.track", Group, "Track", "One track of a message (enhanced RTMP; own name).";
     TRACK_ID = "rtmpt.audio.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
     TRACK_LENGTH = "rtmpt.audio.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
-    DATA = "rtmpt.audio.data", Bytes, "Audio data", "The sound, or what could not be read of it.";
+    DATA = "rtmpt.audio.data", Bytes, "Audio data",
+        "Everything behind the control byte, or behind the header of enhanced RTMP.";
+    PAYLOAD = "rtmpt.audio.payload", Bytes, "Payload", "The sound, or what could not be read of it (own name).";
 }
 
 #[cfg(test)]

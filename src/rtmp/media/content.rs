@@ -128,7 +128,7 @@ pub(super) fn video<'a, R: Record>(
         5 if &codec.0 == b"av01" => content.config = av1::descriptor(reader, missing, defects),
         _ => {}
     }
-    reader.rest(&video::DATA);
+    reader.rest(&video::PAYLOAD);
     content
 }
 
@@ -204,7 +204,7 @@ pub(super) fn audio<R: Record>(
         (4, _) => content.multichannel = multichannel(reader, defects),
         _ => {}
     }
-    reader.rest(&audio::DATA);
+    reader.rest(&audio::PAYLOAD);
     content
 }
 

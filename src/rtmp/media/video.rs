@@ -119,6 +119,22 @@ impl Video<'_> {
 /// Decodes the body of a video message of which `missing` bytes at the end are not there.
 pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Video<'a> {
     let tag = reader.group(&HEADER, |reader| header(reader, defects));
+    match reader.is_empty() {
+        true => behind_header(tag, reader, missing, defects),
+        false => reader.group(&DATA, |reader| behind_header(tag, reader, missing, defects)),
+    }
+}
+
+/// What stands behind the header; for FLV's, that is the control byte.
+fn behind_header<'a, R: Record>(
+    mut tag: VideoTag<'a>,
+    reader: &mut Reader<'a, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+) -> Video<'a> {
+    if let VideoTag::Legacy { frame_type, codec_id, avc_packet_type, composition_time, command, .. } = &mut tag {
+        (*avc_packet_type, *composition_time, *command) = packet(*frame_type, *codec_id, reader, defects);
+    }
     let mut payload_length = reader.remaining() as u32 + missing;
     let mut payload = reader.peek();
     let tag = match tag {
@@ -149,7 +165,7 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
         }
         tag => tag,
     };
-    reader.rest(&DATA);
+    reader.rest(&PAYLOAD);
     Video { tag, payload_length, payload }
 }
 
@@ -184,6 +200,24 @@ fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defec
         let codec = codec.map_or_else(|| unknown("codec", codec_id), str::to_owned);
         format!("Control: {control:#04x} ({frame} {codec})")
     });
+    VideoTag::Legacy {
+        frame_type,
+        codec_id,
+        codec: codec_name(codec_id),
+        avc_packet_type: None,
+        composition_time: None,
+        command: None,
+        content: VideoContent::default(),
+    }
+}
+
+/// What FLV has between the control byte and the picture: packet type and composition time, or a command.
+fn packet<R: Record>(
+    frame_type: u8,
+    codec_id: u8,
+    reader: &mut Reader<'_, '_, R>,
+    defects: &mut Vec<Defect>,
+) -> (Option<u8>, Option<i32>, Option<u8>) {
     let (mut avc_packet_type, mut composition_time, mut command) = (None, None, None);
     if frame_type == COMMAND_FRAME {
         command = reader.u8(&COMMAND).map_err(|short| defects.push(short.into())).ok();
@@ -194,8 +228,7 @@ fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defec
             composition_time = time.ok().map(|time| time as i32);
         }
     }
-    let (codec, content) = (codec_name(codec_id), VideoContent::default());
-    VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, command, content }
+    (avc_packet_type, composition_time, command)
 }
 
 fn ex_header<R: Record>(
@@ -326,7 +359,9 @@ crate::fields! {
         "Configuration, pictures or end (FLV E.4.3.1; own name).", avc_packet_type_name;
     COMPOSITION_TIME = "rtmpt.video.composition_time", Int, "Composition time",
         "How much later the picture is shown, in milliseconds, signed (FLV E.4.3.1; own name).";
-    DATA = "rtmpt.video.data", Bytes, "Video data", "The pictures, or what could not be read of them.";
+    DATA = "rtmpt.video.data", Bytes, "Video data",
+        "Everything behind the control byte, or behind the header of enhanced RTMP.";
+    PAYLOAD = "rtmpt.video.payload", Bytes, "Payload", "The pictures, or what could not be read of them (own name).";
 }
 
 #[cfg(test)]
