@@ -185,7 +185,14 @@ fn content<'a, R: Record>(
             Content::Message { values: values.values }
         }
         7 => Content::Status { code: short_string(reader, &STATUS_CODE)?, level: short_string(reader, &STATUS_LEVEL)? },
-        _ => Content::Undecoded { hex: reader.peek() },
+        _ => {
+            let (code, text) = match event_name(event_type.into()) {
+                Some(name) => ("shared-object-event-data", format!("{name} has no content")),
+                None => ("shared-object-event-unknown", format!("{event_type} is no event (RTMP 1.0 7.1.3)")),
+            };
+            defects.push(Defect::new(code, reader.at(), text));
+            Content::Undecoded { hex: reader.peek() }
+        }
     })
 }
 

@@ -25,9 +25,10 @@ pub struct AudioSpecificConfig {
 }
 
 impl AudioSpecificConfig {
-    /// How many channels, if the configuration says so.
+    /// How many channels come out, if the configuration says so. Parametric stereo makes two of one.
     pub fn channels(self) -> Option<u8> {
         match self.channel_configuration {
+            1 if self.extension_object_type == Some(29) => Some(2),
             count @ 1..=6 => Some(count),
             7 | 12 | 14 => Some(8),
             11 => Some(7),

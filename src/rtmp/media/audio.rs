@@ -121,6 +121,7 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
 }
 
 fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> AudioTag {
+    let at = reader.at();
     let Ok(control) = reader.u8(&CONTROL) else { return AudioTag::Empty {} };
     let whole = u64::from(control);
     let format = reader.bits(&FORMAT, whole, 4, 4) as u8;
@@ -128,7 +129,7 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
         let packet_type = reader.bits(&PACKET_TYPE, whole, 0, 4) as u8;
         let mut header = ExHeader { packet_type, ..ExHeader::default() };
         let read = enhanced::mod_ex(reader, &NAMES, &mut header, defects)
-            .and_then(|()| enhanced::multitrack(reader, &NAMES, &mut header));
+            .and_then(|()| enhanced::multitrack(reader, &NAMES, &mut header, defects));
         if let Err(defect) = read {
             // Without the codec the content has no layout.
             header.multitrack_type = None;
@@ -136,6 +137,10 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
             defects.push(defect);
         }
         return AudioTag::Enhanced { header, content: AudioContent::default(), tracks: Vec::new() };
+    }
+    if codec_name(format) == "unknown" {
+        let text = format!("sound format {format} is reserved (FLV E.4.2.1)");
+        defects.push(Defect::new("audio-format", at, text));
     }
     let rate = reader.bits(&RATE, whole, 2, 2) as u8;
     let size = reader.bits(&SIZE, whole, 1, 1) as u8;
@@ -145,8 +150,15 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
         let (format, rate) = (name(wireshark_format_name, format), name(rate_name, rate));
         format!("Control: {control:#04x} ({format} {rate} {} {})", name(size_name, size), name(type_name, r#type))
     });
-    let aac_packet_type =
-        if format == AAC { reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok() } else { None };
+    let mut aac_packet_type = None;
+    if format == AAC {
+        let at = reader.at();
+        aac_packet_type = reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok();
+        if let Some(packet_type) = aac_packet_type.filter(|&packet_type| packet_type > 1) {
+            let text = format!("AACPacketType {packet_type}: only 0 and 1 are defined (FLV E.4.2.1)");
+            defects.push(Defect::new("aac-packet-type", at, text));
+        }
+    }
     AudioTag::Legacy { format, codec: codec_name(format), rate, size, r#type, aac_packet_type, config: None }
 }
 
@@ -233,7 +245,9 @@ pub fn packet_type_name(packet_type: u64) -> Option<&'static str> {
 }
 
 const NAMES: Names = Names {
+    medium: "audio",
     multitrack: 5,
+    knows: FourCc::is_audio,
     packet_type: &PACKET_TYPE,
     four_cc: &FOUR_CC,
     multitrack_control: &MULTITRACK_CONTROL,
