@@ -329,7 +329,6 @@ mod tests {
                 &[0, 0x26, 0x25, 0xa0, 2],
                 r#"{"acknowledgement_window_size":2500000,"limit_type":2,"limit":"Dynamic"}"#,
             ),
-            (6, &[0, 0, 0, 1, 7], r#"{"acknowledgement_window_size":1,"limit_type":7}"#),
         ] {
             assert_eq!(json(type_id, bytes), (expected.to_owned(), vec![]));
         }
@@ -346,6 +345,9 @@ mod tests {
         let (text, codes) = json(6, &[0, 0, 0, 1]);
         assert_eq!(text, r#"{"acknowledgement_window_size":1,"limit_type":null}"#);
         assert_eq!(codes, ["body-short"]);
+        let (text, codes) = json(6, &[0, 0, 0, 1, 7]);
+        assert_eq!(text, r#"{"acknowledgement_window_size":1,"limit_type":7}"#);
+        assert_eq!(codes, ["limit-type-unknown"]);
         let (text, codes) = json(5, &[0, 0, 0, 1, 0xee]);
         assert_eq!(text, r#"{"acknowledgement_window_size":1,"trailing":"ee"}"#);
         assert_eq!(codes, ["control-trailing-bytes"]);

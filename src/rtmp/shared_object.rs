@@ -281,6 +281,6 @@ mod tests {
         let header = b"\x00\x01s\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
         let (json, codes) = read(19, &[header.as_slice(), b"\x0c\x00\x00\x00\x01x\x04\x00\x00\x00\x09\x00"].concat());
         assert!(json.ends_with(r#""events":[{"event_type":12,"hex":"78"}]}"#), "{json}");
-        assert_eq!(codes, ["body-short"]); // nine bytes of the change, one there
+        assert_eq!(codes, ["shared-object-event-unknown", "body-short"]); // nine bytes of the change, one there
     }
 }

@@ -16,7 +16,9 @@ pub fn config<R: Record>(
     let config = reader.group(&CONFIG, |reader| {
         let mut config = VideoConfig::default();
         // In a file the record is a box with version and flags in front; some senders leave them there.
-        if reader.remaining() >= 12 && reader.peek().starts_with(&[1, 0, 0, 0]) {
+        const BOX_VERSION_AND_FLAGS: [u8; 4] = [1, 0, 0, 0];
+        let front = &reader.peek()[..reader.remaining().min(4)];
+        if reader.remaining() as u32 + missing >= 12 && BOX_VERSION_AND_FLAGS.starts_with(front) {
             reader.u8(&VERSION)?;
             reader.u24(&FLAGS)?;
         }

@@ -196,7 +196,10 @@ fn tracks<C>(header: &ExHeader, tracks: &[Track<C>], content: impl Fn(&C) -> Opt
         .collect();
     match enhanced::multitrack_type_name(kind.into()) {
         Some("OneTrack") => Some(format!("track {}", each.join(", "))),
-        _ => Some(format!("{} tracks: {}", tracks.len(), each.join(", "))),
+        _ => {
+            let noun = if tracks.len() == 1 { "track" } else { "tracks" };
+            Some(format!("{} {noun}: {}", tracks.len(), each.join(", ")))
+        }
     }
 }
 
