@@ -155,8 +155,7 @@ fn compare(case: &Case, outcome: &Outcome) -> Vec<String> {
     if let Some(wanted) = case.expect("detail") {
         expect("detail", outcome.detail.clone(), wanted);
     }
-    let defects: Vec<_> =
-        outcome.defects.iter().map(|defect| format!("{}@{}", defect.code, defect.offset)).collect();
+    let defects: Vec<_> = outcome.defects.iter().map(|defect| format!("{}@{}", defect.code, defect.offset)).collect();
     expect("defects", defects.join(" "), case.expect("defects").unwrap_or_default());
     if let Some(wanted) = case.expect("rebased") {
         let rebased: Vec<_> = outcome.rebased.iter().map(u32::to_string).collect();

@@ -1,6 +1,6 @@
 //! Configuration records and pictures of real encoders, against what ffprobe and ffmpeg say of them.
 //!
-//! `tests/tools/codec_tables.py` made the tables in `testdata/codecs`.
+//! `testdata/codecs/README.md` says how the tables were made.
 
 use std::fs;
 use std::path::Path;
@@ -29,9 +29,13 @@ fn configuration_records_say_what_ffprobe_says() {
             let config = if four_cc == "mp4a" { &json["config"] } else { &json["sound"] };
             expect("sample rate", &config["sampling_frequency"], number(sample_rate));
             if four_cc == "mp4a" {
-                let configuration = if channels == "8" { "7" } else { channels };
-                // ffmpeg has no number for a program config element (0).
-                expect("channel configuration", &config["channel_configuration"], number(configuration));
+                let (key, wanted) = match channels.as_str() {
+                    // 2.1 has no number of its own: a program config element says how many.
+                    "3" => ("program_channels", "3"),
+                    "8" => ("channel_configuration", "7"),
+                    channels => ("channel_configuration", channels),
+                };
+                expect(key, &config[key], number(wanted));
                 let object_type = match profile.as_str() {
                     "Main" => "1",
                     "LC" => "2",
@@ -77,9 +81,9 @@ fn pictures_have_the_units_that_ffmpeg_finds() {
         let packet_type = if matches!(four_cc.as_str(), "avc1" | "hvc1") { 3 } else { 1 };
         let (json, defects) = read(four_cc, packet_type, packet, false);
         let found = match four_cc.as_str() {
-            "vp08" | "vp09" => json["picture_size"].as_array().map_or_else(String::new, |size| {
-                size.iter().map(Json::to_string).collect::<Vec<_>>().join("x")
-            }),
+            "vp08" | "vp09" => json["picture_size"]
+                .as_array()
+                .map_or_else(String::new, |size| size.iter().map(Json::to_string).collect::<Vec<_>>().join("x")),
             _ => {
                 let units = json["units"].as_array().map_or(&[][..], Vec::as_slice);
                 units.iter().map(|unit| unit["type"].to_string()).collect::<Vec<_>>().join(" ")
@@ -90,6 +94,71 @@ fn pictures_have_the_units_that_ffmpeg_finds() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a later FFmpeg's muxer writes, against the packets it was given.
+#[test]
+fn tags_of_ffmpeg_say_what_its_packets_were() {
+    let (mut wrong, mut frames, mut tracks) = (Vec::new(), 0, 0);
+    for row in table("ertmp.tsv") {
+        let [name, type_id, length, bytes, four_cc, kind, track, key, cts, packet_length] = &row[..] else {
+            panic!("{row:?}");
+        };
+        let bytes = hex::decode(bytes).expect("hex");
+        let mut tree = Tree::default();
+        let type_id = MessageTypeId(type_id.parse().expect("a type"));
+        let decoded = decode(type_id, &bytes, length.parse().expect("a length"), &mut tree);
+        assert_eq!(tree.tiles(0..bytes.len()), Ok(()), "{name}");
+        let json = serde_json::to_value(&decoded.body).expect("bodies are JSON");
+        let flac_start = json["four_cc"] == "fLaC" && json["packet_type"] == 0 || name == "audio tracks";
+        for defect in decoded.defects.iter().filter(|defect| !(flac_start && defect.code == "flac-config-invalid")) {
+            wrong.push(format!("{name}: {defect:?}"));
+        }
+        let config_or_end = json["packet_type"].as_u64().is_some_and(|packet| matches!(packet, 0 | 2 | 4))
+            || json["avc_packet_type"].as_u64().is_some_and(|packet| packet != 1)
+            || json["aac_packet_type"] == 0;
+        if kind == "other" {
+            if !config_or_end {
+                wrong.push(format!("{name}: no packet of the encoder, yet decoded as {json}"));
+            }
+            continue;
+        }
+        frames += 1;
+        let mut expect = |what: &str, found: Json, wanted: &str| {
+            if found.to_string().trim_matches('"') != wanted {
+                wrong.push(format!("{name}: {what} is {wanted}, found {found} in {json}"));
+            }
+        };
+        let content = if track == "0" { &json } else { &json["tracks"][0] };
+        if track != "0" {
+            tracks += 1;
+            expect("track", content["track_id"].clone(), track);
+        }
+        if json.get("four_cc").is_some() {
+            expect("codec", json["four_cc"].clone(), four_cc);
+        } else {
+            let codec = match four_cc.as_str() {
+                "avc1" => "H.264",
+                "mp4a" => "AAC",
+                ".mp3" => "MP3",
+                other => other,
+            };
+            expect("codec", json["codec"].clone(), codec);
+        }
+        let time = content["composition_time"].as_i64();
+        if type_id == MessageTypeId::VIDEO {
+            expect("key frame", Json::from(u8::from(json["frame_type"] == 1)), key);
+            expect("composition time", Json::from(time.unwrap_or(0)), cts);
+        }
+        // A track's length counts the composition time, a message's payload does not.
+        let payload = match track.as_str() {
+            "0" => json["payload_length"].as_u64(),
+            _ => content["length"].as_u64().map(|length| length - if time.is_some() { 3 } else { 0 }),
+        };
+        expect("length", payload.into(), packet_length);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(frames >= 60 && tracks >= 10, "only {frames} frames, {tracks} in tracks");
 }
 
 /// Decodes a message of enhanced RTMP around the content; JSON of the body, and codes of defects.

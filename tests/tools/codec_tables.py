@@ -75,7 +75,7 @@ VIDEO = {
     "hevc-422-10": x265("320x180", "25", pix="yuv422p10le"),
     "hevc-444": x265("321x181", "25", pix="yuv444p"),
     "hevc-444-12": x265("320x180", "25", pix="yuv444p12le"),
-    "hevc-level-6.2": x265("320x180", "25", "level-idc=6.2"),
+    "hevc-level-6.2-high-tier": x265("320x180", "25", "level-idc=6.2"),
     "hevc-high-tier": x265("1280x720", "25", "level-idc=5.1", "high-tier=1", "vbv-maxrate=90000", "vbv-bufsize=90000"),
     "hevc-temporal-layers": x265("320x180", "25", "temporal-layers=3", "bframes=4"),
     "hevc-scaling-list": x265("320x180", "25", "scaling-list=default"),

@@ -319,9 +319,9 @@ mod tests {
     #[test]
     fn other_formats() {
         for (control, expected) in [
-            (0x2a, "MP3 22 kHz mono"),    // 0010 10 1 0
-            (0x2f, "MP3 44 kHz stereo"),  // 0010 11 1 1
-            (0xb2, "Speex 16 kHz mono"),  // 1011 00 1 0: bit 7 and bit 4 are set, but it is no enhanced header
+            (0x2a, "MP3 22 kHz mono"),   // 0010 10 1 0
+            (0x2f, "MP3 44 kHz stereo"), // 0010 11 1 1
+            (0xb2, "Speex 16 kHz mono"), // 1011 00 1 0: bit 7 and bit 4 are set, but it is no enhanced header
             (0x72, "G.711 A-law 8 kHz mono"),
             (0x42, "Nellymoser 16 kHz"),
             (0xc0, "format 12 5.5 kHz mono"),

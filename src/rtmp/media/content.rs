@@ -210,7 +210,8 @@ pub(super) fn audio<R: Record>(
         (0, b"Opus") => content.sound = opus::opus(reader, missing, defects),
         (0, b"fLaC") => content.sound = opus::flac(reader, missing, defects),
         (2, _) if !reader.is_empty() || missing > 0 => {
-            let text = format!("SequenceEnd with a payload of {} bytes: it has none", reader.remaining() as u32 + missing);
+            let text =
+                format!("SequenceEnd with a payload of {} bytes: it has none", reader.remaining() as u32 + missing);
             defects.push(Defect::new("ertmp-packet-content", reader.at(), text));
         }
         (4, _) => content.multichannel = multichannel::config(reader, missing, defects),

@@ -50,8 +50,10 @@ pub fn opus<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &m
         .ok()
 }
 
-/// Reads the STREAMINFO of FLAC, with or without the four bytes `fLaC` in front.
+/// Reads the STREAMINFO of FLAC. It should stand in a metadata block behind the four bytes `fLaC`; ffmpeg (8.0)
+/// writes the bare 34 bytes.
 pub fn flac<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Option<SoundConfig> {
+    const STREAMINFO: u32 = 34;
     let at = reader.at();
     let config = reader.group(&FLAC, |reader| {
         if reader.peek().starts_with(b"fLaC") {
@@ -61,11 +63,14 @@ pub fn flac<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &m
             defects.push(Defect::new("flac-config-invalid", at, text));
         }
         let at = reader.at();
-        let block_type = reader.u8(&BLOCK_TYPE)? & 0x7f;
-        let length = reader.u24(&BLOCK_LENGTH)?;
-        if (block_type, length) != (0, 34) {
-            let text = format!("the first block is of type {block_type} with {length} bytes, not STREAMINFO with 34");
-            defects.push(Defect::new("flac-config-invalid", at, text));
+        if reader.remaining() as u32 + missing != STREAMINFO {
+            let block_type = reader.u8(&BLOCK_TYPE)? & 0x7f;
+            let length = reader.u24(&BLOCK_LENGTH)?;
+            if (block_type, length) != (0, STREAMINFO) {
+                let text =
+                    format!("the first block is of type {block_type} with {length} bytes, not STREAMINFO with 34");
+                defects.push(Defect::new("flac-config-invalid", at, text));
+            }
         }
         reader.u16(&MIN_BLOCK)?;
         reader.u16(&MAX_BLOCK)?;

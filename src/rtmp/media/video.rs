@@ -75,6 +75,9 @@ pub const AVC: u8 = 7;
 /// CodecID that is used for H.265, with the layout of H.264, by those who do not use enhanced RTMP.
 pub const HEVC: u8 = 12;
 
+/// VideoPacketType of metadata.
+pub const METADATA: u8 = 4;
+
 /// FrameType of a video info/command frame.
 pub const COMMAND_FRAME: u8 = 5;
 
@@ -234,7 +237,6 @@ fn ex_header<R: Record>(
     command: &mut Option<u8>,
     defects: &mut Vec<Defect>,
 ) -> Result<(), Defect> {
-    const METADATA: u8 = 4;
     enhanced::mod_ex(reader, &NAMES, header, defects)?;
     if frame_type == COMMAND_FRAME && header.packet_type != METADATA {
         *command = Some(self::command(reader, defects)?);

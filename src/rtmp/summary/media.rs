@@ -66,7 +66,8 @@ fn sound(content: &AudioContent) -> Option<String> {
         return Some(format!("{rate} kHz{}", channel_text(Some(channels))));
     }
     content.multichannel.as_ref().map(|layout| {
-        let speakers = if layout.speakers.is_empty() { String::new() } else { format!(": {}", layout.speakers.join(" ")) };
+        let speakers =
+            if layout.speakers.is_empty() { String::new() } else { format!(": {}", layout.speakers.join(" ")) };
         format!("{} channels{speakers}", layout.channel_count)
     })
 }
@@ -120,8 +121,9 @@ pub(super) fn video(video: &Video<'_>) -> String {
                 Some(name) => Some(name.to_owned()),
                 None => Some(format!("packet type {}", header.packet_type)),
             };
-            let mut parts = vec![frame(*frame_type)];
-            parts.extend(header.four_cc.map(FourCc::name));
+            // The frame type of metadata is to be ignored (enhanced RTMP, VideoPacketType).
+            let frame = (header.packet_type != video::METADATA).then(|| frame(*frame_type));
+            let mut parts: Vec<String> = frame.into_iter().chain(header.four_cc.map(FourCc::name)).collect();
             parts.extend(packet);
             parts.extend(picture(content));
             parts.extend(self::tracks(header, tracks, picture));
