@@ -16,7 +16,9 @@ use crate::rtmp::body::{self, Body};
 use crate::rtmp::handshake::Part;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId, summary};
-use crate::session::{Answer, Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer, Wanted};
+use crate::session::{
+    Answer, Answers, Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer, Outcome, Wanted,
+};
 use crate::tcp::{Connection, ConnectionId, GapReason};
 
 /// The version of the rows' format. It changes when a key changes its meaning or goes away.
@@ -56,6 +58,9 @@ pub struct Row<'a> {
     /// The call that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answer>,
+    /// What became of it, if it is a call and the capture was looked through before.
+    #[serde(rename = "outcome", skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub defects: Vec<Defect>,
@@ -182,6 +187,7 @@ impl Selection {
 pub struct Rows<F> {
     selection: Selection,
     seen: u64,
+    outcomes: Answers,
     calls: FxHashMap<ConnectionId, Calls>,
     emit: F,
 }
@@ -189,7 +195,12 @@ pub struct Rows<F> {
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
     /// Rows of what `selection` wants, handed to `emit` together with the event they were made from.
     pub fn new(selection: Selection, emit: F) -> Self {
-        Rows { selection, seen: 0, calls: FxHashMap::default(), emit }
+        Rows { selection, seen: 0, outcomes: Answers::default(), calls: FxHashMap::default(), emit }
+    }
+
+    /// Tells calls what became of them, from a run over the capture before.
+    pub fn with_outcomes(self, outcomes: Answers) -> Self {
+        Rows { outcomes, ..self }
     }
 }
 
@@ -201,6 +212,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
         if self.selection.number.is_none_or(|number| number == self.seen) && self.selection.wants(event) {
             let mut row = Row::new(self.seen, event, &self.selection);
             row.hear(heard);
+            row.outcome = self.outcomes.to(row.tcp_stream, row.direction, row.offset);
             (self.emit)(&row, event);
         }
     }
@@ -268,6 +280,7 @@ impl<'a> Row<'a> {
             info: String::new(),
             detail: String::new(),
             answers: None,
+            outcome: None,
             defects: Vec::new(),
             what: What::Undecoded { length: end - start },
         };

@@ -22,8 +22,8 @@ use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 
-pub use answers::{Answers, Reply};
-pub use calls::{Answer, By, Calls, Heard};
+pub use answers::{Answers, Outcome, Reply};
+pub use calls::{Answer, By, Call, Calls, Heard};
 pub use conversation::Conversation;
 pub use detect::Protocol;
 

@@ -8,7 +8,7 @@ use kit::{Session, amf0, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::decode::{Row, Rows, Selection};
 use rtmp_inspect::pipeline::{self, Warning, Watch};
-use rtmp_inspect::session::{Answers, By, Direction, Event, Observer, Options};
+use rtmp_inspect::session::{Answers, Outcome, By, Direction, Event, Observer, Options};
 use rtmp_inspect::tcp::ConnectionId;
 use serde_json::Value;
 
@@ -49,7 +49,10 @@ fn a_publisher_and_a_player() {
                 let id = ConnectionId(stream.try_into().expect("small"));
                 answers.to(id, Direction::ClientToServer, offset)
             })
-            .map(|reply| (reply.frame.0, reply.by == By::Status))
+            .filter_map(|outcome| match outcome {
+                Outcome::Answered(reply) => Some((reply.frame.0, reply.by == By::Status)),
+                Outcome::Unanswered => None,
+            })
             .collect();
         assert_eq!(replies, [(frame, by == "status")]);
     }

@@ -185,7 +185,8 @@ fn every_row_keeps_to_the_schema() {
     let mut messages = 0;
     for capture in captures() {
         let capture = capture.to_str().expect("UTF-8");
-        for row in jsonl(&run(&["decode", "--format", "jsonl", "--hash", "-x", capture])) {
+        for row in jsonl(&run(&["decode", "--format", "jsonl", "--hash", "-x", "-V", capture])) {
+            assert!(row["tree"].is_object(), "{capture}: {row}");
             let errors: Vec<String> =
                 validator.iter_errors(&row).map(|error| format!("{}: {error}", error.instance_path())).collect();
             assert!(errors.is_empty(), "{capture}: {}\n{row}", errors.join("\n"));

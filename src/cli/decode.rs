@@ -12,7 +12,7 @@ use crate::decode::{Row, Rows, Selection};
 use crate::dissect::vocabulary::{self, Known, Place};
 use crate::origin::Time;
 use crate::rtmp::{self, MessageTypeId};
-use crate::session::{Conversation, Direction, Event, Observer, Protocol, Wanted};
+use crate::session::{self, Answers, Conversation, Direction, Event, Observer, Protocol, Wanted};
 use crate::tcp::Connection;
 
 use super::EXIT_OK;
@@ -106,6 +106,17 @@ impl Options {
         Show { tree: self.tree || all, hex: self.hex || all, all }
     }
 
+    /// What became of the capture's calls, where rows are to show it and the capture can be read twice.
+    fn outcomes(&self, session: &session::Options) -> anyhow::Result<Answers> {
+        let wanted = self.tree || self.number.is_some() || self.fields.iter().any(|name| name == "rtmpt.function.call");
+        let mut answers = Answers::default();
+        if wanted && self.capture.path.is_file() {
+            answers =
+                Input::open(&self.capture.path, &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
+        }
+        Ok(answers)
+    }
+
     /// Whether more of the bodies is needed than a list shows.
     fn wants_whole_bodies(&self) -> bool {
         let in_body = |name: &String| match vocabulary::find(name) {
@@ -129,6 +140,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         whole: options.wants_whole_bodies(),
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
+    let outcomes = options.outcomes(&session_options)?;
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
@@ -146,7 +158,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         if let Err(error) = printer.borrow_mut().print(row, event, start.get()) {
             *failure.borrow_mut() = Some(error);
         }
-    });
+    })
+    .with_outcomes(outcomes);
     let observer = Census { rows, wanted, seen: Vec::new() };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {

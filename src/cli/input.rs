@@ -48,6 +48,17 @@ impl Input {
         &self.name
     }
 
+    /// Reads it to the end without a word, for what has to be known before it is read again.
+    pub fn look_through<O: Observer>(
+        mut self,
+        bounds: &super::select::Bounds,
+        options: session::Options,
+        observer: O,
+    ) -> anyhow::Result<O> {
+        let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut Silence);
+        Ok(result.with_context(|| format!("cannot read {}", self.name))?.0)
+    }
+
     /// Reads it to the end, or until `after_frame` has enough, with warnings on standard error. `start` is set
     /// to the time of the first frame.
     pub fn run<O: Observer>(
@@ -70,6 +81,17 @@ impl Input {
         let (observer, totals) = result.with_context(|| format!("cannot read {}", self.name))?;
         tell_of_packets(&self.name, totals.packets);
         Ok((observer, totals))
+    }
+}
+
+/// Looks at everything and says nothing.
+struct Silence;
+
+impl Watch for Silence {
+    fn warning(&mut self, _: Warning) {}
+
+    fn go_on(&mut self, _: &Capture) -> bool {
+        true
     }
 }
 

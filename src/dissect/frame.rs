@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::decode::{Row, What};
 use crate::field::{Def, Record, Tree, Value};
 use crate::origin::Time;
+use crate::session::Outcome;
 
 crate::fields! {
     FRAME = "frame", Group, "Frame", "The frame that completed the row.";
@@ -36,6 +37,12 @@ crate::fields! {
     MSG_LENGTH = "rtmpt.msg.length", Uint, "Length", "Length of the message, part or gap in bytes, without chunk headers (own name).";
     MSG_INFO = "rtmpt.msg.info", Text, "Info", "The summary in Wireshark's words (own name).";
     MSG_DETAIL = "rtmpt.msg.detail", Text, "Detail", "What Wireshark does not say (own name).";
+    FUNCTION_CALL = "rtmpt.function.call", Uint, "Response to this call in frame",
+        "On a call: the frame that completed its answer.";
+    FUNCTION_RESPONSE = "rtmpt.function.response", Uint, "Call for this response in frame",
+        "On an answer: the frame that completed its call.";
+    FUNCTION_TIME = "rtmpt.function.time", Seconds, "Response time",
+        "On an answer: seconds since the frame that completed its call (own name).";
     MSG_DEFECT = "rtmpt.msg.defect", Text, "Defect", "The code of something that is wrong (own name).";
 }
 
@@ -81,6 +88,13 @@ impl Fields<'_> {
         self.add(&MSG_INFO, Value::Text(row.info.clone()));
         if !row.detail.is_empty() {
             self.add(&MSG_DETAIL, Value::Text(row.detail.clone()));
+        }
+        if let Some(Outcome::Answered(reply)) = row.outcome {
+            self.add(&FUNCTION_CALL, Value::Uint(reply.frame.0));
+        }
+        if let Some(answer) = &row.answers {
+            self.add(&FUNCTION_RESPONSE, Value::Uint(answer.call.frame.0));
+            self.add(&FUNCTION_TIME, Value::Seconds(answer.response_time));
         }
         for defect in &row.defects {
             self.add(&MSG_DEFECT, Value::Text(defect.code.to_owned()));

@@ -4,8 +4,9 @@
 //! it, and a second pass asks. It holds one small entry for each answered call, up to a bound.
 
 use rustc_hash::FxHashMap;
+use serde::{Serialize, Serializer};
 
-use super::{Answer, By, Calls, Conversation, Direction, Event, Heard, Kind, Observer};
+use super::{By, Call, Calls, Conversation, Direction, Event, Heard, Kind, Observer};
 use crate::origin::{FrameNo, Time};
 use crate::tcp::{Connection, ConnectionId};
 
@@ -16,25 +17,37 @@ const MOST: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub struct Answers {
     open: FxHashMap<ConnectionId, Calls>,
-    replies: FxHashMap<(ConnectionId, Direction, u64), Reply>,
+    replies: FxHashMap<(ConnectionId, Direction, u64), Outcome>,
     left_out: u64,
 }
 
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was answered.
+    Answered(Reply),
+    /// It should have an answer, and has none in the capture.
+    Unanswered,
+}
+
 /// Where a call was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Reply {
     /// The frame that completed the answer.
     pub frame: FrameNo,
     /// The time of `frame`.
+    #[serde(serialize_with = "as_text")]
     pub time: Time,
     /// How it is known to be the answer.
     pub by: By,
 }
 
 impl Answers {
-    /// The answer to the call whose first byte is at `offset` of the direction's stream.
-    pub fn to(&self, connection: ConnectionId, direction: Direction, offset: u64) -> Option<&Reply> {
-        self.replies.get(&(connection, direction, offset))
+    /// What became of the call whose first byte is at `offset` of the direction's stream; None if nothing there
+    /// is a call that has or needs an answer.
+    pub fn to(&self, connection: ConnectionId, direction: Direction, offset: u64) -> Option<Outcome> {
+        self.replies.get(&(connection, direction, offset)).copied()
     }
 
     /// How many calls have an answer here.
@@ -52,10 +65,10 @@ impl Answers {
         self.left_out
     }
 
-    fn keep(&mut self, connection: ConnectionId, answer: &Answer, reply: Reply) {
-        let key = (connection, answer.call.direction, answer.call.offset);
+    fn keep(&mut self, connection: ConnectionId, call: &Call, outcome: Outcome) {
+        let key = (connection, call.direction, call.offset);
         if self.replies.len() < MOST {
-            self.replies.entry(key).or_insert(reply);
+            self.replies.entry(key).or_insert(outcome);
         } else if !self.replies.contains_key(&key) {
             self.left_out += 1;
         }
@@ -68,11 +81,18 @@ impl Observer for Answers {
         let heard = self.open.entry(id).or_default().event(event);
         if let (Some(Heard::Answer(answer)), Kind::Message(message)) = (heard, &event.kind) {
             let (_, (frame, time)) = event.frames(message.start()..message.end());
-            self.keep(id, &answer, Reply { frame, time, by: answer.by });
+            self.keep(id, &answer.call, Outcome::Answered(Reply { frame, time, by: answer.by }));
         }
     }
 
     fn closed(&mut self, connection: &Connection, _: &Conversation) {
-        self.open.remove(&connection.id);
+        let calls = self.open.remove(&connection.id);
+        for call in calls.iter().flat_map(Calls::unanswered) {
+            self.keep(connection.id, call, Outcome::Unanswered);
+        }
     }
+}
+
+fn as_text<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }

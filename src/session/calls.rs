@@ -21,7 +21,8 @@ mod vocabulary;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 
 use super::{Direction, Event, Kind};
 use crate::amf::{Number, Str, Value};
@@ -120,7 +121,8 @@ pub struct Answer {
 }
 
 /// How an answer is known to be one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum By {
     /// It carries the call's transaction id.
     Transaction,
@@ -167,6 +169,11 @@ impl Calls {
     /// Whether both directions were seen from their handshake on without a hole.
     pub fn is_whole(&self) -> bool {
         self.sides.iter().all(Side::is_whole)
+    }
+
+    /// The calls without an answer so far that should have one.
+    pub fn unanswered(&self) -> impl Iterator<Item = &Call> {
+        self.calls.values().filter(|call| !call.is_answered && !vocabulary::is_optional(&call.name))
     }
 
     /// What there is to say of the calls at the end, or so far.
@@ -381,11 +388,7 @@ impl Serialize for Answer {
             map.serialize_entry("transaction_id", &Number(id))?;
         }
         map.serialize_entry("response_time", &report::seconds(self.response_time))?;
-        let by = match self.by {
-            By::Transaction => "transaction",
-            By::Status => "status",
-        };
-        map.serialize_entry("by", by)?;
+        map.serialize_entry("by", &self.by)?;
         if let Some(doubt) = self.doubt {
             map.serialize_entry("doubt", doubt)?;
         }

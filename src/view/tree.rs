@@ -9,6 +9,8 @@ use crate::decode::Row;
 use crate::dissect::vocabulary::Place;
 use crate::dissect::{Dissection, Section};
 use crate::field::{Bits, Kind, Node, Value};
+use crate::origin::Time;
+use crate::session::Outcome;
 
 use super::Layout;
 use super::escape::escape;
@@ -95,7 +97,17 @@ fn place(row: &Row<'_>) -> String {
     let first = if row.first_frame == row.frame { String::new() } else { format!(" (from frame {})", row.first_frame) };
     let (from, to) = (row.src, row.dst);
     let (connection, at) = (row.tcp_stream.0, row.offset);
-    format!("    Frame {}{first}, connection {connection}, {from} → {to}, stream offset {at} ({at:#x})\n", row.frame)
+    let answer = match row.outcome {
+        Some(Outcome::Answered(reply)) => {
+            format!("    Answered in frame {}, {} s later\n", reply.frame, Time(reply.time.since(row.time)))
+        }
+        Some(Outcome::Unanswered) => "    No answer to this call is in the capture\n".to_owned(),
+        None => String::new(),
+    };
+    format!(
+        "    Frame {}{first}, connection {connection}, {from} → {to}, stream offset {at} ({at:#x})\n{answer}",
+        row.frame
+    )
 }
 
 fn lines(

@@ -25,8 +25,8 @@ const NEWS: &[&str] = &[
     "NetStream.Play.UnpublishNotify",
 ];
 
-/// Commands that servers of good standing leave unanswered: nginx-rtmp and Node-Media-Server answer none of
-/// these but `seek` and `pause`.
+/// Commands that servers of good standing leave unanswered, as nginx-rtmp and Node-Media-Server do with
+/// `releaseStream` and `FCPublish`.
 const OPTIONAL: &[&str] = &[
     "FCPublish",
     "FCSubscribe",
