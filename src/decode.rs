@@ -7,15 +7,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-use crate::origin::{FrameNo, Source, Time};
+use crate::origin::{FrameNo, Time};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::handshake::Part;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId, summary};
-use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer, Wanted};
+use crate::session::{Answer, Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer, Wanted};
 use crate::tcp::{Connection, ConnectionId, GapReason};
 
 /// The version of the rows' format. It changes when a key changes its meaning or goes away.
@@ -52,6 +53,9 @@ pub struct Row<'a> {
     /// What Wireshark does not say.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The call that it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answer>,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub defects: Vec<Defect>,
@@ -178,25 +182,32 @@ impl Selection {
 pub struct Rows<F> {
     selection: Selection,
     seen: u64,
+    calls: FxHashMap<ConnectionId, Calls>,
     emit: F,
 }
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
     /// Rows of what `selection` wants, handed to `emit` together with the event they were made from.
     pub fn new(selection: Selection, emit: F) -> Self {
-        Rows { selection, seen: 0, emit }
+        Rows { selection, seen: 0, calls: FxHashMap::default(), emit }
     }
 }
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
     fn event(&mut self, event: &Event<'_>) {
         self.seen += 1;
+        // Calls are followed whatever is wanted: an answer may be, and its call not.
+        let heard = self.calls.entry(event.connection.id).or_default().event(event);
         if self.selection.number.is_none_or(|number| number == self.seen) && self.selection.wants(event) {
-            (self.emit)(&Row::new(self.seen, event, &self.selection), event);
+            let mut row = Row::new(self.seen, event, &self.selection);
+            row.hear(heard);
+            (self.emit)(&row, event);
         }
     }
 
-    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+    fn closed(&mut self, connection: &Connection, _: &Conversation) {
+        self.calls.remove(&connection.id);
+    }
 }
 
 impl<'a> Row<'a> {
@@ -243,7 +254,7 @@ impl<'a> Row<'a> {
         };
         let (first, last) = match &event.kind {
             Kind::Gap(gap) => ((gap.frame, gap.time), (gap.frame, gap.time)),
-            _ => frames(event, start, end),
+            _ => event.frames(start..end),
         };
         let mut row = Row {
             number,
@@ -258,6 +269,7 @@ impl<'a> Row<'a> {
             offset: start,
             info: String::new(),
             detail: String::new(),
+            answers: None,
             defects: Vec::new(),
             what: What::Undecoded { length: end - start },
         };
@@ -291,6 +303,18 @@ impl<'a> Row<'a> {
             }
         }
         row
+    }
+
+    fn hear(&mut self, heard: Option<Heard>) {
+        match heard {
+            Some(Heard::Answer(answer)) => {
+                let separator = if self.detail.is_empty() { "" } else { "; " };
+                self.detail = format!("{}{separator}{answer}", self.detail);
+                self.answers = Some(answer);
+            }
+            Some(Heard::Wrong(defect)) => self.defects.push(defect),
+            None => {}
+        }
     }
 
     fn fill_message(&mut self, message: &'a Message, selection: &Selection) {
@@ -329,20 +353,6 @@ impl<'a> Row<'a> {
             message,
         }));
     }
-}
-
-/// The frame that holds the first captured byte in a range of the stream, and the frame that completed the last;
-/// with their times.
-fn frames(event: &Event<'_>, start: u64, end: u64) -> ((FrameNo, Time), (FrameNo, Time)) {
-    let place = |source: Source| (source.packet, source.time);
-    let first = event.sources.resolve(start..end).next().map(|run| (run.from.frame, run.from.time));
-    let last = match event.sources.at(end.saturating_sub(1)) {
-        Some(source) => Some(place(source)),
-        // It ends in a hole.
-        None => event.sources.resolve(start..end).last().map(|run| place(run.from)),
-    };
-    let unknown = (event.connection.last.frame, event.connection.last.time);
-    (first.unwrap_or(unknown), last.or(first).unwrap_or(unknown))
 }
 
 fn ending_defect(message: &Message) -> Defect {

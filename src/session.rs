@@ -4,6 +4,8 @@
 //! each direction can be read from, and gives [`Event`]s as they complete. It is the [`tcp::Sink`].
 //! It keeps no message: what somebody wants to know of a session is gathered from its events.
 
+mod answers;
+pub mod calls;
 mod conversation;
 mod detect;
 
@@ -13,13 +15,15 @@ use std::ops::Range;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::origin::{Source, SourceMap};
+use crate::origin::{FrameNo, Source, SourceMap, Time};
 use crate::rtmp::Defect;
 use crate::rtmp::decoder::{self, HandshakePart};
 use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 
+pub use answers::{Answers, Reply};
+pub use calls::{Answer, By, Calls, Heard};
 pub use conversation::Conversation;
 pub use detect::Protocol;
 
@@ -48,6 +52,14 @@ impl Direction {
         match self {
             Direction::ClientToServer => "c→s",
             Direction::ServerToClient => "s→c",
+        }
+    }
+
+    /// The other one.
+    pub fn back(self) -> Direction {
+        match self {
+            Direction::ClientToServer => Direction::ServerToClient,
+            Direction::ServerToClient => Direction::ClientToServer,
         }
     }
 
@@ -120,6 +132,20 @@ impl Event<'_> {
     pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
         let sender = self.conversation.sender(self.direction);
         (self.connection.endpoints[sender.index()], self.connection.endpoints[sender.peer().index()])
+    }
+
+    /// The frame that holds the first captured byte in a range of the direction's stream, and the frame that
+    /// completed the last; with their times.
+    pub fn frames(&self, range: Range<u64>) -> ((FrameNo, Time), (FrameNo, Time)) {
+        let place = |source: Source| (source.packet, source.time);
+        let first = self.sources.resolve(range.clone()).next().map(|run| (run.from.frame, run.from.time));
+        let last = match self.sources.at(range.end.saturating_sub(1)) {
+            Some(source) => Some(place(source)),
+            // It ends in a hole.
+            None => self.sources.resolve(range).last().map(|run| place(run.from)),
+        };
+        let unknown = (self.connection.last.frame, self.connection.last.time);
+        (first.unwrap_or(unknown), last.or(first).unwrap_or(unknown))
     }
 }
 

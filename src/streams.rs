@@ -14,6 +14,7 @@ use crate::origin::FrameNo;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
 use crate::rtmp::{MessageTypeId, summary};
+use crate::session::calls::{Calls, Report};
 use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol};
 use crate::tcp::{self, Connection, ConnectionId, How};
 
@@ -51,6 +52,9 @@ pub struct Stream {
     pub encoder: Option<String>,
     /// The last error the server reported: code and description.
     pub error: Option<String>,
+    /// The commands that ask for an answer, and which got none; absent if the connection is not RTMP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<Report>,
     /// What the client sent.
     pub client_to_server: Side,
     /// What the server sent.
@@ -147,6 +151,7 @@ struct Gathered {
     fms_ver: Option<String>,
     encoder: Option<String>,
     error: Option<String>,
+    calls: Calls,
     sides: [Side; 2],
     last: [Option<Kept>; 2],
 }
@@ -171,6 +176,7 @@ impl Streams {
 impl Observer for Streams {
     fn event(&mut self, event: &Event<'_>) {
         let gathered = self.open.entry(event.connection.id).or_default();
+        gathered.calls.event(event);
         let side = &mut gathered.sides[event.direction.index()];
         match &event.kind {
             Kind::Handshake(..) => {}
@@ -180,8 +186,7 @@ impl Observer for Streams {
             }
             Kind::Undecoded { range, .. } => side.undecoded_bytes += range.end - range.start,
             Kind::Message(message) => {
-                let frame =
-                    event.sources.at(message.end().saturating_sub(1)).map_or(event.connection.last.frame, |s| s.packet);
+                let (_, (frame, _)) = event.frames(message.start()..message.end());
                 gathered.message(message, frame, event.direction, event.connection.end.is_some());
             }
         }
@@ -259,7 +264,7 @@ impl Gathered {
 
     fn into_stream(self, connection: &Connection, conversation: &Conversation) -> Stream {
         let address = |direction| connection.endpoints[conversation.sender(direction).index()];
-        let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, mut sides, last } = self;
+        let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, calls, mut sides, last } = self;
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let side = &mut sides[direction.index()];
             side.take_tcp(connection.side(conversation.sender(direction)));
@@ -269,6 +274,8 @@ impl Gathered {
                 LastMessage { frame: last.frame, info: summary::info(last.type_id, &decoded.body) }
             });
         }
+        let mut calls = calls.report();
+        calls.whole &= sides.iter().all(|side| side.unseen_bytes == 0);
         let [client_to_server, server_to_client] = sides;
         Stream {
             tcp_stream: connection.id,
@@ -284,6 +291,7 @@ impl Gathered {
             fms_ver,
             encoder,
             error,
+            calls: conversation.is_rtmp().then_some(calls),
             client_to_server,
             server_to_client,
             frames: (connection.first.frame, connection.last.frame),

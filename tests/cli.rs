@@ -210,6 +210,8 @@ fn the_schema_refuses_what_is_no_row() {
         "csid": 3, "fmt": 0, "timestamp": 0, "timestamp_delta": null, "length": 112, "type_id": 20,
         "type": "AMF0 Command", "message_stream_id": 0, "chunks": 1, "complete": true, "body": {},
         "defects": [{ "code": "some-code", "offset": 7, "message": "words" }],
+        "answers": { "frame": 8, "first_frame": 8, "command": "connect", "transaction_id": 1,
+            "response_time": "0.001204000", "by": "transaction" },
     });
     assert_eq!(validator.iter_errors(&row).map(|error| error.to_string()).collect::<Vec<_>>(), Vec::<String>::new());
     for (key, wrong) in [
@@ -221,6 +223,7 @@ fn the_schema_refuses_what_is_no_row() {
         ("timestamp", json!(-1)),
         ("detail", json!("")),
         ("defects", json!([])),
+        ("answers", json!({ "frame": 8, "first_frame": 8, "command": "a", "response_time": 0.1, "by": "status" })),
         ("message_streamid", json!(0)),
     ] {
         let mut row = row.clone();

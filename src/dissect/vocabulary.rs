@@ -125,4 +125,34 @@ mod tests {
             assert!(!def.title.is_empty(), "{}", def.name);
         }
     }
+
+    #[test]
+    fn every_declared_field_is_known() {
+        let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut declared = 0;
+        let mut folders = vec![source];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).expect("the sources") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                for line in text.lines() {
+                    // `ID = "name", Kind, …`: only field tables have such lines.
+                    let Some((_, rest)) = line.trim_start().split_once(" = \"") else { continue };
+                    let Some((name, rest)) = rest.split_once("\", ") else { continue };
+                    if line.starts_with("    ")
+                        && rest.starts_with(|c: char| c.is_ascii_uppercase())
+                        && name.contains('.')
+                    {
+                        assert!(name.starts_with("test.") || find(name).is_some(), "{name} in {}", path.display());
+                        declared += 1;
+                    }
+                }
+            }
+        }
+        assert!(declared > 250, "only {declared} declarations found");
+    }
 }

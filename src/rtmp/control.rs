@@ -113,11 +113,12 @@ fn control_kind<R: Record>(
 ) -> Result<ControlKind, Defect> {
     Ok(match type_id {
         MessageTypeId::SET_CHUNK_SIZE => {
+            let at = reader.at();
             let chunk_size = reader.u32(&CHUNK_SIZE)?;
             reader.bits(&CHUNK_SIZE_HIGH_BIT, chunk_size.into(), 31, 1);
             if chunk_size == 0 || chunk_size >> 31 != 0 {
                 let text = format!("chunk size {chunk_size:#x}: it must be 1 to 0x7fffffff (RTMP 1.0 5.4.1)");
-                defects.push(Defect::new("chunk-size-invalid", 0, text));
+                defects.push(Defect::new("chunk-size-invalid", at, text));
             }
             ControlKind::SetChunkSize { chunk_size }
         }
@@ -131,6 +132,7 @@ fn control_kind<R: Record>(
         // Type 6, or a type that is none of ours and would be read as it.
         _ => {
             let acknowledgement_window_size = reader.u32(&WINDOW)?;
+            let at = reader.at();
             let limit_type = match reader.u8(&LIMIT_TYPE) {
                 Ok(limit_type) => Some(limit_type),
                 Err(short) => {
@@ -138,6 +140,10 @@ fn control_kind<R: Record>(
                     None
                 }
             };
+            if let Some(limit) = limit_type.filter(|&limit| limit_type_name(limit.into()).is_none()) {
+                let text = format!("limit type {limit}: only 0, 1 and 2 are defined (RTMP 1.0 5.4.5)");
+                defects.push(Defect::new("limit-type-unknown", at, text));
+            }
             ControlKind::SetPeerBandwidth { acknowledgement_window_size, limit_type }
         }
     })
@@ -323,7 +329,6 @@ mod tests {
                 &[0, 0x26, 0x25, 0xa0, 2],
                 r#"{"acknowledgement_window_size":2500000,"limit_type":2,"limit":"Dynamic"}"#,
             ),
-            (6, &[0, 0, 0, 1, 7], r#"{"acknowledgement_window_size":1,"limit_type":7}"#),
         ] {
             assert_eq!(json(type_id, bytes), (expected.to_owned(), vec![]));
         }
@@ -340,6 +345,9 @@ mod tests {
         let (text, codes) = json(6, &[0, 0, 0, 1]);
         assert_eq!(text, r#"{"acknowledgement_window_size":1,"limit_type":null}"#);
         assert_eq!(codes, ["body-short"]);
+        let (text, codes) = json(6, &[0, 0, 0, 1, 7]);
+        assert_eq!(text, r#"{"acknowledgement_window_size":1,"limit_type":7}"#);
+        assert_eq!(codes, ["limit-type-unknown"]);
         let (text, codes) = json(5, &[0, 0, 0, 1, 0xee]);
         assert_eq!(text, r#"{"acknowledgement_window_size":1,"trailing":"ee"}"#);
         assert_eq!(codes, ["control-trailing-bytes"]);

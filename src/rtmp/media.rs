@@ -11,6 +11,7 @@
 //! | [`content`] | codec and packet type → what stands behind the header |
 //! | [`config`] | what video configurations have in common |
 //! | [`avc`], [`hevc`], [`vvc`], [`av1`], [`vpx`], [`aac`], [`opus`] | the records of the codecs |
+//! | [`multichannel`] | which speaker each channel is for |
 //! | [`nal`] | lists of NAL units |
 
 pub mod aac;
@@ -21,6 +22,7 @@ pub mod config;
 pub mod content;
 pub mod enhanced;
 pub mod hevc;
+pub mod multichannel;
 pub mod nal;
 pub mod opus;
 pub mod video;
@@ -39,7 +41,7 @@ use crate::field::{Def, Reader, Record, Short};
 
 /// The fields of sound and pictures.
 pub fn fields() -> impl Iterator<Item = &'static Def> {
-    let tags = [audio::FIELDS, video::FIELDS, enhanced::FIELDS, content::FIELDS, config::FIELDS, nal::FIELDS];
+    let tags = [audio::FIELDS, video::FIELDS, enhanced::FIELDS, multichannel::FIELDS, config::FIELDS, nal::FIELDS];
     let records = [aac::FIELDS, avc::FIELDS, hevc::FIELDS, vvc::FIELDS, av1::FIELDS, vpx::FIELDS, opus::FIELDS];
     tags.into_iter().chain(records).flatten().copied()
 }
@@ -73,6 +75,16 @@ impl FourCc {
             b"mp4a" => "AAC",
             _ => return None,
         })
+    }
+
+    /// Whether it names a codec of pictures.
+    pub fn is_video(self) -> bool {
+        matches!(&self.0, b"vp08" | b"vp09" | b"av01" | b"avc1" | b"hvc1" | b"vvc1")
+    }
+
+    /// Whether it names a codec of sound.
+    pub fn is_audio(self) -> bool {
+        !self.is_video() && self.codec().is_some()
     }
 
     /// The codec's common name, or the four characters themselves.

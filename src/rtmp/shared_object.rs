@@ -185,7 +185,14 @@ fn content<'a, R: Record>(
             Content::Message { values: values.values }
         }
         7 => Content::Status { code: short_string(reader, &STATUS_CODE)?, level: short_string(reader, &STATUS_LEVEL)? },
-        _ => Content::Undecoded { hex: reader.peek() },
+        _ => {
+            let (code, text) = match event_name(event_type.into()) {
+                Some(name) => ("shared-object-event-data", format!("{name} has no content")),
+                None => ("shared-object-event-unknown", format!("{event_type} is no event (RTMP 1.0 7.1.3)")),
+            };
+            defects.push(Defect::new(code, reader.at(), text));
+            Content::Undecoded { hex: reader.peek() }
+        }
     })
 }
 
@@ -274,6 +281,6 @@ mod tests {
         let header = b"\x00\x01s\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
         let (json, codes) = read(19, &[header.as_slice(), b"\x0c\x00\x00\x00\x01x\x04\x00\x00\x00\x09\x00"].concat());
         assert!(json.ends_with(r#""events":[{"event_type":12,"hex":"78"}]}"#), "{json}");
-        assert_eq!(codes, ["body-short"]); // nine bytes of the change, one there
+        assert_eq!(codes, ["shared-object-event-unknown", "body-short"]); // nine bytes of the change, one there
     }
 }

@@ -108,6 +108,8 @@ pub struct Side {
     /// How many bytes of the stream the peer acknowledged, from offset 0. It is more than was
     /// captured when this direction, or its end, is not in the capture.
     pub acknowledged: Option<u64>,
+    /// How many bytes of the stream have been delivered, from offset 0, gaps included.
+    pub delivered: u64,
     /// The FIN.
     pub fin: Option<Moment>,
     /// The RST that a receiver would take.

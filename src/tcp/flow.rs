@@ -138,7 +138,12 @@ impl Flow {
             output.side().strays += 1;
             return;
         }
+        if let Some(ack) = segment.ack {
+            let (peer, mut output) = self.split(from.peer(), now, resources, sink);
+            peer.foresee(ack, &mut output);
+        }
         let data = Data { at, payload: segment.payload, missing: segment.missing, sources: segment.sources };
+        let (direction, mut output) = self.split(from, now, resources, sink);
         direction.receive(&data, &mut output);
         if segment.fin && direction.finish_at(data.end(), &mut output) {
             let end = End { how: How::Fin, by: from, frame: now.frame, time: now.time };

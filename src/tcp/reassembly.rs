@@ -207,6 +207,7 @@ impl Direction {
         let at = self.next;
         self.next = at + bytes.len() as u64;
         self.remember(at, bytes, output.resources);
+        output.side().delivered = self.next - base;
         let piece = Piece { offset: at - base, bytes, sources };
         output.sink.piece(output.connection, output.from, piece);
     }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::field::{Def, Defect, Reader, Record};
+use crate::field::{BitReader, Def, Defect, Reader, Record, Value};
 
 /// What AAC sound is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -22,12 +22,17 @@ pub struct AudioSpecificConfig {
     pub extension_sampling_frequency: Option<u32>,
     /// 1 to 6 that many, 7 eight; 0: a program config element says.
     pub channel_configuration: u8,
+    /// How many channels a program config element has, for channel configuration 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program_channels: Option<u8>,
 }
 
 impl AudioSpecificConfig {
-    /// How many channels, if the configuration says so.
+    /// How many channels come out, if the configuration says so. Parametric stereo makes two of one.
     pub fn channels(self) -> Option<u8> {
         match self.channel_configuration {
+            0 => self.program_channels,
+            1 if self.extension_object_type == Some(29) => Some(2),
             count @ 1..=6 => Some(count),
             7 | 12 | 14 => Some(8),
             11 => Some(7),
@@ -73,6 +78,7 @@ pub fn decode<R: Record>(
 
 fn fields<R: Record>(reader: &mut Reader<'_, '_, R>) -> Option<AudioSpecificConfig> {
     // All that is decoded here stands in the first eight bytes.
+    let record = reader.peek();
     let len = reader.remaining().min(8);
     let whole = if len == 0 { return None } else { reader.uint(&CONFIG_BITS, len).ok()? };
     let mut bits = BitFields { whole, left: 8 * len as u32 };
@@ -85,11 +91,18 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>) -> Option<AudioSpecificConf
         extension_object_type = Some(object_type);
         extension_sampling_frequency = Some(self::sampling_frequency(&mut bits, reader)?);
         object_type = self::object_type(&mut bits, reader)?;
-    } else if matches!(object_type, 1..=4 | 6 | 7) {
+    } else if matches!(object_type, 1..=4 | 6 | 7) && channel_configuration != 0 {
         // GASpecificConfig, then perhaps the backward compatible signalling of SBR behind a sync word.
         if let Some((object, frequency)) = backward_compatible(&mut bits, reader) {
             extension_object_type = Some(object);
             extension_sampling_frequency = Some(frequency);
+        }
+    }
+    let mut program_channels = None;
+    if channel_configuration == 0 && matches!(object_type, 1..=4) {
+        program_channels = self::program_channels(record, 8 * len - bits.left as usize);
+        if let Some(channels) = program_channels {
+            reader.derived(&PROGRAM_CHANNELS, || Value::Uint(channels.into()), "counted in the program config element");
         }
     }
     Some(AudioSpecificConfig {
@@ -98,7 +111,33 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>) -> Option<AudioSpecificConf
         sampling_frequency,
         extension_sampling_frequency,
         channel_configuration,
+        program_channels,
     })
+}
+
+/// The channels of the program config element behind a GASpecificConfig that begins at bit `at`
+/// (ISO/IEC 14496-3 4.4.1.1).
+fn program_channels(record: &[u8], at: usize) -> Option<u8> {
+    let mut bits = BitReader::new(record);
+    bits.skip(at + 1)?; // frameLengthFlag
+    if bits.flag()? {
+        bits.skip(14)?; // coreCoderDelay
+    }
+    bits.skip(1 + 4 + 2 + 4)?; // extensionFlag; instance tag, object type, frequency index
+    let pairable = bits.bits(4)? + bits.bits(4)? + bits.bits(4)?; // front, side, back
+    let low_frequency = bits.bits(2)?;
+    bits.skip(3 + 4)?; // associated data, coupling
+    for width in [4, 4, 3] {
+        if bits.flag()? {
+            bits.skip(width)?; // mixdowns
+        }
+    }
+    let mut channels = low_frequency;
+    for _ in 0..pairable {
+        channels += 1 + u32::from(bits.flag()?);
+        bits.skip(4)?; // tag
+    }
+    u8::try_from(channels).ok()
 }
 
 fn backward_compatible<R: Record>(bits: &mut BitFields, reader: &mut Reader<'_, '_, R>) -> Option<(u8, u32)> {
@@ -189,6 +228,7 @@ crate::fields! {
         frequency_name;
     FREQUENCY = "rtmpt.audio.aac.frequency", Uint, "Sampling frequency", "The sampling rate in Hz, index 15.";
     CHANNELS = "rtmpt.audio.aac.channel_configuration", Uint, "Channel configuration", "How many channels.";
+    PROGRAM_CHANNELS = "rtmpt.audio.aac.program_channels", Uint, "Program channels", "How many channels, for configuration 0.";
     FRAME_LENGTH = "rtmpt.audio.aac.frame_length_flag", Uint, "Frame length flag", "1: 960 samples a frame, not 1024.";
     DEPENDS_ON_CORE = "rtmpt.audio.aac.depends_on_core_coder", Uint, "Depends on core coder", "1: scalable.";
     CORE_DELAY = "rtmpt.audio.aac.core_coder_delay", Uint, "Core coder delay", "In samples.";

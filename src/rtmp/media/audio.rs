@@ -137,6 +137,7 @@ fn behind_header<'a, R: Record>(
 }
 
 fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> AudioTag {
+    let at = reader.at();
     let Ok(control) = reader.u8(&CONTROL) else { return AudioTag::Empty {} };
     let whole = u64::from(control);
     let format = reader.bits(&FORMAT, whole, 4, 4) as u8;
@@ -144,7 +145,7 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
         let packet_type = reader.bits(&PACKET_TYPE, whole, 0, 4) as u8;
         let mut header = ExHeader { packet_type, ..ExHeader::default() };
         let read = enhanced::mod_ex(reader, &NAMES, &mut header, defects)
-            .and_then(|()| enhanced::multitrack(reader, &NAMES, &mut header));
+            .and_then(|()| enhanced::multitrack(reader, &NAMES, &mut header, defects));
         if let Err(defect) = read {
             // Without the codec the content has no layout.
             header.multitrack_type = None;
@@ -152,6 +153,10 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
             defects.push(defect);
         }
         return AudioTag::Enhanced { header, content: AudioContent::default(), tracks: Vec::new() };
+    }
+    if codec_name(format) == "unknown" {
+        let text = format!("sound format {format} is reserved (FLV E.4.2.1)");
+        defects.push(Defect::new("audio-format", at, text));
     }
     let rate = reader.bits(&RATE, whole, 2, 2) as u8;
     let size = reader.bits(&SIZE, whole, 1, 1) as u8;
@@ -166,7 +171,16 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
 
 /// AACPacketType, which only AAC has.
 fn packet_type<R: Record>(format: u8, reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> Option<u8> {
-    if format == AAC { reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok() } else { None }
+    if format != AAC {
+        return None;
+    }
+    let at = reader.at();
+    let packet_type = reader.u8(&AAC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok()?;
+    if packet_type > 1 {
+        let text = format!("AACPacketType {packet_type}: only 0 and 1 are defined (FLV E.4.2.1)");
+        defects.push(Defect::new("aac-packet-type", at, text));
+    }
+    Some(packet_type)
 }
 
 /// The common name of a SoundFormat.
@@ -252,7 +266,9 @@ pub fn packet_type_name(packet_type: u64) -> Option<&'static str> {
 }
 
 const NAMES: Names = Names {
+    medium: "audio",
     multitrack: 5,
+    knows: FourCc::is_audio,
     packet_type: &PACKET_TYPE,
     four_cc: &FOUR_CC,
     multitrack_control: &MULTITRACK_CONTROL,
@@ -326,10 +342,10 @@ mod tests {
     #[test]
     fn other_formats() {
         for (control, expected) in [
-            (0x2a, "MP3 22 kHz mono"),    // 0010 10 1 0
-            (0x2f, "MP3 44 kHz stereo"),  // 0010 11 1 1
-            (0xb2, "Speex 5.5 kHz mono"), // 1011 00 1 0: bit 7 and bit 4 are set, but it is no enhanced header
-            (0x72, "G.711 A-law 5.5 kHz mono"),
+            (0x2a, "MP3 22 kHz mono"),   // 0010 10 1 0
+            (0x2f, "MP3 44 kHz stereo"), // 0010 11 1 1
+            (0xb2, "Speex 16 kHz mono"), // 1011 00 1 0: bit 7 and bit 4 are set, but it is no enhanced header
+            (0x72, "G.711 A-law 8 kHz mono"),
             (0x42, "Nellymoser 16 kHz"),
             (0xc0, "format 12 5.5 kHz mono"),
         ] {

@@ -38,7 +38,7 @@ pub fn config<R: Record>(
     let at = reader.at();
     let config = reader.group(&CONFIG, |reader| {
         let mut config = VideoConfig::default();
-        fields(reader, &mut config)?;
+        fields(reader, &mut config, defects)?;
         // Usually one sequence header.
         let obus = obus(reader, missing, defects);
         config.picture(obus.1);
@@ -57,9 +57,19 @@ pub fn config<R: Record>(
 }
 
 /// Reads the four bytes that the record begins with, or the AV1 video descriptor of MPEG-2 TS ends with.
-fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -> Result<(), Short> {
+fn fields<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    config: &mut VideoConfig,
+    defects: &mut Vec<Defect>,
+) -> Result<(), Short> {
+    const MARKER_AND_VERSION: u64 = 0x81;
+    let at = reader.at();
     let version = u64::from(reader.u8(&VERSION_BYTE)?);
     reader.bits(&VERSION, version, 0, 7);
+    if version != MARKER_AND_VERSION {
+        let text = format!("an AV1 configuration begins with 0x81 (marker, version 1), this with {version:#04x}");
+        defects.push(Defect::new("av1-config-invalid", at, text));
+    }
     let byte = u64::from(reader.u8(&PROFILE_BYTE)?);
     let profile = reader.bits(&PROFILE, byte, 5, 3);
     let level = reader.bits(&LEVEL, byte, 0, 5);
@@ -75,8 +85,11 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -
         2 => "Professional".to_owned(),
         _ => format!("profile {profile}"),
     };
-    // AV1 A.3: level 2.0 is 0, four minor numbers to each major one.
-    config.level = format!("{}.{}{}", 2 + (level >> 2), level & 3, if tier == 1 { " high tier" } else { "" });
+    // AV1 A.3: level 2.0 is 0, four minor numbers to each major one; 31 stands for no limit.
+    config.level = match level {
+        31 => "maximum".to_owned(),
+        _ => format!("{}.{}{}", 2 + (level >> 2), level & 3, if tier == 1 { " high tier" } else { "" }),
+    };
     Ok(())
 }
 
@@ -88,9 +101,14 @@ pub fn descriptor<R: Record>(
 ) -> Option<VideoConfig> {
     let config = reader.group(&CONFIG, |reader| {
         let mut config = VideoConfig::default();
-        reader.u8(&DESCRIPTOR_TAG)?;
-        reader.u8(&DESCRIPTOR_LENGTH)?;
-        fields(reader, &mut config)?;
+        let at = reader.at();
+        let tag = reader.u8(&DESCRIPTOR_TAG)?;
+        let length = reader.u8(&DESCRIPTOR_LENGTH)?;
+        if (tag, length) != (0x80, 4) {
+            let text = format!("an AV1 video descriptor has tag 0x80 and length 4, this {tag:#04x} and {length}");
+            defects.push(Defect::new("av1-config-invalid", at, text));
+        }
+        fields(reader, &mut config, defects)?;
         config.record(reader);
         Ok::<_, Short>(config)
     });

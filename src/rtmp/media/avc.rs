@@ -3,7 +3,7 @@
 //!
 //! Takes the record behind a sequence header, gives profile, level, size and frame rate.
 
-use super::config::{CONFIG, Picture, VideoConfig};
+use super::config::{self, CONFIG, Picture, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
 use crate::field::{BitReader, Defect, Reader, Record};
 
@@ -16,7 +16,7 @@ pub fn config<R: Record>(
     let at = reader.at();
     let config = reader.group(&CONFIG, |reader| {
         let mut config = VideoConfig::default();
-        let whole = fields(reader, &mut config);
+        let whole = fields(reader, &mut config, defects);
         config.record(reader);
         whole.map(|()| config)
     });
@@ -31,7 +31,12 @@ pub fn config<R: Record>(
     }
 }
 
-fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -> Result<(), Defect> {
+fn fields<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    config: &mut VideoConfig,
+    defects: &mut Vec<Defect>,
+) -> Result<(), Defect> {
+    config::no_start_code(reader, INVALID)?;
     let at = reader.at();
     let version = reader.u8(&VERSION)?;
     if version != 1 {
@@ -43,7 +48,9 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -
     config.profile = profile_name(profile, constraints);
     config.level = level_name(profile, constraints, level);
     let sizes = reader.u8(&LENGTH_SIZE_BYTE)?;
-    config.nal_length_size = Some(reader.bits(&LENGTH_SIZE, sizes.into(), 0, 2) as u8 + 1);
+    let size = reader.bits(&LENGTH_SIZE, sizes.into(), 0, 2) as u8 + 1;
+    config::check_length_size(at + 4, size, INVALID, defects);
+    config.nal_length_size = Some(size);
     let count = reader.u8(&SPS_COUNT_BYTE)?;
     let count = reader.bits(&SPS_COUNT, count.into(), 0, 5);
     if count == 0 {
@@ -55,10 +62,27 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -
     for _ in 0..reader.u8(&PPS_COUNT)? {
         parameter_set(reader)?;
     }
-    // High profiles may add chroma format and bit depths (5.3.3.1.2); they stay bytes.
+    if has_chroma_format(profile) && reader.remaining() >= 4 {
+        let chroma = reader.u8(&CHROMA_FORMAT_BYTE)?;
+        reader.bits(&CHROMA_FORMAT, chroma.into(), 0, 2);
+        let luma = reader.u8(&BIT_DEPTH_LUMA_BYTE)?;
+        reader.bits(&BIT_DEPTH_LUMA, luma.into(), 0, 3);
+        let chroma = reader.u8(&BIT_DEPTH_CHROMA_BYTE)?;
+        reader.bits(&BIT_DEPTH_CHROMA, chroma.into(), 0, 3);
+        for _ in 0..reader.u8(&SPS_EXT_COUNT)? {
+            parameter_set(reader)?;
+        }
+    }
     reader.rest(&EXTENSION);
     Ok(())
 }
+
+/// Whether chroma format and bit depths stand in parameter sets and records (ISO/IEC 14496-15 5.3.3.1.2).
+fn has_chroma_format(profile: u8) -> bool {
+    matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+}
+
+const INVALID: &str = "avc-config-invalid";
 
 fn parameter_set<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<Option<Picture>, Defect> {
     reader.group(&NAL_UNIT, |reader| {
@@ -79,7 +103,7 @@ pub fn sequence_parameter_set(unit: &[u8]) -> Option<Picture> {
     bits.ue()?; // seq_parameter_set_id
     let mut chroma_format = 1;
     let mut separate_planes = false;
-    if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
+    if has_chroma_format(profile as u8) {
         chroma_format = bits.ue()?;
         if chroma_format == 3 {
             separate_planes = bits.flag()?;
@@ -181,11 +205,19 @@ fn profile_name(profile: u8, constraints: u8) -> String {
         66 => "Baseline",
         77 => "Main",
         88 => "Extended",
+        83 => "Scalable Baseline",
+        86 => "Scalable High",
         100 => "High",
+        // constraint_set3: all pictures are intra (H.264 A.2.8 to A.2.11).
+        110 if constraints & 0x10 != 0 => "High 10 Intra",
         110 => "High 10",
+        122 if constraints & 0x10 != 0 => "High 4:2:2 Intra",
         122 => "High 4:2:2",
+        244 if constraints & 0x10 != 0 => "High 4:4:4 Intra",
         244 => "High 4:4:4 Predictive",
         44 => "CAVLC 4:4:4",
+        118 => "Multiview High",
+        128 => "Stereo High",
         _ => return format!("profile {profile}"),
     }
     .to_owned()
@@ -212,5 +244,12 @@ crate::fields! {
     SPS_COUNT = "rtmpt.video.avc.config.num_sps.count", Uint, "Count", "How many follow (own name).";
     PPS_COUNT = "rtmpt.video.avc.config.num_pps", Uint, "Picture parameter sets", "How many follow (own name).";
     SET_LENGTH = "rtmpt.video.config.nal.length", Uint, "Parameter set length", "Bytes that follow (own name).";
-    EXTENSION = "rtmpt.video.avc.config.extension", Bytes, "Extension", "Chroma format and bit depths (own name).";
+    CHROMA_FORMAT_BYTE = "rtmpt.video.avc.config.chroma_format_byte", Hex, "Chroma format", "In the lower 2 bits (own name).";
+    CHROMA_FORMAT = "rtmpt.video.avc.config.chroma_format", Uint, "Chroma format", "0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4 (own name).";
+    BIT_DEPTH_LUMA_BYTE = "rtmpt.video.avc.config.bit_depth_luma_byte", Hex, "Luma bit depth", "In the lower 3 bits (own name).";
+    BIT_DEPTH_LUMA = "rtmpt.video.avc.config.bit_depth_luma", Uint, "Luma bit depth less 8", "3 bits (own name).";
+    BIT_DEPTH_CHROMA_BYTE = "rtmpt.video.avc.config.bit_depth_chroma_byte", Hex, "Chroma bit depth", "In the lower 3 bits (own name).";
+    BIT_DEPTH_CHROMA = "rtmpt.video.avc.config.bit_depth_chroma", Uint, "Chroma bit depth less 8", "3 bits (own name).";
+    SPS_EXT_COUNT = "rtmpt.video.avc.config.num_sps_ext", Uint, "Sequence parameter set extensions", "How many follow (own name).";
+    EXTENSION = "rtmpt.video.avc.config.extension", Bytes, "Extension", "Bytes behind the parameter sets (own name).";
 }

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::field::{Reader, Record, Value};
+use crate::field::{Defect, Reader, Record, Value};
 
 /// What pictures are made of.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -56,6 +56,24 @@ impl VideoConfig {
         if let Some(rate) = self.frame_rate {
             reader.derived(&FRAME_RATE, || Value::Double(rate), why);
         }
+    }
+}
+
+/// Fails on bytes that begin with a start code: parameter sets as they stand in a file of their own
+/// (Annex B), where the configuration record should be.
+pub(super) fn no_start_code<R: Record>(reader: &Reader<'_, '_, R>, code: &'static str) -> Result<(), Defect> {
+    match reader.peek() {
+        [0, 0, 1, ..] | [0, 0, 0, 1, ..] => {
+            Err(Defect::new(code, reader.at(), "it begins with a start code (Annex B), which is no record"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Complains of a length of NAL units' lengths that must not be (ISO/IEC 14496-15 5.3.3.1.2).
+pub(super) fn check_length_size(at: usize, size: u8, code: &'static str, defects: &mut Vec<Defect>) {
+    if size == 3 {
+        defects.push(Defect::new(code, at, "lengths of NAL units are said to have 3 bytes; 1, 2 and 4 are allowed"));
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::aac::{self, AudioSpecificConfig};
 use super::config::{Picture, VideoConfig};
+use super::multichannel::{self, Multichannel};
 use super::nal::{self, NalCodec, NalUnit};
 use super::opus::{self, SoundConfig};
 use super::{FourCc, audio, av1, avc, hevc, video, vpx, vvc};
@@ -23,7 +24,7 @@ pub struct VideoContent<'a> {
     /// The configuration, if this is one and could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<VideoConfig>,
-    /// Width and height, where a picture itself says so (VP9).
+    /// Width and height, where a picture itself says so (VP8, VP9).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture_size: Option<(u32, u32)>,
     /// The NAL units of H.264, H.265 and H.266, the OBUs of AV1.
@@ -87,21 +88,6 @@ pub struct AudioContent {
     pub multichannel: Option<Multichannel>,
 }
 
-/// Which speaker each channel is for (enhanced RTMP, MultichannelConfig).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Multichannel {
-    /// AudioChannelOrder: 0 unspecified, 1 native, 2 custom.
-    pub channel_order: u8,
-    /// How many channels.
-    pub channel_count: u8,
-    /// A bit for each speaker, for the native order.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub channel_flags: Option<u32>,
-    /// A speaker for each channel, for a custom order.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub channel_mapping: Vec<u8>,
-}
-
 /// Reads what a video message or track of enhanced RTMP holds.
 pub(super) fn video<'a, R: Record>(
     codec: FourCc,
@@ -117,6 +103,20 @@ pub(super) fn video<'a, R: Record>(
     }
     content.payload_length = reader.remaining() as u32 + missing;
     content.payload = reader.peek();
+    let fits = match packet_type {
+        2 => reader.is_empty() && missing == 0,
+        3 => nal_codec(codec).is_some(),
+        5 => &codec.0 == b"av01",
+        _ => true,
+    };
+    if !fits && codec.is_video() {
+        let name = video::packet_type_name(packet_type.into()).unwrap_or_default();
+        let text = match packet_type {
+            2 => format!("{name} with a payload of {} bytes: it has none", content.payload_length),
+            _ => format!("{name} is not defined for {} (enhanced RTMP, ExVideoTagBody)", codec.name()),
+        };
+        defects.push(Defect::new("ertmp-packet-content", reader.at(), text));
+    }
     match packet_type {
         0 => content.config = config(codec, reader, missing, defects),
         1 | 3 => content.units(codec, reader, missing, defects),
@@ -140,7 +140,11 @@ pub(super) fn config<R: Record>(
     defects: &mut Vec<Defect>,
 ) -> Option<VideoConfig> {
     if reader.is_empty() {
-        // ffmpeg with libaom starts AV1 like this; nothing can be said of it.
+        // ffmpeg with libaom starts AV1 like this; nothing can be said of it. Others need the record.
+        if missing == 0 && nal_codec(codec).is_some() {
+            let text = format!("a sequence start of {} without its configuration record", codec.name());
+            defects.push(Defect::new("video-config-empty", reader.at(), text));
+        }
         return None;
     }
     match &codec.0 {
@@ -170,8 +174,12 @@ impl VideoContent<'_> {
             let (list, _) = av1::obus(reader, missing, defects);
             self.units_incomplete = !list.complete;
             self.units = Units::Obu(list.units);
-        } else if &codec.0 == b"vp09" {
-            let picture = vpx::vp9_key_frame(reader.peek());
+        } else {
+            let picture = match &codec.0 {
+                b"vp08" => vpx::vp8_key_frame(reader.peek()),
+                b"vp09" => vpx::vp9_key_frame(reader.peek()),
+                _ => None,
+            };
             self.picture_size = picture.map(|Picture { width, height, .. }| (width, height));
         }
     }
@@ -201,45 +209,14 @@ pub(super) fn audio<R: Record>(
         (0, b"mp4a") => content.config = aac::decode(reader, missing, defects),
         (0, b"Opus") => content.sound = opus::opus(reader, missing, defects),
         (0, b"fLaC") => content.sound = opus::flac(reader, missing, defects),
-        (4, _) => content.multichannel = multichannel(reader, defects),
+        (2, _) if !reader.is_empty() || missing > 0 => {
+            let text =
+                format!("SequenceEnd with a payload of {} bytes: it has none", reader.remaining() as u32 + missing);
+            defects.push(Defect::new("ertmp-packet-content", reader.at(), text));
+        }
+        (4, _) => content.multichannel = multichannel::config(reader, missing, defects),
         _ => {}
     }
     reader.rest(&audio::PAYLOAD);
     content
-}
-
-fn multichannel<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> Option<Multichannel> {
-    const NATIVE: u8 = 1;
-    const CUSTOM: u8 = 2;
-    let read = reader.group(&MULTICHANNEL, |reader| {
-        let channel_order = reader.u8(&CHANNEL_ORDER)?;
-        let channel_count = reader.u8(&CHANNEL_COUNT)?;
-        let channel_mapping = match channel_order {
-            CUSTOM => reader.bytes(&CHANNEL_MAPPING, channel_count.into())?.to_vec(),
-            _ => Vec::new(),
-        };
-        let channel_flags = if channel_order == NATIVE { Some(reader.u32(&CHANNEL_FLAGS)?) } else { None };
-        Ok::<_, Defect>(Multichannel { channel_order, channel_count, channel_flags, channel_mapping })
-    });
-    read.map_err(|defect| defects.push(defect)).ok()
-}
-
-fn channel_order_name(order: u64) -> Option<&'static str> {
-    Some(match order {
-        0 => "Unspecified",
-        1 => "Native",
-        2 => "Custom",
-        _ => return None,
-    })
-}
-
-crate::fields! {
-    MULTICHANNEL = "rtmpt.audio.multichannel", Group, "Multichannel configuration",
-        "Which speaker each channel is for (enhanced RTMP; own name).";
-    CHANNEL_ORDER = "rtmpt.audio.multichannel.order", Uint, "Channel order", "AudioChannelOrder (enhanced RTMP; own name).",
-        channel_order_name;
-    CHANNEL_COUNT = "rtmpt.audio.multichannel.count", Uint, "Channel count", "How many (enhanced RTMP; own name).";
-    CHANNEL_MAPPING = "rtmpt.audio.multichannel.mapping", Bytes, "Channel mapping",
-        "A speaker for each channel (enhanced RTMP; own name).";
-    CHANNEL_FLAGS = "rtmpt.audio.multichannel.flags", Hex, "Channel flags", "A bit for each speaker (enhanced RTMP; own name).";
 }

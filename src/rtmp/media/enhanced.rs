@@ -17,7 +17,10 @@ pub const MOD_EX: u8 = 7;
 
 /// The names of one medium's fields.
 pub(super) struct Names {
+    pub(super) medium: &'static str,
     pub(super) multitrack: u8,
+    /// Whether a FourCC is one of this medium's.
+    pub(super) knows: fn(FourCc) -> bool,
     pub(super) packet_type: &'static Def,
     pub(super) four_cc: &'static Def,
     pub(super) multitrack_control: &'static Def,
@@ -103,6 +106,9 @@ pub(super) fn mod_ex<R: Record>(
                     reader.derived(&NANO, || Value::Uint(nano.into()), "the first three bytes of the data");
                 }
                 timestamp_offset_nano = nano;
+            } else {
+                let text = format!("ModEx type {mod_ex_type} is reserved; only 0, TimestampOffsetNano, is defined");
+                defects.push(Defect::new("ertmp-modex-type", reader.at() - 1, text));
             }
             header.mod_ex.push(ModEx { mod_ex_type, length, timestamp_offset_nano });
             Ok::<_, Defect>(())
@@ -116,6 +122,7 @@ pub(super) fn multitrack<R: Record>(
     reader: &mut Reader<'_, '_, R>,
     names: &Names,
     header: &mut ExHeader,
+    defects: &mut Vec<Defect>,
 ) -> Result<(), Defect> {
     const MANY_CODECS: u8 = 2;
     if header.packet_type == names.multitrack {
@@ -132,12 +139,37 @@ pub(super) fn multitrack<R: Record>(
             let text = format!("AvMultitrackType {multitrack_type} is not defined");
             return Err(Defect::new("ertmp-multitrack-type", at, text));
         }
+        check_packet_type(at, names, header.packet_type, defects);
         if multitrack_type == MANY_CODECS {
             return Ok(());
         }
+    } else {
+        // Behind ModEx the type stands in the byte before, without it in the first.
+        check_packet_type(reader.at() - 1, names, header.packet_type, defects);
     }
-    header.four_cc = Some(FourCc::read(reader, names.four_cc)?);
+    header.four_cc = Some(four_cc(reader, names, defects)?);
     Ok(())
+}
+
+fn check_packet_type(at: usize, names: &Names, packet_type: u8, defects: &mut Vec<Defect>) {
+    if (names.packet_type.symbol)(packet_type.into()).is_none() {
+        let text = format!("{} packet type {packet_type} is reserved (enhanced RTMP)", names.medium);
+        defects.push(Defect::new("ertmp-packet-type", at, text));
+    }
+}
+
+fn four_cc<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    names: &Names,
+    defects: &mut Vec<Defect>,
+) -> Result<FourCc, Defect> {
+    let at = reader.at();
+    let four_cc = FourCc::read(reader, names.four_cc)?;
+    if !(names.knows)(four_cc) {
+        let text = format!("the FourCC '{four_cc}' is none that enhanced RTMP defines for {}", names.medium);
+        defects.push(Defect::new("ertmp-fourcc-unknown", at, text));
+    }
+    Ok(four_cc)
 }
 
 /// Reads the tracks of a multitrack message to the end of the reader.
@@ -150,12 +182,20 @@ pub(super) fn tracks<'a, R: Record, C>(
     content: impl Fn(FourCc, &mut Reader<'a, '_, R>, u32, &mut Vec<Defect>) -> C,
 ) -> Vec<Track<C>> {
     const ONE_TRACK: u8 = 0;
-    let mut tracks = Vec::new();
-    while !reader.is_empty() && tracks.len() < MAX_TRACKS {
+    let mut tracks: Vec<Track<C>> = Vec::new();
+    if reader.is_empty() && missing == 0 {
+        defects.push(Defect::new("ertmp-multitrack-empty", reader.at(), "a Multitrack message without a track"));
+    }
+    while !reader.is_empty() {
+        if tracks.len() == MAX_TRACKS {
+            let text = format!("more than {MAX_TRACKS} tracks in a message, the rest is not decoded");
+            defects.push(Defect::new("ertmp-multitrack-too-many", reader.at(), text));
+            break;
+        }
         let track = reader.group(names.track, |reader| {
             let own = match header.four_cc {
                 Some(_) => None,
-                None => Some(FourCc::read(reader, names.four_cc)?),
+                None => Some(four_cc(reader, names, defects)?),
             };
             let four_cc = own.or(header.four_cc).unwrap_or(FourCc([0; 4]));
             let track_id = reader.u8(names.track_id)?;

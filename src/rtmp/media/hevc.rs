@@ -4,7 +4,7 @@
 //! Takes the record behind a sequence header, gives profile, level, size and frame rate.
 
 use super::avc::SET_LENGTH;
-use super::config::{CONFIG, Picture, VideoConfig};
+use super::config::{self, CONFIG, Picture, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
 use crate::field::{BitReader, Defect, Reader, Record};
 
@@ -17,7 +17,7 @@ pub fn config<R: Record>(
     let at = reader.at();
     let config = reader.group(&CONFIG, |reader| {
         let mut config = VideoConfig::default();
-        let whole = fields(reader, &mut config);
+        let whole = fields(reader, &mut config, defects);
         config.record(reader);
         whole.map(|()| config)
     });
@@ -32,8 +32,18 @@ pub fn config<R: Record>(
     }
 }
 
-fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -> Result<(), Defect> {
-    reader.u8(&VERSION)?;
+fn fields<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    config: &mut VideoConfig,
+    defects: &mut Vec<Defect>,
+) -> Result<(), Defect> {
+    config::no_start_code(reader, INVALID)?;
+    let at = reader.at();
+    let version = reader.u8(&VERSION)?;
+    if version != 1 {
+        // Written by encoders from before the standard was final; the layout was the same.
+        defects.push(Defect::new(INVALID, at, format!("the version of the record is {version}, not 1")));
+    }
     let profile = u64::from(reader.u8(&PROFILE_BYTE)?);
     reader.bits(&PROFILE_SPACE, profile, 6, 2);
     let tier = reader.bits(&TIER, profile, 5, 1);
@@ -50,7 +60,9 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -
     reader.u8(&BIT_DEPTH_CHROMA)?;
     reader.u16(&AVERAGE_FRAME_RATE)?;
     let layers = u64::from(reader.u8(&LAYERS)?);
-    config.nal_length_size = Some(reader.bits(&LENGTH_SIZE, layers, 0, 2) as u8 + 1);
+    let size = reader.bits(&LENGTH_SIZE, layers, 0, 2) as u8 + 1;
+    config::check_length_size(reader.at() - 1, size, INVALID, defects);
+    config.nal_length_size = Some(size);
     for _ in 0..reader.u8(&ARRAY_COUNT)? {
         reader.group(&ARRAY, |reader| array(reader, config))?;
     }
@@ -73,6 +85,8 @@ fn array<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) ->
     }
     Ok(())
 }
+
+const INVALID: &str = "hevc-config-invalid";
 
 /// Size and frame rate from a sequence parameter set, its NAL unit header included.
 pub fn sequence_parameter_set(unit: &[u8]) -> Option<Picture> {
@@ -230,6 +244,11 @@ fn profile_name(profile: u64) -> String {
         2 => "Main 10",
         3 => "Main Still Picture",
         4 => "Rext",
+        5 => "High Throughput",
+        6 => "Multiview Main",
+        7 => "Scalable Main",
+        8 => "3D Main",
+        9 => "Scc",
         _ => return format!("profile {profile}"),
     }
     .to_owned()

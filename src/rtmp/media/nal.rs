@@ -130,14 +130,19 @@ pub fn unit<R: Record>(codec: NalCodec, reader: &mut Reader<'_, '_, R>, length: 
     (NalUnit { r#type, name, length }, picture)
 }
 
-/// How many bytes a unit's length has: 4 almost always, else the first size that fits.
+/// How many bytes a unit's length has: 4 almost always, else the first size that fits. 3 is not allowed
+/// (ISO/IEC 14496-15 5.3.3.1.2).
 fn length_size(bytes: &[u8], missing: u32) -> Option<usize> {
-    [4, 2, 3, 1].into_iter().find(|&size| {
+    [4, 2, 1].into_iter().find(|&size| {
         let mut none = ();
         let mut ahead = Reader::new(bytes, &mut none);
         while !ahead.is_empty() {
             let Ok(length) = ahead.uint(&LENGTH, size) else { return missing > 0 };
             let Ok(length) = usize::try_from(length) else { return false };
+            // A unit has a header, so an empty one is where a guess went wrong.
+            if length == 0 && size != 4 {
+                return false;
+            }
             if length > ahead.remaining() {
                 return length - ahead.remaining() <= missing as usize;
             }

@@ -34,8 +34,11 @@ pub fn opus<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &m
         reader.uint_le(&PRE_SKIP, 2)?;
         let sampling_frequency = reader.uint_le(&RATE, 4)? as u32;
         reader.uint_le(&GAIN, 2)?;
-        reader.u8(&MAPPING_FAMILY)?;
-        reader.rest(&MAPPING);
+        if reader.u8(&MAPPING_FAMILY)? != 0 {
+            reader.u8(&STREAM_COUNT)?;
+            reader.u8(&COUPLED_COUNT)?;
+            reader.bytes(&MAPPING, channels.into())?;
+        }
         Ok::<_, Short>(SoundConfig { sampling_frequency, channels, bits_per_sample: None })
     });
     config
@@ -47,14 +50,28 @@ pub fn opus<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &m
         .ok()
 }
 
-/// Reads the STREAMINFO of FLAC, with or without the four bytes `fLaC` in front.
+/// Reads the STREAMINFO of FLAC. It should stand in a metadata block behind the four bytes `fLaC`; ffmpeg (8.0)
+/// writes the bare 34 bytes.
 pub fn flac<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Option<SoundConfig> {
+    const STREAMINFO: u32 = 34;
+    let at = reader.at();
     let config = reader.group(&FLAC, |reader| {
         if reader.peek().starts_with(b"fLaC") {
             reader.text(&MAGIC, 4)?;
+        } else if missing == 0 || reader.remaining() >= 4 {
+            let text = "the header does not begin with fLaC (enhanced RTMP, ExAudioTagBody)";
+            defects.push(Defect::new("flac-config-invalid", at, text));
         }
-        reader.u8(&BLOCK_TYPE)?;
-        reader.u24(&BLOCK_LENGTH)?;
+        let at = reader.at();
+        if reader.remaining() as u32 + missing != STREAMINFO {
+            let block_type = reader.u8(&BLOCK_TYPE)? & 0x7f;
+            let length = reader.u24(&BLOCK_LENGTH)?;
+            if (block_type, length) != (0, STREAMINFO) {
+                let text =
+                    format!("the first block is of type {block_type} with {length} bytes, not STREAMINFO with 34");
+                defects.push(Defect::new("flac-config-invalid", at, text));
+            }
+        }
         reader.u16(&MIN_BLOCK)?;
         reader.u16(&MAX_BLOCK)?;
         reader.u24(&MIN_FRAME)?;
@@ -86,6 +103,8 @@ crate::fields! {
     RATE = "rtmpt.audio.opus.rate", Uint, "Input sample rate", "In Hz (RFC 7845 5.1; own name).";
     GAIN = "rtmpt.audio.opus.gain", Hex, "Output gain", "In dB, Q7.8 (RFC 7845 5.1; own name).";
     MAPPING_FAMILY = "rtmpt.audio.opus.mapping_family", Uint, "Channel mapping family", "RFC 7845 5.1.1 (own name).";
+    STREAM_COUNT = "rtmpt.audio.opus.stream_count", Uint, "Streams", "How many (RFC 7845 5.1.1; own name).";
+    COUPLED_COUNT = "rtmpt.audio.opus.coupled_count", Uint, "Coupled streams", "Of them for two channels (RFC 7845 5.1.1; own name).";
     MAPPING = "rtmpt.audio.opus.mapping", Bytes, "Channel mapping", "RFC 7845 5.1.1 (own name).";
     BLOCK_TYPE = "rtmpt.audio.flac.block_type", Hex, "Block type", "0, or 0x80 if no other block follows (own name).";
     BLOCK_LENGTH = "rtmpt.audio.flac.block_length", Uint, "Block length", "34 (own name).";

@@ -75,6 +75,9 @@ pub const AVC: u8 = 7;
 /// CodecID that is used for H.265, with the layout of H.264, by those who do not use enhanced RTMP.
 pub const HEVC: u8 = 12;
 
+/// VideoPacketType of metadata.
+pub const METADATA: u8 = 4;
+
 /// FrameType of a video info/command frame.
 pub const COMMAND_FRAME: u8 = 5;
 
@@ -170,10 +173,15 @@ fn behind_header<'a, R: Record>(
 }
 
 fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect>) -> VideoTag<'a> {
+    let at = reader.at();
     let Ok(control) = reader.u8(&CONTROL) else { return VideoTag::Empty {} };
     let whole = u64::from(control);
     let enhanced = reader.bits(&IS_EX_HEADER, whole, 7, 1) == 1;
     let frame_type = reader.bits(&TYPE, whole, 4, 3) as u8;
+    if frame_type_name(frame_type.into()).is_none() {
+        let text = format!("frame type {frame_type} is reserved (FLV E.4.3.1)");
+        defects.push(Defect::new("video-frame-type", at, text));
+    }
     if enhanced {
         let packet_type = reader.bits(&PACKET_TYPE, whole, 0, 4) as u8;
         let mut header = ExHeader { packet_type, ..ExHeader::default() };
@@ -193,6 +201,10 @@ fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defec
         };
     }
     let codec_id = reader.bits(&FORMAT, whole, 0, 4) as u8;
+    if codec_name(codec_id) == "unknown" {
+        let text = format!("codec {codec_id} is reserved (FLV E.4.3.1)");
+        defects.push(Defect::new("video-codec", at, text));
+    }
     reader.describe(|| {
         let (frame, codec) = (frame_type_name(frame_type.into()), wireshark_codec_name(codec_id.into()));
         let unknown = |what, value: u8| format!("unknown {what} {value}");
@@ -220,15 +232,35 @@ fn packet<R: Record>(
 ) -> (Option<u8>, Option<i32>, Option<u8>) {
     let (mut avc_packet_type, mut composition_time, mut command) = (None, None, None);
     if frame_type == COMMAND_FRAME {
-        command = reader.u8(&COMMAND).map_err(|short| defects.push(short.into())).ok();
+        command = self::command(reader, defects).map_err(|defect| defects.push(defect)).ok();
     } else if matches!(codec_id, AVC | HEVC) {
+        let at = reader.at();
         avc_packet_type = reader.u8(&AVC_PACKET_TYPE).map_err(|short| defects.push(short.into())).ok();
-        if avc_packet_type.is_some() {
+        if let Some(packet_type) = avc_packet_type {
+            if avc_packet_type_name(packet_type.into()).is_none() {
+                let text = format!("AVCPacketType {packet_type}: only 0, 1 and 2 are defined (FLV E.4.3.1)");
+                defects.push(Defect::new("avc-packet-type", at, text));
+            }
             let time = reader.int(&COMPOSITION_TIME, 3).map_err(|short| defects.push(short.into()));
             composition_time = time.ok().map(|time| time as i32);
         }
     }
     (avc_packet_type, composition_time, command)
+}
+
+/// What a video info/command frame says; nothing else is in it (FLV E.4.3.1).
+fn command<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) -> Result<u8, Defect> {
+    let at = reader.at();
+    let command = reader.u8(&COMMAND)?;
+    if command_name(command.into()).is_none() {
+        let text = format!("video command {command}: only 0 and 1 are defined (FLV E.4.3.1)");
+        defects.push(Defect::new("video-command", at, text));
+    }
+    if !reader.is_empty() {
+        let text = format!("{} bytes behind a video command, which is one byte", reader.remaining());
+        defects.push(Defect::new("video-command", reader.at(), text));
+    }
+    Ok(command)
 }
 
 fn ex_header<R: Record>(
@@ -238,13 +270,12 @@ fn ex_header<R: Record>(
     command: &mut Option<u8>,
     defects: &mut Vec<Defect>,
 ) -> Result<(), Defect> {
-    const METADATA: u8 = 4;
     enhanced::mod_ex(reader, &NAMES, header, defects)?;
     if frame_type == COMMAND_FRAME && header.packet_type != METADATA {
-        *command = Some(reader.u8(&COMMAND)?);
+        *command = Some(self::command(reader, defects)?);
         return Ok(());
     }
-    enhanced::multitrack(reader, &NAMES, header)
+    enhanced::multitrack(reader, &NAMES, header, defects)
 }
 
 /// The common name of a CodecID.
@@ -324,7 +355,9 @@ pub fn command_name(command: u64) -> Option<&'static str> {
 }
 
 const NAMES: Names = Names {
+    medium: "video",
     multitrack: 6,
+    knows: FourCc::is_video,
     packet_type: &PACKET_TYPE,
     four_cc: &FOUR_CC,
     multitrack_control: &MULTITRACK_CONTROL,

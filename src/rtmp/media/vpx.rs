@@ -1,5 +1,5 @@
 //! VP8 and VP9: VPCodecConfigurationRecord (VP Codec ISO Media File Format Binding), and the size in the
-//! frame headers of VP9.
+//! headers of their key frames.
 //!
 //! Takes the record behind a sequence start, or a key frame; gives profile, level and size.
 
@@ -12,17 +12,24 @@ pub fn config<R: Record>(
     missing: u32,
     defects: &mut Vec<Defect>,
 ) -> Option<VideoConfig> {
+    let at = reader.at();
     let config = reader.group(&CONFIG, |reader| {
         let mut config = VideoConfig::default();
         // In a file the record is a box with version and flags in front; some senders leave them there.
-        if reader.remaining() >= 12 && reader.peek().starts_with(&[1, 0, 0, 0]) {
+        const BOX_VERSION_AND_FLAGS: [u8; 4] = [1, 0, 0, 0];
+        let front = &reader.peek()[..reader.remaining().min(4)];
+        if reader.remaining() as u32 + missing >= 12 && BOX_VERSION_AND_FLAGS.starts_with(front) {
             reader.u8(&VERSION)?;
             reader.u24(&FLAGS)?;
         }
         let profile = reader.u8(&PROFILE)?;
         let level = reader.u8(&LEVEL)?;
         let byte = u64::from(reader.u8(&BIT_DEPTH_BYTE)?);
-        reader.bits(&BIT_DEPTH, byte, 4, 4);
+        let bit_depth = reader.bits(&BIT_DEPTH, byte, 4, 4);
+        if profile > 3 || !matches!(bit_depth, 8 | 10 | 12) {
+            let text = format!("profile {profile} with {bit_depth} bits: no VPCodecConfigurationRecord says that");
+            defects.push(Defect::new("vpx-config-invalid", at, text));
+        }
         reader.bits(&CHROMA, byte, 1, 3);
         reader.bits(&FULL_RANGE, byte, 0, 1);
         reader.u8(&PRIMARIES)?;
@@ -38,10 +45,24 @@ pub fn config<R: Record>(
     config
         .map_err(|short| {
             if missing == 0 {
-                defects.push(Defect::from(short))
+                let text = format!("the VPCodecConfigurationRecord is not valid: {}", Defect::from(short).message);
+                defects.push(Defect::new("vpx-config-invalid", at, text));
             }
         })
         .ok()
+}
+
+/// The size in the header of a key frame of VP8 (RFC 6386 9.1).
+pub fn vp8_key_frame(data: &[u8]) -> Option<Picture> {
+    const INTER_FRAME: u8 = 1;
+    const START_CODE: [u8; 3] = [0x9d, 0x01, 0x2a];
+    let header = data.first_chunk::<10>()?;
+    if header[0] & INTER_FRAME != 0 || header[3..6] != START_CODE {
+        return None;
+    }
+    // 14 bits each; the two above say how to scale it up.
+    let size = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+    Some(Picture { width: size(header[6], header[7]), height: size(header[8], header[9]), frame_rate: None })
 }
 
 /// The size in the header of a key frame of VP9 (VP9 6.2).

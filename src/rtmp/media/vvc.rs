@@ -4,7 +4,7 @@
 //! carries them itself, so parameter sets need not be read.
 
 use super::avc::SET_LENGTH;
-use super::config::{CONFIG, VideoConfig};
+use super::config::{self, CONFIG, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
 use crate::field::{Defect, Reader, Record};
 
@@ -33,6 +33,7 @@ pub fn config<R: Record>(
 }
 
 fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -> Result<(), Defect> {
+    config::no_start_code(reader, "vvc-config-invalid")?;
     let sizes = u64::from(reader.u8(&SIZES)?);
     config.nal_length_size = Some(reader.bits(&LENGTH_SIZE, sizes, 1, 2) as u8 + 1);
     if reader.bits(&PTL_PRESENT, sizes, 0, 1) == 1 {

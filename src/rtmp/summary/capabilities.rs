@@ -9,8 +9,11 @@ pub(super) fn of(object: &Value<'_>) -> Vec<String> {
         const NAMES: [&str; 4] = ["Reconnect", "Multitrack", "ModEx", "TimestampNanoOffset"];
         parts.push(format!("capsEx {}", flags(caps, &NAMES)));
     }
-    if let Some(list) = object.property(b"fourCcList").and_then(Value::items) {
-        let codecs: Vec<_> = list.iter().filter_map(Value::as_str).map(|codec| codec.to_string()).collect();
+    if let Some(list) = object.property(b"fourCcList") {
+        // A strict array; where it is an array with names, the values count.
+        let named = list.properties().map(|named| named.pairs.iter()).unwrap_or_default().map(|(_, value)| value);
+        let values = list.items().unwrap_or_default().iter().chain(named);
+        let codecs: Vec<_> = values.filter_map(Value::as_str).map(|codec| codec.to_string()).collect();
         parts.push(format!("fourCcList {}", codecs.join(" ")));
     }
     for (name, medium) in [(&b"videoFourCcInfoMap"[..], "video"), (b"audioFourCcInfoMap", "audio")] {
@@ -22,6 +25,11 @@ pub(super) fn of(object: &Value<'_>) -> Vec<String> {
             .map(|(codec, value)| format!("{codec} {}", flags(value.as_number().unwrap_or_default(), &NAMES)))
             .collect();
         parts.push(format!("{medium} {}", codecs.join(" ")));
+    }
+    if let Some(functions) = object.property(b"videoFunction").and_then(Value::as_number).filter(|&bits| bits > 1.0) {
+        // Everybody sends 1, client seek, which says nothing.
+        const NAMES: [&str; 4] = ["ClientSeek", "HDR", "Metadata", "LargeScaleTile"];
+        parts.push(format!("videoFunction {}", flags(functions, &NAMES)));
     }
     parts
 }

@@ -69,7 +69,8 @@ fn aggregate(aggregate: &Aggregate<'_>) -> String {
     let kinds = [(audio, "audio"), (video, "video"), (other, "other")];
     let kinds: Vec<_> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
     let span = aggregate.messages.last().map_or(0, |message| message.timestamp_offset);
-    format!("{} messages over {span} ms: {}", aggregate.messages.len(), kinds.join(", "))
+    let messages = if aggregate.messages.len() == 1 { "message" } else { "messages" };
+    format!("{} {messages} over {span} ms: {}", aggregate.messages.len(), kinds.join(", "))
 }
 
 fn user_control(message: &UserControl<'_>) -> Vec<String> {
@@ -186,6 +187,14 @@ fn metadata(properties: &Value<'_>) -> Option<String> {
     }
     parts.extend(codec(properties.property(b"videocodecid"), |id| video::codec_name(id).to_owned()));
     parts.extend(codec(properties.property(b"audiocodecid"), |id| audio::codec_name(id).to_owned()));
+    // Tracks beside the default one (enhanced RTMP, Enhancing onMetaData).
+    for (map, medium) in [(&b"videoTrackIdInfoMap"[..], "video"), (b"audioTrackIdInfoMap", "audio")] {
+        let Some(tracks) = properties.property(map).and_then(Value::properties) else { continue };
+        for (id, track) in &tracks.pairs {
+            let about = metadata(track).map_or_else(String::new, |about| format!(" {about}"));
+            parts.push(format!("{medium} track {id}{about}"));
+        }
+    }
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 

@@ -25,7 +25,17 @@ pub(super) fn audio(audio: &Audio<'_>) -> String {
             Some(packet) => format!("AAC packet type {packet}"),
             None => "AAC, cut".into(),
         },
+        // These have one rate, whatever the bits of the header say (FLV E.4.2.1; ffmpeg for G.711).
         AudioTag::Legacy { codec, format: 4 | 5 | 14, .. } => (*codec).to_owned(),
+        AudioTag::Legacy { codec, format: 11, .. } => format!("{codec} 16 kHz mono"),
+        AudioTag::Legacy { codec, format: 7 | 8, r#type, .. } => {
+            format!("{codec} 8 kHz {}", audio::type_name((*r#type).into()).unwrap_or_default())
+        }
+        AudioTag::Legacy { codec, format: 0 | 3, rate, size, r#type, .. } => {
+            let rate = audio::rate_name((*rate).into()).unwrap_or_default();
+            let bits = if *size == 0 { "8 bit" } else { "16 bit" };
+            format!("{codec} {bits} {rate} {}", audio::type_name((*r#type).into()).unwrap_or_default())
+        }
         AudioTag::Legacy { format, codec, rate, r#type, .. } => {
             let codec = if *codec == "unknown" { format!("format {format}") } else { (*codec).to_owned() };
             let rate = audio::rate_name((*rate).into()).unwrap_or_default();
@@ -55,7 +65,11 @@ fn sound(content: &AudioContent) -> Option<String> {
         let rate = number_text(f64::from(sampling_frequency) / 1000.0);
         return Some(format!("{rate} kHz{}", channel_text(Some(channels))));
     }
-    content.multichannel.as_ref().map(|layout| format!("{} channels", layout.channel_count))
+    content.multichannel.as_ref().map(|layout| {
+        let speakers =
+            if layout.speakers.is_empty() { String::new() } else { format!(": {}", layout.speakers.join(" ")) };
+        format!("{} channels{speakers}", layout.channel_count)
+    })
 }
 
 fn aac_config(config: AudioSpecificConfig) -> String {
@@ -107,8 +121,9 @@ pub(super) fn video(video: &Video<'_>) -> String {
                 Some(name) => Some(name.to_owned()),
                 None => Some(format!("packet type {}", header.packet_type)),
             };
-            let mut parts = vec![frame(*frame_type)];
-            parts.extend(header.four_cc.map(FourCc::name));
+            // The frame type of metadata is to be ignored (enhanced RTMP, VideoPacketType).
+            let frame = (header.packet_type != video::METADATA).then(|| frame(*frame_type));
+            let mut parts: Vec<String> = frame.into_iter().chain(header.four_cc.map(FourCc::name)).collect();
             parts.extend(packet);
             parts.extend(picture(content));
             parts.extend(self::tracks(header, tracks, picture));
@@ -131,8 +146,40 @@ fn picture(content: &VideoContent<'_>) -> Option<String> {
     parts.extend(content.config.as_ref().map(|config| config.label()).filter(|label| !label.is_empty()));
     parts.extend(content.picture_size.map(|(width, height)| format!("{width}x{height}")));
     parts.extend(content.composition_time.and_then(cts));
-    parts.extend(content.metadata.first().and_then(Value::as_str).map(|name| name.to_string()));
+    parts.extend(content.metadata.chunks(2).filter_map(metadata));
     (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// `colorInfo 10 bit BT.2020 PQ maxCLL 1000`, for a name and its value (enhanced RTMP, Metadata Frame).
+fn metadata(pair: &[Value<'_>]) -> Option<String> {
+    let name = pair.first()?.as_str()?;
+    let mut parts = vec![name.to_string()];
+    let number = |object: &[u8], name: &[u8]| pair.get(1)?.property(object)?.property(name)?.as_number();
+    parts.extend(number(b"colorConfig", b"bitDepth").map(|bits| format!("{} bit", number_text(bits))));
+    let named = |what: &str, code: f64, name: Option<&str>| match name {
+        Some(name) => name.to_owned(),
+        None => format!("{what} {}", number_text(code)),
+    };
+    // H.273 tables 2 and 3.
+    parts.extend(number(b"colorConfig", b"colorPrimaries").map(|code| {
+        let name = match code {
+            1.0 => Some("BT.709"),
+            9.0 => Some("BT.2020"),
+            12.0 => Some("Display P3"),
+            _ => None,
+        };
+        named("primaries", code, name)
+    }));
+    parts.extend(number(b"colorConfig", b"transferCharacteristics").map(|code| {
+        let name = match code {
+            16.0 => Some("PQ"),
+            18.0 => Some("HLG"),
+            _ => None,
+        };
+        named("transfer", code, name)
+    }));
+    parts.extend(number(b"hdrCll", b"maxCLL").map(|light| format!("maxCLL {}", number_text(light))));
+    Some(parts.join(" "))
 }
 
 fn cts(time: i32) -> Option<String> {
@@ -151,7 +198,10 @@ fn tracks<C>(header: &ExHeader, tracks: &[Track<C>], content: impl Fn(&C) -> Opt
         .collect();
     match enhanced::multitrack_type_name(kind.into()) {
         Some("OneTrack") => Some(format!("track {}", each.join(", "))),
-        _ => Some(format!("{} tracks: {}", tracks.len(), each.join(", "))),
+        _ => {
+            let noun = if tracks.len() == 1 { "track" } else { "tracks" };
+            Some(format!("{} {noun}: {}", tracks.len(), each.join(", ")))
+        }
     }
 }
 

@@ -41,6 +41,18 @@ impl Direction {
         self.account(output.resources);
     }
 
+    /// Notes in the connection's record how far an acknowledgement reaches, before the data that comes
+    /// with it is delivered: what is said there is said in knowledge of those bytes. Nothing follows from
+    /// it here until [`Direction::acknowledge`].
+    pub fn foresee(&self, ack: u32, output: &mut Output<'_, impl Sink>) {
+        let Some(base) = self.base else { return };
+        let reference = self.acknowledged.map_or(self.next, |acknowledged| acknowledged.max(self.next));
+        let at = reference.near(ack);
+        if at.distance(reference) <= LARGEST_WINDOW && self.acknowledged < Some(at) && at > base {
+            output.side().acknowledged = Some(self.fin.map_or(at, |fin| at.min(fin)) - base);
+        }
+    }
+
     /// Gives up holes that the peer acknowledged long ago.
     pub fn lose_patience(&mut self, output: &mut Output<'_, impl Sink>) {
         if self.acknowledged <= Some(self.next) {
@@ -106,6 +118,7 @@ impl Direction {
         self.next = end;
         self.highest = self.highest.max(end);
         output.side().gap_bytes += len;
+        output.side().delivered = end - base;
         output.sink.gap(output.connection, output.from, gap);
     }
 
