@@ -209,11 +209,12 @@ fn every_field_is_as_tshark_prints_it() {
     let types = types();
     let mut failures = Vec::new();
     let mut rules_used = BTreeSet::new();
+    let mut compared = 0;
     let recorded: Vec<String> = names("captures").into_iter().filter(|name| name.contains(".pcap")).collect();
     for capture in recorded.iter().map(String::as_str).chain([BODIES]) {
         let mut expected: BTreeSet<&str> =
             DEVIATIONS.iter().filter(|(of, ..)| *of == capture).flat_map(|(.., what)| *what).copied().collect();
-        let mut found = differences(capture, &types, &mut rules_used);
+        let mut found = differences(capture, &types, &mut rules_used, &mut compared);
         found.retain(|difference| !expected.remove(difference.as_str()));
         found.extend(expected.iter().map(|what| format!("no longer needed in DEVIATIONS: {what}")));
         failures.extend(found.iter().map(|difference| format!("{capture}: {difference}")));
@@ -224,6 +225,7 @@ fn every_field_is_as_tshark_prints_it() {
     for (capture, ..) in DEVIATIONS {
         assert!(*capture == BODIES || recorded.iter().any(|name| name == capture), "DEVIATIONS names {capture}");
     }
+    assert!(compared > 7000, "only {compared} messages were compared");
     let shown = failures.len().min(40);
     assert!(failures.is_empty(), "{} differences\n{}", failures.len(), failures[..shown].join("\n"));
 }
@@ -284,7 +286,12 @@ struct Pair<'a> {
     before: &'a Message,
 }
 
-fn differences(capture: &str, types: &BTreeMap<String, String>, rules_used: &mut BTreeSet<usize>) -> Vec<String> {
+fn differences(
+    capture: &str,
+    types: &BTreeMap<String, String>,
+    rules_used: &mut BTreeSet<usize>,
+    pairs: &mut usize,
+) -> Vec<String> {
     let compared: Vec<&str> =
         types.keys().map(String::as_str).filter(|name| vocabulary::find(name).is_some()).collect();
     let (theirs, ours) = messages(capture, types, &compared);
@@ -300,6 +307,7 @@ fn differences(capture: &str, types: &BTreeMap<String, String>, rules_used: &mut
         let chunk_stream = (ours.direction.clone(), ours.value("rtmpt.header.csid").to_owned());
         let before = last.entry(chunk_stream).or_default();
         let pair = Pair { theirs, ours, before };
+        *pairs += 1;
         for &name in &compared {
             if theirs.values(name) == ours.values(name) {
                 continue;
