@@ -236,6 +236,8 @@ impl<'a> Row<'a> {
     pub fn label(&self) -> String {
         match &self.what {
             What::Message(message) => match message.body {
+                // An unknown user control event is told by the type already.
+                Body::UserControl(_) if self.info.starts_with(&message.r#type) => self.info.clone(),
                 Body::Command(_) | Body::Data(_) | Body::UserControl(_) if self.info != message.r#type => {
                     format!("{} {}", message.r#type, self.info)
                 }

@@ -109,7 +109,9 @@ impl<'a> Dissection<'a> {
             Known::Protocol { def, prefix, place } => {
                 let is_there =
                     |node: &Node| node.def.name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
-                if self.section(place).tree.nodes().iter().any(is_there) {
+                // A header is there without a field in the body, and part of a handshake the other way round.
+                let mut places = [Place::Header, place].into_iter();
+                if places.any(|place| self.section(place).tree.nodes().iter().any(is_there)) {
                     each(def, &Value::None, &[]);
                 }
             }

@@ -94,6 +94,13 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_value_is_there() {
+        assert_eq!(Value::None.plain(Kind::Group, 12), "1");
+        assert_eq!(Value::Bytes(vec![0, 0, 9]).plain(Kind::Mark, 3), "1");
+        assert_eq!(Value::Bytes(vec![0, 0, 9]).plain(Kind::Bytes, 3), "000009");
+    }
+
+    #[test]
     fn hexadecimal_numbers_have_all_digits() {
         assert_eq!(Value::Uint(0x14).plain(Kind::Hex, 1), "0x14");
         assert_eq!(Value::Uint(5).plain(Kind::Hex, 4), "0x00000005");

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Every rtmpt.* and amf.* field of every RTMP message, with the text that `tshark -T fields -e` prints.
+"""rtmpt itself and every rtmpt.* and amf.* field of every RTMP message, as `tshark -T fields -e` prints them.
 
 usage: tshark_fields.py CAPTURE [--port PORT]
        tshark_fields.py --names
@@ -44,10 +44,10 @@ def tshark(options, *arguments):
 
 
 def field_types():
-    """name -> type, of all rtmpt.* and amf.* fields that this tshark knows."""
+    """name -> type, of all rtmpt.* and amf.* fields that this tshark knows, and of rtmpt itself."""
     registered = subprocess.run(["tshark", "-G", "fields"], capture_output=True, check=True).stdout.decode()
     rows = (line.split("\t") for line in registered.splitlines() if line.startswith("F\t"))
-    return {row[2]: row[3] for row in rows if row[2].startswith(("rtmpt.", "amf."))}
+    return {row[2]: row[3] for row in rows if row[2].startswith(("rtmpt.", "amf."))} | {"rtmpt": "FT_PROTOCOL"}
 
 
 def printed(field_type, shown):
@@ -74,7 +74,9 @@ def messages(options, types):
         for message in packet.findall("proto[@name='rtmpt']"):
             fields = ((field.get("name"), field.get("show")) for field in message.iter("field"))
             values = [(name, printed(types[name], show)) for name, show in fields if name in types]
-            yield int(shown["frame.number"]), int(shown["tcp.stream"]), sender, values
+            # The protocol's text is its line in the tree.
+            label = ("rtmpt", message.get("showname"))
+            yield int(shown["frame.number"]), int(shown["tcp.stream"]), sender, [label, *values]
 
 
 def check(options, types, per_frame):
