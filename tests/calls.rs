@@ -8,7 +8,7 @@ use kit::{Session, amf0, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::decode::{Row, Rows, Selection};
 use rtmp_inspect::pipeline::{self, Warning, Watch};
-use rtmp_inspect::session::{Answers, Outcome, By, Direction, Event, Observer, Options};
+use rtmp_inspect::session::{Answers, By, Direction, Event, Observer, Options, Outcome};
 use rtmp_inspect::tcp::ConnectionId;
 use serde_json::Value;
 

@@ -23,7 +23,6 @@ const NOT_OURS: &[(&str, &str)] = &[
     ("amf.message_count", "the envelope of AMF over HTTP"),
     ("amf.version", "the envelope of AMF over HTTP"),
     ("amf.loop", "tshark's own alarm: it gave up"),
-    ("rtmpt.function.", "calls and responses are not linked yet"),
 ];
 
 /// A difference that has one reason wherever it occurs.
@@ -35,6 +34,16 @@ struct Rule {
 }
 
 const RULES: &[Rule] = &[
+    Rule {
+        fields: &["rtmpt.function.call"],
+        why: "reading once, tshark does not know on a call where it will be answered; we read twice",
+        allows: |pair, name| pair.theirs.values(name).is_empty(),
+    },
+    Rule {
+        fields: &["rtmpt.function.response"],
+        why: "a status has no transaction id, by which alone tshark links; we link the first that fits the call",
+        allows: |pair, name| pair.theirs.values(name).is_empty() && pair.ours.info.starts_with("on"),
+    },
     Rule {
         fields: &["rtmpt.header.csid"],
         allows: |pair, name| {
