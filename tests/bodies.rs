@@ -57,6 +57,26 @@ fn prefixes_of_sound_bodies_have_no_defects() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Cut anywhere, or with any byte made 0 or 255: every byte keeps a name, and a defect lies in the body.
+#[test]
+fn damaged_bodies_are_tiled() {
+    for case in cases().iter().filter(|case| !case.kind.starts_with("amf")) {
+        let type_id = MessageTypeId(case.kind.parse().expect("a type"));
+        let whole = &case.bytes;
+        let cut = (0..whole.len()).map(|end| whole[..end].to_vec());
+        let changed =
+            (0..whole.len()).flat_map(|at| [0, 255].map(|byte| [&whole[..at], &[byte], &whole[at + 1..]].concat()));
+        for bytes in cut.chain(changed) {
+            let mut tree = Tree::default();
+            let decoded = decode(type_id, &bytes, bytes.len() as u32, &mut tree);
+            assert_eq!(tree.tiles(0..bytes.len()), Ok(()), "{}: {}", case.place, hex::encode(&bytes));
+            for defect in decoded.defects {
+                assert!(defect.offset <= bytes.len() as u64, "{}: {defect:?} in {}", case.place, hex::encode(&bytes));
+            }
+        }
+    }
+}
+
 #[test]
 fn the_fixtures_cover_everything() {
     let trees: Vec<Tree> = cases().iter().map(|case| run(case).tree).collect();

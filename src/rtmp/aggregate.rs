@@ -19,6 +19,13 @@ pub const MAX_MESSAGES: usize = 4096;
 pub struct Aggregate<'a> {
     /// The messages in it.
     pub messages: Vec<SubMessage<'a>>,
+    /// Whether there may be more: the body is here only in part.
+    #[serde(skip_serializing_if = "is_false")]
+    pub incomplete: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A message in an aggregate.
@@ -49,8 +56,10 @@ impl SubMessage<'_> {
 
 /// Decodes type 22.
 pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Aggregate<'a> {
+    const BACK_POINTER: u32 = 4;
     let mut aggregate = Aggregate::default();
     let mut first = None;
+    let total = reader.remaining() as u64 + u64::from(missing);
     while !reader.is_empty() {
         if aggregate.messages.len() == MAX_MESSAGES {
             let text = format!("more than {MAX_MESSAGES} messages in an aggregate, the rest is not decoded");
@@ -65,9 +74,14 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
             }
         }
     }
+    let listed: u64 = aggregate.messages.iter().map(|message| u64::from(HEADER + message.length + BACK_POINTER)).sum();
+    aggregate.incomplete = missing > 0 && listed + u64::from(BACK_POINTER) < total;
     reader.rest(&UNDECODED);
     aggregate
 }
+
+/// Bytes of a tag's header.
+const HEADER: u32 = 11;
 
 fn message<'a, R: Record>(
     reader: &mut Reader<'a, '_, R>,
@@ -75,7 +89,6 @@ fn message<'a, R: Record>(
     first: &mut Option<u32>,
     defects: &mut Vec<Defect>,
 ) -> Result<SubMessage<'a>, Defect> {
-    const HEADER: u32 = 11;
     let at = reader.at();
     let type_id = MessageTypeId(reader.u8(&TAG_TYPE)?);
     let length = reader.u24(&TAG_LENGTH)?;

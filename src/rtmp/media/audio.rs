@@ -116,10 +116,11 @@ fn behind_header<'a, R: Record>(
             let config = if payload_length == 0 { None } else { aac::decode(reader, missing, defects) };
             AudioTag::Legacy { format: AAC, codec, rate, size, r#type, aac_packet_type: Some(0), config }
         }
-        AudioTag::Enhanced { header, content, .. } if header.multitrack_type.is_some() => {
+        AudioTag::Enhanced { mut header, content, .. } if header.multitrack_type.is_some() => {
+            let packet_type = header.packet_type;
             let tracks =
-                enhanced::tracks(reader, &NAMES, &header, missing, defects, |codec, reader, missing, defects| {
-                    content::audio(codec, header.packet_type, reader, missing, defects)
+                enhanced::tracks(reader, &NAMES, &mut header, missing, defects, |codec, reader, missing, defects| {
+                    content::audio(codec, packet_type, reader, missing, defects)
                 });
             AudioTag::Enhanced { header, content, tracks }
         }

@@ -42,9 +42,16 @@ pub struct ExHeader {
     /// AvMultitrackType: 0 one track, 1 many, 2 many of several codecs. `None` without Multitrack.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multitrack_type: Option<u8>,
+    /// Whether there may be more tracks than are listed: the message is here only in part.
+    #[serde(skip_serializing_if = "is_false")]
+    pub tracks_incomplete: bool,
     /// The codec of the message, or of all its tracks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub four_cc: Option<FourCc>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// An extension of a packet.
@@ -176,12 +183,14 @@ fn four_cc<R: Record>(
 pub(super) fn tracks<'a, R: Record, C>(
     reader: &mut Reader<'a, '_, R>,
     names: &Names,
-    header: &ExHeader,
+    header: &mut ExHeader,
     missing: u32,
     defects: &mut Vec<Defect>,
     content: impl Fn(FourCc, &mut Reader<'a, '_, R>, u32, &mut Vec<Defect>) -> C,
 ) -> Vec<Track<C>> {
     const ONE_TRACK: u8 = 0;
+    let total = reader.remaining() as u64 + u64::from(missing);
+    let mut listed = 0;
     let mut tracks: Vec<Track<C>> = Vec::new();
     if reader.is_empty() && missing == 0 {
         defects.push(Defect::new("ertmp-multitrack-empty", reader.at(), "a Multitrack message without a track"));
@@ -216,13 +225,20 @@ pub(super) fn tracks<'a, R: Record, C>(
             Ok(Track { track_id, four_cc: own, length, content })
         });
         match track {
-            Ok(track) => tracks.push(track),
+            Ok(track) => {
+                // Its FourCC, if it has one, its id, its length if another may follow.
+                let front = if track.four_cc.is_some() { 4 } else { 0 } + 1;
+                let front = if header.multitrack_type == Some(ONE_TRACK) { front } else { front + 3 };
+                listed += front + u64::from(track.length);
+                tracks.push(track);
+            }
             Err(defect) => {
                 defects.push(defect);
                 break;
             }
         }
     }
+    header.tracks_incomplete = missing > 0 && listed < total;
     tracks
 }
 

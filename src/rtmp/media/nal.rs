@@ -55,12 +55,11 @@ pub fn units<R: Record>(
     let at = reader.at();
     let mut list = NalUnits { units: Vec::new(), complete: reader.is_empty() && missing == 0 };
     let Some(size) = length_size(reader.peek(), missing) else {
-        let (code, text) = match reader.peek() {
-            [0, 0, 1, ..] | [0, 0, 0, 1, ..] => (
-                "nal-start-codes",
-                "the pictures begin with a start code (Annex B), where the length of a NAL unit should be",
-            ),
-            _ => ("nal-lengths", "the lengths of the NAL units do not end where the message ends"),
+        let (code, text) = if has_start_codes(reader.peek(), missing) {
+            let text = "the pictures begin with a start code (Annex B), where the length of a NAL unit should be";
+            ("nal-start-codes", text.to_owned())
+        } else {
+            ("nal-lengths", misfit(reader.peek(), at, missing))
         };
         defects.push(Defect::new(code, at, text));
         return list;
@@ -128,6 +127,36 @@ pub fn unit<R: Record>(codec: NalCodec, reader: &mut Reader<'_, '_, R>, length: 
         None => format!("{name}, {length} bytes"),
     });
     (NalUnit { r#type, name, length }, picture)
+}
+
+/// Whether bytes whose lengths do not fit are units between start codes (H.264 B.1). `00 00 01` is also how a length
+/// of 256 to 511 begins; it counts if no such length fits, or if a second one follows, for none is inside a unit.
+fn has_start_codes(bytes: &[u8], missing: u32) -> bool {
+    match bytes {
+        [0, 0, 0, 1, ..] => true,
+        [0, 0, 1, low, rest @ ..] => {
+            let length = 0x100 | usize::from(*low);
+            length > rest.len() + missing as usize || rest.windows(3).any(|window| window == [0, 0, 1])
+        }
+        _ => false,
+    }
+}
+
+/// Where lengths of four bytes, which are what everybody writes, cease to fit.
+fn misfit(bytes: &[u8], at: usize, missing: u32) -> String {
+    let (mut none, end) = ((), bytes.len() as u64 + u64::from(missing));
+    let mut ahead = Reader::new(bytes, &mut none);
+    let mut units = 0;
+    while let Ok(length) = ahead.u32(&LENGTH) {
+        let left = end - ahead.at() as u64;
+        units += 1;
+        if u64::from(length) > left {
+            let place = at + ahead.at() - 4;
+            return format!("NAL unit {units}, at offset {place}, has a length of {length} bytes, {left} are left");
+        }
+        ahead.within(length as usize, |unit| unit.rest(&DATA));
+    }
+    format!("bytes behind NAL unit {units}: {}, too few for a length", end - ahead.at() as u64)
 }
 
 /// How many bytes a unit's length has: 4 almost always, else the first size that fits. 3 is not allowed

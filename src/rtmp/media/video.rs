@@ -150,10 +150,11 @@ fn behind_header<'a, R: Record>(
             }
             VideoTag::Legacy { frame_type, codec_id, codec, avc_packet_type, composition_time, command, content }
         }
-        VideoTag::Enhanced { frame_type, header, command, content, .. } if header.multitrack_type.is_some() => {
+        VideoTag::Enhanced { frame_type, mut header, command, content, .. } if header.multitrack_type.is_some() => {
+            let packet_type = header.packet_type;
             let tracks =
-                enhanced::tracks(reader, &NAMES, &header, missing, defects, |codec, reader, missing, defects| {
-                    content::video(codec, header.packet_type, reader, missing, defects)
+                enhanced::tracks(reader, &NAMES, &mut header, missing, defects, |codec, reader, missing, defects| {
+                    content::video(codec, packet_type, reader, missing, defects)
                 });
             VideoTag::Enhanced { frame_type, header, command, content, tracks }
         }
@@ -163,7 +164,7 @@ fn behind_header<'a, R: Record>(
             let content = content::video(codec, packet_type, reader, missing, defects);
             payload_length = content.payload_length;
             payload = content.payload;
-            let header = ExHeader { four_cc: Some(codec), packet_type, mod_ex, multitrack_type: None };
+            let header = ExHeader { four_cc: Some(codec), packet_type, mod_ex, ..ExHeader::default() };
             VideoTag::Enhanced { frame_type, header, command: None, content, tracks: Vec::new() }
         }
         tag => tag,

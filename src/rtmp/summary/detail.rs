@@ -70,7 +70,8 @@ fn aggregate(aggregate: &Aggregate<'_>) -> String {
     let kinds: Vec<_> = kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
     let span = aggregate.messages.last().map_or(0, |message| message.timestamp_offset);
     let messages = if aggregate.messages.len() == 1 { "message" } else { "messages" };
-    format!("{} {messages} over {span} ms: {}", aggregate.messages.len(), kinds.join(", "))
+    let at_least = if aggregate.incomplete { "at least " } else { "" };
+    format!("{at_least}{} {messages} over {span} ms: {}", aggregate.messages.len(), kinds.join(", "))
 }
 
 fn user_control(message: &UserControl<'_>) -> Vec<String> {

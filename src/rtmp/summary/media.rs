@@ -200,7 +200,8 @@ fn tracks<C>(header: &ExHeader, tracks: &[Track<C>], content: impl Fn(&C) -> Opt
         Some("OneTrack") => Some(format!("track {}", each.join(", "))),
         _ => {
             let noun = if tracks.len() == 1 { "track" } else { "tracks" };
-            Some(format!("{} {noun}: {}", tracks.len(), each.join(", ")))
+            let at_least = if header.tracks_incomplete { "at least " } else { "" };
+            Some(format!("{at_least}{} {noun}: {}", tracks.len(), each.join(", ")))
         }
     }
 }
