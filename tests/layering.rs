@@ -11,6 +11,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("field", &["origin"]),
     ("amf", &["field"]),
+    ("filter", &["field"]),
     ("rtmp", &["amf"]),
     ("capture", &["origin"]),
     ("packet", &["capture"]),

@@ -128,6 +128,14 @@ pub(super) enum Constant {
 }
 
 impl Constant {
+    pub fn negative(&self) -> Self {
+        match self {
+            Constant::Number(number) => Constant::Number(number.negative()),
+            Constant::Time(time) => Constant::Time(-time),
+            other => other.clone(),
+        }
+    }
+
     pub fn datum(&self) -> Datum<'_> {
         match self {
             Constant::Number(number) => Datum::Number(*number),

@@ -153,8 +153,9 @@ fn character(text: &str, start: usize) -> Result<Token, Error> {
     let end = start + 1 + length;
     if c == '\'' || !text[end..].starts_with('\'') {
         let close = text[start + 1..].find('\'').map_or(text.len(), |close| start + close + 2);
-        return Err(Error::new(&(start..close), "single quotes hold one character")
-            .help("a text is written in double quotes"));
+        return Err(
+            Error::new(&(start..close), "single quotes hold one character").help("a text is written in double quotes")
+        );
     }
     let mut bytes = Vec::new();
     let number = escaped.push_to(&mut bytes);

@@ -32,7 +32,9 @@ impl Number {
         }
         if digits.chars().all(|c| c.is_digit(radix)) {
             let whole = i128::from_str_radix(digits, radix).map(Number::Integer);
-            let real = || digits.chars().fold(0.0, |sum, c| sum * f64::from(radix) + f64::from(c.to_digit(radix).unwrap_or(0)));
+            let real = || {
+                digits.chars().fold(0.0, |sum, c| sum * f64::from(radix) + f64::from(c.to_digit(radix).unwrap_or(0)))
+            };
             return Some(whole.unwrap_or_else(|_| Number::Real(real())));
         }
         // `inf` and `nan` are words, not numbers.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::Error;
 use super::error::shown;
-use super::eval::{Relation, Part};
+use super::eval::{Part, Relation};
 use super::lex::{self, Kind, Token};
 
 /// What the filter says, not yet checked.
@@ -19,10 +19,26 @@ pub(super) enum Condition {
     /// A term alone: it is there, or it is not zero.
     Exists(Term),
     /// `a < b <= c`: each with the next.
-    Compare { quantifier: Option<Quantifier>, first: Term, rest: Vec<(Relation, Quantifier, Term)> },
-    Contains { quantifier: Quantifier, left: Term, right: Term },
-    Matches { quantifier: Quantifier, left: Term, pattern: Token },
-    Within { quantifier: Quantifier, negated: bool, left: Term, set: Vec<(Term, Option<Term>)> },
+    Compare {
+        first: Term,
+        rest: Vec<(Relation, Quantifier, Term)>,
+    },
+    Contains {
+        quantifier: Quantifier,
+        left: Term,
+        right: Term,
+    },
+    Matches {
+        quantifier: Quantifier,
+        left: Term,
+        pattern: Token,
+    },
+    Within {
+        quantifier: Quantifier,
+        negated: bool,
+        left: Term,
+        set: Vec<(Term, Option<Term>)>,
+    },
 }
 
 /// Whether one occurrence of a field is enough.
@@ -55,14 +71,32 @@ const DEEPEST: usize = 100;
 
 /// Operators that are words. They cannot be the names of fields.
 const KEYWORDS: &[&str] = &[
-    "and", "or", "xor", "not", "in", "contains", "matches", "eq", "ne", "gt", "ge", "lt", "le", "any_eq", "any_ne",
-    "all_eq", "all_ne", "bitwise_and",
+    "and",
+    "or",
+    "xor",
+    "not",
+    "in",
+    "contains",
+    "matches",
+    "eq",
+    "ne",
+    "gt",
+    "ge",
+    "lt",
+    "le",
+    "any_eq",
+    "any_ne",
+    "all_eq",
+    "all_ne",
+    "bitwise_and",
 ];
 
 pub(super) fn parse(text: &str) -> Result<Condition, Error> {
     let mut parser = Parser { text, tokens: lex::tokens(text)?, next: 0, depth: 0 };
     if parser.peek().kind == Kind::End {
-        return Err(Error::new(&parser.peek().at, "the filter is empty").help("a field's name alone asks if it is there"));
+        return Err(
+            Error::new(&parser.peek().at, "the filter is empty").help("a field's name alone asks if it is there")
+        );
     }
     let condition = parser.or()?;
     match parser.peek().kind {
@@ -119,9 +153,8 @@ impl Parser<'_> {
 
     fn or(&mut self) -> Result<Condition, Error> {
         self.chain(&["or", "||"], Condition::Or, |parser| {
-            parser.chain(&["xor", "^^"], Condition::Xor, |parser| {
-                parser.chain(&["and", "&&"], Condition::And, Self::not)
-            })
+            parser
+                .chain(&["xor", "^^"], Condition::Xor, |parser| parser.chain(&["and", "&&"], Condition::And, Self::not))
         })
     }
 
@@ -190,7 +223,7 @@ impl Parser<'_> {
             rest.push((relation, quantifier.unwrap_or(usual), self.sum()?));
         }
         match rest.is_empty() {
-            false => Ok(Condition::Compare { quantifier, first, rest }),
+            false => Ok(Condition::Compare { first, rest }),
             true if quantifier.is_some() => Err(self.expected("a comparison, as `any` and `all` need one")),
             true => Ok(Condition::Exists(first)),
         }
@@ -308,7 +341,9 @@ impl Parser<'_> {
             Kind::Character(bytes, number) => Form::Character(bytes, number),
             Kind::Sign("{") => return self.braces(),
             Kind::Sign("(") => {
-                return Err(self.expected("a field or a value").help("terms are grouped with { }, conditions with ( )"));
+                return Err(self
+                    .expected("a field or a value")
+                    .help("terms are grouped with { }, conditions with ( )"));
             }
             Kind::Sign(_) | Kind::Slice | Kind::End => return Err(self.expected("a field or a value")),
         };
@@ -399,7 +434,7 @@ fn slice(text: &str, at: &Range<usize>) -> Result<Vec<Part>, Error> {
 }
 
 fn slice_part(part: &str) -> Result<Part, String> {
-    let number = |word: &str| {
+    let number = |word: &str| -> Result<i64, String> {
         let word = word.trim();
         let (negative, digits) = word.strip_prefix('-').map_or((false, word), |digits| (true, digits));
         let value = match digits.strip_prefix("0x") {
@@ -409,9 +444,11 @@ fn slice_part(part: &str) -> Result<Part, String> {
         let value = value.map_err(|_| format!("{} is no offset", shown(word)))?;
         Ok(if negative { -i64::from(value) } else { i64::from(value) })
     };
-    let positive = |word: &str| match number(word)? {
-        length @ 1.. => Ok(length.unsigned_abs()),
-        _ => Err("a length is at least 1".to_owned()),
+    let positive = |word: &str| -> Result<u64, String> {
+        match number(word)? {
+            length @ 1.. => Ok(length.unsigned_abs()),
+            _ => Err("a length is at least 1".to_owned()),
+        }
     };
     if let Some((start, length)) = part.split_once(':') {
         return match (start.trim(), length.trim()) {
@@ -424,7 +461,7 @@ fn slice_part(part: &str) -> Result<Part, String> {
     let dash = part.char_indices().skip(1).find(|&(_, c)| c == '-').map(|(at, _)| at);
     let Some(dash) = dash else { return Ok(Part::Length(number(part)?, 1)) };
     let (first, last) = (number(&part[..dash])?, number(&part[dash + 1..])?);
-    if first.signum() * last.signum() >= 0 && first > last {
+    if (first < 0) == (last < 0) && first > last {
         return Err("the last offset is before the first".to_owned());
     }
     Ok(Part::Through(first, last))
