@@ -61,7 +61,7 @@ impl std::error::Error for Error {}
 pub(super) fn shown(part: &str) -> String {
     const LONGEST: usize = 40;
     let mut chars = part.chars();
-    let begin: String = chars.by_ref().take(LONGEST).flat_map(char::escape_debug).collect();
-    let begin = begin.replace("\\\"", "\"").replace("\\'", "'");
+    let plain = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    let begin: String = chars.by_ref().take(LONGEST).map(plain).collect();
     if chars.next().is_some() { format!("`{begin}…`") } else { format!("`{begin}`") }
 }

@@ -158,8 +158,12 @@ fn has_symbols(def: &'static Def) -> bool {
 
 /// The first names of a field's values, for a message.
 fn names_near(def: &'static Def) -> String {
-    let names: Vec<String> = NAMED.filter_map(def.symbol).map(|name| format!("\"{name}\"")).take(3).collect();
-    format!("{}, …", names.join(", "))
+    const SHOWN: usize = 3;
+    let names: Vec<String> = NAMED.filter_map(def.symbol).map(|name| format!("\"{name}\"")).take(SHOWN + 1).collect();
+    match names.len() {
+        ..=SHOWN => names.join(", "),
+        _ => format!("{}, …", names[..SHOWN].join(", ")),
+    }
 }
 
 /// `01:02:ff`, `01.02`, `01-02`, `0102`, `3`, `0x03`.
