@@ -104,6 +104,7 @@ fn what_is_true_and_what_is_not() {
         all box.other < 12.5
         all box.other >= -3
         -5 < box.other < 0
+        0 < box.other < 0
         0 < box.other
         box.header.colour == "Dark Green"
         box.header.colour == "dark green"
@@ -192,7 +193,8 @@ fn what_is_true_and_what_is_not() {
         box and box.gone or box.size
         box or box.gone and box.gone
         box xor box.gone
-        box ^^ box && box
+        box.gone && box.gone ^^ box
+        box or box xor box
         !box.gone && (box.size || box.gone)
         not not box
     "#;
@@ -209,7 +211,6 @@ fn what_is_true_and_what_is_not() {
         all box.other > 0
         box.other != 12
         any box.other > 12
-        0 < box.other < 0
         box.size < 0
         box.size == 18446744073709551615.0
         box.size == -1
@@ -256,10 +257,12 @@ fn what_is_true_and_what_is_not() {
     }
 }
 
+type Holds = fn(f64, f64) -> bool;
+
 #[test]
 fn two_fields_are_compared_value_by_value() {
     let values = [vec![], vec![1.0], vec![2.0], vec![1.0, 2.0], vec![2.0, 2.0], vec![f64::NAN], vec![f64::NAN, 1.0]];
-    let relations: [(&str, fn(f64, f64) -> bool); 6] = [
+    let relations: [(&str, Holds); 6] = [
         ("==", |a, b| a == b),
         ("!=", |a, b| a != b),
         ("<", |a, b| a < b),
@@ -322,10 +325,6 @@ fn mistakes_are_pointed_at() {
         let rendered =
             Filter::parse(text, &Vocabulary).map_or_else(|error| error.render(text), |_| format!("{text}\nno error"));
         actual.push(rendered);
-    }
-    if std::env::var_os("FILTER_BLESS").is_some() {
-        std::fs::write("src/filter/errors.txt", actual.join("\n\n") + "\n").unwrap();
-        return;
     }
     assert_eq!(actual.join("\n\n"), ERRORS.trim_end());
 }
