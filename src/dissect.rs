@@ -6,6 +6,7 @@
 //! through the [`vocabulary`], properties of commands and data by their [`paths`].
 
 mod chunks;
+mod filter;
 mod frame;
 mod json;
 pub mod paths;
@@ -22,6 +23,7 @@ use crate::rtmp::{body, handshake};
 use crate::session::{self, Event};
 
 pub use chunks::Entry;
+pub use filter::Vocabulary;
 use vocabulary::{Known, Place};
 
 /// A row's fields.

@@ -19,6 +19,7 @@
 //! | [`origin`] | where bytes came from: stream offset → frame and file offset |
 //! | [`field`] | the one reader of integers; the same calls give values, or a tree of named fields |
 //! | [`amf`] | AMF values, with order, duplicates and wrong counts kept |
+//! | [`filter`] | the display filter language, over any fields |
 //!
 //! Three invariants hold everywhere. Every byte shown can be traced to its frame ([`origin`]).
 //! Malformed traffic is data: it is reported beside what could be read and never ends the run.
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod decode;
 pub mod dissect;
 pub mod field;
+pub mod filter;
 pub mod origin;
 pub mod packet;
 pub mod pipeline;

@@ -11,6 +11,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("origin", &[]),
     ("field", &["origin"]),
     ("amf", &["field"]),
+    ("filter", &["field"]),
     ("rtmp", &["amf"]),
     ("capture", &["origin"]),
     ("packet", &["capture"]),
@@ -19,7 +20,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("pipeline", &["session"]),
     ("decode", &["session"]),
     ("streams", &["session"]),
-    ("dissect", &["decode"]),
+    ("dissect", &["decode", "filter"]),
     ("view", &["dissect", "streams"]),
     ("cli", &["view", "pipeline"]),
 ];

@@ -10,6 +10,8 @@ use clap::{Args, ValueEnum};
 
 use crate::decode::{Row, Rows, Selection};
 use crate::dissect::vocabulary::{self, Known, Place};
+use crate::dissect::{Dissection, Vocabulary};
+use crate::filter::Filter;
 use crate::origin::Time;
 use crate::rtmp::{self, MessageTypeId};
 use crate::session::{self, Answers, Conversation, Direction, Event, Observer, Protocol, Wanted};
@@ -27,6 +29,7 @@ use print::{Printer, Show};
     rtmp-inspect decode capture.pcap\n  \
     rtmp-inspect decode --direction s2c --type 20 capture.pcap     the server's commands\n  \
     rtmp-inspect decode -x -c 3 capture.pcap                       bytes, chunk headers marked\n  \
+    rtmp-inspect decode -Y 'onStatus.level == \"error\" or not rtmpt.msg.complete' capture.pcap\n  \
     rtmp-inspect decode --format jsonl capture.pcap | jq .info\n  \
     rtmp-inspect decode --color always capture.pcap | less -R")]
 pub struct Options {
@@ -40,6 +43,10 @@ pub struct Options {
     /// Only this direction: c2s from the client to the server, s2c back
     #[arg(long, value_name = "DIRECTION", value_parser = direction, help_heading = "Selection")]
     direction: Option<Direction>,
+
+    /// Only rows that match a display filter, in Wireshark's language (README, "Filters")
+    #[arg(short = 'Y', long = "filter", value_name = "FILTER", help_heading = "Selection")]
+    filter: Option<String>,
 
     /// Only messages of this type: 20, 0x14, or part of its name, as command, "amf0 data", audio (repeatable)
     #[arg(long = "type", value_name = "TYPE", value_parser = types, help_heading = "Selection")]
@@ -101,14 +108,22 @@ enum Format {
 struct Types(Vec<MessageTypeId>);
 
 impl Options {
+    fn filter(&self) -> anyhow::Result<Option<Filter>> {
+        let Some(text) = &self.filter else { return Ok(None) };
+        match Filter::parse(text, &Vocabulary) {
+            Ok(filter) => Ok(Some(filter)),
+            Err(error) => bail!("in the filter:\n{}", error.render(text)),
+        }
+    }
+
     fn show(&self) -> Show {
         let all = self.number.is_some();
         Show { tree: self.tree || all, hex: self.hex || all, all }
     }
 
     /// What became of the capture's calls, where rows are to show it and the capture can be read twice.
-    fn outcomes(&self, session: &session::Options) -> anyhow::Result<Answers> {
-        let wanted = self.tree || self.number.is_some() || self.fields.iter().any(|name| name == "rtmpt.function.call");
+    fn outcomes(&self, filter: Option<&Filter>, session: &session::Options) -> anyhow::Result<Answers> {
+        let wanted = self.shows_all_fields() || self.names(filter).any(|name| name == "rtmpt.function.call");
         let mut answers = Answers::default();
         if wanted && self.capture.path.is_file() {
             answers =
@@ -118,17 +133,27 @@ impl Options {
     }
 
     /// Whether more of the bodies is needed than a list shows.
-    fn wants_whole_bodies(&self) -> bool {
-        let in_body = |name: &String| match vocabulary::find(name) {
+    fn wants_whole_bodies(&self, filter: Option<&Filter>) -> bool {
+        let in_body = |name: &str| match vocabulary::find(name) {
             Some(Known::Field { place, .. } | Known::Protocol { place, .. }) => place == Place::Content,
             None => false,
         };
-        self.tree || self.number.is_some() || self.fields.iter().any(in_body)
+        self.shows_all_fields() || self.names(filter).any(in_body)
+    }
+
+    fn shows_all_fields(&self) -> bool {
+        self.tree || self.number.is_some()
+    }
+
+    /// The fields that columns and filter ask for.
+    fn names<'n>(&'n self, filter: Option<&'n Filter>) -> impl Iterator<Item = &'n str> {
+        self.fields.iter().map(String::as_str).chain(filter.into_iter().flat_map(Filter::fields))
     }
 }
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let filter = options.filter()?;
     let wanted = options.connections.wanted();
     let selection = Selection {
         connections: wanted.clone(),
@@ -137,10 +162,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         hash: options.hash,
         number: options.number,
         hex: options.show().hex,
-        whole: options.wants_whole_bodies(),
+        whole: options.wants_whole_bodies(filter.as_ref()),
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
-    let outcomes = options.outcomes(&session_options)?;
+    let outcomes = options.outcomes(filter.as_ref(), &session_options)?;
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
@@ -154,8 +179,12 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         if left.get() == 0 || failure.borrow().is_some() {
             return;
         }
+        let row = Dissection::new(row, event, start.get());
+        if filter.as_ref().is_some_and(|filter| !filter.matches(&row)) {
+            return;
+        }
         left.set(left.get() - 1);
-        if let Err(error) = printer.borrow_mut().print(row, event, start.get()) {
+        if let Err(error) = printer.borrow_mut().print(&row, start.get()) {
             *failure.borrow_mut() = Some(error);
         }
     })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::field::Def;
-use crate::{amf, rtmp};
+use crate::{amf, filter, rtmp};
 
 use super::{chunks, frame};
 
@@ -64,6 +64,11 @@ crate::fields! {
 /// What `name` stands for.
 pub fn find(name: &str) -> Option<Known> {
     KNOWN.by_name.get(name).copied()
+}
+
+/// The names most like one that does not exist.
+pub fn nearest(name: &str) -> Vec<&'static str> {
+    filter::nearest(name, all().map(|known| known.def().name))
 }
 
 /// Everything, protocols first, then in the order of declaration.

@@ -149,5 +149,8 @@ fn character(text: &str) -> String {
 }
 
 fn unknown_field(name: &str) -> String {
-    format!("there is no field '{name}'; `rtmp-inspect fields` lists them all")
+    match &vocabulary::nearest(name)[..] {
+        [] => format!("there is no field '{name}'; `rtmp-inspect fields` lists them all"),
+        near => format!("there is no field '{name}'; is {} meant?", near.join(" or ")),
+    }
 }

@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use crate::decode::{FORMAT_VERSION, Row, What};
+use crate::decode::{FORMAT_VERSION, What};
 use crate::dissect::Dissection;
 use crate::dissect::vocabulary::Place;
 use crate::origin::Time;
-use crate::session::Event;
 use crate::view::hexdump::hexdump;
 use crate::view::list::List;
 use crate::view::palette::Palette;
@@ -96,30 +95,29 @@ impl<'o> Printer<'o> {
     }
 
     /// Prints a row; `start` is the time of the capture's first frame.
-    pub fn print(&mut self, row: &Row<'_>, event: &Event<'_>, start: Time) -> anyhow::Result<()> {
-        let dissection = Dissection::new(row, event, start);
+    pub fn print(&mut self, dissection: &Dissection<'_>, start: Time) -> anyhow::Result<()> {
         match self.format {
             Format::Text if self.columns.is_some() => {
                 if let Some(columns) = &self.columns {
-                    columns.write_line(&dissection, self.output)?;
+                    columns.write_line(dissection, self.output)?;
                 }
             }
             Format::Text => {
                 if self.printed == 0 {
                     self.output.write_all(self.list.header().as_bytes())?;
                 }
-                self.output.write_all(self.list.row(row, start).as_bytes())?;
-                self.details(&dissection)?;
+                self.output.write_all(self.list.row(dissection.row(), start).as_bytes())?;
+                self.details(dissection)?;
             }
             Format::Json => {
                 self.output.write_all(if self.printed == 0 { b"\n" } else { b",\n" })?;
-                self.object(&dissection)?;
+                self.object(dissection)?;
             }
             Format::Jsonl => {
-                self.object(&dissection)?;
+                self.object(dissection)?;
                 self.output.write_all(b"\n")?;
             }
-            Format::Csv => self.csv(&dissection)?,
+            Format::Csv => self.csv(dissection)?,
         }
         self.printed += 1;
         Ok(())
