@@ -54,7 +54,7 @@ def encode(directory, codec):
         if name in VIDEO:
             source = "smptebars=s=64x64:r=25:d=0.4" if layout else "testsrc2=s=64x64:r=25:d=0.4"
         elif layout == "5.1":
-            source, options = "anoisesrc=d=0.2:a=0.01,pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0", [*options, *(["-mapping_family", "1"] if name == "Opus" else [])]
+            source, options = "anoisesrc=d=0.2:a=0.01:seed=1,pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0", [*options, *(["-mapping_family", "1"] if name == "Opus" else [])]
         else:
             source = f"sine=f={880 if layout else 440}:d=0.2:r=48000,aformat=channel_layouts=stereo"
         subprocess.run(["ffmpeg", "-y", "-v", "error", "-f", "lavfi", "-i", source, *options, str(path)], check=True)
