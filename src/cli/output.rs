@@ -47,7 +47,9 @@ pub fn complain(kind: &str, message: &str) {
         _ => anstyle::AnsiColor::Cyan,
     };
     let style = style.on_default().bold();
-    let message = crate::view::escape::escape(message);
+    // Lines behind the first are set in, so that no name from a file or the wire can pass for a line of ours.
+    let lines: Vec<_> = message.lines().map(crate::view::escape::escape).collect();
+    let message = lines.join("\n  ");
     // Nobody is left to tell if standard error is closed.
     let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {message}");
 }

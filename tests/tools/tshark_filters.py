@@ -5,7 +5,7 @@ usage: tests/tools/tshark_filters.py < testdata/filters/tshark.tsv > new.tsv
 
 Columns: the capture, relative to testdata/captures; how the row is to be read (`message`: the frames
 that hold a matching message are the frames listed; `frame`: tshark joins the messages of a frame, so only
-a filter over whole frames can agree); the filter; the frames that tshark lists, or `-` for none."""
+a filter over whole frames can agree; `nul`: tshark ends a text at its first NUL byte, we do not); the filter; the frames that tshark lists, or `-` for none."""
 
 import pathlib
 import subprocess
