@@ -256,7 +256,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn new(number: u64, event: &Event<'a>, selection: &Selection) -> Row<'a> {
+    /// The row of an event; `number` is its number in the capture.
+    pub fn new(number: u64, event: &Event<'a>, selection: &Selection) -> Row<'a> {
         let (src, dst) = event.addresses();
         let (start, end) = match &event.kind {
             Kind::Handshake(part, _) => (part.range.start, part.range.end),

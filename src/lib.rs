@@ -37,6 +37,7 @@ pub mod filter;
 pub mod origin;
 pub mod packet;
 pub mod pipeline;
+pub mod recording;
 pub mod rtmp;
 pub mod session;
 pub mod streams;

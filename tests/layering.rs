@@ -21,6 +21,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("decode", &["session"]),
     ("streams", &["session"]),
     ("dissect", &["decode", "filter"]),
+    ("recording", &["decode", "streams"]),
     ("view", &["dissect", "streams"]),
     ("cli", &["view", "pipeline"]),
 ];

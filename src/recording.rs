@@ -1,0 +1,248 @@
+//! Sessions kept for comparison: every message with its bytes, or with a hash where bytes are many.
+//!
+//! Takes the events of [`crate::session`], gives a [`Recording`]. It judges nothing. Bodies are kept whole up to a
+//! budget; beyond it, media bodies are a hash, a length, and their first bytes.
+
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::decode::{Row, Selection};
+use crate::origin::{FrameNo, SourceMap, Time};
+use crate::rtmp::Defect;
+use crate::rtmp::handshake::Part;
+use crate::rtmp::message::{Ending, Message, MessageHeader};
+use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer};
+use crate::streams::{Stream, Streams};
+use crate::tcp::{Connection, ConnectionId};
+
+/// The sessions of a capture, in order of their connections' numbers.
+#[derive(Debug, Default)]
+pub struct Recording {
+    /// Connections that are RTMP, and those on its ports that should be.
+    pub sessions: Vec<Session>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    /// What is known of it as a whole.
+    pub stream: Stream,
+    /// What came on it, both directions, in the order in which it was complete.
+    pub items: Vec<Item>,
+}
+
+/// A row of the list, kept.
+#[derive(Debug)]
+pub struct Item {
+    /// Its number in the capture.
+    pub number: u64,
+    /// The frame that completed it, and the one that holds its first byte.
+    pub frames: [FrameNo; 2],
+    /// The time of the first of them.
+    pub time: Time,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Offset of its first byte in the direction's stream, and one past its last.
+    pub at: Range<u64>,
+    /// The summary, as lists have it.
+    pub info: String,
+    /// What Wireshark does not say.
+    pub detail: String,
+    /// What is wrong with it.
+    pub defects: Vec<Defect>,
+    /// What it is.
+    pub content: Content,
+}
+
+/// What an item is.
+#[derive(Debug)]
+pub enum Content {
+    /// A message.
+    Message(Box<Kept>),
+    /// A part of the handshake.
+    Handshake {
+        /// Which.
+        part: Part,
+        /// What it says.
+        facts: HandshakeFacts,
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// Where they stand.
+        places: Places,
+    },
+    /// Bytes that were not captured.
+    Gap,
+    /// Bytes that could not be decoded, as far as they are kept.
+    Undecoded,
+}
+
+/// A message, kept.
+#[derive(Debug)]
+pub struct Kept {
+    /// Its chunk stream.
+    pub csid: u32,
+    /// The format of its first chunk.
+    pub fmt: u8,
+    /// Its header.
+    pub header: MessageHeader,
+    /// The bytes of its first chunk's header.
+    pub first_header: Vec<u8>,
+    /// How it was cut into chunks.
+    pub chunks: Chunks,
+    /// How it ended.
+    pub ending: Ending,
+    /// The body, or its first bytes.
+    pub body: Vec<u8>,
+    /// Hash of the body as far as it was captured.
+    pub hash: u128,
+    /// Where the body's bytes stand.
+    pub places: Places,
+}
+
+/// How a message was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    /// How many chunks.
+    pub count: usize,
+    /// The chunk size in force for the first.
+    pub size: u32,
+    /// Whether the size changed on the way.
+    pub changed: bool,
+}
+
+/// Where bytes stand: runs of offset, stream offset, frame.
+#[derive(Clone, Debug, Default)]
+pub struct Places(Vec<(u32, u64, FrameNo)>);
+
+impl Places {
+    /// Offset in the direction's stream and frame of the byte at `offset`; of the nearest one before it that was
+    /// captured, if it was not.
+    pub fn of(&self, offset: usize) -> Option<(u64, FrameNo)> {
+        let index = self.0.partition_point(|run| run.0 as usize <= offset).checked_sub(1)?;
+        let (start, at, frame) = self.0[index];
+        Some((at + (offset - start as usize) as u64, frame))
+    }
+}
+
+impl Kept {
+    /// Whether `body` is all of the body.
+    pub fn is_whole(&self) -> bool {
+        self.body.len() == self.header.length as usize
+    }
+}
+
+impl Item {
+    /// The message, if it is one.
+    pub fn message(&self) -> Option<&Kept> {
+        match &self.content {
+            Content::Message(kept) => Some(kept),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps sessions. Give it to [`crate::pipeline::run`], and take the [`Recording`] when that is done.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    streams: Streams,
+    items: FxHashMap<ConnectionId, Vec<Item>>,
+    selection: Selection,
+    seen: u64,
+    kept: usize,
+}
+
+/// Bytes of media bodies that a recording keeps whole before it goes over to hashes.
+const BUDGET: usize = 64 << 20;
+/// What is kept of a media body beyond the budget.
+const PREFIX: usize = 64;
+
+impl Recorder {
+    /// What was recorded.
+    pub fn into_recording(mut self) -> Recording {
+        let streams = self.streams.into_streams().into_iter();
+        let sessions = streams.filter_map(|stream| {
+            let items = self.items.remove(&stream.tcp_stream)?;
+            Some(Session { stream, items })
+        });
+        Recording { sessions: sessions.collect() }
+    }
+
+    fn keep(&mut self, message: &Message, event: &Event<'_>) -> Kept {
+        let whole = !message.header.type_id.is_media() || self.kept + message.body.len() <= BUDGET;
+        let kept = if whole { message.body.len() } else { message.body.len().min(PREFIX) };
+        if message.header.type_id.is_media() {
+            self.kept += kept;
+        }
+        let first = message.chunks.first();
+        Kept {
+            csid: message.csid.0,
+            fmt: message.fmt,
+            header: message.header,
+            first_header: message.chunk_headers().next().map(|(_, bytes)| bytes.to_vec()).unwrap_or_default(),
+            chunks: Chunks {
+                count: message.chunks.len(),
+                size: first.map_or(0, |chunk| chunk.chunk_size),
+                changed: message.chunks.windows(2).any(|pair| pair[0].chunk_size != pair[1].chunk_size),
+            },
+            ending: message.ending,
+            body: message.body[..kept].to_vec(),
+            hash: xxh3_128(&message.body),
+            places: Places::new(&message.body_map(), event),
+        }
+    }
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, event: &Event<'_>) {
+        self.streams.event(event);
+        self.seen += 1;
+        let row = Row::new(self.seen, event, &self.selection);
+        let (end, content) = match &event.kind {
+            Kind::Message(message) => (message.end(), Content::Message(Box::new(self.keep(message, event)))),
+            Kind::Handshake(part, facts) => {
+                let mut map = SourceMap::default();
+                map.push(0, part.bytes.len() as u64, part.range.start);
+                let places = Places::new(&map, event);
+                let content = Content::Handshake { part: part.part, facts: *facts, bytes: part.bytes.to_vec(), places };
+                (part.range.end, content)
+            }
+            Kind::Gap(gap) => (gap.offset + gap.len, Content::Gap),
+            Kind::Undecoded { range, .. } => (range.end, Content::Undecoded),
+        };
+        let item = Item {
+            number: row.number,
+            frames: [row.frame, row.first_frame],
+            time: row.time,
+            direction: row.direction,
+            at: row.offset..end,
+            info: row.info,
+            detail: row.detail,
+            defects: row.defects,
+            content,
+        };
+        self.items.entry(event.connection.id).or_default().push(item);
+    }
+
+    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+        self.streams.closed(connection, conversation);
+        if conversation.is_rtmp() {
+            self.items.entry(connection.id).or_default();
+        }
+    }
+}
+
+impl Places {
+    fn new(map: &SourceMap<u64>, event: &Event<'_>) -> Places {
+        let mut places = Vec::new();
+        for run in map.runs() {
+            for piece in event.sources.resolve(run.from..run.from + run.len) {
+                let start = run.start + (piece.start - run.from);
+                // Bodies are shorter than 2^24 bytes, handshakes shorter still.
+                places.push((start as u32, piece.start, piece.from.frame));
+            }
+        }
+        Places(places)
+    }
+}
