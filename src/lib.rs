@@ -30,6 +30,7 @@
 pub mod amf;
 pub mod capture;
 pub mod cli;
+pub mod compare;
 pub mod decode;
 pub mod dissect;
 pub mod field;

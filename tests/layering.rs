@@ -22,6 +22,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("streams", &["session"]),
     ("dissect", &["decode", "filter"]),
     ("recording", &["decode", "streams"]),
+    ("compare", &["recording", "dissect"]),
     ("view", &["dissect", "streams"]),
     ("cli", &["view", "pipeline"]),
 ];

@@ -74,6 +74,20 @@ pub fn messages() -> impl Iterator<Item = &'static str> {
     MESSAGES.iter().map(|(name, _)| *name)
 }
 
+/// The name that the value at `position` of a message has, the message's name being at 0.
+pub fn argument(message: &str, position: usize) -> Option<&'static str> {
+    let before = if is_command(message) { 2 } else { 1 };
+    match position {
+        0 => Some("name"),
+        1 if is_command(message) => Some("transaction_id"),
+        // The handler stands in front of the message's own name.
+        _ => {
+            let (_, names) = MESSAGES.iter().find(|(known, _)| *known == message)?;
+            names.get(position - before).copied()
+        }
+    }
+}
+
 /// Calls `each` with every value that the path `name` leads to in the row.
 pub fn each_value(name: &str, row: &Row<'_>, mut each: impl FnMut(&'static Def, &Value, &[u8])) {
     let Some((wanted, path)) = parse(name) else { return };

@@ -1,0 +1,169 @@
+//! Two sessions beside each other: which message of one is which of the other, and where they differ.
+//!
+//! Takes two [`Recording`](crate::recording::Recording)s, gives pairs of sessions, in each the aligned messages, and
+//! [`Mismatch`]es field by field. It says *what* differs and whether that is to be expected; *why* is the business
+//! of [`crate::rules`]. Nothing is aligned by position alone: messages are told by what they are.
+
+mod align;
+mod expected;
+mod lane;
+mod pairing;
+mod unit;
+
+use std::ops::Range;
+
+use crate::origin::FrameNo;
+use crate::recording::{Content, Item, Session};
+use crate::session::Direction;
+
+pub use lane::{Lane, Named};
+pub use pairing::{Paired, Role, pair, role};
+pub use unit::Unit;
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// The first capture: the one that works.
+    A,
+    /// The second.
+    B,
+}
+
+/// What a comparison may be told.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only this direction.
+    pub direction: Option<Direction>,
+    /// Messages that are one and the same, by their numbers in A and B.
+    pub pins: Vec<(u64, u64)>,
+    /// Nothing is expected to differ.
+    pub strict: bool,
+}
+
+/// Two sessions, aligned and compared.
+#[derive(Debug)]
+pub struct Comparison<'r> {
+    /// The session of A.
+    pub a: &'r Session,
+    /// The session of B.
+    pub b: &'r Session,
+    /// What each item of A and B is, by index.
+    pub named: [Vec<Named>; 2],
+    /// The items beside each other, in the order of B, what only A has where A has it.
+    pub rows: Vec<Aligned>,
+    /// Where they differ, in the order of `rows`.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// Items that are the same message, or one that the other side has not.
+#[derive(Clone, Copy, Debug)]
+pub struct Aligned {
+    /// Index of the item in A.
+    pub a: Option<usize>,
+    /// Index of the item in B.
+    pub b: Option<usize>,
+}
+
+/// One difference.
+#[derive(Clone, Debug)]
+pub struct Mismatch {
+    /// Index of the row.
+    pub row: usize,
+    /// Which field: `connect.tcUrl`, `header.typeid`, `body`; or the message as a whole, `message`.
+    pub path: String,
+    /// What stands there on both sides; None if nothing does.
+    pub sides: [Option<Value>; 2],
+    /// Why the difference is no finding, if it is none.
+    pub expected: Option<&'static str>,
+}
+
+/// What stands at a place of one side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// The value in words.
+    pub text: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Offset of its first byte in the message's body, if it stands there.
+    pub in_body: Option<Range<usize>>,
+    /// Offset in the direction's stream, and frame.
+    pub place: Option<(u64, FrameNo)>,
+}
+
+impl<'r> Comparison<'r> {
+    /// Compares two sessions.
+    pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
+        let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
+        let rows = align::align(a, b, &named, options);
+        let mut comparison = Comparison { a, b, named, rows, mismatches: Vec::new() };
+        for row in 0..comparison.rows.len() {
+            let found = unit::compare(&comparison, row);
+            comparison.mismatches.extend(found);
+        }
+        if !options.strict {
+            expected::mark(&mut comparison);
+        }
+        comparison
+    }
+
+    /// The session of a side.
+    pub fn session(&self, side: Side) -> &'r Session {
+        match side {
+            Side::A => self.a,
+            Side::B => self.b,
+        }
+    }
+
+    /// The item of a row on a side.
+    pub fn item(&self, row: usize, side: Side) -> Option<&'r Item> {
+        let index = self.index(row, side)?;
+        Some(&self.session(side).items[index])
+    }
+
+    /// What the item of a row on a side is.
+    pub fn name(&self, row: usize, side: Side) -> Option<&Named> {
+        self.index(row, side).map(|index| &self.named[side as usize][index])
+    }
+
+    /// What a row is, by the side that has it.
+    pub fn either(&self, row: usize) -> &Named {
+        self.name(row, Side::B).or_else(|| self.name(row, Side::A)).expect("a row has a side")
+    }
+
+    /// The item of a row, by the side that has it, B first.
+    pub fn either_item(&self, row: usize) -> &'r Item {
+        self.item(row, Side::B).or_else(|| self.item(row, Side::A)).expect("a row has a side")
+    }
+
+    /// The rows of one direction.
+    pub fn rows_of(&self, direction: Direction) -> impl Iterator<Item = usize> + '_ {
+        (0..self.rows.len()).filter(move |&row| self.either_item(row).direction == direction)
+    }
+
+    fn index(&self, row: usize, side: Side) -> Option<usize> {
+        match side {
+            Side::A => self.rows[row].a,
+            Side::B => self.rows[row].b,
+        }
+    }
+}
+
+impl Mismatch {
+    /// Whether the message is on one side only.
+    pub fn is_whole_message(&self) -> bool {
+        self.path == MESSAGE
+    }
+
+    /// What stands there on a side.
+    pub fn side(&self, side: Side) -> Option<&Value> {
+        self.sides[side as usize].as_ref()
+    }
+}
+
+/// The path of a message that only one side has.
+pub const MESSAGE: &str = "message";
+
+/// Whether an item is a message, or stands for one.
+pub fn is_gap(item: &Item) -> bool {
+    matches!(item.content, Content::Gap | Content::Undecoded)
+}

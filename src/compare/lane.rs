@@ -1,0 +1,151 @@
+//! What a message is, for alignment: its lane, and its name there.
+
+use std::collections::HashMap;
+
+use crate::amf::Value as Amf;
+use crate::field::Tree;
+use crate::recording::{Content, Item, Kept};
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::body::{self, Body};
+use crate::session::Direction;
+
+/// Messages that keep their order among themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Lane {
+    /// The parts of the handshake.
+    Handshake,
+    /// Types 1, 2, 5, 6 and user control events.
+    Control,
+    /// Commands, also those under a wrong type.
+    Command,
+    /// Data messages.
+    Data,
+    /// Sequence headers and other configuration of sound.
+    AudioConfig,
+    /// Sound.
+    Audio,
+    /// Sequence headers and other configuration of pictures.
+    VideoConfig,
+    /// Pictures.
+    Video,
+    /// Acknowledgements and pings: their number depends on time and load.
+    Volatile,
+    /// Gaps and bytes that could not be decoded.
+    Hole,
+    /// Everything else.
+    Other,
+}
+
+impl Lane {
+    /// Whether it holds coded sound or pictures.
+    pub fn is_media(self) -> bool {
+        matches!(self, Lane::Audio | Lane::Video | Lane::AudioConfig | Lane::VideoConfig)
+    }
+}
+
+/// What a message is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Named {
+    /// Its lane.
+    pub lane: Lane,
+    /// Its name: `connect`, `_result of createStream`, `Set Chunk Size`, `video keyframe`.
+    pub name: String,
+    /// What tells it from others of the name: a status code, a stream name, or the hash of its payload.
+    pub key: String,
+    /// The type its body was read as, where that is not the type of its header: a command under a wrong type.
+    pub read_as: Option<MessageTypeId>,
+}
+
+/// Names all items of a session.
+pub fn name_all(items: &[Item]) -> Vec<Named> {
+    let mut calls: HashMap<(Direction, u64), String> = HashMap::new();
+    items.iter().map(|item| name(item, &mut calls)).collect()
+}
+
+fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
+    let plain = |lane, name: &str, key: &str| Named { lane, name: name.to_owned(), key: key.to_owned(), read_as: None };
+    match &item.content {
+        Content::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string(), ""),
+        Content::Gap => plain(Lane::Hole, "gap", ""),
+        Content::Undecoded => plain(Lane::Hole, "undecoded", ""),
+        Content::Message(kept) => name_message(kept, item, calls),
+    }
+}
+
+fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
+    let type_id = kept.header.type_id;
+    let read_as = wrong_type(kept);
+    let decoded = body::decode(read_as.unwrap_or(type_id), &kept.body, kept.header.length, &mut ());
+    let hash = || format!("{:032x}", kept.hash);
+    let (lane, name, key) = match &decoded.body {
+        Body::Command(command) => {
+            let name = command.name().map_or_else(|| "command without a name".to_owned(), |name| name.to_string());
+            let id = command.transaction_id().unwrap_or(0.0).to_bits();
+            let back = match item.direction {
+                Direction::ClientToServer => Direction::ServerToClient,
+                Direction::ServerToClient => Direction::ClientToServer,
+            };
+            let name = match name.as_str() {
+                "_result" | "_error" => match calls.get(&(back, id)) {
+                    Some(call) => format!("{name} of {call}"),
+                    None => name,
+                },
+                _ => {
+                    calls.insert((item.direction, id), name.clone());
+                    name
+                }
+            };
+            let code = command.arguments().iter().find_map(|value| value.property(b"code")?.as_str());
+            (Lane::Command, name, code.map(|code| code.to_string()).unwrap_or_default())
+        }
+        Body::Data(data) => {
+            let first = data.name().map_or_else(|| "data without a name".to_owned(), |name| name.to_string());
+            let name = match (first.as_str(), data.arguments().first().and_then(Amf::as_str)) {
+                ("@setDataFrame", Some(handler)) => handler.to_string(),
+                _ => first,
+            };
+            (Lane::Data, name, String::new())
+        }
+        Body::Audio(_) | Body::Video(_) => {
+            let (config, coded, word) = match type_id {
+                MessageTypeId::AUDIO => (Lane::AudioConfig, Lane::Audio, "audio"),
+                _ => (Lane::VideoConfig, Lane::Video, "video"),
+            };
+            let is_config = item.detail.split(' ').any(|word| word == "config");
+            let keyframe = item.detail.starts_with("keyframe");
+            let name = match (is_config, keyframe) {
+                (true, _) => format!("{word} config"),
+                (false, true) => format!("{word} keyframe"),
+                (false, false) => format!("{word} data"),
+            };
+            (if is_config { config } else { coded }, name, hash())
+        }
+        Body::UserControl(_) => {
+            let name = item.info.trim_end_matches(|c: char| c.is_ascii_digit() || " ,".contains(c)).to_owned();
+            let lane = if name.starts_with("Ping") { Lane::Volatile } else { Lane::Control };
+            (lane, name.trim_end_matches(|c: char| c.is_ascii_digit() || ", ms".contains(c)).to_owned(), String::new())
+        }
+        Body::Control(_) if type_id == MessageTypeId::ACKNOWLEDGEMENT => {
+            (Lane::Volatile, type_id.name(), String::new())
+        }
+        Body::Control(_) => (Lane::Control, type_id.name(), String::new()),
+        Body::Aggregate(_) | Body::SharedObject(_) | Body::Unknown { .. } => (Lane::Other, type_id.name(), hash()),
+    };
+    Named { lane, name, key, read_as }
+}
+
+/// The type a body must have been meant to have: AMF under a type that no receiver knows.
+fn wrong_type(kept: &Kept) -> Option<MessageTypeId> {
+    if kept.header.type_id.is_known() {
+        return None;
+    }
+    let [2, high, low, rest @ ..] = &kept.body[..] else { return None };
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    let name = rest.get(..length).filter(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))?;
+    // Commands have a number behind their name; data has not.
+    let is_command = rest.get(name.len()) == Some(&0);
+    let meant = if is_command { MessageTypeId::AMF0_COMMAND } else { MessageTypeId::AMF0_DATA };
+    let mut tree = Tree::default();
+    let decoded = body::decode(meant, &kept.body, kept.header.length, &mut tree);
+    decoded.defects.is_empty().then_some(meant)
+}
