@@ -10,7 +10,7 @@
 //!         └ tcp      connections and reassembly           → Piece   { offset, bytes, source } | Gap
 //!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
 //!               └ session  both directions in order       → Event   { connection, direction, .. }
-//!                  └ decode · streams                     → rows and reports
+//!                  └ decode · streams · payload           → rows and reports; causes from rules
 //!                     └ cli   options in; text, JSON, CSV out
 //! ```
 //!
@@ -18,6 +18,7 @@
 //! |---|---|
 //! | [`origin`] | where bytes came from: stream offset → frame and file offset |
 //! | [`field`] | the one reader of integers; the same calls give values, or a tree of named fields |
+//! | [`rules`] | the catalogue of what goes wrong: pages, and the functions that find it |
 //! | [`amf`] | AMF values, with order, duplicates and wrong counts kept |
 //!
 //! Three invariants hold everywhere. Every byte shown can be traced to its frame ([`origin`]).
@@ -33,8 +34,10 @@ pub mod decode;
 pub mod field;
 pub mod origin;
 pub mod packet;
+pub mod payload;
 pub mod pipeline;
 pub mod rtmp;
+pub mod rules;
 pub mod session;
 pub mod streams;
 pub mod tcp;

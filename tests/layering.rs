@@ -19,7 +19,9 @@ const BELOW: &[(&str, &[&str])] = &[
     ("pipeline", &["session"]),
     ("decode", &["session"]),
     ("streams", &["session"]),
-    ("view", &["decode", "streams"]),
+    ("rules", &["session"]),
+    ("payload", &["rules"]),
+    ("view", &["decode", "streams", "payload"]),
     ("cli", &["view", "pipeline"]),
 ];
 
