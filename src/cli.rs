@@ -6,6 +6,8 @@
 mod decode;
 mod input;
 mod output;
+mod payload;
+mod rules;
 mod select;
 mod streams;
 
@@ -62,6 +64,10 @@ enum Command {
     Decode(decode::Options),
     /// List the TCP connections: what each carries, who is who, and how it ended
     Streams(streams::Options),
+    /// Explain how the bytes received came from the bytes sent, and who changed them
+    Payload(payload::Options),
+    /// List the rules, print one rule's page, or find rules by words or a line from a log
+    Rules(rules::Options),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -87,6 +93,8 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Decode(options) => decode::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
+        Command::Payload(options) => payload::run(&options, &mut output),
+        Command::Rules(options) => rules::run(&options, &mut output),
         Command::Completions { shell } => completions(shell, &mut output),
         Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),
     };

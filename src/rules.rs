@@ -27,9 +27,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use case::{Case, Context};
+pub use blocks::describe_block;
+pub use case::{Case, Context, common_prefix};
 pub use finding::{Certainty, Finding};
-pub use framing::{describe_header, header_len};
+pub use framing::describe_header;
+pub use media::header_before;
 pub use search::{Found, LogLine, Symptom, nearest, search};
 pub use transform::{TRANSFORMS, Transform};
 

@@ -1,0 +1,180 @@
+//! Two byte strings against each other: one rule, two after another, or stretch by stretch.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::rules::index::Index;
+use crate::rules::{
+    self, Case, Certainty, Context, Finding, Rule, TRANSFORMS, Transform, common_prefix, describe_block,
+    describe_header, explain_payload, header_before,
+};
+
+use super::Cause;
+
+/// Why the two differ, and in how many places nobody knows why.
+pub(super) fn causes(sent: &[u8], received: &[u8], context: &Context) -> (Vec<Cause>, u64) {
+    let case = Case::with_context(sent, received, Cow::Borrowed(context));
+    if !case.differs() {
+        return (Vec::new(), 0);
+    }
+    let cause = |(rule, finding)| Cause::new(rule, finding, sent, received);
+    match explain_payload(&case) {
+        // These two say that nothing better is known.
+        Some((rule, finding)) if ["px-bitflip", "px-unrelated"].contains(&rule.code) => match two_faults(&case) {
+            Some(two) => (two, 0),
+            None => (vec![cause((rule, finding))], 0),
+        },
+        Some(found) => (vec![cause(found)], 0),
+        None => match two_faults(&case) {
+            Some(two) => (two, 0),
+            None => stretches(&case),
+        },
+    }
+}
+
+/// Two faults, one after the other, that give exactly what was received.
+fn two_faults(case: &Case<'_>) -> Option<Vec<Cause>> {
+    changed_then_cut(case).or_else(|| cut_then_changed(case)).or_else(|| header_and_change(case))
+}
+
+/// A change to every byte, then something that the other rules know.
+fn changed_then_cut(case: &Case<'_>) -> Option<Vec<Cause>> {
+    let Case { sent, received, prefix, .. } = *case;
+    TRANSFORMS.iter().copied().flatten().find_map(|form| {
+        // The start must agree better with the change than without.
+        let probe = (form.apply)(&sent[..sent.len().min(PROBE)]);
+        if probe.is_some_and(|probe| common_prefix(&probe, received) < (prefix + LEAST_GAIN).min(received.len())) {
+            return None;
+        }
+        let between = (form.apply)(sent).filter(|between| between != sent)?;
+        let (rule, finding) = second_fault(&between, received)?;
+        Some(vec![first_fault(case, form), Cause::new(rule, finding, &between, received)])
+    })
+}
+
+/// Something that the rules know, then a change that can be undone.
+fn cut_then_changed(case: &Case<'_>) -> Option<Vec<Cause>> {
+    let decoders = TRANSFORMS.iter().filter_map(|forms| forms.last()).filter(|form| DECODED.contains(&form.rule));
+    decoders.into_iter().find_map(|form| {
+        let between = (form.apply)(case.received)?;
+        let (rule, finding) = second_fault(case.sent, &between)?;
+        Some(vec![Cause::new(rule, finding, case.sent, &between), first_fault(case, form)])
+    })
+}
+
+/// A header put before the payload or taken off, and a change to what stands behind it.
+fn header_and_change(case: &Case<'_>) -> Option<Vec<Cause>> {
+    let Case { sent, received, .. } = *case;
+    let dropped =
+        header_before(sent, sent.len()).map(|(len, name)| (&sent[len..], received, "px-header-dropped", len, name));
+    let added =
+        header_before(received, sent.len()).map(|(len, name)| (sent, &received[len..], "px-prefix-known", len, name));
+    dropped.into_iter().chain(added).find_map(|(from, to, code, len, name)| {
+        let (rule, finding) = explain_payload(&Case::new(from, to))?;
+        if finding.certainty < Certainty::Certain || WEAK.contains(&rule.code) {
+            return None;
+        }
+        let header = rules::find(code)?;
+        let gone = code == "px-header-dropped";
+        let what = if gone { "is gone" } else { "stands before the payload" };
+        let first = Finding {
+            certainty: Certainty::Certain,
+            title: format!("{name} {what}"),
+            sent: if gone { 0..len } else { 0..0 },
+            received: if gone { 0..0 } else { 0..len },
+            places: 1,
+            why: format!("{len} bytes are {name}; the rest differs for a reason of its own."),
+            fix: header.page.fix.to_owned(),
+        };
+        Some(vec![Cause::new(header, first, sent, received), Cause::new(rule, finding, from, to)])
+    })
+}
+
+const PROBE: usize = 4096;
+const LEAST_GAIN: usize = 8;
+/// Rules whose last form undoes what the others do, or is its own inverse.
+const DECODED: &[&str] = &["px-base64", "px-hex", "px-crlf"];
+/// Rules that explain anything, given another change first.
+const WEAK: &[&str] = &["px-bitflip", "px-unrelated", "px-insert", "px-delete", "px-shift", "px-reorder"];
+
+fn second_fault(sent: &[u8], received: &[u8]) -> Option<(&'static Rule, Finding)> {
+    explain_payload(&Case::new(sent, received)).filter(|(rule, _)| !["px-bitflip", "px-unrelated"].contains(&rule.code))
+}
+
+fn first_fault(case: &Case<'_>, form: &Transform) -> Cause {
+    let rule = rules::find(form.rule).expect("each transform belongs to a rule, as a test checks");
+    let at = |bytes: &[u8]| case.prefix.min(bytes.len())..(case.prefix + 1).min(bytes.len());
+    let finding = Finding {
+        certainty: Certainty::Certain,
+        title: rule.title.to_owned(),
+        sent: at(case.sent),
+        received: at(case.received),
+        places: 1,
+        why: format!("Two things happened. One: it is as if {}.", form.words),
+        fix: rule.page.fix.to_owned(),
+    };
+    Cause::new(rule, finding, case.sent, case.received)
+}
+
+/// A stretch in which the two differ.
+struct Stretch {
+    sent: Range<usize>,
+    received: Range<usize>,
+}
+
+/// No rule gives all of it: the first stretch that differs is shown, and the others counted.
+fn stretches(case: &Case<'_>) -> (Vec<Cause>, u64) {
+    let Case { sent, received, .. } = *case;
+    let mut stretches = Vec::new();
+    let (mut s, mut r) = (0, 0);
+    for run in Index::new(sent).runs(received, 0, Some(0)) {
+        if (run.target, run.source) != (s, r) {
+            stretches.push(Stretch { sent: s.min(run.target)..run.target, received: r..run.source });
+        }
+        (s, r) = (run.target_end(), run.source_end());
+    }
+    if s < sent.len() || r < received.len() {
+        stretches.push(Stretch { sent: s..sent.len(), received: r..received.len() });
+    }
+    let Some(first) = stretches.first() else { return (Vec::new(), 0) };
+    let more = stretches.len() as u64 - 1;
+    let bytes_of = |stretch: &Stretch| &received[stretch.received.clone()];
+    let block = bytes_of(first);
+    // The same few bytes that can be a type-3 header, again and again.
+    let again = stretches.iter().filter(|other| other.sent.is_empty() && bytes_of(other) == block).count() as u64;
+    let looks_like_header =
+        first.sent.is_empty() && again > 1 && matches!(block, [0xc2..=0xff] | [0xc0, _] | [0xc1, _, _]);
+    let count = if more == 0 { "one stretch differs".to_owned() } else { format!("{} stretches differ", more + 1) };
+    let (code, certainty, title, why) = if looks_like_header {
+        let name = describe_header(block);
+        let why = format!(
+            "{again} of {} stretches that differ are the bytes {}, which can be a chunk header. A capture of the session would \
+             prove it (--capture).",
+            more + 1,
+            hex::encode(block)
+        );
+        ("px-headers-left", Certainty::Likely, format!("chunk header {name} stands in the payload {again} times"), why)
+    } else {
+        let (code, what) = match (first.sent.len(), first.received.len()) {
+            (0, more) => ("px-insert", format!("{more} bytes more")),
+            (less, 0) => ("px-delete", format!("{less} bytes less")),
+            (from, to) if from == to => ("px-bitflip", format!("{to} bytes are other ones")),
+            (from, to) => ("px-insert", format!("{to} bytes in place of {from}")),
+        };
+        let described = describe_block(received, first.received.start, block);
+        let why = format!("No single change explains it: {count}, and this is the first. {described}");
+        (code, Certainty::Possible, format!("{count}; the first has {what}"), why.trim_end().to_owned())
+    };
+    let rule = rules::find(code).expect("a code of the catalogue");
+    let finding = Finding {
+        certainty,
+        title,
+        sent: first.sent.clone(),
+        received: first.received.clone(),
+        places: if looks_like_header { again } else { 1 },
+        why,
+        fix: rule.page.fix.to_owned(),
+    };
+    let unexplained = if looks_like_header { more + 1 - again } else { more + 1 };
+    (vec![Cause::new(rule, finding, sent, received)], unexplained)
+}
