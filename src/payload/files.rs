@@ -1,7 +1,10 @@
 //! Two byte strings against each other: one rule, two after another, or stretch by stretch.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::ops::Range;
+
+use rustc_hash::FxHashMap;
 
 use crate::rules::index::Index;
 use crate::rules::{
@@ -136,14 +139,21 @@ fn stretches(case: &Case<'_>) -> (Vec<Cause>, u64) {
     if s < sent.len() || r < received.len() {
         stretches.push(Stretch { sent: s..sent.len(), received: r..received.len() });
     }
-    let Some(first) = stretches.first() else { return (Vec::new(), 0) };
+    let Some(mut first) = stretches.first() else { return (Vec::new(), 0) };
     let more = stretches.len() as u64 - 1;
     let bytes_of = |stretch: &Stretch| &received[stretch.received.clone()];
-    let block = bytes_of(first);
     // The same few bytes that can be a type-3 header, again and again.
-    let again = stretches.iter().filter(|other| other.sent.is_empty() && bytes_of(other) == block).count() as u64;
-    let looks_like_header =
-        first.sent.is_empty() && again > 1 && matches!(block, [0xc2..=0xff] | [0xc0, _] | [0xc1, _, _]);
+    let mut headers: FxHashMap<&[u8], (u64, &Stretch)> = FxHashMap::default();
+    for stretch in stretches.iter().filter(|stretch| stretch.sent.is_empty()) {
+        if matches!(bytes_of(stretch), [0xc2..=0xff] | [0xc0, _] | [0xc1, _, _]) {
+            headers.entry(bytes_of(stretch)).or_insert((0, stretch)).0 += 1;
+        }
+    }
+    let header = headers.into_values().max_by_key(|(again, stretch)| (*again, Reverse(stretch.received.start)));
+    let header = header.filter(|(again, _)| *again > 1);
+    let (looks_like_header, again) = (header.is_some(), header.map_or(0, |(again, _)| again));
+    first = header.map_or(first, |(_, stretch)| stretch);
+    let block = bytes_of(first);
     let count = if more == 0 { "one stretch differs".to_owned() } else { format!("{} stretches differ", more + 1) };
     let (code, certainty, title, why) = if looks_like_header {
         let name = describe_header(block);

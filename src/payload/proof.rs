@@ -125,12 +125,18 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
 
     let steps = down.filter(|found| raw(found.seen) * 2 > received.len() as u64).map(|found| steps(found, received));
     let context = down.or(up).map(|found| context(found.seen)).unwrap_or_default();
-    let read = steps.as_ref().zip(down).filter(|_| guilty == Some(Hop::Receiver));
-    let cause = read.and_then(|(steps, found)| receiver_cause(steps, found, sent, received));
-    let (mut causes, unexplained) = match cause {
-        Some(cause) if sent != received => (vec![cause], 0),
-        _ => files::causes(sent, received, &context),
-    };
+    let by_receiver = steps.as_ref().zip(down).filter(|_| guilty == Some(Hop::Receiver));
+    let by_receiver = by_receiver.and_then(|(steps, found)| receiver_cause(steps, found, sent, received));
+    let (mut causes, mut unexplained) = files::causes(sent, received, &context);
+    if let Some(cause) = by_receiver {
+        // What the stream shows goes deeper, unless the two files alone tell it all, and better.
+        let is_general = |cause: &Cause| ["px-insert", "px-delete"].contains(&cause.rule.code);
+        let told =
+            unexplained == 0 && causes.iter().all(|cause| cause.certainty == Certainty::Certain && !is_general(cause));
+        if !(told && (is_general(&cause) || cause.rule.code == "px-over-stripped")) {
+            (causes, unexplained) = (vec![cause], 0);
+        }
+    }
     for cause in causes.iter_mut().filter(|cause| cause.r#where.capture.is_none()) {
         cause.r#where.capture = down.or(up).and_then(|found| found.place(cause.r#where.sent_offset as usize));
     }
@@ -192,6 +198,12 @@ fn coverage(carried: &[Carried]) -> u64 {
     covered
 }
 
+/// Whether all of the byte string is carried, in each message in one piece: with nothing put between.
+fn is_whole(carried: &[Carried], len: usize) -> bool {
+    let in_one_piece = carried.windows(2).all(|pair| pair[0].message.number != pair[1].message.number);
+    in_one_piece && coverage(carried) == len as u64
+}
+
 fn judge(
     wire: &Wire<'_>,
     sent: &[u8],
@@ -203,7 +215,7 @@ fn judge(
 ) -> (Option<Hop>, String) {
     let is_right = |leg: Option<&Leg>| leg.is_some_and(|leg| leg.right);
     let as_received = |found: Option<Found<'_>>| {
-        !received.is_empty() && found.is_some_and(|found| coverage(&found.seen.received) == received.len() as u64)
+        !received.is_empty() && found.is_some_and(|found| is_whole(&found.seen.received, received.len()))
     };
     let same = sent == received;
     let clear = |guilty: Hop, statement: &str| (Some(guilty).filter(|_| !same), statement.to_owned());
@@ -213,7 +225,7 @@ fn judge(
             clear(Hop::Receiver, "the bytes were right on the wire when the server sent them")
         }
         (false, true) => clear(Hop::Receiver, "the bytes were right on the wire to the receiver"),
-        (true, false) if from_server.is_some() && as_received(down) => {
+        (true, false) if as_received(down) => {
             clear(Hop::Server, "the bytes were right when the server received them, and wrong when it sent them")
         }
         (true, false) if from_server.is_some() => {
@@ -266,7 +278,7 @@ impl Leg {
             src: seen.src,
             dst: seen.dst,
             carried,
-            right: carried == sent as u64,
+            right: is_whole(&seen.sent, sent),
             messages: numbers.len(),
             message_type: first.message.type_id,
             csid: first.message.csid,
@@ -322,7 +334,15 @@ fn steps(found: Found<'_>, received: &[u8]) -> Steps {
     runs.sort_unstable_by_key(|run| run.target);
     let mut all = Vec::new();
     let (mut file, mut stream) = (0, places.first().map_or(0, |&(stream, ..)| stream));
-    for run in &runs {
+    let mut found = 0;
+    for run in &mut runs {
+        // Bytes that end one run and begin the next by accident belong to the first.
+        let twice = file.saturating_sub(run.target).min(run.len);
+        (run.target, run.source, run.len) = (run.target + twice, run.source + twice, run.len - twice);
+        if run.len == 0 {
+            continue;
+        }
+        found += run.len as u64;
         if run.target > file {
             all.push(Wrong::Unknown { received: file, len: run.target - file });
         }
@@ -365,7 +385,7 @@ fn steps(found: Found<'_>, received: &[u8]) -> Steps {
         all.push(Wrong::Unknown { received: file, len: received.len() - file });
     }
     all.extend(passed_over(payload_in(stream..u64::MAX), received.len()));
-    Steps { all, found: runs.iter().map(|run| run.len as u64).sum(), runs: runs.len() }
+    Steps { all, found, runs: runs.iter().filter(|run| run.len > 0).count() }
 }
 
 /// What is missing between two runs, as one step.
@@ -445,12 +465,15 @@ impl ChunkNote {
         let info = self.info.as_ref().map(|info| format!(" ({info})")).unwrap_or_default();
         let whole = if len as u64 == u64::from(message.length) { "the body" } else { "part of the body" };
         format!(
-            "that are {whole} of a {} message{info} in frame {}, from its byte {body_at}",
-            message.name(),
+            "that are {whole} of {} message{info} in frame {}, from its byte {body_at}",
+            message.a_name(),
             message.frame
         )
     }
 }
+
+const LOOK_AT_THE_TYPE: &str = "In the receiver, look at the message type before using a body: only the types that carry the \
+                                payload belong to it (8 audio, 9 video, 15 and 18 data).";
 
 /// What the receiver's steps come down to.
 fn receiver_cause(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8]) -> Option<Cause> {
@@ -469,6 +492,9 @@ fn receiver_cause(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8])
         (None, &Wrong::Foreign { received: at, stream, len, chunk }) => {
             let chunk = &chunks[chunk];
             let what = chunk.foreign(stream, len);
+            let payload_csid = found.seen.sent.first().map(|carried| carried.message.csid);
+            let is_between = at < sent.len() && Some(chunk.message.csid) != payload_csid;
+            let code = if is_between { "px-foreign-chunk" } else { "px-insert" };
             let sent_at = if at >= sent.len() { sent.len() } else { at };
             let where_ = if at >= sent.len() { "behind the payload" } else { "in the payload" };
             let finding = Finding {
@@ -483,11 +509,9 @@ fn receiver_cause(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8])
                     stream + len as u64,
                     found.seen.src
                 ),
-                fix: "In the receiver, look at the message type before using a body: only the types that carry the payload belong \
-                      to it (8 audio, 9 video, 15 and 18 data)."
-                    .to_owned(),
+                fix: if is_between { rules::find(code)?.page.fix } else { LOOK_AT_THE_TYPE }.to_owned(),
             };
-            ("px-insert", finding, found.at(stream, chunk.frame))
+            (code, finding, found.at(stream, chunk.frame))
         }
         (None, &Wrong::Lost { received: at, stream, sent: sent_at, len }) => {
             let lost = steps.all.iter().filter(|wrong| matches!(wrong, Wrong::Lost { .. })).count();
@@ -580,6 +604,15 @@ impl MessageNote {
     fn name(&self) -> String {
         let name = self.type_id.name();
         name.strip_suffix(" Message").unwrap_or(&name).to_owned()
+    }
+}
+
+impl MessageNote {
+    /// The type's name with its article.
+    fn a_name(&self) -> String {
+        let name = self.name();
+        let article = if name.starts_with(['A', 'E', 'I', 'O']) { "an" } else { "a" };
+        format!("{article} {name}")
     }
 }
 

@@ -119,6 +119,8 @@ const MOST_WAITING: usize = 32 << 20;
 const MOST_CONTEXT: usize = 1 << 20;
 /// A stretch too short to be found by itself is looked for this near to one that was found.
 const NEAR: usize = 128;
+/// No tag header is longer.
+const TAG_HEADER: usize = 16;
 
 impl<'a> Wire<'a> {
     /// Looks for these two.
@@ -305,13 +307,21 @@ fn carried(index: &Index<'_>, message: &Message, note: MessageNote, found: &mut 
         let continues = file.get(next..)?.starts_with(rest);
         continues.then_some(Run { target: next, source: skip, len: rest.len() })
     });
-    let whole = || {
-        // Too short to be indexed: it is the payload if little else is in the body.
-        let short = !file.is_empty() && file.len() < index.block() && body.len() <= file.len() + NEAR / 8;
-        let at = short.then(|| memchr::memmem::rfind(body, file)).flatten()?;
-        Some(Run { target: 0, source: at, len: file.len() })
+    let at_once = || {
+        // All of it, or its beginning behind a tag header. An index would find that too, but in bytes that repeat
+        // perhaps at another place.
+        if !file.is_empty()
+            && body.len() >= file.len()
+            && (file.len() >= index.block() || body.len() <= file.len() + NEAR / 8)
+        {
+            let at = memchr::memmem::rfind(body, file)?;
+            return Some(Run { target: 0, source: at, len: file.len() });
+        }
+        let skip =
+            (0..=TAG_HEADER).find(|&skip| body.len() > skip + index.block() && file.starts_with(&body[skip..]))?;
+        Some(Run { target: 0, source: skip, len: body.len() - skip })
     };
-    let runs = match continued.or_else(whole) {
+    let runs = match continued.or_else(at_once) {
         Some(run) => vec![run],
         None => index.runs(body, 0, next.map(|(_, next)| next)),
     };

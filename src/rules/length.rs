@@ -123,7 +123,11 @@ fn zero_padded(case: &Case<'_>) -> Option<Finding> {
     }
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("the last {} of {len} bytes are zero", len - at),
+        title: if at == 0 {
+            format!("all {len} bytes are zero")
+        } else {
+            format!("the last {} of {len} bytes are zero", len - at)
+        },
         sent: at..len,
         received: at..len,
         places: 1,

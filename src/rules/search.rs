@@ -90,7 +90,8 @@ pub fn nearest(code: &str) -> Vec<&'static str> {
         .filter(|(likeness, _)| *likeness > 0.75)
         .collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    near.into_iter().map(|(_, code)| code).take(3).collect()
+    let best = near.first().map_or(0.0, |(likeness, _)| *likeness);
+    near.into_iter().filter(|(likeness, _)| *likeness > best - 0.08).map(|(_, code)| code).take(3).collect()
 }
 
 /// Words that tell one symptom from no other.

@@ -205,7 +205,11 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
 }
 
 fn leg_text(leg: &Leg, sent: u64) -> String {
-    let right = if leg.right { "right".to_owned() } else { format!("{} of {sent} bytes", leg.carried) };
+    let right = match leg.carried {
+        _ if leg.right => "right".to_owned(),
+        carried if carried == sent => "wrong, with other bytes put in between".to_owned(),
+        carried => format!("{carried} of {sent} bytes"),
+    };
     let (first, last) = leg.frames;
     let frames = if first == last { format!("frame {first}") } else { format!("frames {first} to {last}") };
     let messages = if leg.messages == 1 { "message" } else { "messages" };
