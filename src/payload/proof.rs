@@ -146,7 +146,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
         Some(cause) if guilty == Some(Hop::Receiver) => {
             format!("{statement}; the receiver changed them: {}", cause.title)
         }
-        Some(cause) => format!("{statement}: {}", cause.title),
+        Some(cause) => format!("{statement}; {}", cause.title),
     };
     let took = steps.map(|steps| Took::new(steps, down));
     let proof = Proof { guilty, statement, to_server, from_server, took };
@@ -333,7 +333,7 @@ fn steps(found: Found<'_>, received: &[u8]) -> Steps {
     let mut runs: Vec<Run> = seen.raw.clone();
     runs.sort_unstable_by_key(|run| run.target);
     let mut all = Vec::new();
-    let (mut file, mut stream) = (0, places.first().map_or(0, |&(stream, ..)| stream));
+    let (mut file, mut stream) = (0usize, places.first().map_or(0, |&(stream, ..)| stream));
     let mut found = 0;
     for run in &mut runs {
         // Bytes that end one run and begin the next by accident belong to the first.
@@ -428,7 +428,7 @@ impl Wrong {
                 received,
                 Some(stream),
                 len,
-                format!("took {} {}", bytes(len), chunks[chunk].foreign(stream, len)),
+                format!("took {}: {}", bytes(len), chunks[chunk].foreign(stream, len)),
             ),
             Wrong::Lost { received, stream, sent, len } => {
                 let text = format!("passed over {} of the payload, from offset {sent} of what was sent", bytes(len));
@@ -464,11 +464,7 @@ impl ChunkNote {
         let message = self.message;
         let info = self.info.as_ref().map(|info| format!(" ({info})")).unwrap_or_default();
         let whole = if len as u64 == u64::from(message.length) { "the body" } else { "part of the body" };
-        format!(
-            "that are {whole} of {} message{info} in frame {}, from its byte {body_at}",
-            message.a_name(),
-            message.frame
-        )
+        format!("{whole} of {} message{info} in frame {}, from its byte {body_at}", message.a_name(), message.frame)
     }
 }
 
@@ -499,7 +495,7 @@ fn receiver_cause(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8])
             let where_ = if at >= sent.len() { "behind the payload" } else { "in the payload" };
             let finding = Finding {
                 certainty: Certainty::Certain,
-                title: format!("the receiver took {} {where_} {what}", bytes(len)),
+                title: format!("the receiver took {} {where_}: {what}", bytes(len)),
                 sent: sent_at..sent_at,
                 received: at..at + len,
                 places: steps.all.len() as u64,

@@ -268,7 +268,9 @@ pub fn describe_block(received: &[u8], at: usize, block: &[u8]) -> String {
 }
 
 fn at_a_boundary(at: usize) -> Option<String> {
-    let size = [65536, 60000, 8192, 4096, 4000, 1460, 1448, 128].into_iter().find(|size| at > 0 && at % size == 0)?;
+    let size = [65536, 60000, 8192, 4096, 4000, 1460, 1448, 128]
+        .into_iter()
+        .find(|size| at > 0 && at.is_multiple_of(*size))?;
     let what = if [1460, 1448].contains(&size) { "the size of a TCP segment" } else { "a common chunk size" };
     Some(format!("Offset {at} is {} times {size}, {what}.", at / size))
 }

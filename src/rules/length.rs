@@ -102,7 +102,7 @@ fn reasons(sent: &[u8], len: usize) -> Vec<String> {
     fit([1024, 2048, 16384, 32768].contains(&len), "a common buffer size, so one recv() was kept");
     fit(whole > 0xffff && len == whole & 0xffff, "the length modulo 65536, so it was stored in 16 bits");
     fit([32767, 65535].contains(&len), "the largest 16-bit number");
-    fit(len > 0 && len % 1448 == 0 || len == 1460, "whole TCP segments, so reading stopped with a segment");
+    fit(len > 0 && len.is_multiple_of(1448) || len == 1460, "whole TCP segments, so reading stopped with a segment");
     fit(memchr::memchr(0, sent) == Some(len), "up to the first zero byte, so it was taken for a C string");
     for chunk in [128, 4096, 60000] {
         fit(
