@@ -5,6 +5,7 @@
 
 mod files;
 mod proof;
+mod took;
 mod wire;
 
 use std::ops::Range;
@@ -16,7 +17,8 @@ use crate::rules::{Certainty, Finding, Rule, Severity};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
-pub use proof::{Hop, Leg, Proof, Step, Took};
+pub use proof::{Hop, Leg, Proof};
+pub use took::{Step, Took};
 pub use wire::Wire;
 
 /// The version of the report's format.

@@ -122,6 +122,21 @@ fn a_chunk_from_between_is_recognised_in_the_payload() {
 }
 
 #[test]
+fn a_server_that_leaves_headers_in_is_found_guilty_though_nobody_plays() {
+    let sent = noise(3000);
+    let up = message(6, VIDEO, 1, &sent);
+    // Behind the 12 bytes of the message's header, 3000 bytes of the stream, come what may.
+    let report = Story { received: up[12..3012].to_vec(), sent, up, down: Vec::new() }.told();
+    assert_eq!(report["capture"]["guilty"], "server", "{}", report["summary"]);
+    let cause = &report["causes"][0];
+    assert_eq!((&cause["rule"], &cause["certainty"]), (&"px-headers-left".into(), &"certain".into()));
+    assert_eq!(cause["where"]["received_offset"], 128);
+    // C0+C1 and C2 are 3073 bytes, the header 12, the chunk 128.
+    assert_eq!(cause["where"]["capture"]["stream_offset"], 3073 + 12 + 128);
+    assert!(cause["title"].as_str().expect("text").starts_with("the server left 23 chunk headers"), "{cause}");
+}
+
+#[test]
 fn of_several_messages_one_arrived() {
     let sent = noise(600);
     let up = [message(6, VIDEO, 1, &sent[..350]), message(6, VIDEO, 1, &sent[350..])].concat();
@@ -205,6 +220,37 @@ fn every_report_keeps_to_the_schema() {
         let mut changed = report.clone();
         *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = wrong;
         assert!(!validator.is_valid(&changed), "{pointer}");
+    }
+}
+
+/// Gaps, cuts, reordering, other protocols: whatever is in a capture, there is a report.
+#[test]
+fn any_capture_may_be_given() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let received = write(folder.path(), "received", &noise(2000));
+    for capture in [
+        "a/nms2_pub_play.pcap",
+        "b/reset_midstream.pcap",
+        "c/pub_empty.pcap",
+        "c/pub_snap200.pcap",
+        "d/loss.pcap",
+        "d/pub_midstream.pcap",
+        "d/pub_missing_segments3.pcap",
+        "d/reorder.pcap",
+        "e/interleave_c128.pcap",
+    ] {
+        let capture = format!("captures/{capture}");
+        // Bytes of the file itself: packet headers stand between pieces of the stream.
+        let bytes = std::fs::read(testdata().join(&capture)).expect("readable");
+        let part = &bytes[bytes.len() / 3..bytes.len() / 2];
+        let sent = write(folder.path(), "sent", part);
+        for (sent, received) in [(&sent, &received), (&received, &sent)] {
+            let output = run(&["payload", sent, received, "--capture", &capture, "--format", "json"]);
+            let report = json(&output);
+            assert_eq!(output.status.code(), Some(1), "{capture}");
+            assert_eq!(report["capture"]["guilty"], Value::Null, "{capture}: {}", report["summary"]);
+            assert!(text(&run(&["payload", sent, received, "--capture", &capture]).stdout).starts_with("different: "));
+        }
     }
 }
 

@@ -51,7 +51,8 @@ fn changed_then_cut(case: &Case<'_>) -> Option<Vec<Cause>> {
         }
         let between = (form.apply)(sent).filter(|between| between != sent)?;
         let (rule, finding) = second_fault(&between, received)?;
-        Some(vec![first_fault(case, form), Cause::new(rule, finding, &between, received)])
+        let second = Finding { why: format!("Two, to what the first made of it: {}", finding.why), ..finding };
+        Some(vec![first_fault(case, form), Cause::new(rule, second, &between, received)])
     })
 }
 
@@ -61,6 +62,7 @@ fn cut_then_changed(case: &Case<'_>) -> Option<Vec<Cause>> {
     decoders.into_iter().find_map(|form| {
         let between = (form.apply)(case.received)?;
         let (rule, finding) = second_fault(case.sent, &between)?;
+        let finding = Finding { why: format!("Before the other change: {}", finding.why), ..finding };
         Some(vec![Cause::new(rule, finding, case.sent, &between), first_fault(case, form)])
     })
 }
@@ -187,4 +189,79 @@ fn stretches(case: &Case<'_>) -> (Vec<Cause>, u64) {
     };
     let unexplained = if looks_like_header { more + 1 - again } else { more + 1 };
     (vec![Cause::new(rule, finding, sent, received)], unexplained)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::payload::Report;
+
+    fn codes(sent: &[u8], received: &[u8]) -> (Vec<(&'static str, Certainty)>, u64) {
+        let (causes, unexplained) = causes(sent, received, &Context::default());
+        (causes.iter().map(|cause| (cause.rule.code, cause.certainty)).collect(), unexplained)
+    }
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 0x1234_5677u32;
+        std::iter::repeat_with(|| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_be_bytes()[2]
+        })
+        .take(len)
+        .collect()
+    }
+
+    #[test]
+    fn two_faults_one_after_the_other_are_both_named() {
+        let s = noise(6000);
+        let lossy = String::from_utf8_lossy(&s).into_owned().into_bytes();
+        let crlf: Vec<u8> = s.iter().flat_map(|&b| if b == 10 { vec![13, 10] } else { vec![b] }).collect();
+        let chunked = |bytes: &[u8]| bytes.chunks(1000).collect::<Vec<_>>().join(&0xc6);
+        let nal = [&[0x65], &s[..500].iter().map(|b| b | 1).collect::<Vec<u8>>()[..]].concat();
+        let tag = [0x17, 1, 0, 0, 0];
+        let avcc = [&tag[..], &[0, 0, 1, 0xf5], &nal].concat();
+        let annexb = [&[0, 0, 0, 1], &nal[..]].concat();
+        for (sent, received, expected) in [
+            (&s, lossy[..4000].to_vec(), ["px-utf8-lossy", "px-trunc"]),
+            (&s, chunked(&crlf), ["px-crlf", "px-headers-left"]),
+            (&s, [&crlf[..3000], &vec![0; crlf.len() - 3000]].concat(), ["px-crlf", "px-zero-pad"]),
+            (&s, hex::encode(&s[..4096]).into_bytes(), ["px-trunc", "px-hex"]),
+            (&avcc, annexb, ["px-header-dropped", "px-avcc-annexb"]),
+        ] {
+            let expected = expected.map(|code| (code, Certainty::Certain)).to_vec();
+            let found = codes(sent, &received);
+            // What is cut and then written in digits is also what is written in digits and then cut.
+            let swapped = expected.iter().rev().copied().collect::<Vec<_>>();
+            assert!(found == (expected.clone(), 0) || found == (swapped, 0), "{found:?} instead of {expected:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_rule_explains_is_counted_and_nothing_is_certain() {
+        let s = noise(5000);
+        let received = [&s[..700], b"abc", &s[900..3000], b"x", &s[3000..4000], &s[4100..]].concat();
+        assert_eq!(codes(&s, &received), (vec![("px-insert", Certainty::Possible)], 3));
+        // The same byte that could be a header, at distances that are no chunk size.
+        let received = [&s[..700], &[0xc4], &s[700..1900], &[0xc4], &s[1900..2500], &[0xc4], &s[2500..]].concat();
+        assert_eq!(codes(&s, &received), (vec![("px-headers-left", Certainty::Likely)], 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_strings_have_a_report(
+            sent in proptest::collection::vec(0u8..4, 0..200),
+            received in proptest::collection::vec(0u8..4, 0..200),
+            noise in any::<bool>(),
+        ) {
+            let spread = |bytes: &[u8]| bytes.iter().map(|b| if noise { b.wrapping_mul(67) } else { *b }).collect::<Vec<_>>();
+            let (sent, received) = (spread(&sent), spread(&received));
+            let report = Report::of_files(&sent, &received);
+            prop_assert_eq!(report.causes.is_empty(), sent == received);
+            prop_assert!(!report.summary.is_empty());
+        }
+    }
 }

@@ -176,7 +176,7 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
         text.push_str(&wrap(&said, &format!("  {label}"), layout));
     }
     let Some(took) = &proof.took else { return text };
-    let _ = writeln!(text, "\n{}", heading("What the receiver took from the stream"));
+    let _ = writeln!(text, "\n{}", heading("What was taken from the stream"));
     let runs = if took.runs == 1 { "run" } else { "runs" };
     let mut said = format!("{} bytes in {} {runs}", took.found, took.runs);
     for (count, what) in [
@@ -199,7 +199,7 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
         let _ = writeln!(text, "  … and {more} more");
     }
     if !took.steps.is_empty() {
-        text.push_str("  (offset in what was received, offset in the server's stream)\n");
+        text.push_str("  (offset in what was received, offset in the stream)\n");
     }
     text
 }

@@ -80,6 +80,11 @@ pub fn found(found: &Found, layout: Layout, colour: bool) -> String {
         }
         text.push_str(&table(&found.rules, layout, colour));
     }
+    let used = text.trim_end().len();
+    text.truncate(used);
+    if used > 0 {
+        text.push('\n');
+    }
     text
 }
 
