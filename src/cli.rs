@@ -7,6 +7,8 @@ mod decode;
 mod fields;
 mod input;
 mod output;
+mod payload;
+mod rules;
 mod select;
 mod streams;
 
@@ -65,6 +67,10 @@ enum Command {
     Streams(streams::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
+    /// Explain how the bytes received came from the bytes sent, and who changed them
+    Payload(payload::Options),
+    /// List the rules, print one rule's page, or find rules by words or a line from a log
+    Rules(rules::Options),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -91,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Decode(options) => decode::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
+        Command::Payload(options) => payload::run(&options, &mut output),
+        Command::Rules(options) => rules::run(&options, &mut output),
         Command::Completions { shell } => completions(shell, &mut output),
         Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),
     };

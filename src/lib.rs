@@ -10,7 +10,7 @@
 //!         └ tcp      connections and reassembly           → Piece   { offset, bytes, source } | Gap
 //!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
 //!               └ session  both directions in order       → Event   { connection, direction, .. }
-//!                  └ decode · streams                     → rows and reports
+//!                  └ decode · streams · payload           → rows and reports; causes from rules
 //!                     └ cli   options in; text, JSON, CSV out
 //! ```
 //!
@@ -18,6 +18,7 @@
 //! |---|---|
 //! | [`origin`] | where bytes came from: stream offset → frame and file offset |
 //! | [`field`] | the one reader of integers; the same calls give values, or a tree of named fields |
+//! | [`rules`] | the catalogue of what goes wrong: pages, and the functions that find it |
 //! | [`amf`] | AMF values, with order, duplicates and wrong counts kept |
 //! | [`filter`] | the display filter language, over any fields |
 //!
@@ -32,14 +33,17 @@ pub mod capture;
 pub mod cli;
 pub mod compare;
 pub mod decode;
+pub mod diff;
 pub mod dissect;
 pub mod field;
 pub mod filter;
 pub mod origin;
 pub mod packet;
+pub mod payload;
 pub mod pipeline;
 pub mod recording;
 pub mod rtmp;
+pub mod rules;
 pub mod session;
 pub mod streams;
 pub mod tcp;

@@ -8,6 +8,8 @@ pub mod fields;
 pub mod hexdump;
 pub mod list;
 pub mod palette;
+pub mod payload;
+pub mod rules;
 pub mod streams;
 pub mod tree;
 
@@ -16,4 +18,23 @@ pub mod tree;
 pub struct Layout {
     /// Width of the terminal in columns; None: nothing is cut or wrapped.
     pub width: Option<usize>,
+}
+
+impl Layout {
+    /// The width of running text: the terminal's, but no longer than is good to read.
+    fn prose(self) -> usize {
+        self.width.unwrap_or(100).clamp(40, 120)
+    }
+}
+
+/// Wraps running text, with `first` before its first line and as much space before the others.
+fn wrap(text: &str, first: &str, layout: Layout) -> String {
+    let indent = " ".repeat(unicode_width::UnicodeWidthStr::width(first));
+    let options = textwrap::Options::new(layout.prose()).initial_indent(first).subsequent_indent(&indent);
+    // Codes and paths are not broken at their hyphens.
+    textwrap::fill(text, options.word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false)) + "\n"
+}
+
+fn paint(text: &str, style: anstyle::Style, colour: bool) -> String {
+    if colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }

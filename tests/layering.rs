@@ -23,7 +23,10 @@ const BELOW: &[(&str, &[&str])] = &[
     ("dissect", &["decode", "filter"]),
     ("recording", &["decode", "streams"]),
     ("compare", &["recording", "dissect"]),
-    ("view", &["dissect", "streams"]),
+    ("rules", &["compare"]),
+    ("payload", &["rules"]),
+    ("diff", &["rules"]),
+    ("view", &["diff", "payload"]),
     ("cli", &["view", "pipeline"]),
 ];
 

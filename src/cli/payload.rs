@@ -1,0 +1,98 @@
+//! `rtmp-inspect payload`.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use crate::payload::{Report, Verdict, Wire};
+use crate::view;
+
+use super::input::Input;
+use super::output::{Output, complain};
+use super::select::{Bounds, Connections};
+use super::{EXIT_FINDINGS, EXIT_OK};
+
+/// What `payload` was asked for.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The payload as it was sent
+    #[arg(value_name = "SENT")]
+    sent: PathBuf,
+
+    /// What was received in its place
+    #[arg(value_name = "RECEIVED")]
+    received: PathBuf,
+
+    /// A capture of the session: proves where the bytes were right, and who changed them
+    #[arg(long, value_name = "CAPTURE")]
+    capture: Option<PathBuf>,
+
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+
+    /// Exit with 0 also if the two differ
+    #[arg(long)]
+    exit_zero: bool,
+
+    #[command(flatten)]
+    connections: Connections,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For reading
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// Runs it.
+pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let sent = read(&options.sent)?;
+    let received = read(&options.received)?;
+    let (sent_name, received_name) = (options.sent.display().to_string(), options.received.display().to_string());
+    if is_same_file(&options.sent, &options.received) {
+        complain("note", &format!("{sent_name} and {received_name} are the same file"));
+    }
+    let report = match &options.capture {
+        None => Report::of_files(&sent, &received),
+        Some(path) => {
+            let session_options = options.connections.options(&options.bounds, u32::MAX);
+            let mut input = Input::open(path, &options.bounds)?;
+            let wire = Wire::new(&sent, &received);
+            let (wire, _) = input.run(&options.bounds, session_options, wire, false, &Cell::default(), || true)?;
+            Report::with_capture(wire)
+        }
+    };
+    match options.format {
+        Format::Text => {
+            let names = view::payload::Names { sent: &sent_name, received: &received_name };
+            let text = view::payload::payload(&report, names, output.layout(), output.colour);
+            output.write_all(text.as_bytes())?;
+        }
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *output, &report)?;
+            output.write_all(b"\n")?;
+        }
+    }
+    let differs = report.verdict == Verdict::Different && !options.exit_zero;
+    Ok(if differs { EXIT_FINDINGS } else { EXIT_OK })
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let name = path.display();
+    anyhow::ensure!(!path.is_dir(), "cannot read {name}: it is a directory; give a file with the payload's bytes");
+    std::fs::read(path).with_context(|| format!("cannot read {name}"))
+}
+
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let canonical = |path: &Path| path.canonicalize().ok();
+    canonical(a).is_some() && canonical(a) == canonical(b)
+}

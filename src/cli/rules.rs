@@ -1,0 +1,115 @@
+//! `rtmp-inspect rules`.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::rules::{self, RULES, Rule};
+use crate::view;
+
+use super::output::{Output, complain};
+use super::{EXIT_OK, EXIT_TROUBLE};
+
+/// What `rules` was asked for.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The rule whose page to print; without it, all rules are listed
+    #[arg(value_name = "CODE", conflicts_with = "search")]
+    code: Option<String>,
+
+    /// Find rules by words, by a line from a server's or client's log, or by a symptom
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For reading
+    Text,
+    /// One JSON document
+    Json,
+}
+
+const FORMAT_VERSION: u32 = 1;
+
+/// Runs it.
+pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let (layout, colour) = (output.layout(), output.colour);
+    let is_text = options.format == Format::Text;
+    if let Some(text) = &options.search {
+        let found = rules::search(text);
+        let is_empty = found.log_lines.is_empty() && found.symptoms.is_empty() && found.rules.is_empty();
+        if is_text {
+            output.write_all(view::rules::found(&found, layout, colour).as_bytes())?;
+        } else {
+            write_json(output, &found_json(&found))?;
+        }
+        if is_empty {
+            complain(
+                "note",
+                &format!("no rule, log line or symptom has to do with '{text}'; rtmp-inspect rules lists all rules"),
+            );
+        }
+        return Ok(EXIT_OK);
+    }
+    let Some(code) = &options.code else {
+        if is_text {
+            output.write_all(view::rules::table(RULES, layout, colour).as_bytes())?;
+        } else {
+            let rules: Vec<Value> = RULES.iter().map(|rule| rule_json(rule)).collect();
+            write_json(output, &json!({ "format_version": FORMAT_VERSION, "rules": rules }))?;
+        }
+        return Ok(EXIT_OK);
+    };
+    let Some(rule) = rules::find(code) else {
+        let near = rules::nearest(code);
+        let hint = match near.as_slice() {
+            [] => "rtmp-inspect rules lists them, rtmp-inspect rules --search finds them by words".to_owned(),
+            near => format!("did you mean {}?", near.join(" or ")),
+        };
+        complain("error", &format!("no rule '{code}'; {hint}"));
+        return Ok(EXIT_TROUBLE);
+    };
+    if is_text {
+        output.write_all(view::rules::page(rule, layout, colour).as_bytes())?;
+    } else {
+        write_json(output, &json!({ "format_version": FORMAT_VERSION, "rules": [rule_json(rule)] }))?;
+    }
+    Ok(EXIT_OK)
+}
+
+fn rule_json(rule: &Rule) -> Value {
+    let page = rule.page;
+    json!({
+        "code": rule.code,
+        "layer": rule.layer,
+        "severity": rule.severity,
+        "modes": rule.modes,
+        "title": rule.title,
+        "page": { "what": page.what, "looks": page.looks, "who": page.who, "fix": page.fix, "source": page.source },
+    })
+}
+
+fn found_json(found: &rules::Found) -> Value {
+    let log_lines = found.log_lines.iter().map(|(line, meaning)| {
+        json!({ "line": line.line, "program": line.program, "meaning": meaning, "rules": line.rules })
+    });
+    let symptoms = found.symptoms.iter().map(|symptom| json!({ "says": symptom.says, "rules": symptom.rules }));
+    json!({
+        "format_version": FORMAT_VERSION,
+        "log_lines": log_lines.collect::<Vec<_>>(),
+        "symptoms": symptoms.collect::<Vec<_>>(),
+        "rules": found.rules.iter().map(|rule| rule_json(rule)).collect::<Vec<_>>(),
+    })
+}
+
+fn write_json(output: &mut Output, document: &Value) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *output, document)?;
+    output.write_all(b"\n")?;
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! A payload that was sent against what was received: what changed it, where, and who.
+//!
+//! Takes the two byte strings, and if there is a capture, what [`Wire`] saw of both in it; gives a [`Report`].
+//! The rules of [`crate::rules`] name the causes. It reads no files and lays out no text.
+
+mod files;
+mod proof;
+mod took;
+mod wire;
+
+use std::ops::Range;
+
+use serde::{Serialize, Serializer};
+
+use crate::origin::FrameNo;
+use crate::rules::{Certainty, Finding, Rule, Severity};
+use crate::session::Direction;
+use crate::tcp::ConnectionId;
+
+pub use proof::{Hop, Leg, Proof};
+pub use took::{Step, Took};
+pub use wire::Wire;
+
+/// The version of the report's format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What became of a payload.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The version of this format.
+    pub format_version: u32,
+    /// Whether both are equal.
+    pub verdict: Verdict,
+    /// The answer in one sentence.
+    pub summary: String,
+    /// Length of what was sent, in bytes.
+    pub sent_length: u64,
+    /// Length of what was received, in bytes.
+    pub received_length: u64,
+    /// Why they differ, in order of first occurrence.
+    pub causes: Vec<Cause>,
+    /// In how many places they differ for a reason that is not known.
+    pub unexplained: u64,
+    /// What the capture proves, if there is one.
+    pub capture: Option<Proof>,
+}
+
+/// Whether two payloads are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// They are.
+    Identical,
+    /// They are not.
+    Different,
+}
+
+/// A cause of the difference.
+#[derive(Debug, Serialize)]
+pub struct Cause {
+    /// The rule's code.
+    #[serde(serialize_with = "code")]
+    pub rule: &'static Rule,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What happened.
+    pub title: String,
+    /// Where it shows first.
+    pub r#where: Where,
+    /// The bytes there.
+    pub bytes: Bytes,
+    /// The evidence.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+    /// How many other differences there are only because of this one.
+    pub consequences: u64,
+}
+
+/// Where a difference shows.
+#[derive(Debug, Serialize)]
+pub struct Where {
+    /// Offset in what was sent.
+    pub sent_offset: u64,
+    /// Offset in what was received.
+    pub received_offset: u64,
+    /// The place in the capture, if it is known.
+    pub capture: Option<InCapture>,
+}
+
+/// A place in a capture.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct InCapture {
+    /// The connection.
+    pub tcp_stream: ConnectionId,
+    /// The direction.
+    pub direction: Direction,
+    /// Offset in the direction's stream.
+    pub stream_offset: u64,
+    /// The frame.
+    pub frame: FrameNo,
+}
+
+/// The bytes around a difference, on both sides.
+#[derive(Debug, Serialize)]
+pub struct Bytes {
+    /// In what was sent.
+    pub sent: Excerpt,
+    /// In what was received.
+    pub received: Excerpt,
+}
+
+/// Some bytes of a longer string.
+#[derive(Debug, Serialize)]
+pub struct Excerpt {
+    /// Offset of the first of them.
+    pub offset: u64,
+    /// The bytes.
+    #[serde(serialize_with = "hex::serde::serialize")]
+    pub hex: Vec<u8>,
+    /// Which of them differ, counted from the first; empty where the other side has more.
+    pub marked: Range<usize>,
+}
+
+impl Report {
+    /// Compares two byte strings of which nothing else is known.
+    pub fn of_files(sent: &[u8], received: &[u8]) -> Report {
+        let (causes, unexplained) = files::causes(sent, received, &Default::default());
+        let summary = match causes.first() {
+            None => format!("all {} bytes are equal", sent.len()),
+            Some(cause) => {
+                let offset = cause.r#where.received_offset;
+                let and = match causes.len() {
+                    2 => format!(", and {}", causes[1].title),
+                    _ => String::new(),
+                };
+                format!("{}{and}; first difference at offset {offset}", cause.title)
+            }
+        };
+        Report::new(sent, received, summary, causes, unexplained, None)
+    }
+
+    /// Compares two byte strings with the help of a capture in which they, or one of them, travelled.
+    pub fn with_capture(wire: Wire<'_>) -> Report {
+        proof::report(wire)
+    }
+
+    fn new(
+        sent: &[u8],
+        received: &[u8],
+        summary: String,
+        causes: Vec<Cause>,
+        unexplained: u64,
+        capture: Option<Proof>,
+    ) -> Report {
+        let verdict = if sent == received { Verdict::Identical } else { Verdict::Different };
+        Report {
+            format_version: FORMAT_VERSION,
+            verdict,
+            summary,
+            sent_length: sent.len() as u64,
+            received_length: received.len() as u64,
+            causes,
+            unexplained,
+            capture,
+        }
+    }
+}
+
+impl Cause {
+    fn new(rule: &'static Rule, finding: Finding, sent: &[u8], received: &[u8]) -> Cause {
+        Cause {
+            rule,
+            certainty: finding.certainty,
+            severity: rule.severity,
+            title: finding.title,
+            r#where: Where {
+                sent_offset: finding.sent.start as u64,
+                received_offset: finding.received.start as u64,
+                capture: None,
+            },
+            bytes: Bytes { sent: Excerpt::of(sent, &finding.sent), received: Excerpt::of(received, &finding.received) },
+            why: finding.why,
+            fix: finding.fix,
+            consequences: finding.places.saturating_sub(1),
+        }
+    }
+}
+
+impl Excerpt {
+    /// How many bytes before the difference are shown, and how many there are at most.
+    const BEFORE: usize = 8;
+    const LEN: usize = 32;
+
+    fn of(bytes: &[u8], at: &Range<usize>) -> Excerpt {
+        let start = at.start.saturating_sub(Self::BEFORE).min(bytes.len());
+        let end = (start + Self::LEN).min(bytes.len());
+        let marked = (at.start - start).min(end - start)..(at.end.max(at.start) - start).min(end - start);
+        Excerpt { offset: start as u64, hex: bytes[start..end].to_vec(), marked }
+    }
+}
+
+fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.code)
+}

@@ -1,0 +1,204 @@
+//! The catalogue: one entry for each thing that goes wrong, with its page and the function that finds it.
+//!
+//! Takes a [`Case`] (for now: what was sent and what was received), gives [`Finding`]s. Whoever compares,
+//! checks or explains iterates [`RULES`]; nothing else knows what a code means. It does not read files or
+//! captures, and it does not lay out text.
+//!
+//! Rules of one mode are tried in the order of [`RULES`], and the first that fires is the answer. So a
+//! rule that says more stands before one that says less, and of two that say the same the simpler one.
+
+mod blocks;
+mod case;
+mod finding;
+mod framing;
+pub mod index;
+mod length;
+mod media;
+mod search;
+mod text;
+mod transform;
+mod whole;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use blocks::describe_block;
+pub use case::{Case, Context, common_prefix};
+pub use finding::{Certainty, Finding};
+pub use framing::describe_header;
+pub use media::header_before;
+pub use search::{Found, LogLine, Symptom, nearest, search};
+pub use transform::{TRANSFORMS, Transform};
+
+/// One entry of the catalogue.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its stable name, in kebab-case.
+    pub code: &'static str,
+    /// Where in the stack the fault lies.
+    pub layer: Layer,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Which comparisons it takes part in.
+    pub modes: &'static [Mode],
+    /// What is wrong, in a line.
+    pub title: &'static str,
+    /// What there is to say about it.
+    pub page: Page,
+    /// The function that finds it.
+    pub check: Check,
+}
+
+/// A rule's page. The headings are the names of the fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// What it is.
+    pub what: &'static str,
+    /// How it looks in the bytes, with bytes.
+    pub looks: &'static str,
+    /// Who does it.
+    pub who: &'static str,
+    /// What to change.
+    pub fix: &'static str,
+    /// Where this is known from.
+    pub source: &'static str,
+}
+
+impl Page {
+    /// The headings and what stands below each.
+    pub fn sections(&self) -> [(&'static str, &'static str); 5] {
+        [
+            ("What it is", self.what),
+            ("How it looks in the bytes", self.looks),
+            ("Who does it", self.who),
+            ("What to change", self.fix),
+            ("Source", self.source),
+        ]
+    }
+}
+
+/// A rule's function, one kind for each mode.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// Compares a payload that was sent with what was received.
+    Payload(fn(&Case<'_>) -> Option<Finding>),
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Check::Payload(_) => "Payload",
+        })
+    }
+}
+
+/// Where in the stack a fault lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// The bytes of a payload, whatever carried them.
+    Payload,
+    /// Chunks: how messages are cut up (RTMP 1.0 5.3).
+    Chunk,
+    /// Audio and video inside messages.
+    Media,
+}
+
+/// How bad a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing, nothing fails.
+    Info,
+    /// Some peers will not take it.
+    Warning,
+    /// What arrives is wrong.
+    Error,
+    /// The session dies or hangs.
+    Fatal,
+}
+
+/// A comparison that a rule takes part in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// One session by itself.
+    Lint,
+    /// Two sessions.
+    Diff,
+    /// A payload sent and a payload received.
+    Payload,
+    /// A publisher's messages and a player's.
+    Relay,
+}
+
+macro_rules! lowercase {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&format!("{self:?}").to_lowercase())
+            }
+        }
+    )*};
+}
+lowercase!(Layer, Severity, Mode);
+
+/// Every rule, in the order in which they are tried.
+pub static RULES: &[&Rule] = &[
+    &framing::HEADERS_LEFT,
+    &framing::EXT_LEFT,
+    &framing::OVER_STRIPPED,
+    &framing::STALE_PREFIX,
+    &framing::FOREIGN_CHUNK,
+    &text::CRLF,
+    &text::UTF8_LOSSY,
+    &text::LATIN1_UTF8,
+    &text::UTF8_LATIN1,
+    &text::SEVEN_BIT,
+    &words::SWAP16,
+    &words::SWAP32,
+    &words::SWAP64,
+    &words::XOR,
+    &words::ADD,
+    &text::BASE64,
+    &text::HEX,
+    &whole::COMPRESSED,
+    &media::AVCC_ANNEXB,
+    &media::ANNEXB_AVCC,
+    &media::EPB,
+    &media::ADTS,
+    &media::PREFIX_KNOWN,
+    &media::HEADER_DROPPED,
+    &blocks::SPLIT,
+    &blocks::CONCAT,
+    &length::STALE_PAD,
+    &length::TRUNC,
+    &length::ZERO_PAD,
+    &blocks::SHIFT,
+    &blocks::INSERT,
+    &blocks::DELETE,
+    &blocks::REORDER,
+    &words::XOR_KEY,
+    &words::BITFLIP,
+    &whole::UNRELATED,
+];
+
+/// The rule with this code.
+pub fn find(code: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.code == code)
+}
+
+/// The first payload rule that fires.
+pub fn explain_payload(case: &Case<'_>) -> Option<(&'static Rule, Finding)> {
+    if !case.differs() {
+        return None;
+    }
+    RULES.iter().find_map(|rule| match rule.check {
+        Check::Payload(check) => check(case).map(|finding| (*rule, finding)),
+    })
+}
