@@ -4,6 +4,7 @@
 //! into library options once, in each subcommand's room.
 
 mod decode;
+mod diff;
 mod fields;
 mod input;
 mod output;
@@ -63,6 +64,8 @@ enum Color {
 enum Command {
     /// List every message, handshake, gap and undecoded stretch, in capture order
     Decode(decode::Options),
+    /// Compare two sessions and say why they differ
+    Diff(diff::Options),
     /// List the TCP connections: what each carries, who is who, and how it ended
     Streams(streams::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
     let mut output = Output::stdout();
     let result = match cli.command {
         Command::Decode(options) => decode::run(&options, &mut output),
+        Command::Diff(options) => diff::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),

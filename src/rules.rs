@@ -9,6 +9,7 @@
 
 mod blocks;
 mod case;
+mod claim;
 mod finding;
 mod framing;
 pub mod index;
@@ -27,8 +28,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::compare::Comparison;
+
 pub use blocks::describe_block;
 pub use case::{Case, Context, common_prefix};
+pub use claim::{Breaks, Claim};
 pub use finding::{Certainty, Finding};
 pub use framing::describe_header;
 pub use media::header_before;
@@ -87,12 +91,15 @@ impl Page {
 pub enum Check {
     /// Compares a payload that was sent with what was received.
     Payload(fn(&Case<'_>) -> Option<Finding>),
+    /// Explains differences of two sessions.
+    Diff(fn(&Comparison<'_>) -> Vec<Claim>),
 }
 
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Check::Payload(_) => "Payload",
+            Check::Diff(_) => "Diff",
         })
     }
 }
@@ -101,12 +108,42 @@ impl fmt::Debug for Check {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Layer {
-    /// The bytes of a payload, whatever carried them.
-    Payload,
+    /// The capture and TCP: what was recorded at all.
+    Capture,
+    /// The handshake (RTMP 1.0 5.2).
+    Handshake,
     /// Chunks: how messages are cut up (RTMP 1.0 5.3).
     Chunk,
+    /// Protocol control messages and user control events (RTMP 1.0 5.4, 7.1.7).
+    Control,
+    /// How values are written: AMF 0 and AMF 3.
+    Amf,
+    /// Which commands are exchanged, and what they say (RTMP 1.0 7.2).
+    Command,
     /// Audio and video inside messages.
     Media,
+    /// Enhanced RTMP.
+    Enhanced,
+    /// A server between a publisher and its players.
+    Relay,
+    /// The bytes of a payload, whatever carried them.
+    Payload,
+}
+
+impl Layer {
+    /// All of them, from the wire upwards.
+    pub const ALL: [Layer; 10] = [
+        Layer::Capture,
+        Layer::Handshake,
+        Layer::Chunk,
+        Layer::Control,
+        Layer::Amf,
+        Layer::Command,
+        Layer::Media,
+        Layer::Enhanced,
+        Layer::Relay,
+        Layer::Payload,
+    ];
 }
 
 /// How bad a fault is.
@@ -200,5 +237,6 @@ pub fn explain_payload(case: &Case<'_>) -> Option<(&'static Rule, Finding)> {
     }
     RULES.iter().find_map(|rule| match rule.check {
         Check::Payload(check) => check(case).map(|finding| (*rule, finding)),
+        Check::Diff(_) => None,
     })
 }

@@ -3,6 +3,7 @@
 //! Takes rows and reports, gives text. Strings from the wire are escaped here and nowhere else. JSON
 //! needs no view: it is the report itself, serialized.
 
+pub mod diff;
 pub mod escape;
 pub mod fields;
 pub mod hexdump;

@@ -20,7 +20,7 @@ use crate::tcp::Connection;
 use super::EXIT_OK;
 use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
-use super::select::{Bounds, Connections};
+use super::select::{Bounds, Connections, direction};
 use print::{Printer, Show};
 
 /// What `decode` was asked for.
@@ -247,14 +247,6 @@ fn what_there_is(frames: u64, seen: &[Protocol]) -> String {
     }
     let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!("its TCP connections are {}; --decode-as tcp:PORT takes a port for RTMP all the same", kinds.join(", "))
-}
-
-fn direction(text: &str) -> Result<Direction, String> {
-    match text {
-        "c2s" => Ok(Direction::ClientToServer),
-        "s2c" => Ok(Direction::ServerToClient),
-        _ => Err("c2s is from the client to the server, s2c back".to_owned()),
-    }
 }
 
 fn types(text: &str) -> Result<Types, String> {

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::pipeline;
 use crate::rtmp::decoder;
-use crate::session::{self, Wanted};
+use crate::session::{self, Direction, Wanted};
 use crate::tcp::ConnectionId;
 
 /// Which connections to look at.
@@ -88,4 +88,13 @@ impl Bounds {
 fn tcp_port(text: &str) -> Result<u16, String> {
     let port = text.strip_prefix("tcp:").ok_or("write it as tcp:PORT, e.g. tcp:19350")?;
     port.parse().map_err(|_| format!("'{port}' is no port: a number from 0 to 65535 is"))
+}
+
+/// Reads the value of `--direction`.
+pub fn direction(text: &str) -> Result<Direction, String> {
+    match text {
+        "c2s" => Ok(Direction::ClientToServer),
+        "s2c" => Ok(Direction::ServerToClient),
+        _ => Err("c2s is from the client to the server, s2c back".to_owned()),
+    }
 }

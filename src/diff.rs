@@ -1,0 +1,47 @@
+//! Two recordings: whether they are the same session, and if not, why.
+//!
+//! Takes two [`Recording`]s, gives a [`Report`]. Sessions are paired and compared by [`crate::compare`]; the rules of
+//! [`crate::rules`] claim the differences, each with its consequences folded under it; what no rule claims is
+//! counted as unexplained. It reads no files and lays out no text.
+
+mod fold;
+mod ignore;
+mod report;
+
+use crate::compare::{self, Comparison, pair};
+use crate::recording::Recording;
+use crate::rules::{Check, RULES};
+
+pub use ignore::Pattern;
+pub use report::{Bytes, Cause, Counts, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
+
+/// The version of the report's format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a diff may be told.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// For the comparison of each pair.
+    pub compare: compare::Options,
+    /// Pairs of connections, by their numbers; by what they are for if empty.
+    pub pairs: Vec<(u32, u32)>,
+    /// Paths whose differences do not count.
+    pub ignore: Vec<Pattern>,
+}
+
+/// Compares two recordings.
+pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
+    let paired = pair(a, b, &options.pairs);
+    let mut report = Report::new(a, b, &paired);
+    for &(of_a, of_b) in &paired.pairs {
+        let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
+        let ignored = ignore::mark(&mut comparison, &options.ignore);
+        let claims = RULES.iter().flat_map(|rule| match rule.check {
+            Check::Diff(check) => check(&comparison).into_iter().map(|claim| (*rule, claim)).collect(),
+            Check::Payload(_) => Vec::new(),
+        });
+        let folded = fold::fold(&comparison, claims.collect());
+        report.add(&comparison, folded, ignored);
+    }
+    report.finish()
+}

@@ -1,0 +1,380 @@
+//! The report: verdict, pairs, causes, and what is unexplained.
+
+use serde::{Serialize, Serializer};
+
+use crate::compare::{Comparison, Paired, Side, Value, role};
+use crate::origin::FrameNo;
+use crate::recording::{Recording, Session};
+use crate::rules::{Certainty, Rule, Severity};
+use crate::session::Direction;
+use crate::tcp::ConnectionId;
+
+use super::FORMAT_VERSION;
+use super::fold::Outcome;
+
+/// What became of the comparison.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The version of this format.
+    pub format_version: u32,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The answer in one sentence, with the first real difference.
+    pub summary: String,
+    /// The connections that were compared.
+    pub pairs: Vec<Pair>,
+    /// Connections that only A has.
+    pub only_a: Vec<Connection>,
+    /// Connections that only B has.
+    pub only_b: Vec<Connection>,
+    /// Why the sessions differ: what breaks something first, then in the order of first occurrence.
+    pub causes: Vec<Cause>,
+    /// Differences that no rule explains.
+    pub unexplained: Vec<Unexplained>,
+    /// Differences that are to be expected, by reason, with their numbers.
+    pub expected: Vec<Expected>,
+}
+
+/// Whether two recordings are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing differs.
+    Identical,
+    /// Only what is to be expected differs.
+    Equivalent,
+    /// More than that differs.
+    Different,
+}
+
+/// A connection in words.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// Its number.
+    pub tcp_stream: ConnectionId,
+    /// What it is for: `publish live/one`.
+    pub role: String,
+}
+
+/// Two connections that were compared.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pair {
+    /// The connection of A.
+    pub a: Connection,
+    /// The connection of B.
+    pub b: Connection,
+    /// What became of the messages.
+    pub messages: Counts,
+    /// A line for each message.
+    #[serde(skip)]
+    pub lines: Vec<StatLine>,
+}
+
+/// What became of one message.
+#[derive(Clone, Debug)]
+pub struct StatLine {
+    /// The row's number in A.
+    pub a: Option<u64>,
+    /// The row's number in B.
+    pub b: Option<u64>,
+    /// Which way it went.
+    pub direction: Direction,
+    /// What it is.
+    pub message: String,
+    /// The paths that differ and should not.
+    pub paths: Vec<String>,
+    /// How many differ as is to be expected.
+    pub expected: usize,
+}
+
+impl StatLine {
+    /// Whether nothing differs, or only what is to be expected.
+    pub fn is_alike(&self) -> bool {
+        self.paths.is_empty()
+    }
+}
+
+/// How many messages are alike.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Counts {
+    /// Equal in all that counts.
+    pub equal: u64,
+    /// With differences that are to be expected.
+    pub expected: u64,
+    /// With others.
+    pub different: u64,
+    /// Only in A.
+    pub only_a: u64,
+    /// Only in B.
+    pub only_b: u64,
+}
+
+/// Why sessions differ.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cause {
+    /// The rule's code.
+    #[serde(serialize_with = "code")]
+    pub rule: &'static Rule,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What happened.
+    pub title: String,
+    /// Index of the pair of connections.
+    pub pair: usize,
+    /// Where it shows first.
+    pub r#where: Where,
+    /// The bytes there.
+    pub bytes: Bytes,
+    /// The evidence.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+    /// How many differences are this very thing.
+    pub differences: usize,
+    /// How many others exist only because of it.
+    pub consequences: usize,
+}
+
+/// A place in both captures.
+#[derive(Clone, Debug, Serialize)]
+pub struct Where {
+    /// The field: `connect.tcUrl`, `header.typeid`.
+    pub path: String,
+    /// Which way the message went.
+    pub direction: Direction,
+    /// The message: `connect`, `video keyframe`.
+    pub message: String,
+    /// In A.
+    pub a: Option<Place>,
+    /// In B.
+    pub b: Option<Place>,
+}
+
+/// A place in a capture.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    /// The row's number.
+    pub number: u64,
+    /// The frame.
+    pub frame: FrameNo,
+    /// Offset in the direction's stream.
+    pub stream_offset: u64,
+    /// The value in words.
+    pub value: Option<String>,
+}
+
+/// The bytes of both sides, in hex; the first of them, if they are many.
+#[derive(Clone, Debug, Serialize)]
+pub struct Bytes {
+    /// In A.
+    #[serde(serialize_with = "hex_or_null")]
+    pub a: Option<Vec<u8>>,
+    /// In B.
+    #[serde(serialize_with = "hex_or_null")]
+    pub b: Option<Vec<u8>>,
+}
+
+/// A difference without a known cause.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unexplained {
+    /// Index of the pair of connections.
+    pub pair: usize,
+    /// Where it is.
+    pub r#where: Where,
+    /// The bytes there.
+    pub bytes: Bytes,
+    /// How many others of the same path there are.
+    pub more: u64,
+}
+
+/// Differences that are to be expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// Why, or the pattern that ignores them.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+impl Report {
+    /// A report without a pair so far.
+    pub(super) fn new(a: &Recording, b: &Recording, paired: &Paired) -> Report {
+        let of = |recording: &Recording, indices: &[usize]| {
+            indices.iter().map(|&index| connection(&recording.sessions[index])).collect()
+        };
+        Report {
+            format_version: FORMAT_VERSION,
+            verdict: Verdict::Identical,
+            summary: String::new(),
+            pairs: Vec::new(),
+            only_a: of(a, &paired.only_a),
+            only_b: of(b, &paired.only_b),
+            causes: Vec::new(),
+            unexplained: Vec::new(),
+            expected: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, comparison: &Comparison<'_>, outcome: Outcome, ignored: Vec<(String, u64)>) {
+        let pair = self.pairs.len();
+        self.pairs.push(Pair {
+            a: connection(comparison.a),
+            b: connection(comparison.b),
+            messages: counts(comparison),
+            lines: lines(comparison),
+        });
+        for mismatch in &comparison.mismatches {
+            if let Some(reason) = mismatch.expected.filter(|reason| *reason != "ignored as asked for") {
+                self.count_expected(reason.to_owned(), 1);
+            }
+        }
+        for (pattern, count) in ignored {
+            self.count_expected(format!("--ignore {pattern}"), count);
+        }
+        for cause in outcome.causes {
+            let claim = cause.claim;
+            self.causes.push(Cause {
+                rule: cause.rule,
+                certainty: claim.certainty,
+                severity: cause.rule.severity,
+                title: claim.title,
+                pair,
+                r#where: place(comparison, claim.row, &claim.path, &claim.sides),
+                bytes: bytes(&claim.sides),
+                why: claim.why,
+                fix: claim.fix,
+                differences: claim.explains.len(),
+                consequences: cause.consequences.len(),
+            });
+        }
+        for index in outcome.unexplained {
+            let mismatch = &comparison.mismatches[index];
+            let r#where = place(comparison, mismatch.row, &mismatch.path, &mismatch.sides);
+            // One line for a path, however often it differs.
+            let same = |other: &&mut Unexplained| {
+                other.pair == pair
+                    && other.r#where.path == r#where.path
+                    && other.r#where.direction == r#where.direction
+                    && other.r#where.message == r#where.message
+            };
+            match self.unexplained.iter_mut().find(same) {
+                Some(other) => other.more += 1,
+                None => {
+                    self.unexplained.push(Unexplained { pair, r#where, bytes: bytes(&mismatch.sides), more: 0 });
+                }
+            }
+        }
+    }
+
+    fn count_expected(&mut self, reason: String, count: u64) {
+        match self.expected.iter_mut().find(|expected| expected.reason == reason) {
+            Some(expected) => expected.count += count,
+            None => self.expected.push(Expected { reason, count }),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Report {
+        let leftover = !self.only_a.is_empty() || !self.only_b.is_empty();
+        let different = !self.causes.is_empty() || !self.unexplained.is_empty() || leftover;
+        self.verdict = match (different, self.expected.is_empty()) {
+            (true, _) => Verdict::Different,
+            (false, false) => Verdict::Equivalent,
+            (false, true) => Verdict::Identical,
+        };
+        self.causes.sort_by_key(|cause| cause.severity < Severity::Error);
+        self.summary = match (self.verdict, self.causes.first(), self.unexplained.first()) {
+            (Verdict::Identical, ..) => "nothing differs".to_owned(),
+            (Verdict::Equivalent, ..) => "only what is to be expected of two recordings differs".to_owned(),
+            _ if self.pairs.is_empty() => "the captures have no session in common".to_owned(),
+            (_, Some(cause), _) => cause.title.clone(),
+            (_, None, Some(first)) => format!("{} differs, and no rule says why", first.r#where.path),
+            (_, None, None) => "there are connections that only one capture has".to_owned(),
+        };
+        self
+    }
+}
+
+fn connection(session: &Session) -> Connection {
+    let role = role(session);
+    let words = [role.what, &role.name].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    Connection { tcp_stream: session.stream.tcp_stream, role: words }
+}
+
+fn counts(comparison: &Comparison<'_>) -> Counts {
+    let mut counts = Counts::default();
+    let mut mismatches = comparison.mismatches.iter().peekable();
+    for row in 0..comparison.rows.len() {
+        let (mut expected, mut other) = (false, false);
+        while let Some(mismatch) = mismatches.next_if(|mismatch| mismatch.row == row) {
+            expected |= mismatch.expected.is_some();
+            other |= mismatch.expected.is_none();
+        }
+        let only = [Side::A, Side::B].map(|side| comparison.item(row, side).is_none());
+        match (only, other, expected) {
+            ([false, true], ..) => counts.only_a += 1,
+            ([true, false], ..) => counts.only_b += 1,
+            (_, true, _) => counts.different += 1,
+            (_, false, true) => counts.expected += 1,
+            (_, false, false) => counts.equal += 1,
+        }
+    }
+    counts
+}
+
+fn lines(comparison: &Comparison<'_>) -> Vec<StatLine> {
+    let mut mismatches = comparison.mismatches.iter().peekable();
+    let mut lines = Vec::with_capacity(comparison.rows.len());
+    for row in 0..comparison.rows.len() {
+        let number = |side| comparison.item(row, side).map(|item| item.number);
+        let mut line = StatLine {
+            a: number(Side::A),
+            b: number(Side::B),
+            direction: comparison.either_item(row).direction,
+            message: comparison.either(row).name.clone(),
+            paths: Vec::new(),
+            expected: 0,
+        };
+        while let Some(mismatch) = mismatches.next_if(|mismatch| mismatch.row == row) {
+            match mismatch.expected {
+                Some(_) => line.expected += 1,
+                None => line.paths.push(mismatch.path.clone()),
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Value>; 2]) -> Where {
+    let of = |side: Side| {
+        let item = comparison.item(row, side)?;
+        let value = sides[side as usize].as_ref();
+        let (stream_offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
+        Some(Place { number: item.number, frame, stream_offset, value: value.map(|value| value.text.clone()) })
+    };
+    Where {
+        path: path.to_owned(),
+        direction: comparison.either_item(row).direction,
+        message: comparison.either(row).name.clone(),
+        a: of(Side::A),
+        b: of(Side::B),
+    }
+}
+
+fn bytes(sides: &[Option<Value>; 2]) -> Bytes {
+    let [a, b] = sides.each_ref().map(|side| side.as_ref().map(|value| value.bytes.clone()));
+    Bytes { a, b }
+}
+
+fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.code)
+}
+
+fn hex_or_null<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match bytes {
+        Some(bytes) => serializer.serialize_str(&hex::encode(bytes)),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,80 @@
+//! What a rule says of two sessions.
+
+use crate::compare::{Comparison, Mismatch, Value};
+
+use super::Certainty;
+
+/// What a rule found in two sessions: a cause, and the differences that it explains.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// What happened, with the numbers of this case.
+    pub title: String,
+    /// The row of the comparison where it shows first.
+    pub row: usize,
+    /// The field where it shows, and what stands there on both sides.
+    pub path: String,
+    /// What stands there in A and in B.
+    pub sides: [Option<Value>; 2],
+    /// Why that is so: the evidence, and what it means.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+    /// Indices of the mismatches that are this very thing.
+    pub explains: Vec<usize>,
+    /// Whether the session cannot go on behind it as it should: what differs later in time is its consequence.
+    pub breaks: Breaks,
+}
+
+/// What a cause does to the rest of the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Breaks {
+    /// Nothing.
+    Nothing,
+    /// The sender's direction cannot be read behind it, and the receiver may give up.
+    Framing,
+    /// The receiver does not understand the message, and so does not answer as it should.
+    Answer,
+}
+
+impl Claim {
+    /// A claim about one mismatch; it explains that one.
+    pub fn at(comparison: &Comparison<'_>, mismatch: usize, certainty: Certainty, title: impl Into<String>) -> Claim {
+        let Mismatch { row, path, sides, .. } = comparison.mismatches[mismatch].clone();
+        Claim {
+            certainty,
+            title: title.into(),
+            row,
+            path,
+            sides,
+            why: String::new(),
+            fix: String::new(),
+            explains: vec![mismatch],
+            breaks: Breaks::Nothing,
+        }
+    }
+
+    /// With the evidence.
+    pub fn why(self, why: impl Into<String>) -> Claim {
+        Claim { why: why.into(), ..self }
+    }
+
+    /// With what to change.
+    pub fn fix(self, fix: impl Into<String>) -> Claim {
+        Claim { fix: fix.into(), ..self }
+    }
+
+    /// With more mismatches that are the same thing.
+    pub fn explaining(mut self, more: impl IntoIterator<Item = usize>) -> Claim {
+        self.explains.extend(more);
+        self.explains.sort_unstable();
+        self.explains.dedup();
+        self
+    }
+
+    /// With what it does to the rest of the session.
+    pub fn breaking(self, breaks: Breaks) -> Claim {
+        Claim { breaks, ..self }
+    }
+}

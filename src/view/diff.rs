@@ -1,0 +1,254 @@
+//! Two sessions' differences, in the manner of a compiler's messages: verdict, causes, and what is left.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::diff::{Bytes, Cause, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
+use crate::rules::Severity;
+use crate::session::Direction;
+
+use super::escape::escape;
+use super::{Layout, paint, wrap};
+
+/// What is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    /// Also what is expected to differ.
+    pub verbose: bool,
+    /// A line for each message.
+    pub stat: bool,
+    /// How many messages around a difference; all if None.
+    pub context: Option<usize>,
+    /// How many causes at most.
+    pub most: usize,
+}
+
+/// Bytes of a value on one line.
+const LINE: usize = 16;
+/// Captions of the two sides; equally wide.
+const SIDES: [&str; 2] = ["A", "B"];
+
+/// The report as text.
+pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, colour: bool) -> String {
+    let (verdict, style) = match report.verdict {
+        Verdict::Identical => ("identical", AnsiColor::Green.on_default().bold()),
+        Verdict::Equivalent => ("equivalent", AnsiColor::Green.on_default().bold()),
+        Verdict::Different => ("different", AnsiColor::Red.on_default().bold()),
+    };
+    let first = wrap(&format!("{verdict}: {}", escape(&report.summary)), "", layout);
+    let mut text = first.replacen(verdict, &paint(verdict, style, colour), 1);
+    for (side, name) in SIDES.iter().zip(names) {
+        let _ = writeln!(text, "  {side}  {}", escape(name));
+    }
+    for cause in report.causes.iter().take(shown.most) {
+        text.push('\n');
+        text.push_str(&one(cause, report, layout, colour));
+    }
+    if report.causes.len() > shown.most {
+        let _ = writeln!(text, "\n{} more causes (--max-diffs shows more).", report.causes.len() - shown.most);
+    }
+    if !report.unexplained.is_empty() {
+        let total: u64 = report.unexplained.iter().map(|difference| 1 + difference.more).sum();
+        let heading = format!("{total} more differences without a cause that is known:");
+        let _ = writeln!(text, "\n{}", paint(&heading, Style::new().bold(), colour));
+        for difference in report.unexplained.iter().take(shown.most) {
+            text.push_str(&unexplained(difference, report, colour));
+        }
+        if report.unexplained.len() > shown.most {
+            let _ = writeln!(text, "  … and {} more kinds", report.unexplained.len() - shown.most);
+        }
+    }
+    text.push('\n');
+    for (index, pair) in report.pairs.iter().enumerate() {
+        text.push_str(&one_pair(pair));
+        if shown.stat {
+            text.push_str(&stat(&report.pairs[index].lines, shown.context, colour));
+        }
+    }
+    for (side, only) in SIDES.iter().zip([&report.only_a, &report.only_b]) {
+        for connection in only {
+            let (number, role) = (connection.tcp_stream.0, escape(&connection.role));
+            let _ = writeln!(text, "only in {side}: connection {number} {role}");
+        }
+    }
+    if shown.verbose {
+        for expected in &report.expected {
+            let _ = writeln!(text, "  {:>6} × {}", expected.count, expected.reason);
+        }
+    }
+    text
+}
+
+fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
+    let style = match cause.severity {
+        Severity::Error | Severity::Fatal => AnsiColor::Red.on_default().bold(),
+        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
+        Severity::Info => AnsiColor::Cyan.on_default().bold(),
+    };
+    let kind = format!("{}[{}]", cause.severity, cause.rule.code);
+    let title = wrap(&format!("{kind}: {} ({})", escape(&cause.title), cause.certainty), "", layout);
+    let mut text = title.replacen(&kind, &paint(&kind, style, colour), 1);
+    text.push_str(&places(&cause.r#where, cause.pair, report, colour));
+    text.push('\n');
+    text.push_str(&values(&cause.r#where, &cause.bytes, colour));
+    if !cause.why.is_empty() {
+        text.push_str(&wrap(&escape(&cause.why), "  why: ", layout));
+    }
+    if !cause.fix.is_empty() {
+        text.push_str(&wrap(&escape(&cause.fix), "  fix: ", layout));
+    }
+    if cause.differences > 1 {
+        let _ = writeln!(text, "  The same in {} places.", cause.differences);
+    }
+    match cause.consequences {
+        0 => {}
+        1 => text.push_str("  One more difference follows from it.\n"),
+        more => _ = writeln!(text, "  {more} more differences follow from it."),
+    }
+    let _ = writeln!(text, "  More: rtmp-inspect rules {}", cause.rule.code);
+    text
+}
+
+fn places(at: &Where, pair: usize, report: &Report, colour: bool) -> String {
+    let way = match at.direction {
+        Direction::ClientToServer => "client → server",
+        Direction::ServerToClient => "server → client",
+    };
+    let mut text = String::new();
+    let connections = [&report.pairs[pair].a, &report.pairs[pair].b];
+    for ((side, place), connection) in SIDES.iter().zip([&at.a, &at.b]).zip(connections) {
+        let arrow = if *side == SIDES[0] {
+            paint("-->", AnsiColor::Blue.on_default().bold(), colour)
+        } else {
+            "   ".to_owned()
+        };
+        let words = match place {
+            Some(Place { number, frame, stream_offset, .. }) => format!(
+                "{} row {number}, frame {frame}, connection {}, {way}, stream offset {stream_offset} ({stream_offset:#x})",
+                escape(&at.message),
+                connection.tcp_stream.0
+            ),
+            None => "has no such message".to_owned(),
+        };
+        let _ = writeln!(text, "  {arrow} {side}  {words}");
+    }
+    text
+}
+
+/// What stands there on both sides: bytes and words, with the bytes that differ marked.
+fn values(at: &Where, bytes: &Bytes, colour: bool) -> String {
+    let sides = [(&at.a, &bytes.a), (&at.b, &bytes.b)];
+    let both = [bytes.a.as_deref().unwrap_or_default(), bytes.b.as_deref().unwrap_or_default()];
+    let same = both[0].iter().zip(both[1]).take_while(|(a, b)| a == b).count();
+    // The first difference is to be seen, with some bytes before it.
+    let from = if same + 4 > LINE { same - 4 } else { 0 };
+    let mut text = String::new();
+    for (index, (place, bytes)) in sides.into_iter().enumerate() {
+        let Some(bytes) = bytes else {
+            let _ = writeln!(text, "    {}  (nothing)", SIDES[index]);
+            continue;
+        };
+        let part = bytes.get(from..bytes.len().min(from + LINE)).unwrap_or_default();
+        let cells: Vec<_> = part
+            .iter()
+            .enumerate()
+            .map(|(i, byte)| {
+                let differs = both[1 - index].get(from + i) != Some(byte);
+                let style = if differs { AnsiColor::Red.on_default().bold() } else { Style::new() };
+                paint(&format!("{byte:02x}"), style, colour)
+            })
+            .collect();
+        let dots = if from > 0 { "… " } else { "" };
+        let more = if bytes.len() > from + LINE { " …" } else { "" };
+        let value = place.as_ref().and_then(|place| place.value.as_deref()).unwrap_or_default();
+        let _ = writeln!(text, "    {}  {dots}{}{more}  {}", SIDES[index], cells.join(" "), escape(value));
+    }
+    let marks: Vec<_> = (from..from + LINE.min(both[0].len().max(both[1].len()).saturating_sub(from)))
+        .map(|i| if both[0].get(i) == both[1].get(i) { "  " } else { "^^" })
+        .collect();
+    let marks = marks.join(" ");
+    if !marks.trim().is_empty() && !both.iter().any(|side| side.is_empty()) {
+        let indent = if from > 0 { "  " } else { "" };
+        let _ = writeln!(text, "       {indent}{}  {}", marks.trim_end(), at.path);
+    } else {
+        let _ = writeln!(text, "       {}", at.path);
+    }
+    text
+}
+
+fn unexplained(difference: &Unexplained, report: &Report, colour: bool) -> String {
+    let at = &difference.r#where;
+    let value = |place: &Option<Place>| match place {
+        Some(place) => escape(place.value.as_deref().unwrap_or("nothing")).into_owned(),
+        None => "no such message".to_owned(),
+    };
+    let place = at.b.as_ref().or(at.a.as_ref());
+    let row = place.map(|place| format!("row {}, frame {}", place.number, place.frame)).unwrap_or_default();
+    let more = if difference.more > 0 { format!(", and {} times more", difference.more) } else { String::new() };
+    let connection = if report.pairs.len() > 1 { format!(", pair {}", difference.pair) } else { String::new() };
+    let (message, path) = (escape(&at.message), escape(&at.path));
+    let head = format!("  {} {message}: {path} ({row}{connection}{more})", at.direction.arrow());
+    format!("{}\n      A  {}\n      B  {}\n", paint(&head, Style::new(), colour), value(&at.a), value(&at.b))
+}
+
+fn one_pair(pair: &Pair) -> String {
+    let counts = pair.messages;
+    let (a, b) = (&pair.a, &pair.b);
+    format!(
+        "A connection {} {} | B connection {} {}: {} messages equal, {} expected to differ, {} different, {} only in A, {} only in B\n",
+        a.tcp_stream.0,
+        escape(&a.role),
+        b.tcp_stream.0,
+        escape(&b.role),
+        counts.equal,
+        counts.expected,
+        counts.different,
+        counts.only_a,
+        counts.only_b
+    )
+}
+
+/// A line a message: the row on both sides, and what becomes of it.
+fn stat(lines: &[StatLine], context: Option<usize>, colour: bool) -> String {
+    let is_near = |index: usize| {
+        context.is_none_or(|context| {
+            let near = index.saturating_sub(context)..(index + context + 1).min(lines.len());
+            lines[near].iter().any(|line| !line.is_alike())
+        })
+    };
+    let mut text = String::new();
+    let mut skipped = 0;
+    for (index, line) in lines.iter().enumerate() {
+        if !is_near(index) {
+            skipped += 1;
+            continue;
+        }
+        if skipped > 0 {
+            let _ = writeln!(text, "  … {skipped} alike");
+            skipped = 0;
+        }
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let (mark, style) = match (line.a, line.b, line.paths.is_empty()) {
+            (Some(_), None, _) => ("-", AnsiColor::Red.on_default()),
+            (None, Some(_), _) => ("+", AnsiColor::Green.on_default()),
+            (_, _, false) => ("!", AnsiColor::Yellow.on_default()),
+            (_, _, true) if line.expected > 0 => ("~", Style::new().dimmed()),
+            _ => ("=", Style::new().dimmed()),
+        };
+        let paths = if line.paths.is_empty() { String::new() } else { format!("  {}", line.paths.join(", ")) };
+        let row = format!(
+            "  {mark} {:>6} {:>6} {} {}{}",
+            number(line.a),
+            number(line.b),
+            line.direction.arrow(),
+            escape(&line.message),
+            escape(&paths)
+        );
+        let _ = writeln!(text, "{}", paint(&row, style, colour));
+    }
+    if skipped > 0 {
+        let _ = writeln!(text, "  … {skipped} alike");
+    }
+    text
+}
