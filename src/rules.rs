@@ -70,6 +70,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// Whether a line has its bytes in columns, and is not to be wrapped.
+    pub fn is_set(line: &str) -> bool {
+        line.contains("   ") || line.starts_with("sent ") || line.starts_with("received ") || line.starts_with("or ")
+    }
+
     /// The headings and what stands below each.
     pub fn sections(&self) -> [(&'static str, &'static str); 5] {
         [

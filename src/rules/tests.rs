@@ -310,6 +310,9 @@ fn every_entry_is_complete() {
             assert!(text.len() > 15, "{}: {heading}", rule.code);
             assert!(text.is_ascii(), "{}: {heading} fits every terminal", rule.code);
         }
+        for line in rule.page.looks.lines().filter(|line| Page::is_set(line)) {
+            assert!(line.len() <= 76, "{}: {line} does not fit 80 columns", rule.code);
+        }
         let hex = rule
             .page
             .looks
