@@ -137,6 +137,15 @@ fn a_server_that_leaves_headers_in_is_found_guilty_though_nobody_plays() {
 }
 
 #[test]
+fn nobody_is_guilty_if_the_files_are_of_two_messages() {
+    let (first, second) = (noise(900), noise(2000)[900..].to_vec());
+    let both = [message(6, VIDEO, 1, &first), message(6, VIDEO, 1, &second)].concat();
+    let report = Story { sent: first, received: second, up: both.clone(), down: both }.told();
+    assert_eq!(report["capture"]["guilty"], Value::Null);
+    assert!(report["summary"].as_str().expect("text").contains("another message's payload"), "{}", report["summary"]);
+}
+
+#[test]
 fn of_several_messages_one_arrived() {
     let sent = noise(600);
     let up = [message(6, VIDEO, 1, &sent[..350]), message(6, VIDEO, 1, &sent[350..])].concat();

@@ -197,6 +197,15 @@ fn is_whole(carried: &[Carried], len: usize) -> bool {
     in_one_piece && coverage(carried) == len as u64
 }
 
+/// The frame of the message that carried all of what was received and nothing of what was sent, if there is one.
+fn other_message(seen: &Seen, received: usize) -> Option<FrameNo> {
+    let of_payload = |number| seen.sent.iter().any(|carried| carried.message.number == number);
+    let is_other = is_whole(&seen.received, received)
+        && !seen.sent.is_empty()
+        && seen.received.iter().all(|carried| !of_payload(carried.message.number));
+    seen.received.first().filter(|_| is_other).map(|carried| carried.message.frame)
+}
+
 fn judge(
     wire: &Wire<'_>,
     sent: &[u8],
@@ -212,6 +221,12 @@ fn judge(
     };
     let same = sent == received;
     let clear = |guilty: Hop, statement: &str| (Some(guilty).filter(|_| !same), statement.to_owned());
+    if let Some(frame) = down.or(up).filter(|_| !same).and_then(|found| other_message(found.seen, received.len())) {
+        return (
+            None,
+            format!("what was received is another message's payload, as it was on the wire in frame {frame}"),
+        );
+    }
     match (is_right(to_server), is_right(from_server)) {
         (true, true) => clear(Hop::Receiver, "the bytes were right on the wire, on both legs"),
         (false, true) if to_server.is_none() => {
