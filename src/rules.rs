@@ -94,6 +94,15 @@ pub enum Check {
     Payload(fn(&Case<'_>) -> Option<Finding>),
 }
 
+impl Check {
+    /// What the rule does with a payload, if it is a rule for payloads.
+    pub fn payload(self) -> Option<fn(&Case<'_>) -> Option<Finding>> {
+        match self {
+            Check::Payload(check) => Some(check),
+        }
+    }
+}
+
 impl fmt::Debug for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -203,7 +212,5 @@ pub fn explain_payload(case: &Case<'_>) -> Option<(&'static Rule, Finding)> {
     if !case.differs() {
         return None;
     }
-    RULES.iter().find_map(|rule| match rule.check {
-        Check::Payload(check) => check(case).map(|finding| (*rule, finding)),
-    })
+    RULES.iter().find_map(|rule| Some((*rule, rule.check.payload()?(case)?)))
 }

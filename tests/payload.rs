@@ -146,6 +146,19 @@ fn nobody_is_guilty_if_the_files_are_of_two_messages() {
 }
 
 #[test]
+fn bytes_that_are_everywhere_prove_nothing() {
+    // Both are mostly noise of their own; each has a few zeros, and so has everything on the wire.
+    let zeros = [0; 40];
+    let (sent, received) = ([&noise(200), &zeros[..]].concat(), [&noise(600)[300..], &zeros[..]].concat());
+    let other = [&[0; 400], &[9; 77][..]].concat().repeat(9);
+    let up = message(6, VIDEO, 1, &other);
+    let report = Story { sent, received, up: up.clone(), down: up }.told();
+    assert_eq!(report["capture"]["guilty"], Value::Null, "{report:#}");
+    assert_eq!(report["capture"]["took"], Value::Null);
+    assert_eq!(report["capture"]["to_server"]["right"], false);
+}
+
+#[test]
 fn of_several_messages_one_arrived() {
     let sent = noise(600);
     let up = [message(6, VIDEO, 1, &sent[..350]), message(6, VIDEO, 1, &sent[350..])].concat();

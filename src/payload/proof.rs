@@ -80,7 +80,7 @@ pub struct Leg {
 pub(super) fn report(wire: Wire<'_>) -> Report {
     let (sent, received) = (wire.sent.target(), wire.received.target());
     let up = best(&wire, Direction::ClientToServer, |seen| (coverage(&seen.sent), coverage(&seen.received)));
-    let raw = |seen: &Seen| seen.raw.iter().map(|run| run.len as u64).sum::<u64>();
+    let raw = |seen: &Seen| union(seen.raw.iter().map(|run| run.target..run.target_end()).collect());
     let down = best(&wire, Direction::ServerToClient, |seen| (coverage(&seen.sent) + raw(seen), raw(seen)));
     let leg = |found: Option<Found<'_>>| found.and_then(|found| Leg::new(found, sent.len()));
     let (to_server, from_server) = (leg(up), leg(down));
@@ -181,7 +181,11 @@ fn best<'w>(wire: &'w Wire<'_>, direction: Direction, worth: impl Fn(&Seen) -> (
 
 /// How many bytes of the byte string are carried, each counted once.
 fn coverage(carried: &[Carried]) -> u64 {
-    let mut ranges: Vec<Range<usize>> = carried.iter().map(|carried| carried.file.clone()).collect();
+    union(carried.iter().map(|carried| carried.file.clone()).collect())
+}
+
+/// How many bytes the ranges cover together.
+fn union(mut ranges: Vec<Range<usize>>) -> u64 {
     ranges.sort_unstable_by_key(|range| range.start);
     let (mut covered, mut end) = (0, 0);
     for range in ranges {
