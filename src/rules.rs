@@ -74,6 +74,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// Whether a line has its bytes in columns, and is not to be wrapped.
+    pub fn is_set(line: &str) -> bool {
+        line.contains("   ") || line.starts_with("sent ") || line.starts_with("received ") || line.starts_with("or ")
+    }
+
     /// The headings and what stands below each.
     pub fn sections(&self) -> [(&'static str, &'static str); 5] {
         [
@@ -93,6 +98,16 @@ pub enum Check {
     Payload(fn(&Case<'_>) -> Option<Finding>),
     /// Explains differences of two sessions.
     Diff(fn(&Comparison<'_>) -> Vec<Claim>),
+}
+
+impl Check {
+    /// What the rule does with a payload, if it is a rule for payloads.
+    pub fn payload(self) -> Option<fn(&Case<'_>) -> Option<Finding>> {
+        match self {
+            Check::Payload(check) => Some(check),
+            Check::Diff(_) => None,
+        }
+    }
 }
 
 impl fmt::Debug for Check {
@@ -235,8 +250,5 @@ pub fn explain_payload(case: &Case<'_>) -> Option<(&'static Rule, Finding)> {
     if !case.differs() {
         return None;
     }
-    RULES.iter().find_map(|rule| match rule.check {
-        Check::Payload(check) => check(case).map(|finding| (*rule, finding)),
-        Check::Diff(_) => None,
-    })
+    RULES.iter().find_map(|rule| Some((*rule, rule.check.payload()?(case)?)))
 }

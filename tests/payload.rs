@@ -137,6 +137,28 @@ fn a_server_that_leaves_headers_in_is_found_guilty_though_nobody_plays() {
 }
 
 #[test]
+fn nobody_is_guilty_if_the_files_are_of_two_messages() {
+    let (first, second) = (noise(900), noise(2000)[900..].to_vec());
+    let both = [message(6, VIDEO, 1, &first), message(6, VIDEO, 1, &second)].concat();
+    let report = Story { sent: first, received: second, up: both.clone(), down: both }.told();
+    assert_eq!(report["capture"]["guilty"], Value::Null);
+    assert!(report["summary"].as_str().expect("text").contains("another message's payload"), "{}", report["summary"]);
+}
+
+#[test]
+fn bytes_that_are_everywhere_prove_nothing() {
+    // Both are mostly noise of their own; each has a few zeros, and so has everything on the wire.
+    let zeros = [0; 40];
+    let (sent, received) = ([&noise(200), &zeros[..]].concat(), [&noise(600)[300..], &zeros[..]].concat());
+    let other = [&[0; 400], &[9; 77][..]].concat().repeat(9);
+    let up = message(6, VIDEO, 1, &other);
+    let report = Story { sent, received, up: up.clone(), down: up }.told();
+    assert_eq!(report["capture"]["guilty"], Value::Null, "{report:#}");
+    assert_eq!(report["capture"]["took"], Value::Null);
+    assert_eq!(report["capture"]["to_server"]["right"], false);
+}
+
+#[test]
 fn of_several_messages_one_arrived() {
     let sent = noise(600);
     let up = [message(6, VIDEO, 1, &sent[..350]), message(6, VIDEO, 1, &sent[350..])].concat();

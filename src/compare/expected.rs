@@ -27,7 +27,8 @@ fn reason(
     match mismatch.path.as_str() {
         _ if lane == Lane::Volatile => Some("acknowledgements and pings depend on time and load"),
         "handshake.software" => Some("the software's version in the handshake"),
-        "handshake.scheme" | "handshake.answer" if both_answer(comparison) => Some("both sides accept the handshake"),
+        "handshake.random" => Some("times and random bytes of the handshake"),
+        "handshake.scheme" if both_answer(comparison) => Some("how the handshake is made"),
         "header.timestamp" => {
             let direction = comparison.either_item(mismatch.row).direction;
             let offset = offsets.get(&(direction, lane))?;

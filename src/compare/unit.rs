@@ -12,7 +12,7 @@ use crate::recording::{Content, Item, Kept, Places};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body;
 
-use super::{Comparison, MESSAGE, Mismatch, Named, Side, Value};
+use super::{Comparison, Lane, MESSAGE, Mismatch, Named, Side, Value};
 
 /// A value and where it stands in the body.
 #[derive(Clone, Debug)]
@@ -58,7 +58,8 @@ fn whole(item: &Item) -> Value {
 fn handshakes(a: &Item, b: &Item) -> Found {
     let facts = |item: &Item| -> Vec<(&'static str, String, Range<usize>)> {
         let Content::Handshake { part, facts, bytes, .. } = &item.content else { return Vec::new() };
-        let mut all = vec![("handshake.length", bytes.len().to_string(), 0..0)];
+        let random = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes));
+        let mut all = vec![("handshake.length", bytes.len().to_string(), 0..0), ("handshake.random", random, 9..25)];
         if let Some(version) = facts.version {
             all.push(("handshake.version", version.to_string(), 0..1));
         }
@@ -70,9 +71,9 @@ fn handshakes(a: &Item, b: &Item) -> Found {
         }
         let answer = if *part == crate::rtmp::handshake::Part::C2 { 0 } else { 1537 };
         if let Some(echo) = facts.echo_ok {
+            // How it answers is a matter of the scheme; that it does is not.
             let text = match (echo, facts.signature_ok) {
-                (true, _) => "echoes the peer's block",
-                (false, Some(true)) => "signs the peer's block",
+                (true, _) | (false, Some(true)) => "answers the peer's block",
                 (false, _) => "neither echoes nor signs the peer's block",
             };
             all.push(("handshake.answer", text.to_owned(), answer + 8..answer + 24));
@@ -188,7 +189,7 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
             found.push((missing.path.clone(), [Some(value(a.0, missing)), None]));
         }
     }
-    if found.len() == before {
+    if found.len() == before && a.0.hash != b.0.hash {
         // The same values in another order, or bytes that are kept as a hash only.
         let order = |units: &[Unit]| units.iter().map(|unit| unit.path.clone()).collect::<Vec<_>>();
         let same_order = order(&units_a) == order(&units_b);
@@ -226,8 +227,15 @@ pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
         type_id,
         MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND | MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA
     );
-    let mut walk = Walk { units: Vec::new(), paths: HashSet::new(), message: name, is_amf };
-    walk.siblings(tree.nodes(), name, Parent::Body);
+    let mut walk = Walk { units: Vec::new(), paths: HashSet::new(), message: name, is_amf, end: kept.body.len() };
+    // Sound and pictures themselves are one unit; what stands in front of them is read field by field.
+    let coded = matches!(named.lane, Lane::Audio | Lane::Video);
+    let payload = tree.nodes().iter().position(|node| coded && is_payload(node));
+    walk.siblings(&tree.nodes()[..payload.unwrap_or(tree.nodes().len())], name, Parent::Body);
+    if let Some(payload) = payload {
+        let start = tree.nodes()[payload].range.start;
+        walk.add(format!("{name}.payload"), format!("{} bytes", walk.end - start), start..walk.end);
+    }
     walk.units
 }
 
@@ -236,6 +244,7 @@ struct Walk<'n> {
     paths: HashSet<String>,
     message: &'n str,
     is_amf: bool,
+    end: usize,
 }
 
 impl Walk<'_> {
@@ -285,14 +294,17 @@ impl Walk<'_> {
         if node.derived || node.bits.is_some() {
             return;
         }
-        let last = node.def.name.rsplit('.').next().unwrap_or(node.def.name);
         let plain = node.value.plain(node.def.kind, node.range.len());
         let text = match node.def.meaning_of(&node.value) {
             Some(meaning) => format!("{meaning} ({plain})"),
             None if plain.len() > SHOWN => format!("{} bytes", node.range.len()),
             None => plain.into_owned(),
         };
-        self.add(format!("{prefix}.{last}"), text, node.range.clone());
+        let path = match node.def.name.strip_prefix("rtmpt.") {
+            Some(name) => name.to_owned(),
+            None => format!("{prefix}:{}", node.def.name.rsplit('.').next().unwrap_or(node.def.name)),
+        };
+        self.add(path, text, node.range.clone());
     }
 
     fn add(&mut self, path: String, text: String, range: Range<usize>) {
@@ -304,6 +316,11 @@ impl Walk<'_> {
         }
         self.units.push(Unit { path: unique, text, range });
     }
+}
+
+/// Whether a node is where the coded sound or picture begins.
+fn is_payload(node: &Node) -> bool {
+    ["rtmpt.video.payload", "rtmpt.audio.payload", "rtmpt.video.nal", "rtmpt.video.obu"].contains(&node.def.name)
 }
 
 /// What nodes stand in, as far as it names them.

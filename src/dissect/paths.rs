@@ -78,7 +78,7 @@ pub fn messages() -> impl Iterator<Item = &'static str> {
 pub fn argument(message: &str, position: usize) -> Option<&'static str> {
     let before = if is_command(message) { 2 } else { 1 };
     match position {
-        0 => Some("name"),
+        0 => Some(if is_command(message) { "command" } else { "handler" }),
         1 if is_command(message) => Some("transaction_id"),
         // The handler stands in front of the message's own name.
         _ => {

@@ -80,7 +80,7 @@ pub struct Leg {
 pub(super) fn report(wire: Wire<'_>) -> Report {
     let (sent, received) = (wire.sent.target(), wire.received.target());
     let up = best(&wire, Direction::ClientToServer, |seen| (coverage(&seen.sent), coverage(&seen.received)));
-    let raw = |seen: &Seen| seen.raw.iter().map(|run| run.len as u64).sum::<u64>();
+    let raw = |seen: &Seen| union(seen.raw.iter().map(|run| run.target..run.target_end()).collect());
     let down = best(&wire, Direction::ServerToClient, |seen| (coverage(&seen.sent) + raw(seen), raw(seen)));
     let leg = |found: Option<Found<'_>>| found.and_then(|found| Leg::new(found, sent.len()));
     let (to_server, from_server) = (leg(up), leg(down));
@@ -181,7 +181,11 @@ fn best<'w>(wire: &'w Wire<'_>, direction: Direction, worth: impl Fn(&Seen) -> (
 
 /// How many bytes of the byte string are carried, each counted once.
 fn coverage(carried: &[Carried]) -> u64 {
-    let mut ranges: Vec<Range<usize>> = carried.iter().map(|carried| carried.file.clone()).collect();
+    union(carried.iter().map(|carried| carried.file.clone()).collect())
+}
+
+/// How many bytes the ranges cover together.
+fn union(mut ranges: Vec<Range<usize>>) -> u64 {
     ranges.sort_unstable_by_key(|range| range.start);
     let (mut covered, mut end) = (0, 0);
     for range in ranges {
@@ -195,6 +199,15 @@ fn coverage(carried: &[Carried]) -> u64 {
 fn is_whole(carried: &[Carried], len: usize) -> bool {
     let in_one_piece = carried.windows(2).all(|pair| pair[0].message.number != pair[1].message.number);
     in_one_piece && coverage(carried) == len as u64
+}
+
+/// The frame of the message that carried all of what was received and nothing of what was sent, if there is one.
+fn other_message(seen: &Seen, received: usize) -> Option<FrameNo> {
+    let of_payload = |number| seen.sent.iter().any(|carried| carried.message.number == number);
+    let is_other = is_whole(&seen.received, received)
+        && !seen.sent.is_empty()
+        && seen.received.iter().all(|carried| !of_payload(carried.message.number));
+    seen.received.first().filter(|_| is_other).map(|carried| carried.message.frame)
 }
 
 fn judge(
@@ -212,6 +225,12 @@ fn judge(
     };
     let same = sent == received;
     let clear = |guilty: Hop, statement: &str| (Some(guilty).filter(|_| !same), statement.to_owned());
+    if let Some(frame) = down.or(up).filter(|_| !same).and_then(|found| other_message(found.seen, received.len())) {
+        return (
+            None,
+            format!("what was received is another message's payload, as it was on the wire in frame {frame}"),
+        );
+    }
     match (is_right(to_server), is_right(from_server)) {
         (true, true) => clear(Hop::Receiver, "the bytes were right on the wire, on both legs"),
         (false, true) if to_server.is_none() => {

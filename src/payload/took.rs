@@ -86,7 +86,7 @@ pub(super) fn steps(found: Found<'_>, received: &[u8]) -> Steps {
         })
     };
     let mut runs: Vec<Run> = seen.raw.clone();
-    runs.sort_unstable_by_key(|run| run.target);
+    runs.sort_unstable_by_key(|run| (run.target, run.source));
     let mut all = Vec::new();
     let (mut file, mut stream) = (0usize, places.first().map_or(0, |&(stream, ..)| stream));
     let mut found = 0;

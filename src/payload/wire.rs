@@ -117,6 +117,8 @@ struct Raw {
 const MOST_WAITING: usize = 32 << 20;
 /// How much of bodies around the payload is kept, for rules that look for them.
 const MOST_CONTEXT: usize = 1 << 20;
+/// More stretches than these say nothing: the bytes are of a kind that is everywhere.
+const MOST_STRETCHES: usize = 1 << 18;
 /// A stretch too short to be found by itself is looked for this near to one that was found.
 const NEAR: usize = 128;
 /// No tag header is longer.
@@ -244,6 +246,9 @@ impl Seen {
     /// Looks through the next bytes of the raw stream; whether a run that was found before goes on in them.
     fn raw(&mut self, index: &Index<'_>, at: u64, tail: &mut Vec<u8>, bytes: &[u8]) -> bool {
         let file = index.target();
+        if self.raw.len() > MOST_STRETCHES {
+            return false;
+        }
         let base = at - tail.len() as u64;
         tail.extend_from_slice(bytes);
         let buffer = &tail[..];
@@ -299,6 +304,9 @@ impl Seen {
 /// Adds the stretches of the indexed bytes that this message carries; whether there are any.
 fn carried(index: &Index<'_>, message: &Message, note: MessageNote, found: &mut Vec<Carried>) -> bool {
     let (file, body) = (index.target(), message.decodable());
+    if found.len() > MOST_STRETCHES {
+        return false;
+    }
     let last = found.last().filter(|last| last.message.csid == note.csid && last.message.type_id == note.type_id);
     // A message that continues where the one before ended, behind as many bytes of tag header.
     let next = last.map(|last| (last.body_at, last.file.end));

@@ -75,8 +75,8 @@ pub static INSERT: Rule = Rule {
         what: "One stretch of bytes is in the received payload that was not sent; everything before and behind it is right. What \
                the stretch is and where it stands tells who put it there.",
         looks: "sent      .. 5e 41 | 07 88 ..\n\
-                received  .. 5e 41 | c4 07 88 ..    one byte, a type-3 header, at a chunk boundary\n\
-                or        .. 5e 41 | 5e 41 07 88 ..  bytes repeated: a segment was delivered twice",
+                received  .. 5e 41 | c4 07 88 ..     a type-3 header at a chunk boundary\n\
+                or        .. 5e 41 | 5e 41 07 88 ..  repeated: a segment came twice",
         who: "At a multiple of the chunk size: a chunk header. At the edge of a TCP segment: a retransmission that was not \
               recognised. Elsewhere: the application.",
         fix: "Look at what stands there: the report decodes it as a chunk header if it can be one, and says if it repeats what \

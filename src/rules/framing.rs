@@ -53,8 +53,8 @@ pub static EXT_LEFT: Rule = Rule {
                 type-3 header is there as well.\n\
                 \n\
                 sent      126: 41 9a | 02 1c ..\n\
-                received  126: 41 9a | 01 00 00 10 02 1c ..       the timestamp 0x01000010\n\
-                or        126: 41 9a | c4 01 00 00 10 02 1c ..    with its header, chunk stream 4",
+                received  126: 41 9a | 01 00 00 10 02 1c ..     timestamp 0x01000010\n\
+                or        126: 41 9a | c4 01 00 00 10 02 1c ..  with its header",
         who: "Readers that follow the 2009 text of the specification, in which type-3 chunks have no extended timestamp: \
               the OBS copy of librtmp as a reader, yutopp/go-rtmp in 2024. It shows only in long sessions and with \
               timestamps that start at the time of day.",
@@ -78,10 +78,10 @@ pub static OVER_STRIPPED: Rule = Rule {
         looks: "k bytes less after every chunk size:\n\
                 \n\
                 sent      126: 8c 17 | 55 e0 3b 9d 21 ..\n\
-                received  126: 8c 17 | 21 ..             k = 4: an extended timestamp that is not there\n\
+                received  126: 8c 17 | 21 ..             k = 4\n\
                 \n\
                 k = 1: the receiver's chunk size is smaller than the sender's. k = 4: it expects extended timestamps on \
-                type-3 chunks. k = 3, 7, 11: it reads the header of another format.",
+                type-3 chunks, and there are none. k = 3, 7, 11: it reads the header of another format.",
         who: "Receivers that cut at 128 although the peer announced more, or that always expect extended timestamps; \
               readers that take every chunk for one with the 12 bytes of format 0.",
         fix: "In the receiver, apply the peer's Set Chunk Size from the next chunk on, and let the two highest bits of \
@@ -104,7 +104,9 @@ pub static STALE_PREFIX: Rule = Rule {
                 \n\
                 given up  27 01 00 00 2a 00 00 0b ..\n\
                 sent      17 01 00 00 50 00 00 12 ..\n\
-                received  27 01 00 00 2a 17 01 00 ..    6 stale bytes, the last 6 of the payload are missing",
+                received  27 01 00 00 2a 17 01 00 ..    5 stale bytes\n\
+                \n\
+                The last 5 bytes of the payload are missing.",
         who: "nginx-rtmp, Node-Media-Server and GStreamer ignore Abort Message.",
         fix: "In the receiver, empty the buffer of chunk stream X when Abort Message names X, and whenever a header of \
               format 0, 1 or 2 starts a message on it. In the sender, do not give messages up: finish them.",
@@ -125,7 +127,9 @@ pub static FOREIGN_CHUNK: Rule = Rule {
         looks: "A run of one chunk's payload from another chunk stream:\n\
                 \n\
                 sent      4094: 6f 02 | b1 77 ..\n\
-                received  4094: 6f 02 | af 01 21 0a 5c .. | b1 77 ..    af 01: an AAC frame from chunk stream 4",
+                received  4094: 6f 02 | af 01 21 0a 5c .. | b1 77 ..\n\
+                \n\
+                af 01 begins an AAC frame; it came on chunk stream 4.",
         who: "Readers with one pending message instead of one for each chunk stream id: rml_rtmp's deserializer, xiu's \
               unpacketizer, go2rtc. It shows under load only, when audio and large pictures meet.",
         fix: "In the receiver, keep a buffer, a length and a last header for each chunk stream id.",

@@ -13,7 +13,7 @@ pub static TRUNC: Rule = Rule {
         what: "What arrived is the beginning of what was sent. Where it stops mostly tells why: at the chunk size, at a power \
                of two, at the first zero byte, at the length modulo 65536.",
         looks: "sent      ff d8 ff e0 00 10 4a 46 49 46 00 01\n\
-                received  ff d8 ff e0                            4 bytes: the first 00 ended a C string",
+                received  ff d8 ff e0                      the first 00 ended a C string",
         who: "Receivers that take one recv() for one message, that keep only the first chunk (128 or the announced chunk \
               size), that store lengths in 16 bits, or use strlen on data; writers that are closed before they flush.",
         fix: "Read until the message length is reached, over as many chunks and recv() calls as it takes. Keep lengths in at \
@@ -53,7 +53,7 @@ pub static STALE_PAD: Rule = Rule {
                is used again and was only partly filled this time.",
         looks: "earlier   27 01 00 00 28 00 00 0b 41 9a 02 1c\n\
                 sent      27 01 00 00 50 00 00 0b 41 9a 44 e8\n\
-                received  27 01 00 00 50 00 00 0b 41 9a 02 1c    10 bytes were read, 2 are old",
+                received  27 01 00 00 50 00 00 0b 41 9a 02 1c    the last 2 are old",
         who: "Readers with one buffer for the connection and a read() whose result is not looked at.",
         fix: "Read until the message is complete, and hand on only the bytes that were read.",
         source: "POSIX read; recognised only with a capture that holds the earlier message.",

@@ -17,9 +17,9 @@ pub static PREFIX_KNOWN: Rule = Rule {
         looks: "An FLV tag header: type, length (24 bits), time, stream 0:\n\
                 \n\
                 sent      17 01 00 00 50 ..\n\
-                received  09 00 0c 87 00 00 28 00 00 00 00 17 01 00 00 50 ..    09: video, 0c87: 3207 bytes\n\
+                received  09 00 0c 87 00 00 28 00 00 00 00 17 01 00 00 50 ..\n\
                 \n\
-                12 bytes `06 00 00 00 00 0c 87 09 01 00 00 00` are a chunk header of format 0; 5 bytes `17 01 00 00 50` a \
+                Here 09 is video and 0c 87 the length, 3207. 12 bytes `06 00 00 00 00 0c 87 09 01 00 00 00` are a chunk header of format 0; 5 bytes `17 01 00 00 50` a \
                 video tag header; 2 bytes `af 01` an AAC tag header.",
         who: "Tools that write FLV where raw payload is expected, or raw payload from one layer too low.",
         fix: "Take the header off, by its own length, before the payload is handed on; with FLV also the four bytes of \

@@ -130,7 +130,7 @@ pub static BASE64: Rule = Rule {
         looks: "Four letters for three bytes:\n\
                 \n\
                 sent      ff d8 ff e0 00 10\n\
-                received  2f 39 6a 2f 34 41 41 51    the text /9j/4AAQ, with which every JPEG begins\n\
+                received  2f 39 6a 2f 34 41 41 51    the text /9j/4AAQ, a JPEG's start\n\
                 \n\
                 - and _ in place of + and / in the form for URLs; lines of 64 or 76 letters in mail.",
         who: "JSON and XML APIs, data: URLs, webhooks; readers that forget the last step.",

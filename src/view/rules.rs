@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
-use crate::rules::{self, Found, Rule};
+use crate::rules::{self, Found, Page, Rule};
 
 use super::list::cut;
 use super::{Layout, paint, wrap};
@@ -48,7 +48,7 @@ pub fn page(rule: &Rule, layout: Layout, colour: bool) -> String {
         let _ = writeln!(text, "\n{}", paint(heading, Style::new().bold(), colour));
         for line in section.lines() {
             // Lines with bytes in columns stay as they are.
-            let is_set = line.contains("   ") || line.starts_with("sent ") || line.starts_with("received ");
+            let is_set = Page::is_set(line);
             text.push_str(&if is_set || line.is_empty() {
                 format!("  {line}").trim_end().to_owned() + "\n"
             } else {
