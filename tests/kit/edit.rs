@@ -3,12 +3,12 @@
 use super::encode::Message;
 use super::recording::{Recording, Step, What};
 
-/// Both directions' names.
+/// The client's direction, where a `bool` says whether something is from the client.
 pub const CLIENT: bool = true;
-/// Both directions' names.
+/// The server's.
 pub const SERVER: bool = false;
 
-/// Audio, video and data messages of a publisher.
+/// An audio or video message.
 pub fn is_media(message: &Message) -> bool {
     matches!(message.type_id, 8 | 9)
 }
@@ -106,14 +106,23 @@ impl Recording {
     /// What step `at` is part of is the last that the receiver understands: it closes the connection, as nginx does
     /// after a fatal fault. What the sender already wrote is still there.
     pub fn closed(&mut self, at: usize) {
-        let Step { from_client, time, .. } = self.end(at);
-        self.hang_up(!from_client, time + 1000);
+        let receiver = !self.steps[at].from_client;
+        self.ended(at, receiver, 1000);
     }
 
-    /// The receiver does not understand step `at` and says nothing; the sender waits five seconds and gives up.
+    /// Nobody says anything more behind step `at`; the client waits five seconds and gives up.
     pub fn silence(&mut self, at: usize) {
-        let Step { from_client, time, .. } = self.end(at);
-        self.hang_up(from_client, time + 5_000_000);
+        self.ended(at, CLIENT, 5_000_000);
+    }
+
+    /// The write of step `at` is the last, and one side closes, so many microseconds later.
+    pub fn ended(&mut self, at: usize, by: bool, later: u64) {
+        let last = self.end(at);
+        let write = self.steps.iter().map(|step| step.write).max().unwrap_or(0);
+        for (number, from_client) in [(1, by), (2, !by)] {
+            let time = last.time + later + number * 100;
+            self.steps.push(Step { from_client, time, write: write + number, what: What::Fin });
+        }
     }
 
     /// The capture's last write is the one of step `at`.
@@ -125,13 +134,5 @@ impl Recording {
             index <= at + 1 || (step.from_client, step.write) == (last.from_client, last.write)
         });
         last
-    }
-
-    fn hang_up(&mut self, first: bool, time: u64) {
-        let write = self.steps.iter().map(|step| step.write).max().unwrap_or(0);
-        for (number, from_client) in [(1, first), (2, !first)] {
-            let step = Step { from_client, time: time + number * 100, write: write + number, what: What::Fin };
-            self.steps.push(step);
-        }
     }
 }

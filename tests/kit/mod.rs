@@ -10,6 +10,7 @@
 //! ```
 #![allow(dead_code)] // each test crate that includes this uses its own part
 
+pub mod decoded;
 pub mod edit;
 pub mod encode;
 pub mod faults;

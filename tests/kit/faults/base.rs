@@ -128,6 +128,10 @@ fn enhanced(mut recording: Recording) -> Recording {
         body.truncate(body.len() - 3);
         body.extend(&known);
     }
+    // The metadata's codec is the FourCC as a number.
+    let number = |value: f64| [&b"videocodecid\0"[..], &value.to_be_bytes()].concat();
+    let at = recording.find(|message| message.type_id == 18);
+    recording.replace(at, &number(7.0), &number(f64::from(u32::from_be_bytes(*b"avc1"))));
     for step in &mut recording.steps {
         if let What::Message(message) = &mut step.what
             && step.from_client == CLIENT
