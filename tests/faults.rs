@@ -188,7 +188,7 @@ fn difference(fault: &Fault, base: &[u8], faulty: &[u8]) -> String {
             return format!("{arrow} {at}: `{}` → `{}`", hex(&right[at..]), hex(&wrong[at..]));
         }
         if at < right.len() {
-            shorter = Some(format!("{arrow} ends at {at}"));
+            shorter.get_or_insert_with(|| format!("{arrow} ends at {at}"));
         }
     }
     shorter.unwrap_or_else(|| "none in the bytes; in their order".to_owned())

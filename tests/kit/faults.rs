@@ -12,7 +12,10 @@ mod command;
 mod control;
 mod enhanced;
 mod handshake;
+mod header;
 mod media;
+mod payload;
+mod times;
 
 use super::Session;
 use super::recording::Recording;
@@ -89,10 +92,13 @@ pub fn all() -> Vec<Fault> {
         capture::faults(),
         handshake::faults(),
         chunk::faults(),
+        header::faults(),
         control::faults(),
         amf::faults(),
         command::faults(),
         media::faults(),
+        times::faults(),
+        payload::faults(),
         enhanced::faults(),
     ]
     .into_iter()

@@ -1,4 +1,4 @@
-//! Faults of audio and video bodies (FLV 10.1 E.4) and of their times.
+//! Faults of audio and video bodies (FLV 10.1 E.4).
 
 use super::{Base, Fault, Then, fault};
 use crate::kit::edit::{CLIENT, is_media, is_picture, is_sound};
@@ -8,13 +8,11 @@ use crate::kit::recording::Recording;
 pub fn faults() -> Vec<Fault> {
     let mut faults = video();
     faults.extend(audio());
-    faults.extend(times());
-    faults.extend(payload());
     faults
 }
 
 /// Offset of the configuration record and of the first NAL unit: tag, packet type, three bytes of composition time.
-const HEAD: usize = 5;
+pub const HEAD: usize = 5;
 
 fn video() -> Vec<Fault> {
     use Then::{Ends, GoesOn};
@@ -242,116 +240,6 @@ fn audio() -> Vec<Fault> {
     ]
 }
 
-fn times() -> Vec<Fault> {
-    use Then::GoesOn;
-    vec![
-        fault(
-            "ts-back",
-            &["ts-backwards"],
-            Base::Own,
-            GoesOn,
-            "a sound is 100 ms before the one in front of it",
-            |s| {
-                let at = s.nth(8, is_sound);
-                let message = s.message(at);
-                (message.timestamp, message.fmt) = (message.timestamp - 123, 0);
-                following_full(s, at);
-            },
-        ),
-        fault(
-            "ts-back-by-delta",
-            &["ts-negative-delta", "ts-backwards"],
-            Base::Own,
-            GoesOn,
-            "a fmt 1 header goes back by 40 ms",
-            |s| {
-                let at = s.nth(8, is_sound);
-                let message = s.message(at);
-                (message.timestamp, message.fmt) = (message.timestamp - 63, 1);
-                following_full(s, at);
-            },
-        ),
-        fault(
-            "ts-absolute-as-delta",
-            &["ts-abs-in-delta"],
-            Base::Ffmpeg,
-            GoesOn,
-            "fmt 1 and 2 headers have the time itself",
-            |s| {
-                for kind in [8, 9] {
-                    let mut sum = 0;
-                    s.sent(CLIENT, 0).filter(|message| message.type_id == kind).for_each(|message| {
-                        sum += message.timestamp;
-                        message.timestamp = sum;
-                    });
-                }
-            },
-        ),
-        fault("ts-microseconds", &["ts-unit"], Base::Own, GoesOn, "times are in microseconds", |s| scale(s, 1000)),
-        fault("ts-90-khz", &["ts-unit"], Base::Ffmpeg, GoesOn, "times are in 1/90000 s", |s| scale(s, 90)),
-        fault(
-            "key-frames-apart",
-            &["keyframe-interval"],
-            Base::Ffmpeg,
-            GoesOn,
-            "key frames are more than 4 s apart",
-            |s| {
-                // The same pictures, three to a second.
-                scale(s, 8);
-            },
-        ),
-    ]
-}
-
-fn payload() -> Vec<Fault> {
-    use Then::GoesOn;
-    vec![
-        fault("crlf", &["px-crlf"], Base::Own, GoesOn, "LF became CR LF in pictures", |s| {
-            pictures(s, |body| {
-                let split: Vec<&[u8]> = body[HEAD..].split(|&byte| byte == b'\n').collect();
-                let text = split.join(&b"\r\n"[..]);
-                body.splice(HEAD.., text);
-            });
-        }),
-        fault("utf8-lossy", &["px-utf8-lossy"], Base::Own, GoesOn, "a picture went through a string", |s| {
-            picture(s, |body| *body = String::from_utf8_lossy(body).into_owned().into_bytes());
-        }),
-        fault("latin1-utf8", &["px-latin1-utf8"], Base::Own, GoesOn, "a picture was written as text", |s| {
-            picture(s, |body| *body = body.iter().map(|&byte| char::from(byte)).collect::<String>().into_bytes());
-        }),
-        fault("seven-bits", &["px-7bit"], Base::Own, GoesOn, "a picture lost the first bit of each byte", |s| {
-            picture(s, |body| body.iter_mut().for_each(|byte| *byte &= 0x7f));
-        }),
-        fault("swapped-words", &["px-swap16/32/64"], Base::Own, GoesOn, "a picture's 32-bit words are swapped", |s| {
-            picture(s, |body| body.chunks_exact_mut(4).for_each(<[u8]>::reverse));
-        }),
-        fault(
-            "xor",
-            &["px-xor / px-add / px-xor-key"],
-            Base::Own,
-            GoesOn,
-            "a picture is masked with four bytes",
-            |s| {
-                picture(s, |body| {
-                    body.iter_mut()
-                        .zip([0x37, 0xfa, 0x21, 0x3d].into_iter().cycle())
-                        .for_each(|(byte, key)| *byte ^= key)
-                });
-            },
-        ),
-        fault("bit-flip", &["px-bitflip"], Base::Ffmpeg, GoesOn, "one bit of a sound is another", |s| {
-            let at = s.nth(5, is_sound);
-            s.message(at).body[60] ^= 4;
-        }),
-        fault("first-chunk-only", &["px-trunc"], Base::Own, GoesOn, "a picture is only its first 128 bytes", |s| {
-            picture(s, |body| body.truncate(128))
-        }),
-        fault("zero-padded", &["px-zero-pad"], Base::Own, GoesOn, "a picture is zero from byte 1448 on", |s| {
-            picture(s, |body| body[1448..].fill(0))
-        }),
-    ]
-}
-
 fn is_video_config(message: &Message) -> bool {
     message.type_id == 9 && message.body.get(1) == Some(&0)
 }
@@ -368,14 +256,8 @@ fn config(session: &mut Recording, change: fn(&mut Vec<u8>)) {
 }
 
 /// Changes all pictures.
-fn pictures(session: &mut Recording, change: fn(&mut Vec<u8>)) {
+pub fn pictures(session: &mut Recording, change: fn(&mut Vec<u8>)) {
     session.sent(CLIENT, 0).filter(|message| is_picture(message)).for_each(|message| change(&mut message.body));
-}
-
-/// Changes the first picture.
-fn picture(session: &mut Recording, change: fn(&mut Vec<u8>)) {
-    let at = session.find(is_picture);
-    change(&mut session.message(at).body);
 }
 
 /// Where a picture's NAL lengths stand, and the lengths.
@@ -388,17 +270,6 @@ fn nals(body: &[u8]) -> Vec<(usize, usize)> {
     }
     assert_eq!(at, body.len(), "NAL units tile a picture");
     found
-}
-
-/// The next message on the chunk stream of step `at` has a full header.
-fn following_full(session: &mut Recording, at: usize) {
-    let csid = session.message(at).csid;
-    let next = session.sent(CLIENT, at + 1).find(|message| message.csid == csid);
-    next.expect("it is not the last").fmt = 0;
-}
-
-fn scale(session: &mut Recording, by: u32) {
-    session.sent(CLIENT, 0).filter(|message| is_media(message)).for_each(|message| message.timestamp *= by);
 }
 
 /// Media bodies are whole FLV tags.
