@@ -50,6 +50,29 @@ fn a_session_is_written_byte_for_byte_as_it_was_read() {
     }
 }
 
+/// A client with a switch for each bug made these captures; the kit makes the same bytes from the good session.
+#[test]
+fn a_seeded_fault_is_what_a_faulty_client_sends() {
+    const HANDSHAKE: usize = 1537 + 1536;
+    let pairs = [
+        ("type-14-blind", "04_type14_B"),
+        ("msid-big-endian", "05_msid_be_B"),
+        ("not-applied", "06_chunk_not_used_B"),
+        ("no-type3", "07_no_type3_B"),
+        ("crlf", "08_crlf_B"),
+    ];
+    for (name, pair) in pairs {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/captures/pairs/{pair}.pcap"));
+        let real = &decoded::bytes(&fs::read(file).expect("a capture"))[&(0, true)];
+        let seeded = &decoded::bytes(&faults::find(name).expect("a fault").captures().1)[&(0, true)];
+        // One of them may be closed earlier, but not before the fault.
+        let [real, seeded] = [real, seeded].map(|bytes| &bytes[HANDSHAKE..]);
+        let shorter = real.len().min(seeded.len());
+        assert!(shorter > 600, "{name}: {shorter} bytes");
+        assert_eq!(common(real, seeded), shorter, "{name}");
+    }
+}
+
 #[test]
 fn names_are_unique_and_lead_to_their_faults() {
     let faults = faults::all();
