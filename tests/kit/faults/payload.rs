@@ -24,23 +24,14 @@ pub fn faults() -> Vec<Fault> {
         fault("seven-bits", &["px-7bit"], Base::Own, GoesOn, "a picture lost the first bit of each byte", |s| {
             picture(s, |body| body.iter_mut().for_each(|byte| *byte &= 0x7f));
         }),
-        fault("swapped-words", &["px-swap16/32/64"], Base::Own, GoesOn, "a picture's 32-bit words are swapped", |s| {
+        fault("swapped-words", &["px-swap32"], Base::Own, GoesOn, "a picture's 32-bit words are swapped", |s| {
             picture(s, |body| body.chunks_exact_mut(4).for_each(<[u8]>::reverse));
         }),
-        fault(
-            "xor",
-            &["px-xor / px-add / px-xor-key"],
-            Base::Own,
-            GoesOn,
-            "a picture is masked with four bytes",
-            |s| {
-                picture(s, |body| {
-                    body.iter_mut()
-                        .zip([0x37, 0xfa, 0x21, 0x3d].into_iter().cycle())
-                        .for_each(|(byte, key)| *byte ^= key)
-                });
-            },
-        ),
+        fault("xor", &["px-xor-key"], Base::Own, GoesOn, "a picture is masked with four bytes", |s| {
+            picture(s, |body| {
+                body.iter_mut().zip([0x37, 0xfa, 0x21, 0x3d].into_iter().cycle()).for_each(|(byte, key)| *byte ^= key)
+            });
+        }),
         fault("bit-flip", &["px-bitflip"], Base::Ffmpeg, GoesOn, "one bit of a sound is another", |s| {
             let at = s.nth(5, is_sound);
             s.message(at).body[60] ^= 4;
