@@ -1,7 +1,8 @@
 //! Captures for tests, from what each side says.
 //!
 //! [`Session`] is one TCP connection as a list of packets; its operators change what the capture holds of
-//! it. [`handshake`], [`message`] and [`amf0`] write the bytes.
+//! it. [`handshake`], [`message`] and [`amf0`] write the bytes. [`recording`] reads a capture into a
+//! session that can be changed and written again; [`faults`] are such changes, one mistake each.
 //!
 //! ```ignore
 //! let [client, server, echo] = handshake();
@@ -9,39 +10,78 @@
 //! ```
 #![allow(dead_code)] // each test crate that includes this uses its own part
 
+pub mod decoded;
+pub mod edit;
+pub mod encode;
+pub mod faults;
+pub mod recording;
+
 use etherparse::PacketBuilder;
+
+/// An address and a port.
+pub type End = ([u8; 4], u16);
 
 /// Most payload bytes in one packet.
 const SEGMENT: usize = 1448;
-const CLIENT: ([u8; 4], u16) = ([192, 0, 2, 1], 50000);
-const SERVER: ([u8; 4], u16) = ([192, 0, 2, 2], 1935);
+const CLIENT: End = ([192, 0, 2, 1], 50000);
+const SERVER: End = ([192, 0, 2, 2], 1935);
 
-/// One TCP connection between 192.0.2.1:50000 and 192.0.2.2:1935, packet by packet.
+/// A TCP connection, packet by packet: between 192.0.2.1:50000 and 192.0.2.2:1935 unless said otherwise.
 #[derive(Clone)]
 pub struct Session {
     packets: Vec<Packet>,
+    ends: [End; 2],
     /// The next sequence number of the client and of the server.
     next: [u32; 2],
+    /// When the next packet is captured, in microseconds since the epoch; none: a millisecond after the one before.
+    clock: Option<u64>,
+    /// How many bytes of a packet the capture keeps.
+    snaplen: usize,
 }
 
 #[derive(Clone)]
 struct Packet {
     from_client: bool,
+    ends: [End; 2],
+    time: Option<u64>,
     seq: u32,
     ack: u32,
     syn: bool,
     fin: bool,
+    rst: bool,
     payload: Vec<u8>,
 }
 
 impl Session {
     /// A connection just opened: SYN, SYN+ACK, ACK are packets 1 to 3.
     pub fn new() -> Self {
-        let mut session = Self { packets: Vec::new(), next: [1000, 70000] };
-        session.push(true, true, false, &[]);
-        session.push(false, true, false, &[]);
-        session.push(true, false, false, &[]);
-        session
+        let session =
+            Self { packets: Vec::new(), ends: [CLIENT, SERVER], next: [1000, 70000], clock: None, snaplen: usize::MAX };
+        session.open()
+    }
+
+    /// A connection opened between two other ends, at a time in microseconds since the epoch.
+    pub fn between(client: End, server: End, time: u64) -> Self {
+        let none = Self { packets: Vec::new(), clock: Some(time), ends: [client, server], ..Self::new() };
+        Self { next: [1000, 70000], ..none }.open()
+    }
+
+    /// The next packets are captured at this time, in microseconds since the epoch.
+    pub fn at(self, time: u64) -> Self {
+        Self { clock: Some(time), ..self }
+    }
+
+    /// The packets of another connection follow.
+    pub fn then(mut self, other: Session) -> Self {
+        self.packets.extend(other.packets);
+        self
+    }
+
+    fn open(mut self) -> Self {
+        self.push(true, true, false, &[]);
+        self.push(false, true, false, &[]);
+        self.push(true, false, false, &[]);
+        self
     }
 
     /// The client sends bytes, in packets of at most 1448.
@@ -70,11 +110,45 @@ impl Session {
         self
     }
 
-    /// Both sides close.
-    pub fn close(mut self) -> Self {
-        self.push(true, false, true, &[]);
-        self.push(false, false, true, &[]);
+    /// One side acknowledges what it has.
+    pub fn ack(mut self, from_client: bool) -> Self {
+        self.push(from_client, false, false, &[]);
         self
+    }
+
+    /// One side closes.
+    pub fn fin(mut self, from_client: bool) -> Self {
+        self.push(from_client, false, true, &[]);
+        self
+    }
+
+    /// One side resets the connection.
+    pub fn rst(mut self, from_client: bool) -> Self {
+        self.push(from_client, false, false, &[]);
+        self.packets.last_mut().expect("just pushed").rst = true;
+        self
+    }
+
+    /// Both sides close.
+    pub fn close(self) -> Self {
+        self.fin(true).fin(false)
+    }
+
+    /// The capture keeps the first bytes of each packet only.
+    pub fn snap(self, snaplen: usize) -> Self {
+        Self { snaplen, ..self }
+    }
+
+    /// The capture misses what one side sends.
+    pub fn without(mut self, from_client: bool) -> Self {
+        self.packets.retain(|packet| packet.from_client != from_client);
+        self
+    }
+
+    /// The numbers of the packets in which one side sends bytes.
+    pub fn data(&self, from_client: bool) -> Vec<usize> {
+        let sends = |packet: &Packet| packet.from_client == from_client && !packet.payload.is_empty();
+        (1..).zip(&self.packets).filter(|(_, packet)| sends(packet)).map(|(number, _)| number).collect()
     }
 
     /// The capture misses a packet. Packets count from 1, as frames do.
@@ -111,18 +185,29 @@ impl Session {
         for (index, packet) in (0_u32..).zip(&self.packets) {
             let bytes = packet.ethernet();
             let len = u32::try_from(bytes.len()).expect("a packet is short");
-            for word in [1_700_000_000 + index / 1000, index % 1000 * 1000, len, len] {
+            let kept = &bytes[..bytes.len().min(self.snaplen)];
+            let time = packet.time.unwrap_or(1_700_000_000_000_000 + u64::from(index) * 1000);
+            for word in [(time / 1_000_000) as u32, (time % 1_000_000) as u32, kept.len() as u32, len] {
                 file.extend(word.to_le_bytes());
             }
-            file.extend(bytes);
+            file.extend(kept);
         }
         file
     }
 
     fn push(&mut self, from_client: bool, syn: bool, fin: bool, payload: &[u8]) {
         let (own, other) = (usize::from(!from_client), usize::from(from_client));
-        let packet =
-            Packet { from_client, seq: self.next[own], ack: self.next[other], syn, fin, payload: payload.to_vec() };
+        let packet = Packet {
+            from_client,
+            ends: self.ends,
+            time: self.clock,
+            seq: self.next[own],
+            ack: self.next[other],
+            syn,
+            fin,
+            rst: false,
+            payload: payload.to_vec(),
+        };
         let len = u32::try_from(payload.len()).expect("a packet is short");
         self.next[own] = self.next[own].wrapping_add(len + u32::from(syn) + u32::from(fin));
         self.packets.push(packet);
@@ -131,7 +216,8 @@ impl Session {
 
 impl Packet {
     fn ethernet(&self) -> Vec<u8> {
-        let (from, to) = if self.from_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let [client, server] = self.ends;
+        let (from, to) = if self.from_client { (client, server) } else { (server, client) };
         let mut builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
             .ipv4(from.0, to.0, 64)
             .tcp(from.1, to.1, self.seq, 65535);
@@ -140,6 +226,9 @@ impl Packet {
         }
         if self.fin {
             builder = builder.fin();
+        }
+        if self.rst {
+            builder = builder.rst();
         }
         if !(self.syn && self.from_client) {
             builder = builder.ack(self.ack);
