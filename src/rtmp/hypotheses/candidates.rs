@@ -1,0 +1,155 @@
+//! Which dialects are tried: the mistakes that senders are known to make.
+//!
+//! What holds for the whole direction is tried first; then the same from one of the last messages before
+//! the trouble on, as a sender may cut its commands rightly and its media wrongly. A chunk size that
+//! nobody announced is found from where a message's type-3 headers stand.
+
+use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Type3Extended};
+use crate::rtmp::search::{LARGEST, basic_len_of, type3};
+
+use super::Case;
+use super::replay::{self, Header, Replay, Snapshot};
+
+/// So many of the last messages before the trouble are looked at.
+const ANCHORS: usize = 8;
+/// So many chunk sizes are tried for each of them.
+const SIZES: usize = 32;
+/// Sizes below this are not looked for.
+const SMALLEST: u32 = 64;
+/// The size until one is announced.
+const DEFAULT: u32 = 128;
+
+/// Tries every candidate; `judge` is given the mistake's name, the dialect and what it leads to, and says
+/// whether that explains everything.
+pub(super) fn try_all(
+    case: &Case<'_>,
+    plain: &Replay,
+    trouble: u64,
+    mut judge: impl FnMut(&'static str, Dialect, &Replay) -> bool,
+) {
+    let anchors = anchors(plain, trouble);
+    let before = anchors.last().map(|anchor| Snapshot::before(case, anchor.at));
+    let from = |anchor: &Header, dialect| {
+        let dialect = Dialect { from: anchor.at, ..dialect };
+        let replay = match &before {
+            Some(snapshot) => snapshot.run(case, dialect),
+            None => replay::run(case, dialect),
+        };
+        (dialect, replay)
+    };
+    for (code, dialect) in whole_direction(case, plain) {
+        if judge(code, dialect, &replay::run(case, dialect)) || dialect.handshake != Handshake::Whole {
+            continue;
+        }
+        for anchor in &anchors {
+            let (dialect, replay) = from(anchor, dialect);
+            if judge(code, dialect, &replay) {
+                break;
+            }
+        }
+    }
+    for anchor in &anchors {
+        let mut explained = false;
+        for (code, dialect) in sizes(case, plain, anchor) {
+            let (dialect, replay) = from(anchor, dialect);
+            explained |= judge(code, dialect, &replay);
+        }
+        if explained {
+            break;
+        }
+    }
+}
+
+/// The first headers of the last messages before the trouble that may have more than one chunk, the latest first.
+fn anchors(plain: &Replay, trouble: u64) -> Vec<Header> {
+    let before = plain.headers.iter().filter(|header| header.at <= trouble && !header.continues);
+    before.rev().filter(|header| header.length > SMALLEST).take(ANCHORS).copied().collect()
+}
+
+/// What a sender does from its first byte on.
+fn whole_direction(case: &Case<'_>, plain: &Replay) -> Vec<(&'static str, Dialect)> {
+    let dialect = Dialect::default();
+    let continuation = |continuation| Dialect { continuation, ..dialect };
+    let mut all = vec![
+        ("extra-type3-exact-multiple", continuation(Continuation::ExtraOnExactMultiple)),
+        ("wrong-csid-continuation", continuation(Continuation::WrongId)),
+        ("fmt0-mid-message", continuation(Continuation::Fields)),
+        ("mlen-includes-headers", Dialect { length: Length::WithHeaders, ..dialect }),
+        ("mlen-byte-order", Dialect { length: Length::LittleEndian, ..dialect }),
+        ("type3-ext-missing", Dialect { type3_extended: Type3Extended::Never, ..dialect }),
+        ("ts-field-ffffff-no-ext", Dialect { extended: Extended::NotAtMaximum, ..dialect }),
+        ("ts-field-ffffff-no-ext", Dialect { extended: Extended::Unmarked, ..dialect }),
+    ];
+    if !plain.announced.is_empty() {
+        all.push(("chunk-size-byte-order", Dialect { chunk_size: ChunkSize::LittleEndian, ..dialect }));
+        all.push(("chunk-size-not-applied", Dialect { chunk_size: ChunkSize::NotApplied, ..dialect }));
+    }
+    if case.offset == 0 && case.before.awaits_client_handshake() {
+        all.push(("hs-c2-missing", Dialect { handshake: Handshake::WithoutC2, ..dialect }));
+        all.push(("hs-c0-missing", Dialect { handshake: Handshake::WithoutC0, ..dialect }));
+    }
+    all
+}
+
+/// The chunk sizes that the message at `anchor` may be cut with.
+fn sizes(case: &Case<'_>, plain: &Replay, anchor: &Header) -> Vec<(&'static str, Dialect)> {
+    let dialect = Dialect::default();
+    let announced = plain.announced.iter().rev().map(|announced| announced.1).chain([DEFAULT]).take(2);
+    let explained: Vec<u32> = announced.flat_map(|size| [size, size.swap_bytes()]).collect();
+    let mut sizes = places(case, anchor);
+    sizes.retain(|size| !explained.contains(size));
+    let mut all = Vec::new();
+    let never_announced = plain.announced.is_empty();
+    for (code, of_another) in
+        [("chunk-size-wrong-direction", &case.peer_sizes), ("chunk-size-not-reset", &case.earlier_sizes)]
+    {
+        for &size in of_another.iter().filter(|&&size| never_announced && size > 0 && size != DEFAULT) {
+            sizes.retain(|&other| other != size);
+            all.push((code, Dialect { chunk_size: ChunkSize::Own(size), ..dialect }));
+        }
+    }
+    all.extend(
+        sizes
+            .into_iter()
+            .map(|size| ("chunk-size-not-announced", Dialect { chunk_size: ChunkSize::Own(size), ..dialect })),
+    );
+    // A message in one piece: of a sender that was never seen to cut one, the size was never told.
+    let has_cut = plain.headers.iter().any(|header| header.continues && header.at < anchor.at);
+    if has_cut {
+        for only in [None, Some(anchor.type_id)] {
+            let continuation = Continuation::LeftOut { only };
+            all.push(("type3-missing", Dialect { continuation, ..dialect }));
+        }
+    } else {
+        all.push(("chunk-size-not-announced", Dialect { chunk_size: ChunkSize::Own(LARGEST), ..dialect }));
+    }
+    all
+}
+
+/// The sizes with which a type-3 header of the message stands where it should, those first with which most do.
+fn places(case: &Case<'_>, anchor: &Header) -> Vec<u32> {
+    let Some(start) = anchor.at.checked_sub(case.offset) else { return Vec::new() };
+    let body = case.bytes.get(start as usize + usize::from(anchor.len)..).unwrap_or_default();
+    let (byte, header_len) = (type3(anchor.csid), basic_len_of(anchor.csid) as usize);
+    let run = |size: u32| {
+        let mut at = size as usize;
+        let mut left = anchor.length - size;
+        let mut run = 0;
+        while left > 0 && run < 64 && body.get(at) == Some(&byte) {
+            run += 1;
+            at += header_len + size as usize;
+            left = left.saturating_sub(size);
+        }
+        // All of them, or as many as there are bytes for.
+        (left == 0 || at >= body.len() || run == 64).then_some(run)
+    };
+    let end = anchor.length.min(body.len() as u32);
+    let mut sizes: Vec<_> = (SMALLEST..end).filter_map(|size| Some((run(size)?, size))).collect();
+    sizes.sort_by_key(|&(run, size)| (std::cmp::Reverse(run), !is_usual(size), size));
+    sizes.into_iter().take(SIZES).filter(|(run, _)| *run > 0).map(|(_, size)| size).collect()
+}
+
+/// Whether people choose such a size.
+fn is_usual(size: u32) -> bool {
+    size.is_power_of_two() || size % 1000 == 0
+}
