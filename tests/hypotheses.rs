@@ -46,23 +46,33 @@ fn without_a_mistake_there_is_no_hypothesis() {
 }
 
 #[test]
-fn sound_captures_have_no_certain_mistake() {
-    let mut looked_at = 0;
+fn only_broken_captures_have_a_certain_mistake() {
+    let (mut looked_at, mut wrong) = (0, Vec::new());
     for path in captures() {
         let name = path.strip_prefix(testdata()).expect("in testdata").display().to_string();
         for tape in tapes(&path, session::Options::default()) {
             looked_at += 1;
             let hypotheses = tape.judge();
             let certain: Vec<_> = hypotheses.iter().filter(|one| one.certain).map(|one| one.code).collect();
-            println!("{name} {} {:?}: {:#?}", tape.connection.0, tape.direction, hypotheses);
+            println!(
+                "{name} {} {:?} {}+{}: {}",
+                tape.connection.0,
+                tape.direction,
+                tape.offset,
+                tape.bytes.len(),
+                in_short(&hypotheses)
+            );
             let expected: &[&str] = match &*name {
                 "pairs/06_chunk_not_used_B.pcap" => &["chunk-size-not-applied"],
                 "pairs/07_no_type3_B.pcap" => &["type3-missing"],
                 _ => &[],
             };
-            assert_eq!(certain, expected, "{name}: {hypotheses:#?}");
+            if certain != expected {
+                wrong.push(format!("{name}: {}", in_short(&hypotheses)));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(looked_at >= 2, "no tape was looked at");
 }
 
@@ -77,7 +87,13 @@ fn faults(session: &Session) -> Vec<Fault> {
     vec![
         Fault { code: "chunk-size-not-announced", size: 1000, dialect: of_size(ChunkSize::Own(1000)), ..fault },
         Fault { code: "chunk-size-wrong-direction", size: PEER, dialect: of_size(ChunkSize::Own(PEER)), ..fault },
-        Fault { code: "chunk-size-not-reset", size: EARLIER, dialect: of_size(ChunkSize::Own(EARLIER)), ..fault },
+        Fault {
+            code: "chunk-size-not-reset",
+            from_start: true,
+            size: EARLIER,
+            dialect: of_size(ChunkSize::Own(EARLIER)),
+            ..fault
+        },
         Fault {
             code: "chunk-size-not-applied",
             announce: Some(65536),
@@ -165,6 +181,19 @@ fn faults(session: &Session) -> Vec<Fault> {
     ]
 }
 
+fn in_short(hypotheses: &[Hypothesis]) -> String {
+    let one = |one: &Hypothesis| {
+        let Hypothesis { code, first_at, clean_bytes, messages, reaches_end, bits, doubtful, certain, .. } = one;
+        format!(
+            "\n    {code}: first at {first_at}, {clean_bytes} bytes, {messages} messages, end {reaches_end}, {bits} bits, \
+             doubtful {doubtful}, certain {certain}, {} headers, {:?}",
+            one.evidence.len(),
+            one.dialect
+        )
+    };
+    hypotheses.iter().map(one).collect()
+}
+
 fn of_size(chunk_size: ChunkSize) -> Dialect {
     Dialect { chunk_size, ..Dialect::default() }
 }
@@ -172,6 +201,9 @@ fn of_size(chunk_size: ChunkSize) -> Dialect {
 /// Chunk sizes that the peer announced, and that the sender announced on a connection before.
 const PEER: u32 = 1500;
 const EARLIER: u32 = 700;
+
+/// How far the stream had come then: behind the first message of each session used here, and not at the second cut one.
+const AFTER_CONNECT: u64 = 3300;
 
 /// A session, and what is wrong in how it is written.
 #[derive(Clone, Copy, Debug, Default)]
@@ -184,6 +216,8 @@ struct Fault {
     size: u32,
     /// Added to the timestamps of media.
     shift: u32,
+    /// Whether that size holds from the first message on.
+    from_start: bool,
     write: Write,
 }
 
@@ -211,7 +245,7 @@ impl Fault {
         let Some(first) = hypotheses.first() else { return Err("no hypothesis".to_owned()) };
         let same = Dialect { from: 0, ..first.dialect } == self.dialect;
         if first.code != self.code || !first.certain || !same {
-            return Err(format!("{hypotheses:#?}"));
+            return Err(in_short(&hypotheses));
         }
         if decode(&bytes, first.dialect) != session.bodies() {
             return Err(format!("other messages with {:?}", first.dialect));
@@ -226,7 +260,7 @@ impl Fault {
             Write::WithoutC0 => _ = bytes.remove(0),
             _ => {}
         }
-        let mut size = 128;
+        let mut size = if self.from_start { self.size as usize } else { 128 };
         for (i, sent) in session.sent.iter().enumerate() {
             self.write(sent, size, &mut bytes);
             if i == 0 {
@@ -346,7 +380,7 @@ impl Observer for Collected {
 
 fn judge(bytes: &[u8]) -> Vec<Hypothesis> {
     let before = Decoder::client(decoder::Options::default());
-    let (peer_sizes, earlier_sizes) = (vec![PEER], vec![EARLIER]);
+    let (peer_sizes, earlier_sizes) = (vec![(AFTER_CONNECT, PEER)], vec![EARLIER]);
     hypotheses::judge(&Case { before: &before, offset: 0, bytes, ends: true, peer_sizes, earlier_sizes })
 }
 

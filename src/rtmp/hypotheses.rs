@@ -20,8 +20,8 @@ use super::dialect::Dialect;
 use replay::Replay;
 pub use replay::WRONG;
 
-/// The evidence, in bits, that makes a hypothesis certain: by chance it comes once in 2^40 stretches.
-pub const PROOF: u32 = 40;
+/// The evidence, in bits, that makes a hypothesis certain: by chance it comes once in 2^32 readings.
+pub const PROOF: u32 = 32;
 
 /// A stretch of a direction that is to be explained.
 #[derive(Clone, Debug)]
@@ -34,8 +34,8 @@ pub struct Case<'a> {
     pub bytes: &'a [u8],
     /// Whether nothing more of the direction was captured behind them.
     pub ends: bool,
-    /// The chunk sizes that the other direction announced.
-    pub peer_sizes: Vec<u32>,
+    /// The chunk sizes that the other direction announced, and how far this one's stream had come then.
+    pub peer_sizes: Vec<(u64, u32)>,
     /// The chunk sizes that the sender announced on the connections before.
     pub earlier_sizes: Vec<u32>,
 }
@@ -129,6 +129,9 @@ fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, 
     let behind = || replay.headers.iter().filter(|header| header.at >= first_at);
     let bodies = || replay.bodies.iter().filter(|(end, _)| *end > first_at);
     let bits: u32 = behind().filter_map(|header| header.bits).chain(bodies().filter_map(|body| body.1)).sum();
+    // That a chunk ends where the stream does is one of as many possibilities as it has bytes.
+    let last = replay.headers.last().filter(|last| replay.ends_whole && last.end() > first_at);
+    let bits = bits + last.map_or(0, |last| last.payload.max(1).ilog2());
     let doubtful =
         behind().filter(|header| header.bits.is_none()).count() + bodies().filter(|body| body.1.is_none()).count();
     let is_last_sound = replay.headers.last().is_none_or(|last| last.bits.is_some());
@@ -158,8 +161,11 @@ fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, 
 fn parting(plain: &Replay, replay: &Replay) -> u64 {
     let pairs = plain.headers.iter().zip(&replay.headers);
     let same = pairs.take_while(|(a, b)| a.place() == b.place()).count();
-    let next = [plain.headers.get(same), replay.headers.get(same)];
-    let next = next.into_iter().flatten().map(|header| header.at).min();
+    let next = match (plain.headers.get(same), replay.headers.get(same)) {
+        // The same header, and another length of payload behind it.
+        (Some(a), Some(b)) if (a.at, a.len, a.continues) == (b.at, b.len, b.continues) => Some(a.end().min(b.end())),
+        (a, b) => a.into_iter().chain(b).map(|header| header.at).min(),
+    };
     let trouble = plain.trouble.or(plain.unfinished).unwrap_or(u64::MAX);
     next.unwrap_or(trouble).min(trouble)
 }

@@ -42,8 +42,8 @@ pub struct Tape {
     pub bytes: Vec<u8>,
     /// Whether nothing more of the direction was captured behind them.
     pub ends: bool,
-    /// The chunk sizes that the other direction announced.
-    pub peer_sizes: Vec<u32>,
+    /// The chunk sizes that the other direction announced, and how far this one's stream had come then.
+    pub peer_sizes: Vec<(u64, u32)>,
     /// The chunk sizes that this direction announced on the connections before.
     pub earlier_sizes: Vec<u32>,
     before: Decoder,
@@ -90,8 +90,12 @@ struct Running {
     since_trouble: Option<usize>,
     /// Nothing more is recorded.
     is_full: bool,
+    /// Where its last piece ends.
+    end: u64,
     /// The sizes announced.
     sizes: Vec<u32>,
+    /// The sizes that the other direction announced, and how far this one had come then.
+    peer_sizes: Vec<(u64, u32)>,
 }
 
 #[derive(Debug)]
@@ -116,10 +120,10 @@ impl Recorder {
         (self.done, self.left_out)
     }
 
-    fn finish(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint, peer: &[u32]) {
+    fn finish(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint) {
         let direction = conversation.direction(from);
         let Some(running) = self.running.remove(&(connection.id, from)) else { return };
-        let Running { chapters, since_trouble, is_full, sizes } = running;
+        let Running { chapters, since_trouble, is_full, sizes, peer_sizes, .. } = running;
         let earlier_sizes = self.earlier[direction.index()].clone();
         remember(&mut self.earlier[direction.index()], &sizes);
         if since_trouble.is_none() || chapters.is_empty() {
@@ -145,7 +149,7 @@ impl Recorder {
             offset: first.offset,
             bytes,
             ends: !is_full,
-            peer_sizes: peer.to_vec(),
+            peer_sizes,
             earlier_sizes,
             before: first.before.map_or_else(|| from_start(decoder::Options::default()), |before| *before),
         });
@@ -173,7 +177,12 @@ impl Observer for Recorder {
                 if let (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) =
                     (message.header.type_id, message.body.first_chunk())
                 {
-                    remember(&mut running.sizes, &[u32::from_be_bytes(size)]);
+                    let size = u32::from_be_bytes(size);
+                    remember(&mut running.sizes, &[size]);
+                    let other = self.running.entry((event.connection.id, from.peer())).or_default();
+                    if other.peer_sizes.len() < MOST_SIZES {
+                        other.peer_sizes.push((other.end, size));
+                    }
                 }
             }
             Kind::Handshake(part, _) if part.bytes.len() < part.part.size() => running.trouble(),
@@ -184,16 +193,15 @@ impl Observer for Recorder {
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
-        let sizes = Endpoint::BOTH
-            .map(|end| self.running.get(&(connection.id, end)).map_or_else(Vec::new, |running| running.sizes.clone()));
         for end in Endpoint::BOTH {
-            self.finish(connection, conversation, end, &sizes[end.peer().index()]);
+            self.finish(connection, conversation, end);
         }
     }
 }
 
 impl Running {
     fn record(&mut self, decoder: Option<&Decoder>, offset: u64, bytes: &[u8], window: usize) {
+        self.end = offset + bytes.len() as u64;
         if self.is_full {
             return;
         }

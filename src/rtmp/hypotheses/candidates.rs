@@ -14,6 +14,8 @@ use super::replay::{self, Header, Replay, Snapshot};
 const ANCHORS: usize = 8;
 /// So many chunk sizes are tried for each of them.
 const SIZES: usize = 32;
+/// So many of the messages behind them are looked at for a chunk size.
+const NEXT: usize = 2;
 /// Sizes below this are not looked for.
 const SMALLEST: u32 = 64;
 /// The size until one is announced.
@@ -49,8 +51,9 @@ pub(super) fn try_all(
         }
     }
     for anchor in &anchors {
+        let (_, whole) = from(anchor, of_size(ChunkSize::Own(LARGEST)));
         let mut explained = false;
-        for (code, dialect) in sizes(case, plain, anchor) {
+        for (code, dialect) in sizes(case, plain, &whole, anchor) {
             let (dialect, replay) = from(anchor, dialect);
             explained |= judge(code, dialect, &replay);
         }
@@ -91,39 +94,42 @@ fn whole_direction(case: &Case<'_>, plain: &Replay) -> Vec<(&'static str, Dialec
     all
 }
 
-/// The chunk sizes that the message at `anchor` may be cut with.
-fn sizes(case: &Case<'_>, plain: &Replay, anchor: &Header) -> Vec<(&'static str, Dialect)> {
-    let dialect = Dialect::default();
+/// The chunk sizes that the messages from `anchor` on may be cut with. `whole` is what they are if none is cut.
+fn sizes(case: &Case<'_>, plain: &Replay, whole: &Replay, anchor: &Header) -> Vec<(&'static str, Dialect)> {
     let announced = plain.announced.iter().rev().map(|announced| announced.1).chain([DEFAULT]).take(2);
     let explained: Vec<u32> = announced.flat_map(|size| [size, size.swap_bytes()]).collect();
-    let mut sizes = places(case, anchor);
+    // The first messages may be shorter than the chunks are.
+    let next = whole.trouble.map(|trouble| anchors(whole, trouble)).unwrap_or_default();
+    let next = next.iter().take(NEXT).filter(|next| next.at > anchor.at);
+    let mut sizes: Vec<u32> = [anchor].into_iter().chain(next).flat_map(|anchor| places(case, anchor)).collect();
     sizes.retain(|size| !explained.contains(size));
+    // What it cut rightly since tells against a size from elsewhere.
+    let cuts_since = |since: u64| plain.headers.iter().any(|one| one.continues && (since..anchor.at).contains(&one.at));
+    let of_peer = case.peer_sizes.iter().filter(|(at, _)| *at <= anchor.at && !cuts_since(*at));
+    let of_peer = of_peer.map(|(_, size)| ("chunk-size-wrong-direction", *size));
+    let earlier = case.earlier_sizes.iter().filter(|_| !cuts_since(0)).map(|size| ("chunk-size-not-reset", *size));
     let mut all = Vec::new();
-    let never_announced = plain.announced.is_empty();
-    for (code, of_another) in
-        [("chunk-size-wrong-direction", &case.peer_sizes), ("chunk-size-not-reset", &case.earlier_sizes)]
-    {
-        for &size in of_another.iter().filter(|&&size| never_announced && size > 0 && size != DEFAULT) {
+    for (code, size) in of_peer.chain(earlier) {
+        if plain.announced.is_empty() && size > 0 && size != DEFAULT {
             sizes.retain(|&other| other != size);
-            all.push((code, Dialect { chunk_size: ChunkSize::Own(size), ..dialect }));
+            all.push((code, of_size(ChunkSize::Own(size))));
         }
     }
-    all.extend(
-        sizes
-            .into_iter()
-            .map(|size| ("chunk-size-not-announced", Dialect { chunk_size: ChunkSize::Own(size), ..dialect })),
-    );
+    all.extend(sizes.into_iter().map(|size| ("chunk-size-not-announced", of_size(ChunkSize::Own(size)))));
     // A message in one piece: of a sender that was never seen to cut one, the size was never told.
-    let has_cut = plain.headers.iter().any(|header| header.continues && header.at < anchor.at);
-    if has_cut {
+    if cuts_since(0) {
         for only in [None, Some(anchor.type_id)] {
             let continuation = Continuation::LeftOut { only };
-            all.push(("type3-missing", Dialect { continuation, ..dialect }));
+            all.push(("type3-missing", Dialect { continuation, ..Dialect::default() }));
         }
     } else {
-        all.push(("chunk-size-not-announced", Dialect { chunk_size: ChunkSize::Own(LARGEST), ..dialect }));
+        all.push(("chunk-size-not-announced", of_size(ChunkSize::Own(LARGEST))));
     }
     all
+}
+
+fn of_size(chunk_size: ChunkSize) -> Dialect {
+    Dialect { chunk_size, ..Dialect::default() }
 }
 
 /// The sizes with which a type-3 header of the message stands where it should, those first with which most do.

@@ -10,8 +10,6 @@ use crate::origin::{FrameNo, Source, Time};
 use crate::rtmp::chunk::ChunkHeader;
 use crate::rtmp::decoder::{Decoder, Event};
 use crate::rtmp::dialect::Dialect;
-use crate::rtmp::media::Video;
-use crate::rtmp::media::video::VideoTag;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::search::{Known, Size, Walker, basic_len};
 use crate::rtmp::{ChunkStreamId, MessageTypeId, body};
@@ -24,7 +22,7 @@ use super::Case;
 pub(super) struct Replay {
     /// The chunk headers in the order of the stream.
     pub headers: Vec<Header>,
-    /// Where each body ends, and the evidence in it; None if it is broken.
+    /// The evidence in the bodies, and where it stands; None for one that is broken, at its end.
     pub bodies: Vec<(u64, Option<u32>)>,
     /// The sizes that the sender announced: where, and which.
     pub announced: Vec<(u64, u32)>,
@@ -35,6 +33,8 @@ pub(super) struct Replay {
     pub trouble: Option<u64>,
     /// Where the first message begins that is not whole at the end of the direction.
     pub unfinished: Option<u64>,
+    /// Whether the last message ends where the direction does.
+    pub ends_whole: bool,
     known: HashMap<u32, Known>,
     clock: Option<u32>,
 }
@@ -61,6 +61,11 @@ impl Header {
     /// What it is in a reading of the stream.
     pub fn place(&self) -> (u64, u8, bool, u32) {
         (self.at, self.len, self.continues, self.payload)
+    }
+
+    /// Where its chunk ends.
+    pub fn end(&self) -> u64 {
+        self.at + u64::from(self.len) + u64::from(self.payload)
     }
 
     /// What it is, in words.
@@ -118,12 +123,12 @@ impl Snapshot {
                 break;
             }
         }
-        let Snapshot { mut decoder, mut replay, at } = run;
-        let stopped = replay.trouble.is_some();
+        let Snapshot { mut decoder, mut replay, .. } = run;
         decoder.finish(&mut |event, _| replay.take(event, true));
-        if !stopped && replay.trouble.is_none() {
-            replay.clean_end = at;
-        }
+        // Of what is not whole, as much is in order as there are headers: a length that is wrong swallows all there is.
+        let last = replay.headers.iter().map(|header| header.at + u64::from(header.len)).max();
+        replay.clean_end = replay.clean_end.max(last.unwrap_or(0));
+        replay.ends_whole = case.ends && replay.clean_end == case.offset + case.bytes.len() as u64;
         if !case.ends {
             replay.unfinished = None;
         }
@@ -243,8 +248,10 @@ impl Replay {
             _ if broken => None,
             // Marker and length of every value lead to the next one, and the last one to the end.
             Body::Command(_) | Body::Data(_) => Some(16),
-            // The lengths of the units lead to the end.
-            Body::Video(video) if has_nal_units(video) => Some(24),
+            Body::Video(_) => {
+                self.bodies.extend(nal_units(&message.body).map(|at| (stream_offset(message, at), Some(24))));
+                Some(0)
+            }
             _ => Some(0),
         };
         self.bodies.push((message.end(), bits));
@@ -263,7 +270,32 @@ fn continuation(message: &Message, bytes: &[u8]) -> Option<u32> {
     }
 }
 
-/// Whether the body has NAL units whose lengths lead to its end.
-fn has_nal_units(video: &Video<'_>) -> bool {
-    matches!(&video.tag, VideoTag::Legacy { content, .. } if !content.units.is_empty())
+/// Where the lengths of a picture's second and further NAL units stand in its body, if the units end where it ends.
+/// The first one stands in front, so it says nothing of the bytes behind.
+fn nal_units(body: &[u8]) -> impl Iterator<Item = usize> {
+    const HEADER: usize = 5;
+    let mut found = Vec::new();
+    if let [0x17 | 0x27 | 0x1c | 0x2c, 1, ..] = body {
+        let mut at = HEADER;
+        while let Some(length) = body.get(at..).and_then(|rest| rest.first_chunk()) {
+            found.push(at);
+            at = at.saturating_add(4 + u32::from_be_bytes(*length) as usize);
+        }
+        if at != body.len() {
+            found.clear();
+        }
+    }
+    found.into_iter().skip(1)
+}
+
+/// Where a byte of a message's body stands in the stream.
+fn stream_offset(message: &Message, at: usize) -> u64 {
+    let mut left = at as u64;
+    for chunk in &message.chunks {
+        if left < chunk.payload.into() {
+            return chunk.at + u64::from(chunk.header_len) + left;
+        }
+        left -= u64::from(chunk.payload);
+    }
+    message.end()
 }
