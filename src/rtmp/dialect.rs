@@ -53,17 +53,37 @@ pub enum Continuation {
     /// taken for one where the bytes prove it.
     #[default]
     Type3,
-    /// None: a message comes in one piece, whatever the chunk size. `only`: messages of this type.
-    LeftOut {
-        /// The type of message of which it is true; None: all.
-        only: Option<MessageTypeId>,
-    },
+    /// None: these messages come in one piece, whatever the chunk size.
+    LeftOut(Messages),
     /// One more type-3 header, with nothing behind it, where the length is a multiple of the chunk size.
     ExtraOnExactMultiple,
     /// A type-3 header with another chunk stream's id.
     WrongId,
     /// Headers with fields in place of type-3 headers.
     Fields,
+}
+
+/// Some of a sender's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Messages {
+    /// All.
+    All,
+    /// Sound and pictures.
+    Media,
+    /// Those of one type.
+    Of(MessageTypeId),
+}
+
+impl Messages {
+    /// Whether a message of this type is one of them.
+    pub fn cover(self, type_id: MessageTypeId) -> bool {
+        match self {
+            Messages::All => true,
+            Messages::Media => type_id.is_media(),
+            Messages::Of(one) => type_id == one,
+        }
+    }
 }
 
 /// Whether type-3 headers repeat an extended timestamp (RTMP 1.0 5.3.1.3).

@@ -13,6 +13,8 @@ mod replay;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
+
 use serde::Serialize;
 
 use super::decoder::Decoder;
@@ -61,11 +63,11 @@ pub struct Hypothesis {
     pub doubtful: u32,
     /// Whether it is proven.
     pub certain: bool,
-    /// The first headers from `first_at` on that prove it.
+    /// The first headers and lengths from `first_at` on that prove it.
     pub evidence: Vec<Evidence>,
 }
 
-/// A header that stands where the hypothesis has it.
+/// A header, or a length in a body, that stands where the hypothesis has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {
     /// Its offset in the stream.
@@ -77,7 +79,11 @@ pub struct Evidence {
     pub what: String,
 }
 
-/// How many headers are shown as evidence.
+/// The evidence, in bits, below which nothing is said; as much more for everything that is doubtful.
+const WORTH_A_WORD: u32 = 16;
+/// The evidence, in bits, that the best has to have more than the next.
+const MARGIN: u32 = 16;
+/// How much of the evidence is shown.
 const SHOWN: usize = 6;
 
 /// Where the stretch first goes wrong by the specification, as an offset in the stream; None if nothing does.
@@ -98,12 +104,12 @@ pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
             // Nothing is wrong but that the last message is not whole: it has to be with the dialect.
             None => hypothesis.reaches_end && replay.unfinished.is_none() && hypothesis.doubtful == 0,
         };
-        if is_better && hypothesis.bits > 0 {
+        if is_better && hypothesis.bits >= WORTH_A_WORD * (1 + hypothesis.doubtful) {
             found.push(hypothesis);
         }
         is_better && replay.trouble.is_none()
     });
-    found.sort_by_key(|one| std::cmp::Reverse((rank(one), one.bits)));
+    found.sort_by_key(|one| Reverse(rank(one)));
     let mut best: Vec<Hypothesis> = Vec::new();
     for one in found {
         if !best.iter().any(|other| other.code == one.code) {
@@ -111,38 +117,49 @@ pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
         }
     }
     for i in 0..best.len() {
-        let rivals = best.iter().enumerate().any(|(j, other)| j != i && rank(other) >= rank(&best[i]));
-        let one = &mut best[i];
-        one.certain = one.reaches_end && one.bits >= PROOF && one.doubtful == 0 && !rivals;
+        let one = &best[i];
+        let rival = |other: &Hypothesis| {
+            other.code != one.code && other.reaches_end && other.doubtful == 0 && other.bits + MARGIN > one.bits
+        };
+        let certain = one.reaches_end && one.doubtful == 0 && one.bits >= PROOF && !best.iter().any(rival);
+        best[i].certain = certain;
     }
     best
 }
 
 /// Hypotheses compare by this: the greater is the better.
-fn rank(one: &Hypothesis) -> (bool, u64, std::cmp::Reverse<u32>) {
-    (one.reaches_end, one.clean_bytes, std::cmp::Reverse(one.doubtful))
+fn rank(one: &Hypothesis) -> (bool, Reverse<u32>, u64, u32) {
+    // Of those that come to the end, one with a message open there may have the last header in another place by chance.
+    let clean_bytes = if one.reaches_end { 0 } else { one.clean_bytes };
+    (one.reaches_end, Reverse(one.doubtful), clean_bytes, one.bits)
 }
 
 /// What speaks for a dialect with which the stretch was decoded.
 fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, replay: &Replay) -> Hypothesis {
     let first_at = parting(plain, replay);
     let behind = || replay.headers.iter().filter(|header| header.at >= first_at);
-    let bodies = || replay.bodies.iter().filter(|(end, _)| *end > first_at);
-    let bits: u32 = behind().filter_map(|header| header.bits).chain(bodies().filter_map(|body| body.1)).sum();
+    let bodies = || replay.bodies.iter().filter(|proof| proof.at > first_at);
+    let bits: u32 = behind().filter_map(|header| header.bits).chain(bodies().filter_map(|proof| proof.bits)).sum();
     // That a chunk ends where the stream does is one of as many possibilities as it has bytes.
     let last = replay.headers.last().filter(|last| replay.ends_whole && last.end() > first_at);
     let bits = bits + last.map_or(0, |last| last.payload.max(1).ilog2());
+    let bits = bits.saturating_sub(candidates::price(code, &dialect));
     let doubtful =
-        behind().filter(|header| header.bits.is_none()).count() + bodies().filter(|body| body.1.is_none()).count();
+        behind().filter(|header| header.bits.is_none()).count() + bodies().filter(|proof| proof.bits.is_none()).count();
     let is_last_sound = replay.headers.last().is_none_or(|last| last.bits.is_some());
-    let evidence = behind().filter(|header| header.bits.is_some()).take(SHOWN).map(|header| Evidence {
-        offset: header.at,
-        bytes: {
-            let at = (header.at - case.offset) as usize;
-            case.bytes.get(at..at + usize::from(header.len)).unwrap_or_default().to_vec()
-        },
-        what: header.describe(),
-    });
+    let headers = behind().filter(|header| header.bits.is_some()).take(SHOWN);
+    let units = bodies().filter(|proof| proof.len > 0).take(SHOWN);
+    let mut evidence: Vec<_> = headers
+        .map(|header| (header.at, header.len, header.describe()))
+        .chain(units.map(|unit| (unit.at, unit.len, "the length of a NAL unit, in its place".to_owned())))
+        .collect();
+    evidence.sort_by_key(|one| one.0);
+    evidence.truncate(SHOWN);
+    let bytes = |at: u64, len: u8| {
+        let at = (at - case.offset) as usize;
+        case.bytes.get(at..at + usize::from(len)).unwrap_or_default().to_vec()
+    };
+    let evidence = evidence.into_iter().map(|(offset, len, what)| Evidence { offset, bytes: bytes(offset, len), what });
     Hypothesis {
         code,
         dialect,
@@ -162,6 +179,8 @@ fn parting(plain: &Replay, replay: &Replay) -> u64 {
     let pairs = plain.headers.iter().zip(&replay.headers);
     let same = pairs.take_while(|(a, b)| a.place() == b.place()).count();
     let next = match (plain.headers.get(same), replay.headers.get(same)) {
+        // Another length is read from the header itself.
+        (Some(a), Some(b)) if a.at == b.at && a.length != b.length => Some(a.at),
         // The same header, and another length of payload behind it.
         (Some(a), Some(b)) if (a.at, a.len, a.continues) == (b.at, b.len, b.continues) => Some(a.end().min(b.end())),
         (a, b) => a.into_iter().chain(b).map(|header| header.at).min(),

@@ -67,7 +67,7 @@ impl Decoder {
     /// Whether a message of this type comes in one piece.
     pub(super) fn comes_whole(&self, type_id: Option<MessageTypeId>) -> bool {
         match self.options.dialect.continuation {
-            Continuation::LeftOut { only } => self.dialect_applies() && only.is_none_or(|only| type_id == Some(only)),
+            Continuation::LeftOut(messages) => self.dialect_applies() && type_id.is_some_and(|id| messages.cover(id)),
             _ => false,
         }
     }
@@ -100,7 +100,8 @@ impl Decoder {
         }
         match dialect.extended {
             Extended::NotAtMaximum if header.fmt < 3 => {
-                let near = |value: u32| value.abs_diff(self.clock.unwrap_or_default()) < NEAR;
+                let before = self.streams.get(&header.csid.0).and_then(|stream| stream.timestamp());
+                let near = |value: u32| [before, self.clock].iter().flatten().any(|time| value.abs_diff(*time) < NEAR);
                 if header.extended.is_some_and(|value| value <= EXTENDED || !near(value)) {
                     header.len -= 4;
                     (header.time, header.extended) = (Some(EXTENDED), None);

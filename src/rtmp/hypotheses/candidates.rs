@@ -4,7 +4,8 @@
 //! the trouble on, as a sender may cut its commands rightly and its media wrongly. A chunk size that
 //! nobody announced is found from where a message's type-3 headers stand.
 
-use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Type3Extended};
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Messages, Type3Extended};
 use crate::rtmp::search::{LARGEST, basic_len_of, type3};
 
 use super::Case;
@@ -99,7 +100,8 @@ fn sizes(case: &Case<'_>, plain: &Replay, whole: &Replay, anchor: &Header) -> Ve
     let announced = plain.announced.iter().rev().map(|announced| announced.1).chain([DEFAULT]).take(2);
     let explained: Vec<u32> = announced.flat_map(|size| [size, size.swap_bytes()]).collect();
     // The first messages may be shorter than the chunks are.
-    let next = whole.trouble.map(|trouble| anchors(whole, trouble)).unwrap_or_default();
+    let end = whole.trouble.or(whole.unfinished).unwrap_or(u64::MAX);
+    let next = anchors(whole, end);
     let next = next.iter().take(NEXT).filter(|next| next.at > anchor.at);
     let mut sizes: Vec<u32> = [anchor].into_iter().chain(next).flat_map(|anchor| places(case, anchor)).collect();
     sizes.retain(|size| !explained.contains(size));
@@ -116,16 +118,25 @@ fn sizes(case: &Case<'_>, plain: &Replay, whole: &Replay, anchor: &Header) -> Ve
         }
     }
     all.extend(sizes.into_iter().map(|size| ("chunk-size-not-announced", of_size(ChunkSize::Own(size)))));
-    // A message in one piece: of a sender that was never seen to cut one, the size was never told.
-    if cuts_since(0) {
-        for only in [None, Some(anchor.type_id)] {
-            let continuation = Continuation::LeftOut { only };
-            all.push(("type3-missing", Dialect { continuation, ..Dialect::default() }));
-        }
-    } else {
+    // Messages in one piece. Who never cut one, or none but commands, may have a size of its own since; who
+    // cut others before left the headers out. What cannot be told apart stands here twice, so that neither is certain.
+    let cut = |commands: bool| {
+        plain.headers.iter().any(|one| one.continues && one.at < anchor.at && is_command(one.type_id) == commands)
+    };
+    if !cut(false) {
         all.push(("chunk-size-not-announced", of_size(ChunkSize::Own(LARGEST))));
     }
+    if cut(false) || cut(true) {
+        for messages in [Messages::All, Messages::Media, Messages::Of(anchor.type_id)] {
+            let continuation = Continuation::LeftOut(messages);
+            all.push(("type3-missing", Dialect { continuation, ..Dialect::default() }));
+        }
+    }
     all
+}
+
+fn is_command(type_id: MessageTypeId) -> bool {
+    matches!(type_id, MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND)
 }
 
 fn of_size(chunk_size: ChunkSize) -> Dialect {
@@ -153,6 +164,21 @@ fn places(case: &Case<'_>, anchor: &Header) -> Vec<u32> {
     let mut sizes: Vec<_> = (SMALLEST..end).filter_map(|size| Some((run(size)?, size))).collect();
     sizes.sort_by_key(|&(run, size)| (std::cmp::Reverse(run), !is_usual(size), size));
     sizes.into_iter().take(SIZES).filter(|(run, _)| *run > 0).map(|(_, size)| size).collect()
+}
+
+/// The evidence, in bits, that a dialect has for no other reason than that it was looked for.
+pub(super) fn price(code: &str, dialect: &Dialect) -> u32 {
+    match dialect.chunk_size {
+        ChunkSize::Own(LARGEST) => 0,
+        ChunkSize::Own(size) if code == "chunk-size-not-announced" => {
+            if is_usual(size) {
+                6
+            } else {
+                12
+            }
+        }
+        _ => 0,
+    }
 }
 
 /// Whether people choose such a size.

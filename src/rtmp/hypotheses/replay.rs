@@ -22,8 +22,8 @@ use super::Case;
 pub(super) struct Replay {
     /// The chunk headers in the order of the stream.
     pub headers: Vec<Header>,
-    /// The evidence in the bodies, and where it stands; None for one that is broken, at its end.
-    pub bodies: Vec<(u64, Option<u32>)>,
+    /// What the bodies prove.
+    pub bodies: Vec<Proof>,
     /// The sizes that the sender announced: where, and which.
     pub announced: Vec<(u64, u32)>,
     pub messages: u64,
@@ -76,6 +76,17 @@ impl Header {
             false => format!("fmt {fmt} on chunk stream {csid}: {type_id}, {length} bytes"),
         }
     }
+}
+
+/// What a body proves of its chunks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    /// Where it stands.
+    pub at: u64,
+    /// How many bytes it has there; 0 if it is the body as a whole, at its end.
+    pub len: u8,
+    /// The evidence; None if the body is broken.
+    pub bits: Option<u32>,
 }
 
 /// So many bytes are decoded between looks at whether they still make sense.
@@ -249,12 +260,13 @@ impl Replay {
             // Marker and length of every value lead to the next one, and the last one to the end.
             Body::Command(_) | Body::Data(_) => Some(16),
             Body::Video(_) => {
-                self.bodies.extend(nal_units(&message.body).map(|at| (stream_offset(message, at), Some(24))));
+                let units = nal_units(&message.body);
+                self.bodies.extend(units.map(|at| Proof { at: stream_offset(message, at), len: 4, bits: Some(24) }));
                 Some(0)
             }
             _ => Some(0),
         };
-        self.bodies.push((message.end(), bits));
+        self.bodies.push(Proof { at: message.end(), len: 0, bits });
     }
 }
 
