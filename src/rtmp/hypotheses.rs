@@ -18,7 +18,8 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::decoder::Decoder;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, Handshake};
+use super::handshake::BLOCK;
 use replay::Replay;
 pub use replay::WRONG;
 
@@ -83,6 +84,8 @@ pub struct Evidence {
 const WORTH_A_WORD: u32 = 16;
 /// The evidence, in bits, that the best has to have more than the next.
 const MARGIN: u32 = 16;
+/// What C0 says (RTMP 1.0 5.2.2).
+const VERSION: u8 = 3;
 /// How much of the evidence is shown.
 const SHOWN: usize = 6;
 
@@ -143,6 +146,7 @@ fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, 
     // That a chunk ends where the stream does is one of as many possibilities as it has bytes.
     let last = replay.headers.last().filter(|last| replay.ends_whole && last.end() > first_at);
     let bits = bits + last.map_or(0, |last| last.payload.max(1).ilog2());
+    let bits = bits + handshake_bits(case, &dialect, replay);
     let bits = bits.saturating_sub(candidates::price(code, &dialect));
     let doubtful =
         behind().filter(|header| header.bits.is_none()).count() + bodies().filter(|proof| proof.bits.is_none()).count();
@@ -171,6 +175,16 @@ fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, 
         doubtful: doubtful as u32,
         certain: false,
         evidence: evidence.collect(),
+    }
+}
+
+/// The evidence in a handshake without C0: there is no version, and the block ends where the direction does.
+fn handshake_bits(case: &Case<'_>, dialect: &Dialect, replay: &Replay) -> u32 {
+    let has_version = case.bytes.first() == Some(&VERSION);
+    let ends = replay.ends_whole && replay.headers.is_empty();
+    match dialect.handshake {
+        Handshake::WithoutC0 if !has_version => 8 + if ends { BLOCK.ilog2() } else { 0 },
+        _ => 0,
     }
 }
 

@@ -126,7 +126,10 @@ impl Recorder {
         let Running { chapters, since_trouble, is_full, sizes, peer_sizes, .. } = running;
         let earlier_sizes = self.earlier[direction.index()].clone();
         remember(&mut self.earlier[direction.index()], &sizes);
-        if since_trouble.is_none() || chapters.is_empty() {
+        let Some(first) = chapters.first() else { return };
+        // A decoder of its own can only begin where the direction does.
+        let starts = first.before.is_some() || (first.offset == 0 && connection.side(from).started_at_syn);
+        if since_trouble.is_none() || !starts {
             return;
         }
         let len: usize = chapters.iter().map(|chapter| chapter.bytes.len()).sum();
