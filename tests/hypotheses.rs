@@ -495,3 +495,43 @@ proptest! {
         prop_assert!(hypotheses.iter().all(|one| !one.certain), "{hypotheses:?}");
     }
 }
+
+#[test]
+fn zz_time() {
+    let session = Session::of("a/ffmpeg_pub_c4096.pcap");
+    let good = Fault::default();
+    let mut base = session.handshake.clone();
+    let mut media = Vec::new();
+    for sent in &session.sent {
+        good.write(sent, 128, if matches!(sent.type_id, 8 | 9) { &mut media } else { &mut base });
+    }
+    while base.len() < 1 << 20 {
+        base.extend(&media);
+    }
+    let mut state = 88172645463325252u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    let noise: Vec<u8> = (0..1 << 19).map(|_| random()).collect();
+    let zeros = vec![0u8; 1 << 19];
+    let c6 = vec![0xc6u8; 1 << 19];
+    let mut big = vec![6, 0, 0, 0, 0x7f, 0xff, 0xff, 9, 1, 0, 0, 0];
+    big.extend(&c6);
+    let mut whole = vec![6, 0, 0, 0, 0x01, 0xff, 0xff, 9, 1, 0, 0, 0, 0x17, 1, 0, 0, 0];
+    whole.extend(&noise);
+    let mut tiny = Vec::new();
+    good.write(&Sent { csid: 2, type_id: 1, time: 0, stream: 0, body: vec![0, 0, 0, 1] }, 128, &mut tiny);
+    good.write(&Sent { csid: 6, type_id: 9, time: 0, stream: 1, body: vec![0x17; 1 << 18] }, 1, &mut tiny);
+    for (name, tail) in [("noise", noise), ("zeros", zeros), ("c6", c6), ("big", big), ("whole", whole), ("tiny", tiny)]
+    {
+        for from_start in [false, true] {
+            let bytes = if from_start { [&session.handshake[..], &tail].concat() } else { [&base[..], &tail].concat() };
+            let start = std::time::Instant::now();
+            let found = judge(&bytes);
+            println!("{name} {from_start} {} bytes: {:?} {}", bytes.len(), start.elapsed(), in_short(&found));
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake
 use crate::rtmp::search::{LARGEST, basic_len_of, type3};
 
 use super::Case;
-use super::replay::{self, Header, Replay, Snapshot};
+use super::replay::{Header, Replay, Snapshot};
 
 /// So many of the last messages before the trouble are looked at.
 const ANCHORS: usize = 8;
@@ -22,45 +22,74 @@ const SMALLEST: u32 = 64;
 /// The size until one is announced.
 const DEFAULT: u32 = 128;
 
+/// So many bytes are decoded to find a mistake, whatever there is: more only hostile bytes ask for.
+const WORK: u64 = 32 << 20;
+
 /// Tries every candidate; `judge` is given the mistake's name, the dialect and what it leads to, and says
-/// whether that explains everything.
+/// whether that explains everything. False if not all could be tried.
 pub(super) fn try_all(
     case: &Case<'_>,
     plain: &Replay,
     trouble: u64,
     mut judge: impl FnMut(&'static str, Dialect, &Replay) -> bool,
-) {
+) -> bool {
     let anchors = anchors(plain, trouble);
-    let before = anchors.last().map(|anchor| Snapshot::before(case, anchor.at));
-    let from = |anchor: &Header, dialect| {
-        let dialect = Dialect { from: anchor.at, ..dialect };
-        let replay = match &before {
-            Some(snapshot) => snapshot.run(case, dialect),
-            None => replay::run(case, dialect),
-        };
-        (dialect, replay)
-    };
-    for (code, dialect) in whole_direction(case, plain) {
-        if judge(code, dialect, &replay::run(case, dialect)) || dialect.handshake != Handshake::Whole {
-            continue;
+    let start = Snapshot::start(case);
+    let near = anchors.last().map(|anchor| Snapshot::before(case, anchor.at));
+    let mut trial = Trial { case, start, near, left: WORK };
+    let all = (|| {
+        for (code, dialect) in whole_direction(case, plain) {
+            if judge(code, dialect, &trial.whole(dialect)?) || dialect.handshake != Handshake::Whole {
+                continue;
+            }
+            for anchor in &anchors {
+                let dialect = Dialect { from: anchor.at, ..dialect };
+                if judge(code, dialect, &trial.late(dialect)?) {
+                    break;
+                }
+            }
         }
         for anchor in &anchors {
-            let (dialect, replay) = from(anchor, dialect);
-            if judge(code, dialect, &replay) {
+            let whole = trial.late(Dialect { from: anchor.at, ..of_size(ChunkSize::Own(LARGEST)) })?;
+            let mut explained = false;
+            for (code, dialect) in sizes(case, plain, &whole, anchor) {
+                let dialect = Dialect { from: anchor.at, ..dialect };
+                explained |= judge(code, dialect, &trial.late(dialect)?);
+            }
+            if explained {
                 break;
             }
         }
+        Some(())
+    })();
+    all.is_some()
+}
+
+/// Where candidates are tried from, and how much work is left for them.
+struct Trial<'c> {
+    case: &'c Case<'c>,
+    start: Snapshot,
+    /// Shortly before the first place where a dialect may begin.
+    near: Option<Snapshot>,
+    left: u64,
+}
+
+impl Trial<'_> {
+    /// The whole stretch in a dialect.
+    fn whole(&mut self, dialect: Dialect) -> Option<Replay> {
+        let replay = self.start.run(self.case, dialect);
+        self.spend(replay)
     }
-    for anchor in &anchors {
-        let (_, whole) = from(anchor, of_size(ChunkSize::Own(LARGEST)));
-        let mut explained = false;
-        for (code, dialect) in sizes(case, plain, &whole, anchor) {
-            let (dialect, replay) = from(anchor, dialect);
-            explained |= judge(code, dialect, &replay);
-        }
-        if explained {
-            break;
-        }
+
+    /// The stretch in a dialect that begins at one of the last messages.
+    fn late(&mut self, dialect: Dialect) -> Option<Replay> {
+        let replay = self.near.as_ref().unwrap_or(&self.start).run(self.case, dialect);
+        self.spend(replay)
+    }
+
+    fn spend(&mut self, replay: Replay) -> Option<Replay> {
+        self.left = self.left.checked_sub(replay.work)?;
+        Some(replay)
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Replay {
     pub trouble: Option<u64>,
     /// Where the first message begins that is not whole at the end of the direction.
     pub unfinished: Option<u64>,
+    /// How many bytes were decoded for it.
+    pub work: u64,
     /// Whether the last message ends where the direction does.
     pub ends_whole: bool,
     known: HashMap<u32, Known>,
@@ -98,8 +100,7 @@ const BROKEN: [&str; 4] = [Defect::SHORT, amf0::UNTERMINATED, amf0::ARRAY_SHORT,
 
 /// Decodes the case's bytes.
 pub(super) fn run(case: &Case<'_>, dialect: Dialect) -> Replay {
-    let replay = Replay { clean_end: case.offset, ..Replay::default() };
-    Snapshot { decoder: case.before.clone(), replay, at: case.offset }.run(case, dialect)
+    Snapshot::start(case).run(case, dialect)
 }
 
 /// A replay on its way.
@@ -110,10 +111,15 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
+    /// Nothing is decoded yet.
+    pub fn start(case: &Case<'_>) -> Snapshot {
+        let replay = Replay { clean_end: case.offset, ..Replay::default() };
+        Snapshot { decoder: case.before.clone(), replay, at: case.offset }
+    }
+
     /// The replay by the specification shortly before offset `before`.
     pub fn before(case: &Case<'_>, before: u64) -> Snapshot {
-        let replay = Replay { clean_end: case.offset, ..Replay::default() };
-        let mut snapshot = Snapshot { decoder: case.before.clone(), replay, at: case.offset };
+        let mut snapshot = Snapshot::start(case);
         snapshot.decoder.rehearse(Dialect::default());
         for piece in case.bytes.chunks(STEP) {
             if snapshot.at + piece.len() as u64 > before {
@@ -127,6 +133,7 @@ impl Snapshot {
     /// Goes on from here to the end, or until something is wrong.
     pub fn run(&self, case: &Case<'_>, dialect: Dialect) -> Replay {
         let mut run = Snapshot { decoder: self.decoder.clone(), replay: self.replay.clone(), at: self.at };
+        run.replay.work = 0;
         run.decoder.rehearse(dialect);
         for piece in case.bytes[(run.at - case.offset) as usize..].chunks(STEP) {
             run.push(piece);
@@ -156,6 +163,7 @@ impl Snapshot {
         decoder.push(*at, piece, &[(0, source)], &mut |event, _| replay.take(event, false));
         replay.trouble = replay.trouble.or(decoder.lost_since());
         *at += piece.len() as u64;
+        replay.work += piece.len() as u64;
     }
 }
 
