@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`body`] | message type → body decoder: the one match |
 //! | [`control`], [`command`], [`media`], [`shared_object`], [`aggregate`] | one kind of body each |
+//! | [`dialect`], [`hypotheses`] | how a sender deviates from the specification, and how that is found out |
 //! | [`summary`] | a message in one line: Wireshark's words, and what Wireshark does not say |
 
 pub mod aggregate;
@@ -16,7 +17,9 @@ mod chunk_stream;
 pub mod command;
 pub mod control;
 pub mod decoder;
+pub mod dialect;
 pub mod handshake;
+pub mod hypotheses;
 pub mod media;
 pub mod message;
 mod search;

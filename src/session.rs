@@ -8,6 +8,7 @@ mod answers;
 pub mod calls;
 mod conversation;
 mod detect;
+pub mod tape;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use crate::origin::{FrameNo, Source, SourceMap, Time};
 use crate::rtmp::Defect;
 use crate::rtmp::decoder::{self, HandshakePart};
+use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
@@ -83,6 +85,21 @@ pub struct Options {
     pub only: Wanted,
     /// The decoders' options.
     pub decoder: decoder::Options,
+    /// The directions that do not keep to the specification. Their connections are taken for RTMP.
+    pub dialects: Vec<(ConnectionId, Direction, Dialect)>,
+}
+
+impl Options {
+    /// The options of the decoder of a direction.
+    fn decoder_of(&self, connection: ConnectionId, direction: Direction) -> decoder::Options {
+        let named = self.dialects.iter().find(|(id, way, _)| (*id, *way) == (connection, direction));
+        decoder::Options { dialect: named.map_or(self.decoder.dialect, |named| named.2), ..self.decoder }
+    }
+
+    /// Whether a direction of this connection is known not to keep to the specification.
+    fn has_dialect(&self, connection: ConnectionId) -> bool {
+        self.dialects.iter().any(|(id, ..)| *id == connection)
+    }
 }
 
 impl Default for Options {
@@ -92,6 +109,7 @@ impl Default for Options {
             forced_ports: Vec::new(),
             only: Wanted::default(),
             decoder: decoder::Options::default(),
+            dialects: Vec::new(),
         }
     }
 }
@@ -194,6 +212,31 @@ pub trait Observer {
     fn closed(&mut self, connection: &Connection, conversation: &Conversation);
     /// A second copy of bytes differed from the first.
     fn conflict(&mut self, _connection: &Connection, _conversation: &Conversation, _conflict: &tcp::Conflict) {}
+    /// These bytes came and are about to be decoded.
+    fn bytes(&mut self, _connection: &Connection, _conversation: &Conversation, _from: Endpoint, _piece: &Piece<'_>) {}
+}
+
+/// Two observers: each is told everything, the first one first.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0.event(event);
+        self.1.event(event);
+    }
+
+    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+        self.0.closed(connection, conversation);
+        self.1.closed(connection, conversation);
+    }
+
+    fn conflict(&mut self, connection: &Connection, conversation: &Conversation, conflict: &tcp::Conflict) {
+        self.0.conflict(connection, conversation, conflict);
+        self.1.conflict(connection, conversation, conflict);
+    }
+
+    fn bytes(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+        self.0.bytes(connection, conversation, from, piece);
+        self.1.bytes(connection, conversation, from, piece);
+    }
 }
 
 /// All sessions of a capture.
@@ -229,6 +272,7 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
 
     fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>) {
         if let Some(conversation) = self.conversations.get_mut(&connection.id) {
+            self.observer.bytes(connection, conversation, from, &piece);
             conversation.piece(connection, from, piece, &self.options, &mut self.observer);
         }
     }

@@ -67,6 +67,7 @@ impl Connections {
                 media_prefix,
                 open_bytes: bounds.max_open_bytes,
                 chunk_streams: bounds.max_chunk_streams,
+                ..decoder::Options::default()
             },
             ..session::Options::default()
         }

@@ -9,7 +9,7 @@ use super::search::Known;
 use super::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId};
 
 /// The state of a chunk stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ChunkStream {
     /// The message being put together; its buffers serve every message of the chunk stream.
     pub message: Message,

@@ -12,6 +12,7 @@
 //! ```
 
 mod choices;
+mod dialects;
 mod lost;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use crate::origin::{FrameNo, Source, SourceMap, Time};
 
 use super::chunk::ChunkHeader;
 use super::chunk_stream::ChunkStream;
+use super::dialect::Dialect;
 use super::handshake::{self, Part};
 use super::message::{Chunk, Ending, Message};
 use super::search::{self, Size};
@@ -41,11 +43,13 @@ pub struct Options {
     pub open_bytes: usize,
     /// How many chunk streams a direction may use.
     pub chunk_streams: usize,
+    /// How the sender deviates from the specification.
+    pub dialect: Dialect,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { media_prefix: u32::MAX, open_bytes: 64 << 20, chunk_streams: 8192 }
+        Options { media_prefix: u32::MAX, open_bytes: 64 << 20, chunk_streams: 8192, dialect: Dialect::default() }
     }
 }
 
@@ -85,7 +89,7 @@ pub struct Undecoded {
 }
 
 /// The decoder of one direction.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decoder {
     options: Options,
     /// Offset of the next byte that is not consumed: the first of `held`.
@@ -101,6 +105,8 @@ pub struct Decoder {
     prune_at: usize,
     streams: HashMap<u32, ChunkStream, FxBuildHasher>,
     size: Size,
+    /// The size that the sender's chunks have from the dialect's first header on.
+    own_size: Option<u32>,
     clock: Option<u32>,
     /// Whether the direction was seen from its handshake on.
     origin_known: bool,
@@ -114,7 +120,7 @@ pub struct Decoder {
     state: State,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     Handshake {
         parts: &'static [Part],
@@ -181,7 +187,7 @@ impl Decoder {
     }
 
     fn new(state: State, options: Options) -> Decoder {
-        Decoder {
+        let mut decoder = Decoder {
             options,
             at: 0,
             held: Vec::new(),
@@ -191,6 +197,7 @@ impl Decoder {
             prune_at: 64,
             streams: HashMap::default(),
             size: Size::Known(DEFAULT_CHUNK_SIZE),
+            own_size: None,
             clock: None,
             origin_known: true,
             assumed: None,
@@ -198,7 +205,9 @@ impl Decoder {
             tolerated: None,
             trusted: None,
             state,
-        }
+        };
+        decoder.speak(options.dialect);
+        decoder
     }
 
     /// The chunk size in force, if it is known.
@@ -206,6 +215,25 @@ impl Decoder {
         match self.size {
             Size::Known(size) => Some(size),
             Size::AtLeast(_) => None,
+        }
+    }
+
+    /// Whether nothing of a client's handshake was read yet.
+    pub(super) fn awaits_client_handshake(&self) -> bool {
+        matches!(&self.state, State::Handshake { parts: [Part::C0C1, ..], bytes, .. } if bytes.is_empty())
+    }
+
+    /// Whether it does not know where the next chunk header stands.
+    pub fn is_lost(&self) -> bool {
+        self.lost_since().is_some()
+    }
+
+    /// Where it stopped to make sense of the bytes: it looks for the next header, or has given up.
+    pub(super) fn lost_since(&self) -> Option<u64> {
+        match &self.state {
+            State::Lost(lost) => Some(lost.from),
+            State::Opaque { from, .. } => Some(*from),
+            _ => None,
         }
     }
 
@@ -275,7 +303,7 @@ impl Decoder {
         self.settle(self.at + self.held.len() as u64, out);
         match std::mem::replace(&mut self.state, State::Chunks) {
             State::Handshake { parts, bytes, .. } if !bytes.is_empty() => {
-                let range = self.at - bytes.len() as u64..self.at;
+                let range = self.at.saturating_sub(bytes.len() as u64)..self.at;
                 out(
                     Event::Handshake(HandshakePart { part: parts[0], range, bytes: &bytes, complete: false }),
                     &self.sources,
@@ -364,7 +392,7 @@ impl Decoder {
         if bytes.len() < part.size() {
             return Step::Used(take);
         }
-        let range = self.at - bytes.len() as u64..self.at;
+        let range = self.at.saturating_sub(bytes.len() as u64)..self.at;
         let version = bytes[0];
         // A part of which nothing was captured is no part of this capture.
         if *missing < bytes.len() {
@@ -404,6 +432,7 @@ impl Decoder {
 
     /// Reads one chunk header and begins or continues a message with it.
     fn header(&mut self, data: &[u8], at_end: bool, out: &mut Out<'_>) -> Step {
+        self.take_own_size();
         let Some(Reading { header, continues, defect }) = self.read_header(data, at_end) else { return Step::Wait };
         let csid = header.csid;
         let known = self.streams.get(&csid.0).and_then(ChunkStream::known).unwrap_or_default();
@@ -434,7 +463,8 @@ impl Decoder {
         stream.add_chunk(self.at, header.fmt, &data[..len], chunk_size);
         stream.message.defects.extend(defect);
         self.open_bytes += len + size_of::<Chunk>();
-        self.state = State::Payload { csid, left: left.min(chunk_size) };
+        let whole = self.comes_whole(header.type_id.or(known.type_id));
+        self.state = State::Payload { csid, left: if whole { left } else { left.min(chunk_size) } };
         self.at += len as u64;
         self.end_of_chunk(out);
         Step::Used(len)
@@ -481,7 +511,7 @@ impl Decoder {
     fn end_of_chunk(&mut self, out: &mut Out<'_>) {
         let State::Payload { csid, left: 0 } = self.state else { return };
         self.state = State::Chunks;
-        if self.streams.get(&csid.0).is_some_and(|stream| stream.left() == 0) {
+        if self.streams.get(&csid.0).is_some_and(|stream| stream.left() == 0) && !self.awaits_extra(csid) {
             let ending = self.streams[&csid.0].message.ending;
             self.end_open_message(csid, ending, out);
             if ending == Ending::Complete {
@@ -494,11 +524,11 @@ impl Decoder {
     fn apply(&mut self, csid: ChunkStreamId, out: &mut Out<'_>) {
         let message = &self.streams[&csid.0].message;
         let Some(&value) = message.body.first_chunk() else { return };
-        let value = u32::from_be_bytes(value);
+        let (value, at) = (u32::from_be_bytes(value), message.start());
         match message.header.type_id {
             // The highest bit is to be zero (RTMP 1.0 5.4.1). A size of 0 could carry nothing: peers keep the old one.
             MessageTypeId::SET_CHUNK_SIZE => {
-                let size = value & 0x7fff_ffff;
+                let size = self.announced_size(value, at).map_or(0, |size| size & 0x7fff_ffff);
                 if size > 0 {
                     self.size = Size::Known(size.min(search::LARGEST));
                 }
@@ -534,7 +564,7 @@ impl Decoder {
         }
         let open = self.streams.values().filter(|stream| stream.is_open).map(|stream| stream.message.start());
         let state = match &self.state {
-            State::Handshake { bytes, .. } => self.at - bytes.len() as u64,
+            State::Handshake { bytes, .. } => self.at.saturating_sub(bytes.len() as u64),
             State::Opaque { from, .. } => *from,
             State::Lost(lost) => lost.from,
             _ => self.at,

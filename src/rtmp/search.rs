@@ -438,7 +438,7 @@ pub(super) fn basic_len_of(csid: ChunkStreamId) -> u8 {
 }
 
 /// The first byte of a type-3 header on `csid`.
-fn type3(csid: ChunkStreamId) -> u8 {
+pub(super) fn type3(csid: ChunkStreamId) -> u8 {
     match csid.0 {
         ..64 => 0xc0 | csid.0 as u8,
         64..320 => 0xc0,

@@ -96,6 +96,14 @@ impl Conversation {
         self.protocol == Protocol::Rtmp
     }
 
+    /// The decoder of what this endpoint sends, once it is known to be RTMP.
+    pub fn decoder(&self, from: Endpoint) -> Option<&Decoder> {
+        match &self.stage {
+            Stage::Decoding(decoders) => Some(&decoders[self.direction(from).index()]),
+            _ => None,
+        }
+    }
+
     /// The chunk size in force in this direction, if it is decoded and known.
     pub fn chunk_size(&self, direction: Direction) -> Option<u32> {
         match &self.stage {
@@ -167,7 +175,7 @@ impl Conversation {
     fn decide(&mut self, connection: &Connection, is_over: bool, options: &Options, observer: &mut impl Observer) {
         let Stage::Detecting(held) = &self.stage else { return };
         let port_in = |ports: &[u16]| connection.endpoints.iter().any(|endpoint| ports.contains(&endpoint.port()));
-        let forced = port_in(&options.forced_ports);
+        let forced = port_in(&options.forced_ports) || options.has_dialect(connection.id);
         let head = |endpoint: Endpoint| Head {
             bytes: &held.heads[endpoint.index()],
             from_start: connection.side(endpoint).started_at_syn,
@@ -193,15 +201,16 @@ impl Conversation {
         }
         let next = match finding.protocol {
             Protocol::Rtmp | Protocol::Rtmpe => {
-                let options = options.decoder;
+                let [of_client, of_server] = [Direction::ClientToServer, Direction::ServerToClient]
+                    .map(|direction| options.decoder_of(connection.id, direction));
                 let client = match finding.entries[0] {
-                    Entry::Handshake => Decoder::client(options),
-                    Entry::FromC2 => Decoder::client_from_c2(options),
-                    Entry::Midstream => Decoder::midstream(options),
+                    Entry::Handshake => Decoder::client(of_client),
+                    Entry::FromC2 => Decoder::client_from_c2(of_client),
+                    Entry::Midstream => Decoder::midstream(of_client),
                 };
                 let server = match finding.entries[1] {
-                    Entry::Handshake => Decoder::server(options),
-                    Entry::FromC2 | Entry::Midstream => Decoder::midstream(options),
+                    Entry::Handshake => Decoder::server(of_server),
+                    Entry::FromC2 | Entry::Midstream => Decoder::midstream(of_server),
                 };
                 Stage::Decoding(Box::new([client, server]))
             }

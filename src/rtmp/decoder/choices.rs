@@ -6,6 +6,7 @@
 use crate::field::Reader;
 use crate::rtmp::chunk::{ChunkHeader, MAX_HEADER};
 use crate::rtmp::chunk_stream::ChunkStream;
+use crate::rtmp::dialect::Type3Extended;
 use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len, is_suspicious, oddities};
 use crate::rtmp::{ChunkStreamId, Defect};
 
@@ -42,6 +43,10 @@ impl Decoder {
     /// Reads the header at the start of `data`. None: there are not bytes enough.
     pub(super) fn read_header(&self, data: &[u8], at_end: bool) -> Option<Reading> {
         let bare = ChunkHeader::read(&mut Reader::new(data, &mut ()), |_| false).ok()?;
+        let bare = match self.options.dialect.reads_headers_plainly() {
+            true => bare,
+            false => self.as_meant(bare, data, at_end)?,
+        };
         let stream = self.streams.get(&bare.csid.0);
         let is_open = stream.is_some_and(|stream| stream.is_open);
         let reading = Reading { header: bare, continues: bare.fmt == 3 && is_open, defect: None };
@@ -58,6 +63,11 @@ impl Decoder {
         let basic = basic_len(data[0]);
         let present = ChunkHeader { len: reading.header.len + 4, extended: Some(extended), ..reading.header };
         match data.get(basic..basic + 4) {
+            _ if self.options.dialect.type3_extended == Type3Extended::Never => return Some(reading),
+            Some(bytes) if self.options.dialect.type3_extended == Type3Extended::Always => {
+                let extended = bytes.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
+                return Some(Reading { header: ChunkHeader { extended, ..present }, ..reading });
+            }
             Some(bytes) if bytes == extended.to_be_bytes() => return Some(Reading { header: present, ..reading }),
             None if !at_end => return None,
             _ => {}
@@ -92,6 +102,9 @@ impl Decoder {
         let (length, type_id) = (header.length.or(known.length)?, header.type_id.or(known.type_id)?);
         if known.length != Some(length) || known.type_id != Some(type_id) {
             return Some(reading);
+        }
+        if self.continues_with_fields() {
+            return Some(Reading { continues: true, ..reading });
         }
         let at = usize::from(header.len);
         let (as_new, as_next) = (self.payload_of(length), self.payload_of(known.open));
@@ -171,6 +184,9 @@ impl Decoder {
         let start = Start { at: len, payload: Some((payload, header.csid, after)) };
         let refuted = walker.walk(window, start, CONVINCING).verdict == Verdict::Refuted;
         drop(walker);
+        // What follows is walked as the specification has it, which another dialect's headers may contradict.
+        let refuted = refuted
+            && (self.options.dialect.is_default() || oddities(header, stream.is_none(), self.clock) >= ODD_ALL_OVER);
         // Two odd headers in a row are still no proof: another one inside the message is, or one that is odd all over.
         let nonsense = || {
             let odd_all_over = oddities(header, stream.is_none(), self.clock) >= ODD_ALL_OVER;

@@ -10,7 +10,7 @@ use crate::rtmp::{ChunkStreamId, Defect};
 use super::{Decoder, Event, Out, State, Step, Undecoded};
 
 /// The search for the next header.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Lost {
     /// First offset that is not decoded.
     pub from: u64,
@@ -27,7 +27,7 @@ pub(super) struct Lost {
 }
 
 /// A chunk that a hole begins in and does not end in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Torn {
     pub csid: ChunkStreamId,
     /// Where its payload would end, as an offset in the stream.
