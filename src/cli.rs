@@ -9,6 +9,7 @@ mod fields;
 mod input;
 mod output;
 mod payload;
+mod record;
 mod rules;
 mod select;
 mod streams;

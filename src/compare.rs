@@ -106,6 +106,11 @@ impl<'r> Comparison<'r> {
         comparison
     }
 
+    /// Indices of the mismatches that are not to be expected.
+    pub fn open(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.mismatches.len()).filter(|&index| self.mismatches[index].expected.is_none())
+    }
+
     /// The session of a side.
     pub fn session(&self, side: Side) -> &'r Session {
         match side {

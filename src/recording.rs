@@ -11,11 +11,14 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::decode::{Row, Selection};
 use crate::origin::{FrameNo, SourceMap, Time};
 use crate::rtmp::Defect;
+use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Part;
+use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, Message, MessageHeader};
+use crate::session::tape::Tape;
 use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer};
 use crate::streams::{Stream, Streams};
-use crate::tcp::{Connection, ConnectionId};
+use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
 /// The sessions of a capture, in order of their connections' numbers.
 #[derive(Debug, Default)]
@@ -31,6 +34,37 @@ pub struct Session {
     pub stream: Stream,
     /// What came on it, both directions, in the order in which it was complete.
     pub items: Vec<Item>,
+    /// The first bytes of each direction, by [`Direction::index`].
+    pub beginnings: [Vec<u8>; 2],
+    /// Why a direction's framing is broken, for directions where it is and something explains it.
+    pub framing: Vec<Framing>,
+}
+
+/// A direction whose framing is broken, and what explains it, the best first. The items were decoded as the best
+/// has it.
+#[derive(Clone, Debug)]
+pub struct Framing {
+    /// The connection.
+    pub connection: ConnectionId,
+    /// The direction.
+    pub direction: Direction,
+    /// The explanations; never empty.
+    pub hypotheses: Vec<Hypothesis>,
+}
+
+/// Explains broken framing. The result goes to the [`Recorder`] of a second run, and its dialects into that run's
+/// options.
+pub fn explain_framing(tapes: &[Tape]) -> Vec<Framing> {
+    let explain = |tape: &Tape| {
+        let (connection, direction, hypotheses) = (tape.connection, tape.direction, tape.judge());
+        (!hypotheses.is_empty()).then_some(Framing { connection, direction, hypotheses })
+    };
+    tapes.iter().filter_map(explain).collect()
+}
+
+/// How the directions with broken framing are to be read.
+pub fn dialects(framing: &[Framing]) -> Vec<(ConnectionId, Direction, Dialect)> {
+    framing.iter().map(|one| (one.connection, one.direction, one.hypotheses[0].dialect)).collect()
 }
 
 /// A row of the list, kept.
@@ -148,6 +182,9 @@ impl Item {
 pub struct Recorder {
     streams: Streams,
     items: FxHashMap<ConnectionId, Vec<Item>>,
+    beginnings: FxHashMap<ConnectionId, [Vec<u8>; 2]>,
+    roles: FxHashMap<ConnectionId, [Direction; 2]>,
+    framing: Vec<Framing>,
     selection: Selection,
     seen: u64,
     kept: usize,
@@ -158,13 +195,30 @@ const BUDGET: usize = 64 << 20;
 /// What is kept of a media body beyond the budget.
 const PREFIX: usize = 64;
 
+/// What is kept of the beginning of each direction: the handshake, and the first message behind it.
+const BEGINNING: usize = 8 << 10;
+
 impl Recorder {
+    /// A recorder for the second run over a capture, decoded as `framing` explains it.
+    pub fn with_framing(framing: Vec<Framing>) -> Recorder {
+        Recorder { framing, ..Recorder::default() }
+    }
+
     /// What was recorded.
     pub fn into_recording(mut self) -> Recording {
         let streams = self.streams.into_streams().into_iter();
         let sessions = streams.filter_map(|stream| {
             let items = self.items.remove(&stream.tcp_stream)?;
-            Some(Session { stream, items })
+            // Bytes were kept by sender; who the client is was known only later.
+            let mut beginnings: [Vec<u8>; 2] = Default::default();
+            let by_sender = self.beginnings.remove(&stream.tcp_stream).unwrap_or_default();
+            let roles = self.roles.remove(&stream.tcp_stream);
+            for (bytes, direction) in by_sender.into_iter().zip(roles.into_iter().flatten()) {
+                beginnings[direction.index()] = bytes;
+            }
+            let id = stream.tcp_stream;
+            let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
+            Some(Session { stream, items, beginnings, framing })
         });
         Recording { sessions: sessions.collect() }
     }
@@ -225,8 +279,16 @@ impl Observer for Recorder {
         self.items.entry(event.connection.id).or_default().push(item);
     }
 
+    fn bytes(&mut self, connection: &Connection, _: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+        let kept = &mut self.beginnings.entry(connection.id).or_default()[from.index()];
+        let room = BEGINNING.saturating_sub(kept.len());
+        kept.extend_from_slice(&piece.bytes[..piece.bytes.len().min(room)]);
+    }
+
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
         self.streams.closed(connection, conversation);
+        let roles = [Endpoint::First, Endpoint::Second].map(|sender| conversation.direction(sender));
+        self.roles.insert(connection.id, roles);
         if conversation.is_rtmp() {
             self.items.entry(connection.id).or_default();
         }

@@ -8,7 +8,9 @@
 //! rule that says more stands before one that says less, and of two that say the same the simpler one.
 
 mod blocks;
+pub mod broken;
 mod case;
+mod chunk;
 mod claim;
 mod finding;
 mod framing;
@@ -202,6 +204,7 @@ lowercase!(Layer, Severity, Mode);
 
 /// Every rule, in the order in which they are tried.
 pub static RULES: &[&Rule] = &[
+    &chunk::TYPE_ID_DEC_HEX,
     &framing::HEADERS_LEFT,
     &framing::EXT_LEFT,
     &framing::OVER_STRIPPED,

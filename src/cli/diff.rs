@@ -1,19 +1,17 @@
 //! `rtmp-inspect diff`.
 
-use std::cell::Cell;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use crate::diff::{self, Pattern, Verdict};
-use crate::recording::{Recorder, Recording};
 use crate::rules::Layer;
 use crate::session::Direction;
 use crate::view;
 
-use super::input::Input;
-use super::output::{Output, complain};
+use super::output::Output;
+use super::record::record;
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
@@ -102,8 +100,8 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let good = record(&options.good, options)?;
-    let mine = record(&options.mine, options)?;
+    let good = record(&options.good, &options.connections, &options.bounds)?;
+    let mine = record(&options.mine, &options.connections, &options.bounds)?;
     let mut report = diff::diff(
         &good,
         &mine,
@@ -141,21 +139,6 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     }
     Ok(if differs { EXIT_FINDINGS } else { EXIT_OK })
-}
-
-fn record(path: &Path, options: &Options) -> anyhow::Result<Recording> {
-    let session_options = crate::session::Options {
-        only: options.connections.wanted(),
-        ..options.connections.options(&options.bounds, u32::MAX)
-    };
-    let mut input = Input::open(path, &options.bounds)?;
-    let (recorder, _) =
-        input.run(&options.bounds, session_options, Recorder::default(), false, &Cell::default(), || true)?;
-    let recording = recorder.into_recording();
-    if recording.sessions.is_empty() {
-        complain("note", &format!("no RTMP in {}", input.name()));
-    }
-    Ok(recording)
 }
 
 fn two<T: std::str::FromStr>(text: &str) -> Result<(T, T), String> {

@@ -1,0 +1,104 @@
+//! Seeded faults: what `diff` reports first for each.
+//!
+//! `testdata/faults/causes.md` is the table; `BLESS=1 cargo test --test causes` writes it anew. `LAYER=amf` looks only
+//! at faults whose names or ids hold that word, and prints what is wrong.
+
+mod kit;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use kit::faults::{self, Fault};
+use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::diff::{self, Report, Verdict};
+use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::recording::{self, Recorder, Recording};
+use rtmp_inspect::session::{Observer, Options, tape};
+
+#[test]
+fn the_first_cause_is_the_true_one() {
+    let only = std::env::var("LAYER").unwrap_or_default();
+    let mut table =
+        "# Seeded faults and the first cause that `diff` reports\n\nMade by `BLESS=1 cargo test --test causes`.\n\n\
+                     | fault | true causes | first cause reported | sure |\n|---|---|---|---|\n"
+            .to_owned();
+    let (mut right, mut wrong, mut lies) = (0, Vec::new(), Vec::new());
+    let all: Vec<Fault> = faults::all();
+    for fault in &all {
+        if !fault.name.contains(&only) && !fault.expect.iter().any(|id| id.contains(&only)) {
+            continue;
+        }
+        let (base, faulty) = fault.captures();
+        let report = report(&base, &faulty);
+        let (code, certainty) =
+            report.causes.first().map_or(("-", String::new()), |cause| (cause.rule.code, cause.certainty.to_string()));
+        let is_right = fault.expect.contains(&code);
+        let _ = writeln!(
+            table,
+            "| {} | {} | {code}{} | {certainty} |",
+            fault.name,
+            fault.expect.join(", "),
+            if is_right { "" } else { " ✗" }
+        );
+        if is_right {
+            right += 1;
+        } else {
+            wrong.push(format!("{}: {code} ({certainty}) instead of {}", fault.name, fault.expect.join(" or ")));
+            if certainty == "certain" {
+                lies.push(fault.name);
+            }
+        }
+    }
+    if !only.is_empty() {
+        panic!("{right} right; wrong:\n{}", wrong.join("\n"));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/faults/causes.md");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &table).expect("testdata can be written");
+    }
+    assert!(lies.is_empty(), "certain and wrong: {lies:?}");
+    assert!(right * 100 >= all.len() * 95, "{right} of {}:\n{}", all.len(), wrong.join("\n"));
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), table, "stale: BLESS=1 cargo test --test causes");
+}
+
+#[test]
+fn a_session_is_identical_to_itself() {
+    for fault in faults::all().iter().step_by(7) {
+        for pcap in <[Vec<u8>; 2]>::from(fault.captures()) {
+            let report = report(&pcap, &pcap);
+            assert_eq!(report.verdict, Verdict::Identical, "{}: {}", fault.name, report.summary);
+        }
+    }
+}
+
+fn report(a: &[u8], b: &[u8]) -> Report {
+    diff::diff(&record(a), &record(b), &diff::Options::default())
+}
+
+fn record(pcap: &[u8]) -> Recording {
+    let observer = (Recorder::default(), tape::Recorder::default());
+    let (recorder, tapes) = run(pcap, Options::default(), observer);
+    let framing = recording::explain_framing(&tapes.into_tapes().0);
+    if framing.is_empty() {
+        return recorder.into_recording();
+    }
+    let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
+    run(pcap, options, Recorder::with_framing(framing)).into_recording()
+}
+
+fn run<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
+    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
+    pipeline::run(&mut capture, pipeline::Limits::default(), options, observer, &mut Silent).expect("readable").0
+}
+
+struct Silent;
+
+impl Watch for Silent {
+    fn warning(&mut self, _: Warning) {}
+
+    fn go_on(&mut self, _: &Capture) -> bool {
+        true
+    }
+}
