@@ -12,6 +12,7 @@ pub mod broken;
 mod case;
 mod chunk;
 mod claim;
+mod differ;
 mod finding;
 mod framing;
 pub mod index;
@@ -241,6 +242,17 @@ pub static RULES: &[&Rule] = &[
     &words::XOR_KEY,
     &words::BITFLIP,
     &whole::UNRELATED,
+    // What is merely different
+    &differ::OTHER_ROLE,
+    &differ::STREAM_NAME,
+    &differ::CONNECT,
+    &differ::COMMANDS,
+    &differ::ANSWERS,
+    &differ::CONTROL,
+    &differ::METADATA,
+    &differ::MEDIA,
+    &differ::TIMESTAMPS,
+    &differ::CHUNK_STREAMS,
 ];
 
 /// The rule with this code.

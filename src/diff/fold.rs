@@ -1,5 +1,6 @@
 //! From claims to causes: each difference belongs to one cause, and what only follows from one is folded under it.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, Side};
@@ -28,11 +29,13 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
     let is_open = |index: &usize| comparison.mismatches[*index].expected.is_none();
     // Of two claims about the same place the surer one counts, then the worse one; rules that say more stand first.
     claims.sort_by_key(|(rule, claim)| {
+        let breaks_framing = claim.breaks == Breaks::Framing;
         (
+            rule.severity == Severity::Info,
             claim.row,
-            std::cmp::Reverse(claim.breaks == Breaks::Framing),
-            std::cmp::Reverse(claim.certainty),
-            std::cmp::Reverse(rule.severity),
+            Reverse(breaks_framing),
+            Reverse(claim.certainty),
+            Reverse(rule.severity),
         )
     });
     let mut taken: HashSet<usize> = HashSet::new();

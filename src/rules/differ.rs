@@ -1,0 +1,70 @@
+//! Rules for what is merely different: other software, other choices, other media. They say it in one statement each,
+//! and claim last, what no rule of a fault has claimed.
+
+mod commands;
+mod media;
+mod names;
+
+use crate::compare::{Comparison, Side};
+use crate::session::Direction;
+
+use super::{Certainty, Claim};
+
+pub use commands::{ANSWERS, COMMANDS, CONNECT, CONTROL, METADATA, OTHER_ROLE};
+pub use media::{CHUNK_STREAMS, MEDIA, TIMESTAMPS};
+pub use names::STREAM_NAME;
+
+/// One claim for all open mismatches that `is_of` accepts; `title` is given their indices.
+fn together(
+    comparison: &Comparison<'_>,
+    is_of: impl Fn(usize) -> bool,
+    title: impl FnOnce(&[usize]) -> String,
+) -> Option<Claim> {
+    let all: Vec<usize> = comparison.open().filter(|&index| is_of(index)).collect();
+    let first = *all.first()?;
+    Some(Claim::at(comparison, first, Certainty::Certain, title(&all)).explaining(all))
+}
+
+/// What a mismatch says in a few words: `flashVer 'x' instead of 'y'`, `no type`, `capabilities 15 besides`.
+fn words(comparison: &Comparison<'_>, index: usize) -> String {
+    let mismatch = &comparison.mismatches[index];
+    let name = mismatch.path.split_once('.').map_or(mismatch.path.as_str(), |(_, name)| name);
+    match (mismatch.side(Side::A), mismatch.side(Side::B)) {
+        (Some(a), Some(b)) => format!("{name} is {} instead of {}", short(&b.text), short(&a.text)),
+        (Some(_), None) => format!("no {name}"),
+        (None, Some(b)) => format!("{name} {} besides", short(&b.text)),
+        (None, None) => name.to_owned(),
+    }
+}
+
+/// A few of them, and how many more there are.
+fn list(comparison: &Comparison<'_>, indices: &[usize]) -> String {
+    const SHOWN: usize = 6;
+    let mut words: Vec<String> = indices.iter().map(|&index| words(comparison, index)).collect();
+    words.dedup();
+    let more = words.len().saturating_sub(SHOWN);
+    words.truncate(SHOWN);
+    let mut text = words.join(", ");
+    if more > 0 {
+        text.push_str(&format!(", and {more} more"));
+    }
+    text
+}
+
+fn short(text: &str) -> String {
+    const LONGEST: usize = 40;
+    // The words in front, `String`, `Number`, are said by the quotes or their absence.
+    let text = ["String ", "Number ", "Boolean "].iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain(['…']).collect()
+}
+
+/// Who sent a mismatch's message, in B's session: `the client`, `the server`.
+fn sender(comparison: &Comparison<'_>, row: usize) -> &'static str {
+    match comparison.either_item(row).direction {
+        Direction::ClientToServer => "the client",
+        Direction::ServerToClient => "the server",
+    }
+}
