@@ -212,5 +212,5 @@ pub(super) fn price(code: &str, dialect: &Dialect) -> u32 {
 
 /// Whether people choose such a size.
 fn is_usual(size: u32) -> bool {
-    size.is_power_of_two() || size % 1000 == 0
+    size.is_power_of_two() || size.is_multiple_of(1000)
 }
