@@ -33,6 +33,26 @@ fn every_mistake_is_named_and_undone() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The same where all is right at first: the mistake comes in with the media.
+#[test]
+fn a_mistake_that_comes_later_is_named_and_undone_too() {
+    let mut wrong = Vec::new();
+    for path in SESSIONS {
+        let session = Session::of(path);
+        let begins = session.sent.iter().position(|sent| matches!(sent.type_id, 8 | 9)).expect("media");
+        for fault in faults(&session) {
+            // These are mistakes of a connection's beginning.
+            if fault.from_start || matches!(fault.write, Write::WithoutC0 | Write::WithoutC2) {
+                continue;
+            }
+            if let Err(why) = (Fault { begins, ..fault }).is_explained(&session) {
+                wrong.push(format!("{path}, {}: {why}", fault.code));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// Written without a mistake, a session is the same by the specification's dialect: the encoder is right.
 #[test]
 fn without_a_mistake_there_is_no_hypothesis() {
@@ -280,6 +300,8 @@ struct Fault {
     shift: u32,
     /// Whether that size holds from the first message on.
     from_start: bool,
+    /// The message with which it begins.
+    begins: usize,
     write: Write,
 }
 
@@ -328,8 +350,10 @@ impl Fault {
         }
         let mut size = if self.from_start { self.size as usize } else { 128 };
         for (i, sent) in session.sent.iter().enumerate() {
-            self.write(sent, size, &mut bytes);
-            if i == 0 {
+            let right = Fault { write: Write::Right, ..*self };
+            let fault = if i < self.begins { &right } else { self };
+            fault.write(sent, size, &mut bytes);
+            if i == self.begins {
                 if let Some(announce) = self.announce {
                     let body = announce.to_be_bytes().to_vec();
                     self.write(&Sent { csid: 2, type_id: 1, time: 0, stream: 0, body }, size, &mut bytes);
