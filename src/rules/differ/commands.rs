@@ -31,7 +31,7 @@ pub static CONNECT: Rule = Rule {
     title: "connect has other properties",
     page: Page {
         what: "The object of connect has properties that the other client does not send, or other values.",
-        looks: "A  00 04 74 79 70 65 02 00 0a 6e 6f 6e 70 72 69 76 61 74 65   type 'nonprivate'\n\
+        looks: "A  00 04 74 79 70 65 02 00 0a 6e 6f 6e 70 ..   type 'nonprivate'\n\
                 B  (nothing)",
         who: "Every client has a set of its own. `app` and `tcUrl` are needed everywhere, some servers look at flashVer, \
               audioCodecs, videoCodecs and swfUrl.",
