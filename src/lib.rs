@@ -11,7 +11,10 @@
 //!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
 //!               └ session  both directions in order       → Event   { connection, direction, .. }
 //!                  └ decode · streams                     → rows and reports
-//!                     └ cli   options in; text, JSON, CSV out
+//!                     ├ recording  one capture's rows, kept → what two captures are compared by
+//!                     └ dissect    a row's fields           → trees, values by name
+//!                        └ view      lists, trees, dumps    → text
+//!                           └ cli      options in; text, JSON, CSV out
 //! ```
 //!
 //! | room | holds |
