@@ -213,7 +213,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     let printed = printer.into_inner().finish()?;
     if let (Some(number), 0) = (options.number, printed) {
-        let why = if options.narrows() { " that the other options let through" } else { "; decode alone lists them" };
+        let why =
+            if options.narrows() { " that the other options let through" } else { "; rtmp-inspect decode lists them" };
         bail!("{} has no row {number}{why}", input.name());
     }
     if printed == 0 && !totals.stopped && !seen.contains(&Protocol::Rtmp) {

@@ -214,7 +214,13 @@ pub fn words(line: &str) -> Vec<String> {
     let (mut words, mut quoted, mut open) = (Vec::new(), false, false);
     for c in line.chars() {
         match c {
-            '\'' => quoted = !quoted,
+            '\'' => {
+                quoted = !quoted;
+                if !open {
+                    words.push(String::new());
+                    open = true;
+                }
+            }
             ' ' if !quoted => open = false,
             _ if open => words.last_mut().map(|word: &mut String| word.push(c)).expect("one is open"),
             _ => {

@@ -35,10 +35,13 @@ pub fn words(node: &Node, with_bytes: bool) -> String {
 }
 
 fn value(node: &Node, with_bytes: bool) -> String {
-    let plain = node.value.plain(node.def.kind, node.range.len());
+    let bytes = node.bits.map_or(node.range.len(), |bits| bits.width.div_ceil(8) as usize);
+    let plain = node.value.plain(node.def.kind, bytes);
     let meaning = node.def.meaning_of(&node.value);
     match (&node.value, meaning) {
         (Value::Uint(number), Some(meaning)) if node.def.kind == Kind::Hex => format!("{meaning} {number} ({plain})"),
+        // So many bytes are no number, but a row of bits.
+        (Value::Uint(_), None) if node.def.kind == Kind::Hex && bytes * 8 > PATTERN => plain.into_owned(),
         (Value::Uint(number), None) if node.def.kind == Kind::Hex => format!("{number} ({plain})"),
         (_, Some(meaning)) => format!("{meaning} ({plain})"),
         (Value::Text(text), None) => format!("'{}'", escape(text)),
