@@ -142,18 +142,23 @@ impl Page<'_, '_> {
         let first = bytes.next().map_or_else(|| " ".repeat(beside), |(_, first)| first);
 
         let mut said = words::words(node, has_bytes);
+        let room = self.room(4 + 8 + 2 + beside + indent.len());
+        cut(&mut said, room);
         let mut extra = String::new();
+        let mut add = |more: String| {
+            // In part it would say nothing.
+            if said.width() + extra.width() + more.width() <= room {
+                extra += &more;
+            }
+        };
         if let (false, Some(first), Some(last)) = (node.value == Value::None, frames.first(), frames.last())
             && self.frames.replace((*first, *last)) != Some((*first, *last))
         {
-            extra = if first == last { format!("  frame {first}") } else { format!("  frames {first}–{last}") };
+            add(if first == last { format!("  frame {first}") } else { format!("  frames {first}–{last}") });
         }
         if self.style.layout.width.is_none_or(|width| width >= WIDE) {
-            let _ = write!(extra, "  [{}]", node.def.name);
+            add(format!("  [{}]", node.def.name));
         }
-        let room = self.room(4 + 8 + 2 + beside + indent.len());
-        cut(&mut said, room);
-        cut(&mut extra, room.saturating_sub(said.width()));
         let said = self.palette.paint(colour, &said) + &self.palette.paint(Style::new().dimmed(), &extra);
         let _ = writeln!(self.text, "    {at:<8}  {first}{indent}{said}");
         for (at, more) in bytes {

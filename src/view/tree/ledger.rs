@@ -51,7 +51,7 @@ impl Run<'_> {
 }
 
 fn line([number, offset, header, fmt, payload, limit, frames]: [&str; 7], padding: &str) -> String {
-    format!("    {number:>5}  {offset:>8}  {header}{padding} {fmt:>3} {payload:>7} {limit:>6}  {frames}\n")
+    format!("    {number:>4} {offset:>8}  {header}{padding} {fmt:>3} {payload:>7} {limit:>5}  {frames}\n")
 }
 
 fn frame(frame: Option<FrameNo>) -> String {
