@@ -29,6 +29,8 @@ use print::{Printer, Show};
     rtmp-inspect decode capture.pcap\n  \
     rtmp-inspect decode --direction s2c --type 20 capture.pcap     the server's commands\n  \
     rtmp-inspect decode -x -c 3 capture.pcap                       bytes, chunk headers marked\n  \
+    rtmp-inspect decode -n 4 capture.pcap                          row 4 with its fields and bytes\n  \
+    rtmp-inspect decode -e frame.number -e amf.string capture.pcap columns\n  \
     rtmp-inspect decode -Y 'onStatus.level == \"error\" or rtmpt.msg.complete == 0' capture.pcap\n  \
     rtmp-inspect decode --format jsonl capture.pcap | jq .info\n  \
     rtmp-inspect decode --color always capture.pcap | less -R")]

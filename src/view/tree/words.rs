@@ -13,7 +13,8 @@ const PATTERN: usize = 32;
 /// Whether a group says no more than its parent has said: a property's name, and its value.
 pub fn repeats(node: &Node, parent: &Node) -> bool {
     let (Value::None, Some(text), Some(said)) = (&node.value, &node.text, &parent.text) else { return false };
-    said.contains(text.strip_prefix(node.def.title).map_or(text.as_str(), |rest| rest.trim_start_matches(": ")))
+    !text.is_empty()
+        && said.contains(text.strip_prefix(node.def.title).map_or(text.as_str(), |rest| rest.trim_start_matches(": ")))
 }
 
 /// A field in words. `with_bytes` if its bytes stand beside it anyway.
