@@ -67,6 +67,10 @@ pub trait Names {
     /// It is asked for every word, values included: in `amf.string == live` also for `live`. So
     /// [`Type::Any`] must not be the answer to every word.
     fn field(&self, name: &str) -> Option<Type>;
+    /// What to say of a word that is no field, if anything.
+    fn hint(&self, _word: &str) -> Option<String> {
+        None
+    }
     /// All names that are known beforehand, for suggestions.
     fn names(&self) -> Box<dyn Iterator<Item = &'static str> + '_>;
 }

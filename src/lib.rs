@@ -10,8 +10,14 @@
 //!         └ tcp      connections and reassembly           → Piece   { offset, bytes, source } | Gap
 //!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
 //!               └ session  both directions in order       → Event   { connection, direction, .. }
-//!                  └ decode · streams · payload           → rows and reports; causes from rules
-//!                     └ cli   options in; text, JSON, CSV out
+//!                  └ decode · streams                     → rows and reports
+//!                     ├ dissect    a row's fields           → trees, values by name
+//!                     └ recording  one capture's rows, kept
+//!                        └ compare   two recordings aligned → what differs
+//!                           └ rules    the catalogue         → why
+//!                              └ diff · payload              → reports
+//!                                 └ view     lists, trees, dumps, findings → text
+//!                                    └ cli     options in; text, JSON, CSV out
 //! ```
 //!
 //! | room | holds |

@@ -25,7 +25,7 @@ use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 
 pub use answers::{Answers, Outcome, Reply};
-pub use calls::{Answer, By, Call, Calls, Heard};
+pub use calls::{Answer, By, Call, Calls, Heard, milliseconds};
 pub use conversation::Conversation;
 pub use detect::Protocol;
 

@@ -4,7 +4,7 @@
 //! any more. What cannot be read is one undecoded field, so that a tree still names every byte.
 
 use super::fields::{
-    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, NUMBER, OBJECT,
+    AMF0_TYPE, ARRAY_LENGTH, BOOLEAN, CLASS, DATE, ECMA_ARRAY, END_OF_OBJECT, INT64, LONG_STRING, NAME, NUMBER, OBJECT,
     OBJECT_REFERENCE, PROPERTY, PROPERTY_NAME, STRICT_ARRAY, STRING, STRING_LENGTH, TIMEZONE, TYPED_OBJECT, UNDECODED,
     VALUE, XML_DOC,
 };
@@ -157,7 +157,7 @@ impl<'a> Decoder<'a> {
     fn property<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<(Str<'a>, Value<'a>), Defect> {
         reader.group(&PROPERTY, |reader| {
             let name = reader.group(&PROPERTY_NAME, |reader| {
-                let name = short_string(reader, &STRING)?;
+                let name = short_string(reader, &NAME)?;
                 reader.describe(|| format!("Name: {name}"));
                 Ok::<_, Defect>(name)
             })?;

@@ -65,6 +65,7 @@ crate::fields! {
     BOOLEAN = "amf.boolean", Boolean, "Boolean", "False if 0 (AMF0 2.3).";
     STRING_LENGTH = "amf.stringlength", Uint, "String length", "Bytes of UTF-8 that follow (AMF0 1.3.1).";
     STRING = "amf.string", Text, "String", "A string, or the name of a property (AMF0 2.4).";
+    NAME = "amf.string", Text, "Name", "The name of a property (AMF0 2.5).";
     LONG_STRING = "amf.longstring", Text, "Long string", "A string with a length of four bytes (AMF0 2.14).";
     OBJECT_REFERENCE = "amf.object_reference", Uint, "Object reference",
         "The number of an object, array or typed object seen before (AMF0 2.9).";

@@ -29,7 +29,9 @@ use print::{Printer, Show};
     rtmp-inspect decode capture.pcap\n  \
     rtmp-inspect decode --direction s2c --type 20 capture.pcap     the server's commands\n  \
     rtmp-inspect decode -x -c 3 capture.pcap                       bytes, chunk headers marked\n  \
-    rtmp-inspect decode -Y 'onStatus.level == \"error\" or not rtmpt.msg.complete' capture.pcap\n  \
+    rtmp-inspect decode -n 4 capture.pcap                          row 4 with its fields and bytes\n  \
+    rtmp-inspect decode -e frame.number -e amf.string capture.pcap columns\n  \
+    rtmp-inspect decode -Y 'onStatus.level == \"error\" or rtmpt.msg.complete == 0' capture.pcap\n  \
     rtmp-inspect decode --format jsonl capture.pcap | jq .info\n  \
     rtmp-inspect decode --color always capture.pcap | less -R")]
 pub struct Options {
@@ -65,11 +67,11 @@ pub struct Options {
     number: Option<u64>,
 
     /// Show each message's bytes, chunk headers marked apart from payload; with -V beside the fields (in JSON: body_hex)
-    #[arg(short = 'x', long)]
+    #[arg(short = 'x', long, conflicts_with = "fields")]
     hex: bool,
 
     /// Add the SHA-256 of each body (JSON and CSV)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fields")]
     hash: bool,
 
     /// Print only these fields, a column each, as tshark does (repeatable; `rtmp-inspect fields` lists them)
@@ -145,6 +147,13 @@ impl Options {
         self.tree || self.number.is_some()
     }
 
+    /// Whether rows are left out.
+    fn narrows(&self) -> bool {
+        let Connections { stream, port, .. } = &self.connections;
+        let none = self.filter.is_none() && self.types.is_empty() && stream.is_none() && port.is_empty();
+        !none || self.direction.is_some() || self.count.is_some()
+    }
+
     /// The fields that columns and filter ask for.
     fn names<'n>(&'n self, filter: Option<&'n Filter>) -> impl Iterator<Item = &'n str> {
         self.fields.iter().map(String::as_str).chain(filter.into_iter().flat_map(Filter::fields))
@@ -153,6 +162,9 @@ impl Options {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    if options.format == Format::Csv && options.shows_all_fields() {
+        bail!("CSV has no room for the trees of -V and -n; --format json and jsonl have");
+    }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();
     let selection = Selection {
@@ -203,7 +215,9 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     let printed = printer.into_inner().finish()?;
     if let (Some(number), 0) = (options.number, printed) {
-        bail!("{} has no row {number}; rtmp-inspect decode lists them", input.name());
+        let why =
+            if options.narrows() { " that the other options let through" } else { "; rtmp-inspect decode lists them" };
+        bail!("{} has no row {number}{why}", input.name());
     }
     if printed == 0 && !totals.stopped && !seen.contains(&Protocol::Rtmp) {
         complain("note", &format!("no RTMP in {}: {}", input.name(), what_there_is(totals.frames, &seen)));

@@ -109,7 +109,11 @@ fn inherited<R: Record>(message: &Message, reader: &mut Reader<'_, '_, R>) {
     if message.fmt > 0
         && let Some(timestamp) = header.timestamp
     {
-        reader.derived(&chunk::TIMESTAMP, || Value::Uint(timestamp.into()), "the message before, and the delta");
+        reader.derived(
+            &chunk::TIMESTAMP,
+            || Value::Uint(timestamp.into()),
+            "the chunk stream's timestamp before, plus the delta",
+        );
     }
     if message.fmt == 3
         && let Some(delta) = header.timestamp_delta

@@ -17,6 +17,10 @@ impl Names for Vocabulary {
         }
     }
 
+    fn hint(&self, word: &str) -> Option<String> {
+        paths::hint(word)
+    }
+
     fn names(&self) -> Box<dyn Iterator<Item = &'static str> + '_> {
         Box::new(vocabulary::all().map(|known| known.def().name))
     }

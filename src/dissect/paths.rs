@@ -69,6 +69,17 @@ pub fn parse(name: &str) -> Option<(&str, &str)> {
     (known && !message.is_empty() && path.split('.').all(|part| !part.is_empty())).then_some((message, path))
 }
 
+/// What to say of a word that begins a path and is none.
+pub fn hint(word: &str) -> Option<String> {
+    match word.split_once('.') {
+        None if messages().any(|name| name == word) => {
+            Some(format!("a message's name begins a path to one of its values: {word}.0, {word}.PROPERTY"))
+        }
+        Some((ANY_MESSAGE, _)) => Some(format!("the path is {ANY_MESSAGE}.NAME.PROPERTY, NAME being the message's")),
+        _ => None,
+    }
+}
+
 /// The names that may begin a path.
 pub fn messages() -> impl Iterator<Item = &'static str> {
     MESSAGES.iter().map(|(name, _)| *name)

@@ -355,8 +355,8 @@ impl Checker<'_> {
         {
             return error.help(format!("a minus needs blanks: {before} - {after}"));
         }
-        match self.near(word) {
-            Some(near) => error.help(near),
+        match self.names.hint(word).or_else(|| self.near(word)) {
+            Some(help) => error.help(help),
             None => error,
         }
     }

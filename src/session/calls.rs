@@ -33,7 +33,7 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::{Defect, MessageStreamId, MessageTypeId};
 
-pub use report::{Report, ResponseTimes, Unanswered};
+pub use report::{Report, ResponseTimes, Unanswered, milliseconds};
 
 /// How many calls of a connection are remembered; the oldest are forgotten.
 const MOST: usize = 4096;
@@ -372,7 +372,7 @@ impl Side {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Answer { call, response_time, .. } = self;
-        write!(f, "answers {} (frame {}, {}", call.name, call.frame, report::milliseconds(*response_time))?;
+        write!(f, "answers {} (frame {}, {}", call.name, call.frame, milliseconds(*response_time))?;
         self.doubt.map_or(Ok(()), |doubt| write!(f, "; {doubt}"))?;
         f.write_str(")")
     }

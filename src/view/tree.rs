@@ -1,19 +1,26 @@
 //! The tree: every field of a row on a line of its own, as in Wireshark's details, with its place in the stream.
+//!
+//! In front of a field stands the offset of its first byte in the direction's stream; behind it, in a message of
+//! several frames, the frame it came from where that changes, and the name that filters know it by. A group
+//! that only repeats what the line above it says has no line.
+
+mod ledger;
+mod words;
 
 use std::fmt::Write;
-use std::ops::Range;
 
 use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
 
 use crate::decode::Row;
 use crate::dissect::vocabulary::Place;
 use crate::dissect::{Dissection, Section};
-use crate::field::{Bits, Kind, Node, Value};
-use crate::origin::Time;
-use crate::session::Outcome;
+use crate::field::{Node, Value};
+use crate::origin::FrameNo;
+use crate::session::{self, Outcome};
 
 use super::Layout;
-use super::escape::escape;
+use super::list::cut;
 use super::palette::Palette;
 
 /// What a tree is to show besides names and values.
@@ -23,6 +30,8 @@ pub struct TreeStyle {
     pub layout: Layout,
     /// With each field's bytes in front of it.
     pub bytes: bool,
+    /// With each chunk on a line of its own.
+    pub chunks: bool,
 }
 
 /// Below this width there is no room for the fields' filter names.
@@ -31,185 +40,150 @@ const WIDE: usize = 110;
 const LINE: usize = 8;
 /// Lines of bytes in front of one field; the hex dump has them all.
 const LINES: usize = 4;
-/// Bytes of a value that are written out.
-const SHOWN: usize = 32;
 
 /// The fields of a row. `palette` colours the content by its outermost fields.
 pub fn tree(row: &Dissection<'_>, style: TreeStyle, palette: &Palette) -> String {
-    let mut text = String::new();
+    let frame = row.row().first_frame;
+    let frames = (frame == row.row().frame).then_some((frame, frame));
+    let mut page = Page { row, style, palette, frames, text: String::new() };
     for (place, section) in row.sections() {
         match place {
-            Place::Frame => text.push_str(&self::place(row.row())),
-            Place::Header => lines(row, section, 1, style, palette, Some(palette.header()), &mut text),
-            Place::Chunks if row.message().is_some_and(|message| message.chunks.len() > 1) => {
-                text.push_str(&ledger(row, palette));
-            }
-            Place::Chunks => {}
-            Place::Content => {
-                if row.message().is_some() && !section.bytes.is_empty() {
-                    let _ = writeln!(text, "    RTMP Body ({} bytes)", section.bytes.len());
+            Place::Frame => page.place(row.row()),
+            Place::Header => page.section(section, 1, Some(palette.header())),
+            Place::Chunks => {
+                if row.message().is_some_and(|message| message.chunks.len() > 1) {
+                    page.text.push_str(&ledger::ledger(row, style.chunks, palette));
                 }
-                lines(row, section, 2, style, palette, None, &mut text);
+            }
+            Place::Content => {
+                page.body_line(section.bytes.len());
+                page.section(section, 2, None);
             }
         }
     }
-    text
+    page.text
 }
 
-/// The chunks of a message, one a line.
-pub fn ledger(row: &Dissection<'_>, palette: &Palette) -> String {
-    let mut text = format!("    Chunks: {}\n", row.ledger().count());
-    let widest = row.ledger().map(|entry| entry.header.len()).max().unwrap_or(0).max(2) * 3;
-    let columns = ["#", "Offset", "Header", "fmt", "Payload", "Size in force", "Frames"];
-    let line = |[number, offset, header, fmt, payload, size, frames]: [&str; 7], header_width: usize| {
-        format!("    {number:>6}  {offset:>8}  {header:<header_width$} {fmt:>3} {payload:>8} {size:>13}  {frames}\n")
-    };
-    text.push_str(&line(columns, widest));
-    for entry in row.ledger() {
-        let chunk = entry.chunk;
-        let header: Vec<_> = entry.header.iter().map(|byte| format!("{byte:02x}")).collect();
-        let header = header.join(" ");
-        let frames = match entry.frames {
-            [Some(first), Some(last)] if first == last => first.to_string(),
-            ends => {
-                let [first, last] = ends.map(|frame| frame.map_or_else(|| "?".to_owned(), |frame| frame.to_string()));
-                format!("{first}–{last}")
+/// The tree as far as it is written.
+struct Page<'p, 'a> {
+    row: &'p Dissection<'a>,
+    style: TreeStyle,
+    palette: &'p Palette,
+    /// The frames that were named last.
+    frames: Option<(FrameNo, FrameNo)>,
+    text: String,
+}
+
+impl Page<'_, '_> {
+    /// Where the row stands in the capture and in its connection.
+    fn place(&mut self, row: &Row<'_>) {
+        let from =
+            if row.first_frame == row.frame { String::new() } else { format!(" (from frame {})", row.first_frame) };
+        let (src, dst, stream, at) = (row.src, row.dst, row.tcp_stream.0, row.offset);
+        self.line(format!(
+            "Frame {}{from}, connection {stream}, {src} → {dst}, stream offset {at} ({at:#x})",
+            row.frame
+        ));
+        match row.outcome {
+            Some(Outcome::Answered(reply)) => {
+                let later = session::milliseconds(reply.time.since(row.time));
+                self.line(format!("Answered in frame {}, {later} later", reply.frame));
+            }
+            Some(Outcome::Unanswered) => self.line("No answer to this call is in the capture".to_owned()),
+            None => {}
+        }
+    }
+
+    fn body_line(&mut self, here: usize) {
+        match self.row.message() {
+            Some(message) if !message.is_complete() => {
+                self.line(format!("RTMP Body ({here} of {} bytes)", message.header.length));
+            }
+            Some(_) if here > 0 => self.line(format!("RTMP Body ({here} bytes)")),
+            _ => {}
+        }
+    }
+
+    fn line(&mut self, mut line: String) {
+        cut(&mut line, self.room(4));
+        let _ = writeln!(self.text, "    {line}");
+    }
+
+    /// How many columns are left in a line behind so many.
+    fn room(&self, taken: usize) -> usize {
+        self.style.layout.width.map_or(usize::MAX, |width| width.saturating_sub(taken))
+    }
+
+    /// The fields of a section, those of depth 0 indented by so much; in one colour, or in the palette's.
+    fn section(&mut self, section: &Section<'_>, indent: usize, colour: Option<Style>) {
+        // The groups that are open, and whether each has a line.
+        let mut open: Vec<(&Node, bool)> = Vec::new();
+        for node in section.tree.nodes() {
+            open.truncate(node.depth);
+            let has_line = !open.last().is_some_and(|(parent, _)| words::repeats(node, parent));
+            if has_line {
+                let depth = open.iter().filter(|(_, has_line)| *has_line).count();
+                let colour = colour.or_else(|| self.palette.at(node.range.start)).unwrap_or_default();
+                self.field(section, node, "  ".repeat(depth + indent - 1), colour);
+            }
+            // Bits stand one level below the field they are in.
+            open.resize(node.depth, (node, true));
+            open.push((node, has_line));
+        }
+    }
+
+    fn field(&mut self, section: &Section<'_>, node: &Node, indent: String, colour: Style) {
+        let has_place = !node.derived && node.bits.is_none();
+        let origin = if has_place { self.row.origin(section, &node.range) } else { None };
+        let (at, frames) = origin.map_or((String::new(), Vec::new()), |(at, frames)| (format!("{at:08x}"), frames));
+        let has_bytes = self.style.bytes && has_place && node.value != Value::None && !node.range.is_empty();
+        let mut bytes = if has_bytes { self.bytes_beside(section, node, colour) } else { Vec::new() }.into_iter();
+        let beside = if self.style.bytes { 3 * LINE + 1 } else { 0 };
+        let first = bytes.next().map_or_else(|| " ".repeat(beside), |(_, first)| first);
+
+        let mut said = words::words(node, has_bytes);
+        let room = self.room(4 + 8 + 2 + beside + indent.len());
+        cut(&mut said, room);
+        let mut extra = String::new();
+        let mut add = |more: String| {
+            // In part it would say nothing.
+            if said.width() + extra.width() + more.width() <= room {
+                extra += &more;
             }
         };
-        let painted = palette.paint(palette.header(), &header);
-        let width = widest + painted.len() - header.len();
-        let cells = [
-            &entry.number.to_string(),
-            &format!("{:08x}", chunk.at),
-            &painted,
-            &chunk.fmt.to_string(),
-            &chunk.payload.to_string(),
-            &chunk.chunk_size.to_string(),
-            &frames,
-        ];
-        text.push_str(&line(cells.map(String::as_str), width));
+        if let (false, Some(first), Some(last)) = (node.value == Value::None, frames.first(), frames.last())
+            && self.frames.replace((*first, *last)) != Some((*first, *last))
+        {
+            add(if first == last { format!("  frame {first}") } else { format!("  frames {first}–{last}") });
+        }
+        if self.style.layout.width.is_none_or(|width| width >= WIDE) {
+            add(format!("  [{}]", node.def.name));
+        }
+        let said = self.palette.paint(colour, &said) + &self.palette.paint(Style::new().dimmed(), &extra);
+        let _ = writeln!(self.text, "    {at:<8}  {first}{indent}{said}");
+        for (at, more) in bytes {
+            let _ = writeln!(self.text, "    {at:<8}  {}", more.trim_end());
+        }
     }
-    text
-}
 
-/// Where the row stands in the capture and in its connection.
-fn place(row: &Row<'_>) -> String {
-    let first = if row.first_frame == row.frame { String::new() } else { format!(" (from frame {})", row.first_frame) };
-    let (from, to) = (row.src, row.dst);
-    let (connection, at) = (row.tcp_stream.0, row.offset);
-    let answer = match row.outcome {
-        Some(Outcome::Answered(reply)) => {
-            format!("    Answered in frame {}, {} s later\n", reply.frame, Time(reply.time.since(row.time)))
+    /// A field's bytes in lines of equal width, each with the offset of its first byte.
+    fn bytes_beside(&self, section: &Section<'_>, node: &Node, style: Style) -> Vec<(String, String)> {
+        let bytes = section.bytes_of(node);
+        let mut lines = Vec::new();
+        for (index, part) in bytes.chunks(LINE).enumerate() {
+            let first = node.range.start + index * LINE;
+            let place = |i: usize| section.map.at((first + i) as u64);
+            let at = place(0).map(|at| format!("{at:08x}")).unwrap_or_default();
+            if index == LINES {
+                lines.push((at, format!("… {} more", bytes.len() - LINE * LINES)));
+                break;
+            }
+            let captured = |i: usize| place(i).is_none_or(|at| self.row.is_captured(at));
+            let word = |(i, byte)| if captured(i) { format!("{byte:02x}") } else { "--".to_owned() };
+            let hex = part.iter().enumerate().map(word).collect::<Vec<_>>().join(" ");
+            let padding = " ".repeat(3 * LINE + 1 - hex.len());
+            lines.push((at, self.palette.paint(style, &hex) + &padding));
         }
-        Some(Outcome::Unanswered) => "    No answer to this call is in the capture\n".to_owned(),
-        None => String::new(),
-    };
-    format!(
-        "    Frame {}{first}, connection {connection}, {from} → {to}, stream offset {at} ({at:#x})\n{answer}",
-        row.frame
-    )
-}
-
-fn lines(
-    row: &Dissection<'_>,
-    section: &Section<'_>,
-    indent: usize,
-    style: TreeStyle,
-    palette: &Palette,
-    colour: Option<Style>,
-    text: &mut String,
-) {
-    let with_names = style.layout.width.is_none_or(|width| width >= WIDE);
-    for node in section.tree.nodes() {
-        let has_place = !node.derived && node.bits.is_none();
-        let at = row.origin(section, &node.range).map(|(at, _)| at).filter(|_| has_place);
-        let place = |by: usize| at.map(|at| format!("{:08x}", at + by as u64)).unwrap_or_default();
-        let colour = colour.or_else(|| palette.at(node.range.start)).unwrap_or_default();
-        let mut bytes = Vec::new();
-        if style.bytes && has_place && node.value != Value::None {
-            bytes = bytes_beside(section.bytes_of(node), at, row, palette, colour);
-        }
-        let mut bytes = bytes.into_iter();
-        let no_bytes = || " ".repeat(if style.bytes { 3 * LINE + 1 } else { 0 });
-        let first = bytes.next().unwrap_or_else(no_bytes);
-        let words = "  ".repeat(node.depth + indent - 1) + &palette.paint(colour, &words(node));
-        let name = if with_names { format!("  [{}]", node.def.name) } else { String::new() };
-        let name = palette.paint(Style::new().dimmed(), &name);
-        let _ = writeln!(text, "    {:<8}  {first}{words}{name}", place(0));
-        for (index, more) in bytes.enumerate() {
-            let _ = writeln!(text, "    {:<8}  {}", place((index + 1) * LINE), more.trim_end());
-        }
+        lines
     }
-}
-
-/// A field's bytes, in lines of equal width.
-fn bytes_beside(bytes: &[u8], at: Option<u64>, row: &Dissection<'_>, palette: &Palette, style: Style) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for (index, part) in bytes.chunks(LINE).enumerate() {
-        if index == LINES {
-            lines.push(format!("… {} more", bytes.len() - LINE * LINES));
-            break;
-        }
-        let mut hex: String = part.iter().map(|byte| format!("{byte:02x} ")).collect();
-        // A stretch that crosses chunks is looked at by its first byte: the dump has every byte's own place.
-        if at.is_some_and(|at| !row.is_captured(at + (index * LINE) as u64)) {
-            hex = "-- ".repeat(part.len());
-        }
-        let hex = hex.trim_end();
-        lines.push(palette.paint(style, hex) + &" ".repeat(3 * LINE + 1 - hex.len()));
-    }
-    lines
-}
-
-/// A node in words: `Timestamp: 40`, `00.. .... = Format: 0`, `String 'live'`.
-fn words(node: &Node) -> String {
-    let text = node.text.as_deref().unwrap_or_default();
-    match (&node.value, node.derived) {
-        _ if node.def.kind == Kind::Mark => node.def.title.to_owned(),
-        (Value::None, _) if text.is_empty() => node.def.title.to_owned(),
-        (Value::None, _) => escape(text).into_owned(),
-        (_, true) if text.is_empty() => format!("[{}: {}]", node.def.title, value(node)),
-        (_, true) => format!("[{}: {}] ({text})", node.def.title, value(node)),
-        (_, false) => match node.bits {
-            Some(bits) => format!("{} = {}: {}", pattern(bits, &node.range, &node.value), node.def.title, value(node)),
-            None => format!("{}: {}", node.def.title, value(node)),
-        },
-    }
-}
-
-fn value(node: &Node) -> String {
-    let plain = node.value.plain(node.def.kind, node.range.len());
-    let meaning = node.def.meaning_of(&node.value);
-    match (&node.value, meaning) {
-        (Value::Uint(number), Some(meaning)) if node.def.kind == Kind::Hex => format!("{meaning} {number} ({plain})"),
-        (Value::Uint(number), None) if node.def.kind == Kind::Hex => format!("{number} ({plain})"),
-        (_, Some(meaning)) => format!("{meaning} ({plain})"),
-        (Value::Text(text), None) => format!("'{}'", escape(text)),
-        (Value::Boolean(truth), None) => truth.to_string(),
-        (Value::Bytes(bytes), None) if bytes.len() > SHOWN => {
-            format!("{}… ({} bytes)", hex::encode(&bytes[..SHOWN]), bytes.len())
-        }
-        _ => plain.into_owned(),
-    }
-}
-
-/// The bits of a field among those of its bytes: `..00 0011`. Nothing for fields of more than four bytes.
-fn pattern(bits: Bits, range: &Range<usize>, value: &Value) -> String {
-    let (width, Value::Uint(number)) = (range.len() * 8, value) else { return String::new() };
-    if width > 32 {
-        return format!("{} bits", bits.width);
-    }
-    let mut text = String::new();
-    for bit in (0..width as u32).rev() {
-        let inside = (bits.shift..bits.shift + bits.width).contains(&bit);
-        text.push(match inside {
-            true if number >> (bit - bits.shift) & 1 == 1 => '1',
-            true => '0',
-            false => '.',
-        });
-        if bit % 4 == 0 && bit > 0 {
-            text.push(' ');
-        }
-    }
-    text
 }

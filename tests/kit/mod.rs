@@ -297,3 +297,26 @@ pub mod amf0 {
         [length.to_be_bytes().as_slice(), text.as_bytes()].concat()
     }
 }
+
+/// Splits at spaces, but not inside single quotes.
+pub fn words(line: &str) -> Vec<String> {
+    let (mut words, mut quoted, mut open) = (Vec::new(), false, false);
+    for c in line.chars() {
+        match c {
+            '\'' => {
+                quoted = !quoted;
+                if !open {
+                    words.push(String::new());
+                    open = true;
+                }
+            }
+            ' ' if !quoted => open = false,
+            _ if open => words.last_mut().map(|word: &mut String| word.push(c)).expect("one is open"),
+            _ => {
+                words.push(c.to_string());
+                open = true;
+            }
+        }
+    }
+    words
+}

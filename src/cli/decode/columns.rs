@@ -149,6 +149,9 @@ fn character(text: &str) -> String {
 }
 
 fn unknown_field(name: &str) -> String {
+    if let Some(hint) = paths::hint(name) {
+        return format!("there is no field '{name}'; {hint}");
+    }
     match &vocabulary::nearest(name)[..] {
         [] => format!("there is no field '{name}'; `rtmp-inspect fields` lists them all"),
         near => format!("there is no field '{name}'; is {} meant?", near.join(" or ")),

@@ -129,7 +129,8 @@ impl<'o> Printer<'o> {
             return Ok(());
         }
         let palette = Palette::new(&row.section(Place::Content).tree, self.output.colour);
-        let style = TreeStyle { layout: self.output.layout(), bytes: self.show.tree && self.show.hex };
+        let Show { tree: with_tree, hex, all } = self.show;
+        let style = TreeStyle { layout: self.output.layout(), bytes: with_tree && hex, chunks: all };
         if self.show.tree {
             self.output.write_all(tree(row, style, &palette).as_bytes())?;
         }

@@ -3,7 +3,7 @@
 //!
 //! Takes the record behind a sequence header, gives profile, level, size and frame rate.
 
-use super::config::{self, CONFIG, Picture, VideoConfig};
+use super::config::{self, Picture, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
 use crate::field::{BitReader, Defect, Reader, Record};
 
@@ -13,22 +13,7 @@ pub fn config<R: Record>(
     missing: u32,
     defects: &mut Vec<Defect>,
 ) -> Option<VideoConfig> {
-    let at = reader.at();
-    let config = reader.group(&CONFIG, |reader| {
-        let mut config = VideoConfig::default();
-        let whole = fields(reader, &mut config, defects);
-        config.record(reader);
-        whole.map(|()| config)
-    });
-    match config {
-        Ok(config) => Some(config),
-        Err(_) if missing > 0 => None,
-        Err(defect) => {
-            let text = format!("the AVCDecoderConfigurationRecord is not valid: {}", defect.message);
-            defects.push(Defect::new("avc-config-invalid", at, text));
-            None
-        }
-    }
+    config::record(reader, missing, defects, (INVALID, "AVCDecoderConfigurationRecord"), fields)
 }
 
 fn fields<R: Record>(
@@ -40,7 +25,7 @@ fn fields<R: Record>(
     let at = reader.at();
     let version = reader.u8(&VERSION)?;
     if version != 1 {
-        return Err(Defect::new("avc-config-invalid", at, format!("its version is {version}, not 1")));
+        return Err(Defect::new(INVALID, at, format!("its version is {version}, not 1")));
     }
     let profile = reader.u8(&PROFILE)?;
     let constraints = reader.u8(&COMPATIBILITY)?;
@@ -54,7 +39,7 @@ fn fields<R: Record>(
     let count = reader.u8(&SPS_COUNT_BYTE)?;
     let count = reader.bits(&SPS_COUNT, count.into(), 0, 5);
     if count == 0 {
-        return Err(Defect::new("avc-config-invalid", reader.at(), "it has no sequence parameter set"));
+        return Err(Defect::new(INVALID, reader.at(), "it has no sequence parameter set"));
     }
     for _ in 0..count {
         config.picture(parameter_set(reader)?);
@@ -89,7 +74,7 @@ fn parameter_set<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<Option<Pic
         let length = reader.u16(&SET_LENGTH)?;
         if usize::from(length) > reader.remaining() {
             let text = format!("a parameter set of {length} bytes, {} are left", reader.remaining());
-            return Err(Defect::new("avc-config-invalid", reader.at(), text));
+            return Err(Defect::new(INVALID, reader.at(), text));
         }
         Ok(nal::unit(NalCodec::Avc, reader, length.into()).1)
     })

@@ -59,6 +59,32 @@ impl VideoConfig {
     }
 }
 
+/// Reads a record to the end of the reader, or as far as it goes: `name` is the specification's, `code` that of
+/// the defect if it is not valid. `missing` bytes behind the reader's end are not there.
+pub(super) fn record<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    missing: u32,
+    defects: &mut Vec<Defect>,
+    (code, name): (&'static str, &str),
+    fields: impl FnOnce(&mut Reader<'_, '_, R>, &mut VideoConfig, &mut Vec<Defect>) -> Result<(), Defect>,
+) -> Option<VideoConfig> {
+    let at = reader.at();
+    let config = reader.group(&CONFIG, |reader| {
+        let mut config = VideoConfig::default();
+        let whole = fields(reader, &mut config, defects);
+        config.record(reader);
+        whole.map(|()| config)
+    });
+    match config {
+        Ok(config) => Some(config),
+        Err(_) if missing > 0 => None,
+        Err(defect) => {
+            defects.push(Defect::new(code, at, format!("the {name} is not valid: {}", defect.message)));
+            None
+        }
+    }
+}
+
 /// Fails on bytes that begin with a start code: parameter sets as they stand in a file of their own
 /// (Annex B), where the configuration record should be.
 pub(super) fn no_start_code<R: Record>(reader: &Reader<'_, '_, R>, code: &'static str) -> Result<(), Defect> {

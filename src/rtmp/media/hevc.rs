@@ -4,7 +4,7 @@
 //! Takes the record behind a sequence header, gives profile, level, size and frame rate.
 
 use super::avc::SET_LENGTH;
-use super::config::{self, CONFIG, Picture, VideoConfig};
+use super::config::{self, Picture, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
 use crate::field::{BitReader, Defect, Reader, Record};
 
@@ -14,22 +14,7 @@ pub fn config<R: Record>(
     missing: u32,
     defects: &mut Vec<Defect>,
 ) -> Option<VideoConfig> {
-    let at = reader.at();
-    let config = reader.group(&CONFIG, |reader| {
-        let mut config = VideoConfig::default();
-        let whole = fields(reader, &mut config, defects);
-        config.record(reader);
-        whole.map(|()| config)
-    });
-    match config {
-        Ok(config) => Some(config),
-        Err(_) if missing > 0 => None,
-        Err(defect) => {
-            let text = format!("the HEVCDecoderConfigurationRecord is not valid: {}", defect.message);
-            defects.push(Defect::new("hevc-config-invalid", at, text));
-            None
-        }
-    }
+    config::record(reader, missing, defects, (INVALID, "HEVCDecoderConfigurationRecord"), fields)
 }
 
 fn fields<R: Record>(
@@ -77,7 +62,7 @@ fn array<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) ->
             let length = reader.u16(&SET_LENGTH)?;
             if usize::from(length) > reader.remaining() {
                 let text = format!("a parameter set of {length} bytes, {} are left", reader.remaining());
-                return Err(Defect::new("hevc-config-invalid", reader.at(), text));
+                return Err(Defect::new(INVALID, reader.at(), text));
             }
             config.picture(nal::unit(NalCodec::Hevc, reader, length.into()).1);
             Ok(())

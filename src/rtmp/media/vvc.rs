@@ -4,7 +4,7 @@
 //! carries them itself, so parameter sets need not be read.
 
 use super::avc::SET_LENGTH;
-use super::config::{self, CONFIG, VideoConfig};
+use super::config::{self, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
 use crate::field::{Defect, Reader, Record};
 
@@ -14,26 +14,15 @@ pub fn config<R: Record>(
     missing: u32,
     defects: &mut Vec<Defect>,
 ) -> Option<VideoConfig> {
-    let at = reader.at();
-    let config = reader.group(&CONFIG, |reader| {
-        let mut config = VideoConfig::default();
-        let whole = fields(reader, &mut config);
-        config.record(reader);
-        whole.map(|()| config)
-    });
-    match config {
-        Ok(config) => Some(config),
-        Err(_) if missing > 0 => None,
-        Err(defect) => {
-            let text = format!("the VVCDecoderConfigurationRecord is not valid: {}", defect.message);
-            defects.push(Defect::new("vvc-config-invalid", at, text));
-            None
-        }
-    }
+    config::record(reader, missing, defects, (INVALID, "VVCDecoderConfigurationRecord"), fields)
 }
 
-fn fields<R: Record>(reader: &mut Reader<'_, '_, R>, config: &mut VideoConfig) -> Result<(), Defect> {
-    config::no_start_code(reader, "vvc-config-invalid")?;
+fn fields<R: Record>(
+    reader: &mut Reader<'_, '_, R>,
+    config: &mut VideoConfig,
+    _: &mut Vec<Defect>,
+) -> Result<(), Defect> {
+    config::no_start_code(reader, INVALID)?;
     let sizes = u64::from(reader.u8(&SIZES)?);
     config.nal_length_size = Some(reader.bits(&LENGTH_SIZE, sizes, 1, 2) as u8 + 1);
     if reader.bits(&PTL_PRESENT, sizes, 0, 1) == 1 {
@@ -98,7 +87,7 @@ fn array<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<(), Defect> {
             let length = reader.u16(&SET_LENGTH)?;
             if usize::from(length) > reader.remaining() {
                 let text = format!("a parameter set of {length} bytes, {} are left", reader.remaining());
-                return Err(Defect::new("vvc-config-invalid", reader.at(), text));
+                return Err(Defect::new(INVALID, reader.at(), text));
             }
             nal::unit(NalCodec::Vvc, reader, length.into());
             Ok(())
@@ -106,6 +95,8 @@ fn array<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<(), Defect> {
     }
     Ok(())
 }
+
+const INVALID: &str = "vvc-config-invalid";
 
 crate::fields! {
     SIZES = "rtmpt.video.vvc.config.sizes", Hex, "Length size and flags", "ISO/IEC 14496-15 11.2.4.2 (own name).";

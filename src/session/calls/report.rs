@@ -114,7 +114,7 @@ pub(super) fn seconds(nanoseconds: i64) -> String {
 }
 
 /// A duration for reading: `1.204 ms`.
-pub(super) fn milliseconds(nanoseconds: i64) -> String {
+pub fn milliseconds(nanoseconds: i64) -> String {
     let sign = if nanoseconds < 0 { "-" } else { "" };
     let microseconds = nanoseconds.unsigned_abs() / 1000;
     format!("{sign}{}.{:03} ms", microseconds / 1000, microseconds % 1000)

@@ -1,0 +1,43 @@
+//! The commands of README: each runs, and prints what README says it prints.
+
+mod kit;
+
+use std::path::Path;
+
+/// Stands in for `capture.pcap`.
+const CAPTURE: &str = "testdata/captures/a/ffmpeg_pub_c4096.pcap";
+
+#[test]
+fn every_command_of_readme_runs_and_prints_what_readme_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).expect("in the repository");
+    let mut run = 0;
+    // Every other part stands between fences.
+    for block in readme.split("```").skip(1).step_by(2) {
+        let mut printed = None;
+        for line in block.lines().skip(1) {
+            let command = line.strip_prefix("$ ").unwrap_or(line);
+            if let Some(args) = command.strip_prefix("rtmp-inspect ") {
+                let args = args.split(" | ").next().expect("a first part");
+                let args =
+                    args.split(" #").next().expect("a first part").replace(" capture.pcap", &format!(" {CAPTURE}"));
+                let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rtmp-inspect"))
+                    .args(kit::words(&args))
+                    .current_dir(root)
+                    .envs([("COLUMNS", "120"), ("NO_COLOR", "1")])
+                    .output()
+                    .expect("the program starts");
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+                assert_eq!(output.status.code(), Some(0), "{command}\n{}", text(&output.stderr));
+                printed = line.starts_with("$ ").then(|| text(&output.stdout));
+                run += 1;
+            } else if let Some(printed) = printed.as_ref().filter(|_| line != "…") {
+                assert!(
+                    printed.lines().any(|is| is.trim_end() == line.trim_end()),
+                    "is not printed: {line}\n{printed}"
+                );
+            }
+        }
+    }
+    assert!(run > 20, "only {run} commands were found");
+}
