@@ -67,7 +67,7 @@ pub fn decode(pcap: &[u8]) -> Decoded {
 fn print(row: &Row<'_>, event: &Event<'_>) -> usize {
     let row = Dissection::new(row, event, Time(0));
     let palette = Palette::new(&row.section(Place::Content).tree, false);
-    tree(&row, TreeStyle { layout: Layout { width: None }, bytes: true }, &palette).len()
+    tree(&row, TreeStyle { layout: Layout { width: None }, bytes: true, chunks: true }, &palette).len()
 }
 
 struct Both<F> {
