@@ -225,6 +225,10 @@ impl Report {
             messages: counts(comparison),
             lines: lines(comparison),
         });
+        let (of_a, of_b) = (&comparison.a.stream, &comparison.b.stream);
+        if (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start) {
+            self.count_expected("addresses, ports and times of the recordings".to_owned(), 1);
+        }
         for mismatch in &comparison.mismatches {
             if let Some(reason) = mismatch.expected.filter(|reason| *reason != "ignored as asked for") {
                 self.count_expected(reason.to_owned(), 1);
