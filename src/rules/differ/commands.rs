@@ -135,8 +135,7 @@ fn metadata(comparison: &Comparison<'_>) -> Vec<Claim> {
             comparison.either(mismatch.row).lane == Lane::Data
                 && comparison.either_item(mismatch.row).direction == direction
                 && mismatch.is_whole_message() == whole
-                && !mismatch.path.starts_with("chunk.")
-                && !mismatch.path.starts_with("header.")
+                && !is_of_header(&mismatch.path)
         }
     };
     let mut claims = Vec::new();
@@ -157,7 +156,7 @@ fn commands(comparison: &Comparison<'_>) -> Vec<Claim> {
             comparison.either(mismatch.row).lane == Lane::Command
                 && comparison.either_item(mismatch.row).direction == Direction::ClientToServer
                 && mismatch.is_whole_message() == whole
-                && !mismatch.path.starts_with("chunk.")
+                && !is_of_header(&mismatch.path)
                 && !mismatch.path.starts_with("connect.")
         }
     };
@@ -175,7 +174,7 @@ fn answers(comparison: &Comparison<'_>) -> Vec<Claim> {
         let lane = comparison.either(mismatch.row).lane;
         matches!(lane, Lane::Command | Lane::Other)
             && comparison.either_item(mismatch.row).direction == Direction::ServerToClient
-            && !mismatch.path.starts_with("chunk.")
+            && !is_of_header(&mismatch.path)
     };
     let claim = together(comparison, is_of, |all| {
         if all.iter().all(|&index| comparison.mismatches[index].is_whole_message()) {
@@ -195,7 +194,7 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
             let mismatch = &comparison.mismatches[index];
             comparison.either(mismatch.row).lane == Lane::Control
                 && comparison.either_item(mismatch.row).direction == direction
-                && !mismatch.path.starts_with("chunk.")
+                && !is_of_header(&mismatch.path)
         }
     };
     let mut claims = Vec::new();
@@ -223,7 +222,12 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
     claims
 }
 
-/// `the client sends releaseStream and FCPublish in A only`.
+/// Whether a path is of the chunk headers: what stands there is never a mere choice, but for the chunk stream.
+fn is_of_header(path: &str) -> bool {
+    path.starts_with("chunk.") || path.starts_with("header.")
+}
+
+/// `the client's messages: only A has releaseStream('one')`.
 pub fn one_sided(comparison: &Comparison<'_>, indices: &[usize]) -> String {
     let mut said = Vec::new();
     for (side, letter) in [(Side::A, "A"), (Side::B, "B")] {
