@@ -7,6 +7,7 @@ mod decode;
 mod fields;
 mod input;
 mod output;
+mod relay;
 mod select;
 mod streams;
 
@@ -63,6 +64,8 @@ enum Command {
     Decode(decode::Options),
     /// List the TCP connections: what each carries, who is who, and how it ended
     Streams(streams::Options),
+    /// Follow each published message through the server to the players
+    Relay(relay::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
     /// Print the completion script for a shell
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Decode(options) => decode::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
+        Command::Relay(options) => relay::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Completions { shell } => completions(shell, &mut output),
         Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),

@@ -38,6 +38,7 @@ pub mod origin;
 pub mod packet;
 pub mod pipeline;
 pub mod recording;
+pub mod relay;
 pub mod rtmp;
 pub mod session;
 pub mod streams;

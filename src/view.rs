@@ -8,6 +8,7 @@ pub mod fields;
 pub mod hexdump;
 pub mod list;
 pub mod palette;
+pub mod relay;
 pub mod streams;
 pub mod tree;
 

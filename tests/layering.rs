@@ -22,7 +22,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ("streams", &["session"]),
     ("dissect", &["decode", "filter"]),
     ("recording", &["decode", "streams"]),
-    ("view", &["dissect", "streams"]),
+    ("relay", &["recording"]),
+    ("view", &["dissect", "streams", "relay"]),
     ("cli", &["view", "pipeline"]),
 ];
 
