@@ -252,7 +252,8 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
         Verdict::Intact => {
             let rewritten: u64 = legs.iter().map(|leg| leg.total.changed).sum();
             let and = if rewritten > 0 { format!(", {rewritten} rewritten as servers do") } else { String::new() };
-            format!("{players} got all that was for them: {forwarded} messages came through unchanged{and}")
+            let whom = if legs.len() == 1 { "it" } else { "them" };
+            format!("{players} got all that was for {whom}: {forwarded} messages came through unchanged{and}")
         }
         Verdict::Damaged => {
             let first = findings.first().map(|finding| (finding.title.as_str(), finding.leg));

@@ -283,11 +283,11 @@ impl Teller<'_, '_> {
             count(|d| matches!(d, Difference::Value { .. })),
         );
         let server = self.judged.pair.publisher.server();
-        let title = format!(
-            "{} rewrote {}: {lost} properties lost, {added} added, {other} with another value",
-            server.name(),
-            self.judged.sent[first].title()
-        );
+        let what = match (lost, added, other) {
+            (0, 0, 0) => "the properties are the same".to_owned(),
+            _ => format!("{lost} properties lost, {added} added, {other} with another value"),
+        };
+        let title = format!("{} rewrote {}: {what}", server.name(), self.judged.sent[first].title());
         let why = match server {
             Server::NginxRtmp => "nginx-rtmp reads what it knows into a fixed list and writes that list as an object.",
             Server::NodeMediaServer => {

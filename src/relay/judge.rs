@@ -334,7 +334,7 @@ impl<'a> Judged<'a> {
     /// Whether the player's first picture since it joined is a keyframe, so that the server may have waited for it.
     fn starts_at_key(&self, start: usize, track: &[usize]) -> bool {
         let first = track.iter().find(|&&at| at >= start && self.received(at).is_some());
-        first.is_none_or(|&first| self.sent[first].keyframe)
+        first.is_none_or(|&first| self.sent[first].marked_key)
     }
 
     /// Whether the message before this one in its track says the same.

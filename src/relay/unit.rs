@@ -25,6 +25,9 @@ pub struct Unit<'a> {
     pub track: Track,
     /// Whether it is a picture that needs no other.
     pub keyframe: bool,
+    /// Whether its header says keyframe. The end of a sequence says so too, and servers that wait for a keyframe
+    /// look no further.
+    pub marked_key: bool,
     /// What it does, for messages that are not media: `onMetaData`, `publish`, `Set Chunk Size`.
     pub name: String,
     /// Whether a data message is wrapped in `@setDataFrame`.
@@ -101,13 +104,13 @@ impl<'a> Unit<'a> {
         let kept = item.message()?;
         let type_id = kept.header.type_id;
         let decoded = body::decode(type_id, &kept.body, kept.header.length, &mut ());
-        let (mut keyframe, mut wrapped) = (false, false);
+        let (mut keyframe, mut marked_key, mut wrapped) = (false, false, false);
         let (kind, name) = match &decoded.body {
             Body::Audio(audio) if audio.is_config() => (Kind::AudioConfig, String::new()),
             Body::Audio(_) => (Kind::Audio, String::new()),
             Body::Video(video) if video.is_config() => (Kind::VideoConfig, String::new()),
             Body::Video(video) => {
-                keyframe = video.is_keyframe();
+                (keyframe, marked_key) = (video.is_keyframe(), video.frame_type() == Some(1));
                 (Kind::Video, String::new())
             }
             Body::Data(data) => {
@@ -122,7 +125,7 @@ impl<'a> Unit<'a> {
             _ => (Kind::Other, type_id.to_string()),
         };
         let track_name = if matches!(kind, Kind::Data | Kind::Other) { name.clone() } else { String::new() };
-        Some(Unit { item, kept, kind, track: Track { kind, name: track_name }, keyframe, name, wrapped })
+        Some(Unit { item, kept, kind, track: Track { kind, name: track_name }, keyframe, marked_key, name, wrapped })
     }
 
     /// Whether all of it was captured, so that its hash is that of the payload.

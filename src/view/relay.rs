@@ -181,7 +181,10 @@ impl View<'_> {
 
     fn place(&self, place: &Place) -> String {
         let capture = if self.captures.len() > 1 { format!("capture {}, ", place.capture + 1) } else { String::new() };
-        format!("{capture}frame {}, stream offset {}, message {}", place.frame, place.stream_offset, place.message)
+        format!(
+            "{capture}connection {}, frame {}, stream offset {}, message {}",
+            place.tcp_stream, place.frame, place.stream_offset, place.message
+        )
     }
 
     /// Both legs' bytes, the same offset below the same offset, with what differs marked below.
