@@ -214,6 +214,14 @@ pub fn relay(recordings: &[Recording], options: &Options) -> Result<Report, Stri
     for pair in &pairs {
         let judged = judge::judge(pair);
         let measures = measure::measure(&judged);
+        let backward = measures.delay.as_ref().is_some_and(|delay| delay.median < 0.0 && delay.messages > 2);
+        if backward && pair.publisher.capture == pair.player.capture {
+            let connection = |leg: &legs::Leg<'_>| leg.session.stream.tcp_stream.0;
+            let (publisher, player) = (connection(&pair.publisher), connection(&pair.player));
+            return Err(format!(
+                "connection {player} has the messages before connection {publisher} has them: name the publisher first"
+            ));
+        }
         findings.extend(findings::find(&judged, &measures, legs.len()));
         legs.push(Leg::new(&judged, measures, options.messages));
     }
@@ -256,6 +264,15 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
             format!("{players} got all that was for {whom}: {forwarded} messages came through unchanged{and}")
         }
         Verdict::Damaged => {
+            if let Some(leg) = legs.iter().find(|leg| leg.is_of_another_stream()) {
+                return format!(
+                    "connections {} and {} do not carry the same stream: {} of {} messages that should have come through did",
+                    leg.publisher.tcp_stream,
+                    leg.player.tcp_stream,
+                    leg.total.forwarded,
+                    leg.total.sent - leg.total.not_eligible
+                );
+            }
             let first = findings.first().map(|finding| (finding.title.as_str(), finding.leg));
             let (title, leg) = first.unwrap_or_default();
             let connection = legs.get(leg).map_or(0, |leg| leg.player.tcp_stream);
@@ -305,6 +322,11 @@ impl Leg {
                 Vec::new()
             },
         }
+    }
+
+    /// Whether so little came through that it will be another stream, or one that was coded anew.
+    fn is_of_another_stream(&self) -> bool {
+        10 * self.total.forwarded < self.total.changed + self.total.dropped
     }
 }
 

@@ -326,11 +326,14 @@ fn exit_status_and_words() {
     assert_eq!(status, Some(2));
     assert!(stdout.starts_with("nothing to follow: no publisher with a player"), "{stdout}");
     assert!(stderr.contains("no publisher with a player"), "{stderr}");
-    // The publisher of one stream against the player of another: most is missing.
+    let (status, _, stderr) = run(&["relay", "--pair", "0:1", "captures/a/ffmpeg_pub_play.pcap"]);
+    assert_eq!(status, Some(2));
+    assert!(stderr.contains("name the publisher first"), "{stderr}");
+    // The publisher of one stream and the player of another.
     for (option, expected) in [("-v", 1), ("--exit-zero", 0)] {
-        let (status, stdout, _) = run(&["relay", option, "--pair", "0:1", "captures/d/many.pcap"]);
+        let (status, stdout, _) = run(&["relay", option, "--pair", "2:4", "captures/d/many.pcap"]);
         assert_eq!(status, Some(expected), "{stdout}");
-        assert!(stdout.starts_with("damaged: "), "{stdout}");
+        assert!(stdout.starts_with("damaged: connections 2 and 4 do not carry the same stream"), "{stdout}");
     }
     let (status, _, stderr) = run(&["relay", "--pair", "7", "captures/d/many.pcap"]);
     assert_eq!(status, Some(2));

@@ -127,7 +127,7 @@ impl Teller<'_, '_> {
             _ => String::new(),
         };
         let why = format!(
-            "No message on the player's leg has the payload of {}. The player had begun to get the stream; what came \
+            "No message is left on the player's leg that has the payload of {}. The player had begun to get the stream; what came \
              before and after is there, so whole messages were left out.",
             if all.len() == 1 { "this one" } else { "these" }
         );

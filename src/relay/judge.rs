@@ -282,6 +282,11 @@ impl<'a> Judged<'a> {
             let last_came = sent.iter().rposition(|&at| self.received(at).is_some());
             let mut waits_for_key = kind == Kind::Video && self.starts_at_key(start, &sent);
             let mut before: Option<usize> = None;
+            // Of each message, the next that came through.
+            let mut after: Vec<_> = sent.iter().map(|&at| self.received(at).map(|_| at)).collect();
+            for place in (1..after.len()).rev() {
+                after[place - 1] = after[place - 1].or(after[place]);
+            }
             for (place, &at) in sent.iter().enumerate() {
                 let unit = &self.sent[at];
                 if self.fates[at] != Fate::Dropped {
@@ -307,8 +312,7 @@ impl<'a> Judged<'a> {
                     Some(Reason::SameAgain)
                 } else if last_came.is_none_or(|last| place > last) && end.near(unit.item.time, any_came) {
                     Some(Reason::AtTheEnd)
-                } else if self.in_a_hole(before, sent[place..].iter().find(|&&at| self.received(at).is_some()), &holes)
-                {
+                } else if self.in_a_hole(before, after[place], &holes) {
                     Some(Reason::NotCaptured)
                 } else {
                     None
@@ -351,10 +355,10 @@ impl<'a> Judged<'a> {
     }
 
     /// Whether there is a hole in the player's leg between two messages that came through.
-    fn in_a_hole(&self, before: Option<usize>, after: Option<&usize>, holes: &[u64]) -> bool {
+    fn in_a_hole(&self, before: Option<usize>, after: Option<usize>, holes: &[u64]) -> bool {
         let place = |at: usize| self.received(at).map(|unit| unit.item.at.start);
         let from = before.and_then(place).unwrap_or(0);
-        let to = after.copied().and_then(place).unwrap_or(u64::MAX);
+        let to = after.and_then(place).unwrap_or(u64::MAX);
         holes.partition_point(|&hole| hole < from) < holes.partition_point(|&hole| hole < to)
     }
 }
