@@ -10,7 +10,8 @@
 //!         └ tcp      connections and reassembly           → Piece   { offset, bytes, source } | Gap
 //!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
 //!               └ session  both directions in order       → Event   { connection, direction, .. }
-//!                  └ decode · streams                     → rows and reports
+//!                  └ decode · streams · recording         → rows and reports
+//!                     └ relay                             → what became of each message
 //!                     └ cli   options in; text, JSON, CSV out
 //! ```
 //!

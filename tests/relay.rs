@@ -82,6 +82,83 @@ fn every_message_is_accounted_for_in_every_capture_and_healthy_ones_have_no_erro
     assert_eq!(legs, 11);
 }
 
+/// From the times of the frames that complete equal bodies, as tshark has them; the least, the median, the largest.
+#[test]
+fn delays_are_the_times_between_frames() {
+    for (capture, min, median, max, from_cache) in [
+        (BOTH, 0.016, 0.031, 4.082, 0),
+        ("a/nms2_pub_play.pcap", 0.156, 74.910, 255.440, 43),
+        ("a/nginx_push_relay.pcap", 0.017, 0.035, 43.236, 0),
+        ("seed/jpeg_c4096.pcap", 0.148, 0.228, 0.294, 0),
+    ] {
+        let report = follow(&[record(capture)]);
+        let delay = report.legs[0].delay.as_ref().expect("measured");
+        let off = [delay.min - min, delay.median - median, delay.max - max];
+        assert!(off.iter().all(|off| off.abs() < 0.0006), "{capture}: {delay:?}");
+        assert_eq!(report.legs[0].from_cache, from_cache, "{capture}");
+    }
+}
+
+#[test]
+fn what_nginx_makes_of_metadata_is_told_by_property() {
+    let report = follow(&[record(BOTH)]);
+    let told: Vec<_> = report.findings[0].differences.iter().map(|difference| difference.text()).collect();
+    // Read off both messages in Wireshark's tree.
+    for expected in [
+        "@setDataFrame is stripped",
+        "the ECMA array is now an object",
+        "videodatarate was 214.84375, is 214",
+        "audiosamplerate is lost (was 44100)",
+        "encoder is lost (was \"Lavf59.27.100\")",
+        "Server is new: \"NGINX RTMP (github.com/arut/nginx-rtmp-module)\"",
+        "profile is new: 32 NUL bytes",
+    ] {
+        assert!(told.iter().any(|text| text == expected), "{expected}: {told:#?}");
+    }
+    assert_eq!(told.len(), 15);
+    let report = follow(&[record("a/nms2_pub_play.pcap")]);
+    let told: Vec<_> = report.findings[0].differences.iter().map(|difference| difference.text()).collect();
+    assert_eq!(told, ["@setDataFrame is stripped", "the ECMA array is now an object"]);
+}
+
+/// Whatever is done to both legs, nothing is lost from the account.
+#[test]
+fn damage_of_any_kind_keeps_the_sums() {
+    let mut noise = 1_u32;
+    let mut below = move |limit: usize| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 8) as usize % limit
+    };
+    for _ in 0..60 {
+        let mut recording = record("d/many.pcap");
+        for _ in 0..40 {
+            let session = below(recording.sessions.len());
+            let items = &mut recording.sessions[session].items;
+            let (a, b) = (below(items.len()), below(items.len()));
+            match below(6) {
+                0 => _ = items.remove(a),
+                1 => items.swap(a, b),
+                2 => items[a].content = Content::Undecoded,
+                3 => items[a].time.0 -= 3_000_000_000,
+                4 => {
+                    if let Some(kept) = message(&mut items[a]) {
+                        kept.header.timestamp = if b % 2 == 0 { None } else { Some(u32::MAX) };
+                    }
+                }
+                _ => {
+                    if let Some(kept) = message(&mut items[a]) {
+                        replace_body(kept, vec![b as u8; b % 20]);
+                    }
+                }
+            }
+        }
+        let Ok(report) = relay::relay(&[recording], &Options::default()) else { continue };
+        for leg in &report.legs {
+            assert_sum(&leg.total, Path::new("d/many.pcap"));
+        }
+    }
+}
+
 /// Whichever message is left out, exactly that one is found missing; only at the very end nobody can tell.
 #[test]
 fn a_message_left_out_is_a_drop() {
@@ -152,6 +229,19 @@ fn another_byte_is_a_change_at_its_place() {
     let bytes = finding.bytes.as_ref().expect("bytes");
     assert_eq!((bytes.player.offset, bytes.player.marked.clone()), (96, 4..5));
     assert_eq!(bytes.publisher.hex[4] ^ 0x20, bytes.player.hex[4]);
+}
+
+/// Beyond a recording's budget media are a hash and their first bytes.
+#[test]
+fn a_change_beyond_what_was_kept_is_still_a_change() {
+    let mut recording = record(BOTH);
+    let at = player_media(&recording)[40];
+    let changed = message(&mut player(&mut recording)[at]).expect("a message");
+    changed.hash ^= 1;
+    changed.body.truncate(64);
+    let report = follow(&[recording]);
+    let finding = only_error(&report, "relay-payload-changed");
+    assert!(finding.why.contains("beyond the first 64 bytes"), "{}", finding.why);
 }
 
 #[test]

@@ -205,6 +205,20 @@ mod tests {
         assert_eq!(pairs("?0 a1", "?0 a1"), [(1, 1)]);
     }
 
+    /// Anything quadratic would take hours.
+    #[test]
+    fn a_day_of_silence_is_aligned_at_once() {
+        let silence = |timestamp| Key { hash: Some(1), timestamp };
+        let sent: Vec<_> = (0..200_000).map(|n| silence(Some(n * 20))).collect();
+        let got: Vec<_> = sent.iter().enumerate().filter(|(n, _)| n % 1000 != 500).map(|(_, key)| *key).collect();
+        let pairs = align(&sent, &got, offset(&sent, &got));
+        assert!(pairs.iter().enumerate().all(|(n, pair)| pair.is_none() == (n % 1000 == 500)));
+        // Without timestamps any will do, as long as all find one.
+        let strip = |keys: &[Key]| keys.iter().map(|_| silence(None)).collect::<Vec<_>>();
+        let pairs = align(&strip(&sent), &strip(&got), 0);
+        assert_eq!(pairs.iter().flatten().count(), got.len());
+    }
+
     #[test]
     fn gaps_are_what_lies_between() {
         let found: Vec<_> = gaps(&[None, Some(1), Some(2), None], 4).into_iter().map(|gap| (gap.a, gap.b)).collect();
