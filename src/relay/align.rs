@@ -35,6 +35,10 @@ pub fn offset(a: &[Key], b: &[Key]) -> i32 {
             *votes.entry(timestamp.wrapping_sub(candidate).cast_signed()).or_default() += 1;
         }
     }
+    // Where each says something else, none is to be believed.
+    if votes.len() > 1 && votes.values().all(|&count| count == 1) {
+        return 0;
+    }
     // Of equals the smallest, and of those the positive one: the same input gives the same output.
     let best = votes.into_iter().max_by_key(|&(offset, count)| (count, -i64::from(offset).abs(), offset));
     best.map_or(0, |(offset, _)| offset)
