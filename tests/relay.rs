@@ -342,6 +342,49 @@ fn what_was_not_captured_is_not_held_against_the_server() {
 }
 
 #[test]
+fn a_server_that_stops_forwarding_drops() {
+    let mut recording = record(BOTH);
+    let places = player_media(&recording);
+    let items = player(&mut recording);
+    let mut kept = 0;
+    items.retain(|item| {
+        let is_media = is(item, MessageTypeId::AUDIO) || is(item, MessageTypeId::VIDEO);
+        kept += usize::from(is_media);
+        !is_media || kept <= 20
+    });
+    // The player stays until the server says that the stream is over.
+    let report = follow(&[recording]);
+    let drop = only_error(&report, "relay-drop");
+    // What was sent in the last second may have been on its way.
+    let late = report.legs[0].messages.iter().filter(|row| row.reason == Some(Reason::AtTheEnd)).count();
+    assert_eq!(drop.count as usize + late, places.len() - 20);
+    assert!(drop.count > 40, "{}", drop.count);
+}
+
+/// The encoder comes back, the player has stayed.
+#[test]
+fn two_publishers_one_after_the_other_feed_one_player() {
+    const LATER: i64 = 100_000_000_000;
+    let (mut recording, mut again) = (record(BOTH), record(BOTH));
+    let mut publisher = again.sessions.remove(1);
+    publisher.stream.tcp_stream.0 = 2;
+    for item in publisher.items.iter_mut().chain(&mut again.sessions[0].items) {
+        item.time.0 += LATER;
+    }
+    // The player does not say goodbye, nor ask again.
+    player(&mut recording).extend(
+        player(&mut again)
+            .drain(..)
+            .filter(|item| item.direction == session::Direction::ServerToClient && item.message().is_some()),
+    );
+    recording.sessions.push(publisher);
+    let report = follow(&[recording]);
+    let found: Vec<_> = report.legs.iter().map(|leg| (leg.publisher.tcp_stream, leg.total.forwarded)).collect();
+    assert_eq!(found, [(1, 141), (2, 141)]);
+    assert_eq!(report.verdict, Verdict::Intact);
+}
+
+#[test]
 fn two_captures_with_two_clocks_are_as_one() {
     let mut publisher = record(BOTH);
     let mut player = Recording { sessions: vec![publisher.sessions.remove(0)] };
