@@ -54,6 +54,8 @@ pub struct Where {
     pub publisher: Option<Place>,
     /// On the player's leg; for a message that is missing, the last that came before it.
     pub player: Option<Place>,
+    /// Whether the player did not get it.
+    pub missing: bool,
 }
 
 /// A message on a leg.
@@ -339,7 +341,7 @@ impl Teller<'_, '_> {
             title,
             leg: self.leg,
             count: all.len() as u64,
-            r#where: places.next().unwrap_or(Where { publisher: None, player: None }),
+            r#where: places.next().unwrap_or(Where { publisher: None, player: None, missing: false }),
             more: places.collect(),
             bytes: None,
             differences: Vec::new(),
@@ -351,10 +353,13 @@ impl Teller<'_, '_> {
     fn place(&self, at: usize) -> Where {
         let (publisher, player) = (&self.judged.pair.publisher, &self.judged.pair.player);
         let unit = &self.judged.sent[at];
-        let received = self.judged.received(at).or_else(|| self.before(at));
+        let received = self.judged.received(at);
+        let missing = received.is_none();
+        let received = received.or_else(|| self.before(at));
         Where {
             publisher: Some(place(unit, publisher.capture, publisher.session.stream.tcp_stream.0)),
             player: received.map(|unit| place(unit, player.capture, player.session.stream.tcp_stream.0)),
+            missing,
         }
     }
 

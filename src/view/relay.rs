@@ -169,20 +169,23 @@ impl View<'_> {
 
     fn places(&self, places: &Where) -> String {
         let mut text = String::new();
-        let sides = [("publisher", &places.publisher), ("player", &places.player)];
-        for (side, place) in sides {
+        let sides = [
+            ("publisher", &places.publisher, ""),
+            ("player", &places.player, if places.missing { "after " } else { "" }),
+        ];
+        for (side, place, after) in sides {
             let Some(place) = place else { continue };
             let arrow =
                 if text.is_empty() { self.paint("-->", AnsiColor::Blue.on_default().bold()) } else { "   ".to_owned() };
-            let _ = writeln!(text, "  {arrow} {side:<9} {}", self.place(place));
+            let _ = writeln!(text, "  {arrow} {side:<9} {}", self.place(place, after));
         }
         text
     }
 
-    fn place(&self, place: &Place) -> String {
+    fn place(&self, place: &Place, after: &str) -> String {
         let capture = if self.captures.len() > 1 { format!("capture {}, ", place.capture + 1) } else { String::new() };
         format!(
-            "{capture}connection {}, frame {}, stream offset {}, message {}",
+            "{capture}connection {}, {after}frame {}, stream offset {}, message {}",
             place.tcp_stream, place.frame, place.stream_offset, place.message
         )
     }
