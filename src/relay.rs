@@ -6,7 +6,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`legs`] | who publishes, who gets it, and which belong together |
-//! | [`unit`] | a message of a leg, and what it is known by |
+//! | [`mod@unit`] | a message of a leg, and what it is known by |
 //! | [`align`] | which message of one leg is which of the other |
 //! | [`judge`] | forwarded, changed, dropped, or not for this player |
 //! | [`measure`] | delays and timestamps |
