@@ -10,6 +10,7 @@ mod input;
 mod output;
 mod payload;
 mod record;
+mod relay;
 mod rules;
 mod select;
 mod streams;
@@ -69,6 +70,8 @@ enum Command {
     Diff(diff::Options),
     /// List the TCP connections: what each carries, who is who, and how it ended
     Streams(streams::Options),
+    /// Follow each published message through the server to the players
+    Relay(relay::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
     /// Explain how the bytes received came from the bytes sent, and who changed them
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Decode(options) => decode::run(&options, &mut output),
         Command::Diff(options) => diff::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
+        Command::Relay(options) => relay::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),
         Command::Rules(options) => rules::run(&options, &mut output),

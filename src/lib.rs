@@ -15,7 +15,7 @@
 //!                     └ recording  one capture's rows, kept
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
-//!                              └ diff · payload              → reports
+//!                              └ diff · payload · relay      → reports
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```
@@ -48,6 +48,7 @@ pub mod packet;
 pub mod payload;
 pub mod pipeline;
 pub mod recording;
+pub mod relay;
 pub mod rtmp;
 pub mod rules;
 pub mod session;

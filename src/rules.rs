@@ -18,6 +18,7 @@ mod framing;
 pub mod index;
 mod length;
 mod media;
+pub mod relay;
 mod search;
 mod text;
 mod transform;
@@ -101,6 +102,8 @@ pub enum Check {
     Payload(fn(&Case<'_>) -> Option<Finding>),
     /// Explains differences of two sessions.
     Diff(fn(&Comparison<'_>) -> Vec<Claim>),
+    /// Judged by [`crate::relay`], which follows every message by itself.
+    Relay,
 }
 
 impl Check {
@@ -108,7 +111,7 @@ impl Check {
     pub fn payload(self) -> Option<fn(&Case<'_>) -> Option<Finding>> {
         match self {
             Check::Payload(check) => Some(check),
-            Check::Diff(_) => None,
+            Check::Diff(_) | Check::Relay => None,
         }
     }
 }
@@ -118,6 +121,7 @@ impl fmt::Debug for Check {
         f.write_str(match self {
             Check::Payload(_) => "Payload",
             Check::Diff(_) => "Diff",
+            Check::Relay => "Relay",
         })
     }
 }
@@ -242,6 +246,16 @@ pub static RULES: &[&Rule] = &[
     &words::XOR_KEY,
     &words::BITFLIP,
     &whole::UNRELATED,
+    // Between publisher and player
+    &relay::METADATA_REWRITTEN,
+    &relay::TS_REBASE,
+    &relay::START_AT_KEY,
+    &relay::DROP,
+    &relay::PAYLOAD_CHANGED,
+    &relay::UNKNOWN_TYPE,
+    &relay::SETDATAFRAME_LEAK,
+    &relay::REORDER,
+    &relay::DELAY,
     // What is merely different
     &differ::OTHER_ROLE,
     &differ::STREAM_NAME,

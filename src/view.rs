@@ -10,6 +10,7 @@ pub mod hexdump;
 pub mod list;
 pub mod palette;
 pub mod payload;
+pub mod relay;
 pub mod rules;
 pub mod streams;
 pub mod tree;

@@ -26,7 +26,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ("rules", &["compare"]),
     ("payload", &["rules"]),
     ("diff", &["rules"]),
-    ("view", &["diff", "payload"]),
+    ("relay", &["rules"]),
+    ("view", &["diff", "payload", "relay"]),
     ("cli", &["view", "pipeline"]),
 ];
 

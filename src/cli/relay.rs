@@ -1,0 +1,101 @@
+//! `rtmp-inspect relay`.
+
+use std::cell::Cell;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, anyhow};
+use clap::{Args, ValueEnum};
+
+use crate::recording::Recorder;
+use crate::relay::{self, Named, Verdict};
+use crate::view;
+
+use super::input::Input;
+use super::output::{Output, complain};
+use super::select::{Bounds, Connections};
+use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
+
+/// What `relay` was asked for.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The captures: pcap or pcapng, also in gzip or zstd; '-' reads standard input
+    #[arg(value_name = "CAPTURE", required = true)]
+    captures: Vec<PathBuf>,
+
+    /// Follow connection PUB to connection PLAY (repeatable); N/M is connection M of the Nth capture
+    #[arg(long, value_name = "PUB:PLAY", value_parser = pair)]
+    pair: Vec<(Named, Named)>,
+
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    format: Format,
+
+    /// Exit with 0 also if something was dropped or changed
+    #[arg(long)]
+    exit_zero: bool,
+
+    /// List every message that was sent, and what became of it
+    #[arg(short, long)]
+    verbose: bool,
+
+    #[command(flatten)]
+    connections: Connections,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For reading
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// Runs it.
+pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let mut recordings = Vec::new();
+    for path in &options.captures {
+        let session_options = crate::session::Options {
+            only: options.connections.wanted(),
+            ..options.connections.options(&options.bounds, u32::MAX)
+        };
+        let mut input = Input::open(path, &options.bounds)?;
+        let (recorder, _) =
+            input.run(&options.bounds, session_options, Recorder::default(), false, &Cell::default(), || true)?;
+        recordings.push(recorder.into_recording());
+    }
+    let wanted = relay::Options { pairs: options.pair.clone(), messages: options.verbose };
+    let report = relay::relay(&recordings, &wanted).map_err(|why| anyhow!(why)).context("cannot follow --pair")?;
+    match options.format {
+        Format::Text => {
+            let names: Vec<_> = options.captures.iter().map(|path| path.display().to_string()).collect();
+            output.write_all(view::relay::relay(&report, &names, output.layout(), output.colour).as_bytes())?;
+        }
+        Format::Json => {
+            serde_json::to_writer_pretty(&mut *output, &report)?;
+            output.write_all(b"\n")?;
+        }
+    }
+    Ok(match report.verdict {
+        Verdict::Nothing => {
+            complain("error", "there is no publisher with a player in what was captured");
+            EXIT_TROUBLE
+        }
+        Verdict::Damaged if !options.exit_zero => EXIT_FINDINGS,
+        _ => EXIT_OK,
+    })
+}
+
+/// `1:0`, or with captures counted from 1 `1/1:2/0`.
+fn pair(text: &str) -> Result<(Named, Named), String> {
+    let one = |text: &str| {
+        let (capture, connection) = text.split_once('/').unwrap_or(("1", text));
+        let capture = capture.parse::<usize>().ok()?.checked_sub(1)?;
+        Some(Named { capture, connection: connection.parse().ok()? })
+    };
+    let both = text.split_once(':').and_then(|(publisher, player)| Some((one(publisher)?, one(player)?)));
+    both.ok_or_else(|| "write two connections, as 1:0, or with captures counted from 1 as 1/1:2/0".to_owned())
+}

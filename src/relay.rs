@@ -1,0 +1,381 @@
+//! Relays: what became, on the way through a server, of every message that a publisher sent.
+//!
+//! Takes recordings of one capture or several, gives a [`Report`]: which publisher feeds which player, how each
+//! message fared, and findings with their places on both legs. It does not lay out text and reads no files.
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`legs`] | who publishes, who gets it, and which belong together |
+//! | [`mod@unit`] | a message of a leg, and what it is known by |
+//! | [`align`] | which message of one leg is which of the other |
+//! | [`judge`] | forwarded, changed, dropped, or not for this player |
+//! | [`measure`] | delays and timestamps |
+//! | [`change`], [`metadata`] | how a payload, or a data message, differs |
+//! | [`findings`] | what is to be said of it |
+
+pub mod align;
+pub mod change;
+pub mod findings;
+pub mod judge;
+pub mod legs;
+pub mod measure;
+pub mod metadata;
+pub mod unit;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::recording::Recording;
+use crate::session::Direction;
+
+pub use crate::rules::Severity;
+pub use findings::Finding;
+pub use judge::{Fate, Judged, Reason};
+pub use legs::Named;
+pub use measure::{Delay, Timestamps};
+pub use unit::Kind;
+
+/// The version of the report's format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What became of everything.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// Whether anything went wrong.
+    pub verdict: Verdict,
+    /// The answer in one sentence.
+    pub summary: String,
+    /// Each publisher with each of its players.
+    pub legs: Vec<Leg>,
+    /// What is to be said of them: the worst first, of equals in order of the legs.
+    pub findings: Vec<Finding>,
+    /// Connections that publish or play and have no other side here.
+    pub alone: Vec<Who>,
+}
+
+/// Whether anything went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every player got what it was to get.
+    Intact,
+    /// Something was dropped or changed, or lost its order or its time.
+    Damaged,
+    /// There is no publisher with a player.
+    Nothing,
+}
+
+/// A publisher and one of its players.
+#[derive(Debug, Serialize)]
+pub struct Leg {
+    /// Who sends.
+    pub publisher: Who,
+    /// Who gets it.
+    pub player: Who,
+    /// The server between them.
+    pub server: legs::Server,
+    /// What became of what was sent.
+    pub total: Counts,
+    /// The same by kind.
+    pub kinds: Vec<OfKind>,
+    /// What the player got besides, by name.
+    pub added: Vec<Added>,
+    /// How long the way took, for what was sent while the player was there.
+    pub delay: Option<Delay>,
+    /// Sound and pictures sent before the player joined, that it got out of the server's memory.
+    pub from_cache: u64,
+    /// How much later the player's timestamps are.
+    pub timestamps: Option<Timestamps>,
+    /// Messages forwarded on another chunk stream, as is usual.
+    pub csid_rewritten: u64,
+    /// Messages forwarded on another message stream, as is usual.
+    pub message_stream_rewritten: u64,
+    /// Every message that was sent, if asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Row>,
+}
+
+/// A connection's part.
+#[derive(Debug, Serialize)]
+pub struct Who {
+    /// Which capture, from 0.
+    pub capture: usize,
+    /// Which connection.
+    pub tcp_stream: u32,
+    /// Which way its media go.
+    pub direction: Direction,
+    /// Who sends them.
+    pub src: String,
+    /// Who gets them.
+    pub dst: String,
+    /// Whether the client publishes or plays.
+    pub role: legs::Role,
+    /// Application and stream.
+    pub path: String,
+}
+
+/// What became of messages: `sent` is the sum of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// By the publisher.
+    pub sent: u64,
+    /// Came through as they were.
+    pub forwarded: u64,
+    /// Came as something else.
+    pub changed: u64,
+    /// Are missing.
+    pub dropped: u64,
+    /// Were not for this player.
+    pub not_eligible: u64,
+}
+
+/// What became of the messages of one kind.
+#[derive(Debug, Serialize)]
+pub struct OfKind {
+    /// The kind.
+    pub kind: Kind,
+    /// The counts.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// Why messages were not for this player.
+    pub why: Vec<Why>,
+}
+
+/// Messages that were not for this player for one reason.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    /// The reason.
+    pub reason: Reason,
+    /// How many.
+    pub count: u64,
+}
+
+/// Messages that the player got and the publisher did not send.
+#[derive(Debug, Serialize)]
+pub struct Added {
+    /// What they are: `command onStatus`.
+    pub what: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What became of one message.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// Its number in the capture.
+    pub message: u64,
+    /// Its frame.
+    pub frame: u64,
+    /// Its timestamp in ms.
+    pub timestamp: Option<u32>,
+    /// What it is.
+    pub what: String,
+    /// Its length in bytes.
+    pub length: u32,
+    /// What became of it: `forwarded`, `changed`, `dropped`, `not_eligible`.
+    pub fate: &'static str,
+    /// Why it was not for this player.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The message on the player's leg: its number in the capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received: Option<u64>,
+    /// Its frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub received_frame: Option<u64>,
+    /// How long it took, in ms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<f64>,
+}
+
+/// What is wanted of a report.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Pairs named by hand, publisher first; if there are any, no others are looked for.
+    pub pairs: Vec<(Named, Named)>,
+    /// Whether every message is to be listed.
+    pub messages: bool,
+}
+
+/// Follows every publisher's messages to its players. Fails if a pair named by hand is not there.
+pub fn relay(recordings: &[Recording], options: &Options) -> Result<Report, String> {
+    let (pairs, alone) = if options.pairs.is_empty() {
+        legs::pair(&legs::find(recordings))
+    } else {
+        let named = options.pairs.iter().map(|&(publisher, player)| legs::named(recordings, publisher, player));
+        (named.collect::<Result<_, _>>()?, Vec::new())
+    };
+    let (mut legs, mut findings) = (Vec::new(), Vec::new());
+    for pair in &pairs {
+        let judged = judge::judge(pair);
+        let measures = measure::measure(&judged);
+        let backward = measures.delay.as_ref().is_some_and(|delay| delay.median < 0.0 && delay.messages > 2);
+        if backward && pair.publisher.capture == pair.player.capture {
+            let connection = |leg: &legs::Leg<'_>| leg.session.stream.tcp_stream.0;
+            let (publisher, player) = (connection(&pair.publisher), connection(&pair.player));
+            return Err(format!(
+                "connection {player} has the messages before connection {publisher} has them: name the publisher first"
+            ));
+        }
+        findings.extend(findings::find(&judged, &measures, legs.len()));
+        legs.push(Leg::new(&judged, measures, options.messages));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let verdict = match findings.first() {
+        _ if legs.is_empty() => Verdict::Nothing,
+        Some(finding) if finding.severity == Severity::Error => Verdict::Damaged,
+        _ => Verdict::Intact,
+    };
+    let summary = summary(&legs, &findings, verdict, &alone);
+    Ok(Report {
+        format_version: FORMAT_VERSION,
+        verdict,
+        summary,
+        legs,
+        findings,
+        alone: alone.iter().map(Who::new).collect(),
+    })
+}
+
+fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::Leg<'_>]) -> String {
+    let forwarded: u64 = legs.iter().map(|leg| leg.total.forwarded).sum();
+    let players = match legs.len() {
+        1 => "1 player".to_owned(),
+        more => format!("{more} players"),
+    };
+    match verdict {
+        Verdict::Nothing => {
+            let of = |role| alone.iter().filter(|leg| leg.role == role).count();
+            let (publishers, players) = (of(legs::Role::Publish), of(legs::Role::Play));
+            format!(
+                "no publisher with a player of the same stream: {publishers} published, {players} played; \
+                 --pair PUB:PLAY names two connections"
+            )
+        }
+        Verdict::Intact => {
+            let rewritten: u64 = legs.iter().map(|leg| leg.total.changed).sum();
+            let and = if rewritten > 0 { format!(", {rewritten} rewritten as servers do") } else { String::new() };
+            let whom = if legs.len() == 1 { "it" } else { "them" };
+            format!("{players} got all that was for {whom}: {forwarded} messages came through unchanged{and}")
+        }
+        Verdict::Damaged => {
+            if let Some(leg) = legs.iter().find(|leg| leg.is_of_another_stream()) {
+                return format!(
+                    "connections {} and {} do not carry the same stream: {} of {} messages that should have come through did",
+                    leg.publisher.tcp_stream,
+                    leg.player.tcp_stream,
+                    leg.total.forwarded,
+                    leg.total.sent - leg.total.not_eligible
+                );
+            }
+            let first = findings.first().map(|finding| (finding.title.as_str(), finding.leg));
+            let (title, leg) = first.unwrap_or_default();
+            let connection = legs.get(leg).map_or(0, |leg| leg.player.tcp_stream);
+            let others = findings.iter().filter(|finding| finding.severity == Severity::Error).count() - 1;
+            let more = if others > 0 { format!("; {others} more") } else { String::new() };
+            format!("to the player on connection {connection}, {title}{more}")
+        }
+    }
+}
+
+impl Leg {
+    fn new(judged: &Judged<'_>, measures: measure::Measures, messages: bool) -> Leg {
+        let mut kinds: BTreeMap<Kind, (Counts, BTreeMap<Reason, u64>)> = BTreeMap::new();
+        let mut total = Counts::default();
+        for (unit, &fate) in judged.sent.iter().zip(&judged.fates) {
+            let (counts, why) = kinds.entry(unit.kind).or_default();
+            total.add(fate);
+            counts.add(fate);
+            if let Fate::NotEligible(reason) = fate {
+                *why.entry(reason).or_default() += 1;
+            }
+        }
+        let mut added: BTreeMap<String, u64> = BTreeMap::new();
+        for (unit, _) in judged.got.iter().zip(&judged.origins).filter(|(_, origin)| origin.is_none()) {
+            *added.entry(unit.title()).or_default() += 1;
+        }
+        let of_kind = |(kind, (counts, why)): (_, (_, BTreeMap<_, _>))| OfKind {
+            kind,
+            counts,
+            why: why.into_iter().map(|(reason, count)| Why { reason, count }).collect(),
+        };
+        Leg {
+            publisher: Who::new(&judged.pair.publisher),
+            player: Who::new(&judged.pair.player),
+            server: judged.pair.publisher.server(),
+            total,
+            kinds: kinds.into_iter().map(of_kind).collect(),
+            added: added.into_iter().map(|(what, count)| Added { what, count }).collect(),
+            delay: measures.delay,
+            from_cache: measures.from_cache,
+            timestamps: measures.timestamps,
+            csid_rewritten: measures.csid_rewritten,
+            message_stream_rewritten: measures.message_stream_rewritten,
+            messages: if messages {
+                (0..judged.sent.len()).map(|at| Row::new(judged, at)).collect()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    /// Whether so little came through that it will be another stream, or one that was coded anew.
+    fn is_of_another_stream(&self) -> bool {
+        10 * self.total.forwarded < self.total.changed + self.total.dropped
+    }
+}
+
+impl Counts {
+    fn add(&mut self, fate: Fate) {
+        self.sent += 1;
+        *match fate {
+            Fate::Forwarded { .. } => &mut self.forwarded,
+            Fate::Changed { .. } => &mut self.changed,
+            Fate::Dropped => &mut self.dropped,
+            Fate::NotEligible(_) => &mut self.not_eligible,
+        } += 1;
+    }
+}
+
+impl Who {
+    fn new(leg: &legs::Leg<'_>) -> Who {
+        let (src, dst) = leg.ends();
+        Who {
+            capture: leg.capture,
+            tcp_stream: leg.session.stream.tcp_stream.0,
+            direction: leg.direction,
+            src: src.to_string(),
+            dst: dst.to_string(),
+            role: leg.role,
+            path: leg.path(),
+        }
+    }
+}
+
+impl Row {
+    fn new(judged: &Judged<'_>, at: usize) -> Row {
+        let unit = &judged.sent[at];
+        let received = judged.received(at);
+        let (fate, reason) = match judged.fates[at] {
+            Fate::Forwarded { .. } => ("forwarded", None),
+            Fate::Changed { .. } => ("changed", None),
+            Fate::Dropped => ("dropped", None),
+            Fate::NotEligible(reason) => ("not_eligible", Some(reason)),
+        };
+        Row {
+            message: unit.item.number,
+            frame: unit.item.frames[0].0,
+            timestamp: unit.kept.header.timestamp,
+            what: unit.title(),
+            length: unit.kept.header.length,
+            fate,
+            reason,
+            received: received.map(|unit| unit.item.number),
+            received_frame: received.map(|unit| unit.item.frames[0].0),
+            delay: received.map(|received| received.item.time.since(unit.item.time) as f64 / 1e6),
+        }
+    }
+}

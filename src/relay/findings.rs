@@ -1,0 +1,392 @@
+//! What is to be said of a pair of legs: one finding for each rule that applies, with its first place on both legs.
+//!
+//! Takes what was judged, gives [`Finding`]s. A thousand messages dropped are one finding with a count.
+
+use serde::{Serialize, Serializer};
+
+use crate::origin::FrameNo;
+
+use super::change::{self, Excerpt};
+use super::judge::{Fate, Judged, Reason};
+use super::legs::Server;
+use super::measure::Measures;
+use super::metadata::{self, Difference};
+use super::unit::{Kind, Unit};
+use crate::rules::{Certainty, Rule, Severity, relay as rules};
+
+/// Something that happened between a publisher and a player.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    /// The rule.
+    #[serde(serialize_with = "code")]
+    pub rule: &'static Rule,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// How bad it is here.
+    pub severity: Severity,
+    /// What happened, with the numbers of this case.
+    pub title: String,
+    /// Which pair of legs, from 0.
+    pub leg: usize,
+    /// How many messages it is about.
+    pub count: u64,
+    /// The first place.
+    pub r#where: Where,
+    /// The first more places.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub more: Vec<Where>,
+    /// The bytes of both legs there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// What became of a data message's properties.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// Why that is so: the evidence, and what it means.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+}
+
+/// A place on both legs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Where {
+    /// On the publisher's leg.
+    pub publisher: Option<Place>,
+    /// On the player's leg; for a message that is missing, the last that came before it.
+    pub player: Option<Place>,
+    /// Whether the player did not get it.
+    pub missing: bool,
+}
+
+/// A message on a leg.
+#[derive(Clone, Debug, Serialize)]
+pub struct Place {
+    /// Which capture, from 0.
+    pub capture: usize,
+    /// The connection.
+    pub tcp_stream: u32,
+    /// The message's number in the capture.
+    pub message: u64,
+    /// The frame.
+    pub frame: FrameNo,
+    /// Offset in the direction's stream: of the byte that differs, or of the message.
+    pub stream_offset: u64,
+    /// The message's timestamp in ms.
+    pub timestamp: Option<u32>,
+    /// What it is.
+    pub what: String,
+}
+
+/// The bytes where two payloads differ.
+#[derive(Debug, Serialize)]
+pub struct Bytes {
+    /// As sent.
+    pub publisher: Excerpt,
+    /// As received.
+    pub player: Excerpt,
+}
+
+/// How many further places a finding names.
+const MORE: usize = 20;
+
+/// Everything that is to be said of a pair.
+pub fn find(judged: &Judged<'_>, measures: &Measures, leg: usize) -> Vec<Finding> {
+    let teller = Teller { judged, measures, leg };
+    let mut findings: Vec<Finding> = [
+        teller.dropped(),
+        teller.payload_changed(),
+        teller.reordered(),
+        teller.times_vary(),
+        teller.delayed(),
+        teller.not_forwarded(),
+        teller.leaked(),
+        teller.metadata(),
+        teller.times_moved(),
+        teller.start_at_key(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings
+}
+
+struct Teller<'j, 'a> {
+    judged: &'j Judged<'a>,
+    measures: &'j Measures,
+    leg: usize,
+}
+
+impl Teller<'_, '_> {
+    fn dropped(&self) -> Option<Finding> {
+        let all = self.sent_with(|fate| fate == Fate::Dropped);
+        let sent = &self.judged.sent;
+        let which = self.kinds(&all);
+        let (first, last) = (*all.first()?, *all.last()?);
+        let between = match (sent[first].kept.header.timestamp, sent[last].kept.header.timestamp) {
+            (Some(from), Some(to)) if from != to => format!(" between {from} and {to} ms"),
+            (Some(at), _) => format!(" at {at} ms"),
+            _ => String::new(),
+        };
+        let why = format!(
+            "No message is left on the player's leg that has the payload of {}. The player had begun to get the stream; what came \
+             before and after is there, so whole messages were left out.",
+            if all.len() == 1 { "this one" } else { "these" }
+        );
+        Some(self.finding(&rules::DROP, &all, format!("{which}{between} did not come through"), why))
+    }
+
+    fn payload_changed(&self) -> Option<Finding> {
+        let media = |at: &usize| self.judged.sent[*at].kind != Kind::Data;
+        let all: Vec<_> =
+            self.sent_with(|fate| matches!(fate, Fate::Changed { .. })).into_iter().filter(media).collect();
+        let first = *all.first()?;
+        let (sent, received) = (&self.judged.sent[first], self.judged.received(first)?);
+        let change = change::between(sent.kept, received.kept);
+        let lengths = match (sent.kept.header.length, received.kept.header.length) {
+            (a, b) if a == b => format!("both are {a} bytes long"),
+            (a, b) => format!("{a} bytes were sent and {b} came"),
+        };
+        let at = if change.beyond {
+            format!("beyond the first {} bytes, which are all that was kept", change.at)
+        } else {
+            format!("at offset {}", change.at)
+        };
+        let mut finding = self.finding(
+            &rules::PAYLOAD_CHANGED,
+            &all,
+            format!("{} came with another payload", self.kinds(&all)),
+            format!("The same kind, place and timestamp, and other bytes: {lengths}, the first difference is {at}."),
+        );
+        if let Some(transform) = change.transform {
+            finding.title = format!("{}: {}", self.kinds(&all), transform.title);
+            (finding.why, finding.fix, finding.certainty) = (transform.why, transform.fix, transform.certainty);
+        }
+        if !change.beyond {
+            for (place, kept) in
+                [(&mut finding.r#where.publisher, sent.kept), (&mut finding.r#where.player, received.kept)]
+            {
+                // Where one has ended, its last byte is the place.
+                let at = change.at.min(kept.body.len().saturating_sub(1));
+                if let (Some(place), Some((offset, frame))) = (place, kept.places.of(at)) {
+                    (place.stream_offset, place.frame) = (offset, frame);
+                }
+            }
+        }
+        finding.bytes = Some(Bytes { publisher: change.sent, player: change.received });
+        Some(finding)
+    }
+
+    fn reordered(&self) -> Option<Finding> {
+        let all = self.sent_with(|fate| matches!(fate, Fate::Forwarded { moved: true, .. }));
+        all.first()?;
+        let why = "The payload is the same on both legs, but not its place among the others of its kind.".to_owned();
+        Some(self.finding(&rules::REORDER, &all, format!("{} lost its place in the order", self.kinds(&all)), why))
+    }
+
+    fn times_vary(&self) -> Option<Finding> {
+        let times = self.measures.timestamps.as_ref().filter(|times| times.varies())?;
+        let all = &self.measures.off_time;
+        let title = format!(
+            "timestamps moved by different amounts: mostly by {} ms, by {} to {} ms in all",
+            signed(times.mostly),
+            signed(times.least),
+            signed(times.most)
+        );
+        let why = format!("{} has another difference to the publisher's timestamp than most.", self.kinds(all));
+        let mut finding = self.finding(&rules::TS_REBASE, all, title, why);
+        finding.severity = Severity::Error;
+        Some(finding)
+    }
+
+    fn times_moved(&self) -> Option<Finding> {
+        let times = self.measures.timestamps.as_ref();
+        let moved = times.filter(|times| times.mostly != 0).map(|times| signed(times.mostly));
+        let coded = self.sent_with(|fate| matches!(fate, Fate::Forwarded { .. }));
+        let coded: Vec<_> = coded.into_iter().filter(|&at| self.judged.sent[at].kind.is_coded()).collect();
+        let Some(by) = moved else { return self.headers_moved() };
+        let why = "The difference is the same for all sound and pictures, so they stay together.".to_owned();
+        let mut finding = self.finding(&rules::TS_REBASE, &coded, format!("all timestamps moved by {by} ms"), why);
+        finding.fix = "Nothing.".to_owned();
+        Some(finding)
+    }
+
+    fn headers_moved(&self) -> Option<Finding> {
+        let headers = &self.measures.headers_off_time;
+        let first = *headers.first()?;
+        let text = |unit: &Unit<'_>| unit.kept.header.timestamp.map_or_else(|| "?".to_owned(), |ms| ms.to_string());
+        let why = format!(
+            "The server keeps sequence headers for players that come later, and sends them with a time of its own: sent \
+             at {} ms, received at {} ms. Pictures and sound keep theirs.",
+            text(&self.judged.sent[first]),
+            text(self.judged.received(first)?)
+        );
+        let title = format!("{} came with another timestamp", self.kinds(headers));
+        let mut finding = self.finding(&rules::TS_REBASE, headers, title, why);
+        finding.fix =
+            "Nothing. Start the player's clock at the first picture or sound, not at a sequence header.".to_owned();
+        Some(finding)
+    }
+
+    fn delayed(&self) -> Option<Finding> {
+        let delay = self.measures.delay.as_ref()?;
+        let all = &self.measures.late;
+        all.first()?;
+        let title =
+            format!("{} came up to {:.0} ms late, where most took {:.3} ms", self.kinds(all), delay.max, delay.median);
+        let why = "The time between the frame that completed it on the way to the server and the one that completed it \
+                   on the way to the player.";
+        Some(self.finding(&rules::DELAY, all, title, why.to_owned()))
+    }
+
+    fn not_forwarded(&self) -> Option<Finding> {
+        let all = self.sent_with(|fate| fate == Fate::NotEligible(Reason::UnknownType));
+        let first = &self.judged.sent[*all.first()?];
+        let server = self.judged.pair.publisher.server();
+        let mut why = format!(
+            "None of this kind came through, though other messages did: {} does not forward {}.",
+            server.name(),
+            first.title()
+        );
+        if server == Server::Unknown {
+            let says = self.judged.pair.publisher.session.stream.fms_ver.as_deref().unwrap_or("nothing");
+            why += &format!(" (Its handshake does not tell which server it is; it calls itself {says}.)");
+        }
+        Some(self.finding(
+            &rules::UNKNOWN_TYPE,
+            &all,
+            format!("{} not forwarded by {}", self.kinds(&all), server.name()),
+            why,
+        ))
+    }
+
+    fn leaked(&self) -> Option<Finding> {
+        let leaks = |at: &usize| self.judged.received(*at).is_some_and(|unit| unit.wrapped);
+        // To another server it belongs.
+        if self.judged.pair.player.role == super::legs::Role::Publish {
+            return None;
+        }
+        let all: Vec<_> = (0..self.judged.sent.len()).filter(leaks).collect();
+        all.first()?;
+        let why = "The player gets the order to the server in front of the metadata, and most players then ignore it.";
+        Some(self.finding(&rules::SETDATAFRAME_LEAK, &all, rules::SETDATAFRAME_LEAK.title.to_owned(), why.to_owned()))
+    }
+
+    fn metadata(&self) -> Option<Finding> {
+        let data = |at: &usize| self.judged.sent[*at].kind == Kind::Data;
+        let all: Vec<_> =
+            self.sent_with(|fate| matches!(fate, Fate::Changed { .. })).into_iter().filter(data).collect();
+        let first = *all.first()?;
+        let differences = metadata::compare(&self.judged.sent[first], self.judged.received(first)?);
+        let count = |wanted: fn(&Difference) -> bool| differences.iter().filter(|d| wanted(d)).count();
+        let (lost, added, other) = (
+            count(|d| matches!(d, Difference::Lost { .. })),
+            count(|d| matches!(d, Difference::Added { .. })),
+            count(|d| matches!(d, Difference::Value { .. })),
+        );
+        let server = self.judged.pair.publisher.server();
+        let what = match (lost, added, other) {
+            (0, 0, 0) => "the properties are the same".to_owned(),
+            _ => format!("{lost} properties lost, {added} added, {other} with another value"),
+        };
+        let title = format!("{} rewrote {}: {what}", server.name(), self.judged.sent[first].title());
+        let why = match server {
+            Server::NginxRtmp => "nginx-rtmp reads what it knows into a fixed list and writes that list as an object.",
+            Server::NodeMediaServer => {
+                "Node-Media-Server takes the wrapper off and writes the properties as an object."
+            }
+            Server::Unknown => "The server reads the message and writes it anew.",
+        };
+        let mut finding = self.finding(&rules::METADATA_REWRITTEN, &all, title, why.to_owned());
+        finding.differences = differences;
+        Some(finding)
+    }
+
+    fn start_at_key(&self) -> Option<Finding> {
+        let all = self.sent_with(|fate| fate == Fate::NotEligible(Reason::StartAtKey));
+        all.first()?;
+        let why = "The player came between two keyframes and could show none of them; its first picture is a keyframe.";
+        let title = format!("{} before the player's first keyframe left out", self.kinds(&all));
+        Some(self.finding(&rules::START_AT_KEY, &all, title, why.to_owned()))
+    }
+
+    fn sent_with(&self, wanted: impl Fn(Fate) -> bool) -> Vec<usize> {
+        self.judged.fates.iter().enumerate().filter(|(_, fate)| wanted(**fate)).map(|(at, _)| at).collect()
+    }
+
+    /// `1 video message`, `3 messages (2 audio, 1 video)`.
+    fn kinds(&self, all: &[usize]) -> String {
+        let mut counts = std::collections::BTreeMap::<String, u64>::new();
+        for &at in all {
+            let unit = &self.judged.sent[at];
+            let title = if unit.kind.is_media() { unit.kind.name().to_owned() } else { unit.title() };
+            *counts.entry(title).or_default() += 1;
+        }
+        let plural = |count: u64| if count == 1 { "message" } else { "messages" };
+        match counts.len() {
+            1 => counts.iter().map(|(title, count)| format!("{count} {title} {}", plural(*count))).collect(),
+            _ => {
+                let parts: Vec<_> = counts.iter().map(|(title, count)| format!("{count} {title}")).collect();
+                format!("{} messages ({})", all.len(), parts.join(", "))
+            }
+        }
+    }
+
+    fn finding(&self, rule: &'static Rule, all: &[usize], title: String, why: String) -> Finding {
+        let mut places = all.iter().take(1 + MORE).map(|&at| self.place(at));
+        Finding {
+            rule,
+            certainty: Certainty::Certain,
+            severity: rule.severity,
+            title,
+            leg: self.leg,
+            count: all.len() as u64,
+            r#where: places.next().unwrap_or(Where { publisher: None, player: None, missing: false }),
+            more: places.collect(),
+            bytes: None,
+            differences: Vec::new(),
+            why,
+            fix: rule.page.fix.to_owned(),
+        }
+    }
+
+    fn place(&self, at: usize) -> Where {
+        let (publisher, player) = (&self.judged.pair.publisher, &self.judged.pair.player);
+        let unit = &self.judged.sent[at];
+        let received = self.judged.received(at);
+        let missing = received.is_none();
+        let received = received.or_else(|| self.before(at));
+        Where {
+            publisher: Some(place(unit, publisher.capture, publisher.session.stream.tcp_stream.0)),
+            player: received.map(|unit| place(unit, player.capture, player.session.stream.tcp_stream.0)),
+            missing,
+        }
+    }
+
+    /// What came last before a message that did not.
+    fn before(&self, at: usize) -> Option<&Unit<'_>> {
+        let track = &self.judged.sent[at].track;
+        let mut before = (0..at).rev().filter(|&other| self.judged.sent[other].track == *track);
+        before.find_map(|other| self.judged.received(other))
+    }
+}
+
+fn place(unit: &Unit<'_>, capture: usize, tcp_stream: u32) -> Place {
+    Place {
+        capture,
+        tcp_stream,
+        message: unit.item.number,
+        frame: unit.item.frames[0],
+        stream_offset: unit.item.at.start,
+        timestamp: unit.kept.header.timestamp,
+        what: unit.title(),
+    }
+}
+
+fn signed(ms: i32) -> String {
+    if ms > 0 { format!("+{ms}") } else { ms.to_string() }
+}
+
+fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.code)
+}

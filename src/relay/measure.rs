@@ -1,0 +1,111 @@
+//! How long the way through the server took, and what became of the timestamps.
+
+use serde::Serialize;
+
+use super::judge::{Fate, Judged};
+
+/// Times of one pair of legs.
+#[derive(Debug, Default)]
+pub struct Measures {
+    /// How long the messages took that were sent while the player was there.
+    pub delay: Option<Delay>,
+    /// Sound and pictures that took much longer than the others: places among those sent.
+    pub late: Vec<usize>,
+    /// How much later the player's timestamps of sound and pictures are.
+    pub timestamps: Option<Timestamps>,
+    /// Sound and pictures whose timestamps moved by another amount than most.
+    pub off_time: Vec<usize>,
+    /// Configurations whose timestamps moved by another amount.
+    pub headers_off_time: Vec<usize>,
+    /// Sound and pictures that were sent before the player joined and came out of the server's memory.
+    pub from_cache: u64,
+    /// Forwarded messages that came on another chunk stream.
+    pub csid_rewritten: u64,
+    /// Forwarded messages that came on another message stream.
+    pub message_stream_rewritten: u64,
+}
+
+/// Delays in ms.
+#[derive(Clone, Debug, Serialize)]
+pub struct Delay {
+    /// The shortest.
+    pub min: f64,
+    /// Half of them took no longer.
+    pub median: f64,
+    /// The longest.
+    pub max: f64,
+    /// How many were measured.
+    pub messages: u64,
+}
+
+/// Differences between timestamps, in ms.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timestamps {
+    /// The difference that most have.
+    pub mostly: i32,
+    /// The smallest.
+    pub least: i32,
+    /// The largest.
+    pub most: i32,
+}
+
+/// What takes this much longer than the median is worth a word, in ms.
+const LATE: f64 = 500.0;
+/// Servers that count in other units than ms round; differences up to this are that, in ms.
+const ROUNDING: i32 = 1;
+
+impl Timestamps {
+    /// Whether the differences differ.
+    pub fn varies(&self) -> bool {
+        self.least.abs_diff(self.mostly).max(self.most.abs_diff(self.mostly)) > ROUNDING.unsigned_abs()
+    }
+}
+
+/// Measures a pair of legs.
+pub fn measure(judged: &Judged<'_>) -> Measures {
+    let mut measures = Measures::default();
+    let (mut delays, mut differences) = (Vec::new(), Vec::new());
+    for (at, unit) in judged.sent.iter().enumerate() {
+        let Some(received) = judged.received(at) else { continue };
+        if matches!(judged.fates[at], Fate::Forwarded { .. }) {
+            measures.csid_rewritten += u64::from(unit.kept.csid != received.kept.csid);
+            let streams = (unit.kept.header.message_stream_id, received.kept.header.message_stream_id);
+            measures.message_stream_rewritten += u64::from(streams.0 != streams.1);
+        }
+        let difference = match (unit.kept.header.timestamp, received.kept.header.timestamp) {
+            (Some(sent), Some(received)) => Some(received.wrapping_sub(sent).cast_signed()),
+            _ => None,
+        };
+        if unit.kind.is_config() {
+            if difference.is_some_and(|difference| difference.abs_diff(judged.offset) > ROUNDING.unsigned_abs()) {
+                measures.headers_off_time.push(at);
+            }
+            continue;
+        }
+        if !unit.kind.is_coded() {
+            continue;
+        }
+        if let Some(difference) = difference {
+            differences.push(difference);
+            if difference.abs_diff(judged.offset) > ROUNDING.unsigned_abs() {
+                measures.off_time.push(at);
+            }
+        }
+        if judged.is_live(at) {
+            delays.push((at, received.item.time.since(unit.item.time) as f64 / 1e6));
+        } else {
+            measures.from_cache += 1;
+        }
+    }
+    if let (Some(&least), Some(&most)) = (differences.iter().min(), differences.iter().max()) {
+        measures.timestamps = Some(Timestamps { mostly: judged.offset, least, most });
+    }
+    let mut sorted: Vec<_> = delays.iter().map(|(_, delay)| *delay).collect();
+    sorted.sort_by(f64::total_cmp);
+    if let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) {
+        let median = sorted[(sorted.len() - 1) / 2];
+        measures.late = delays.iter().filter(|(_, delay)| *delay > median + LATE).map(|(at, _)| *at).collect();
+        measures.delay = Some(Delay { min, median, max, messages: sorted.len() as u64 });
+    }
+    measures
+}

@@ -1,0 +1,172 @@
+//! Rules of a relay: what can happen to a message between publisher and player. [`crate::relay`] follows each message
+//! and says which of them it met.
+
+use super::{Check, Layer, Mode, Page, Rule, Severity};
+
+pub static METADATA_REWRITTEN: Rule = Rule {
+    code: "relay-metadata-rewritten",
+    layer: Layer::Relay,
+    severity: Severity::Info,
+    modes: &[Mode::Relay],
+    title: "the server rewrote a data message",
+    page: Page {
+        what: "The server read the publisher's metadata and wrote its own. Properties that it does not know are gone, \
+               others are new, numbers may be rounded.",
+        looks: "Publisher: `02 00 0d @setDataFrame 02 00 0a onMetaData 08 ...` (an ECMA array). Player: \
+                `02 00 0a onMetaData 03 ...` (an object), often of another length.",
+        who: "nginx-rtmp keeps a fixed list of properties, puts `Server` in front and cuts data rates to whole \
+              numbers. Node-Media-Server keeps the properties and writes an object.",
+        fix: "Send what must arrive unchanged in a message of its own, or inside the media (SEI), or by another way; \
+              a player must not count on properties of its own in onMetaData.",
+        source: "Captures of nginx-rtmp 1.2.2 and Node-Media-Server 2.7.4; arut/nginx-rtmp-module issue 251.",
+    },
+    check: Check::Relay,
+};
+
+pub static TS_REBASE: Rule = Rule {
+    code: "relay-ts-rebase",
+    layer: Layer::Relay,
+    severity: Severity::Info,
+    modes: &[Mode::Relay],
+    title: "timestamps are not those of the publisher",
+    page: Page {
+        what: "The player's timestamps differ from the publisher's. A constant difference is a new start of the clock \
+               and harmless; one that varies moves sound against pictures.",
+        looks: "The same payload, another timestamp in the chunk header: `... 00 00 39 ...` sent, `... 00 01 9f ...` \
+                received. Sequence headers out of the server's memory often have 0, or the time of the join.",
+        who: "nginx-rtmp keeps the publisher's timestamps and gives repeated sequence headers the current one. \
+              Node-Media-Server sends them with 0. Servers with jitter correction begin at 0 for each player.",
+        fix: "If it is constant, nothing: start the player's clock at the first picture, not at the sequence header. \
+              If it varies, look at the server's jitter correction (in SRS: time_jitter).",
+        source: "Captures of nginx-rtmp 1.2.2 and Node-Media-Server 2.7.4.",
+    },
+    check: Check::Relay,
+};
+
+pub static START_AT_KEY: Rule = Rule {
+    code: "relay-start-at-key",
+    layer: Layer::Relay,
+    severity: Severity::Info,
+    modes: &[Mode::Relay],
+    title: "pictures before the player's first keyframe are left out",
+    page: Page {
+        what: "A player that comes in the middle of a stream gets no picture before the next keyframe, as it could \
+               not show it. That is no loss.",
+        looks: "The player's first video message behind the sequence header begins with `17 01` (a keyframe) or, in \
+                enhanced RTMP, with `9` in the first half of its first byte.",
+        who: "nginx-rtmp (`wait_key on`, the default) and most others without a cache of the last group of pictures.",
+        fix: "Nothing. For a faster start use shorter groups of pictures, or a server that keeps the last one.",
+        source: "Captures of nginx-rtmp 1.2.2.",
+    },
+    check: Check::Relay,
+};
+
+pub static DROP: Rule = Rule {
+    code: "relay-drop",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "messages that the publisher sent did not come through",
+    page: Page {
+        what: "Messages are missing on the player's leg while those around them are there. The bytes that came are \
+               right: the server left whole messages out.",
+        looks: "No body on the player's leg has the hash of the missing one; those before and behind it follow each \
+                other directly.",
+        who: "Servers drop messages for a player that takes them too slowly: nginx-rtmp drops what is less important \
+              first when the player's queue (`out_queue`) is full.",
+        fix: "Look at the player's acknowledgements and TCP window before the place: if they stall, the player or its \
+              network is too slow. Otherwise raise the server's queue.",
+        source: "nginx-rtmp-module, ngx_rtmp_send.c: ngx_rtmp_send_message.",
+    },
+    check: Check::Relay,
+};
+
+pub static PAYLOAD_CHANGED: Rule = Rule {
+    code: "relay-payload-changed",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "the payload changed on the way",
+    page: Page {
+        what: "In the place of a message the player got one of the same kind and time with other bytes. A relay must \
+               not touch sound and pictures.",
+        looks: "The same type, place and timestamp on both legs, and another body.",
+        who: "Servers that transcode or repack, a broken server, or a filter on the way.",
+        fix: "Compare the two bodies: rtmp-inspect payload names what was done to the bytes, where it can.",
+        source: "RTMP 1.0 section 7.1: audio and video messages carry data that the protocol does not interpret.",
+    },
+    check: Check::Relay,
+};
+
+pub static UNKNOWN_TYPE: Rule = Rule {
+    code: "relay-unknown-type",
+    layer: Layer::Relay,
+    severity: Severity::Warning,
+    modes: &[Mode::Relay],
+    title: "the server does not forward this kind of message",
+    page: Page {
+        what: "Not one message of this kind came through, though the player was there and got others. The server \
+               forwards only kinds that it knows.",
+        looks: "Message types other than 8, 9 and 18, or data messages with a name of their own, on the publisher's \
+                leg only.",
+        who: "nginx-rtmp 1.2 forwards audio, video and onMetaData. Most servers forward types 8, 9 and 18 only, and \
+              take shared objects and types of one's own for their own business, or for nothing.",
+        fix: "Carry the data in a type and under a name that the server forwards, e.g. as onMetaData or inside the \
+              video (SEI), or take a server that passes data messages on.",
+        source: "Captures of messages of types 14 and 30 through nginx-rtmp 1.2.2.",
+    },
+    check: Check::Relay,
+};
+
+pub static SETDATAFRAME_LEAK: Rule = Rule {
+    code: "setdataframe-leak",
+    layer: Layer::Relay,
+    severity: Severity::Warning,
+    modes: &[Mode::Relay],
+    title: "@setDataFrame reached a player",
+    page: Page {
+        what: "@setDataFrame is an order to the server to keep what follows. Players expect onMetaData in front and \
+               ignore the message otherwise.",
+        looks: "`02 00 0d 40 73 65 74 44 61 74 61 46 72 61 6d 65` at the start of a type 18 message to a player.",
+        who: "Servers that forward data messages without reading them.",
+        fix: "In the server, strip the first value (16 bytes) before the message goes to players.",
+        source: "streamband/hydra-srt issue 124; FFmpeg/FFmpeg pull request 93.",
+    },
+    check: Check::Relay,
+};
+
+pub static REORDER: Rule = Rule {
+    code: "relay-reorder",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "messages of one kind came in another order",
+    page: Page {
+        what: "A message came through unchanged, but before or behind others of its kind that it was sent behind or \
+               before. Decoders need pictures in the order in which they were coded.",
+        looks: "The same bodies on both legs in another order; timestamps on the player's leg go back.",
+        who: "Servers that hand messages to several threads or queues. Sound against pictures may be in another order \
+              without harm, and is not counted.",
+        fix: "In the server, keep one queue for each player and kind.",
+        source: "RTMP 1.0 section 5.3: messages on a chunk stream arrive in the order in which they were sent.",
+    },
+    check: Check::Relay,
+};
+
+pub static DELAY: Rule = Rule {
+    code: "relay-delay",
+    layer: Layer::Relay,
+    severity: Severity::Warning,
+    modes: &[Mode::Relay],
+    title: "messages came much later than the others",
+    page: Page {
+        what: "The way through the server took much longer for some messages than for most.",
+        looks: "The time between the frames that complete the same body on both legs.",
+        who: "A server that waits for a full buffer, a player that takes data too slowly, lost packets on the player's \
+              leg.",
+        fix: "Look for retransmissions and a full TCP window on the player's leg around the place. If there are none, \
+              the server held the message back.",
+        source: "Measured in the capture.",
+    },
+    check: Check::Relay,
+};

@@ -1,0 +1,107 @@
+//! Recordings of captures, and what is done to them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::recording::{Content, Item, Kept, Recorder, Recording};
+use rtmp_inspect::relay::{self, Counts, Finding, Options, Report, Severity};
+use rtmp_inspect::rtmp::MessageTypeId;
+use rtmp_inspect::session;
+
+/// Publisher on connection 1, player on connection 0, joined before the publisher came: all was for it.
+pub const BOTH: &str = "a/ffmpeg_pub_play.pcap";
+
+pub fn assert_sum(counts: &Counts, path: &Path) {
+    let sum = counts.forwarded + counts.changed + counts.dropped + counts.not_eligible;
+    assert_eq!(counts.sent, sum, "{}: {counts:?}", path.display());
+}
+
+/// The one finding that is an error, which must have this code; besides it only what the healthy capture has.
+pub fn only_error<'a>(report: &'a Report, code: &str) -> &'a Finding {
+    assert_eq!(codes(report), [code, "relay-metadata-rewritten"]);
+    assert_eq!(report.findings[0].severity, Severity::Error);
+    &report.findings[0]
+}
+
+pub fn codes(report: &Report) -> Vec<&'static str> {
+    report.findings.iter().map(|finding| finding.rule.code).collect()
+}
+
+pub fn follow(recordings: &[Recording]) -> Report {
+    relay::relay(recordings, &Options { pairs: Vec::new(), messages: true }).expect("no pair is named")
+}
+
+/// The items of connection 0.
+pub fn player(recording: &mut Recording) -> &mut Vec<Item> {
+    &mut recording.sessions[0].items
+}
+
+/// Places of sound and pictures on the player's leg.
+pub fn player_media(recording: &Recording) -> Vec<usize> {
+    let items = &recording.sessions[0].items;
+    let places: Vec<_> = (0..items.len())
+        .filter(|&at| is(&items[at], MessageTypeId::AUDIO) || is(&items[at], MessageTypeId::VIDEO))
+        .collect();
+    assert_eq!(places.len(), 141);
+    places
+}
+
+pub fn is(item: &Item, type_id: MessageTypeId) -> bool {
+    item.message().is_some_and(|kept| kept.header.type_id == type_id)
+}
+
+pub fn message(item: &mut Item) -> Option<&mut Kept> {
+    match &mut item.content {
+        Content::Message(kept) => Some(kept),
+        _ => None,
+    }
+}
+
+pub fn kept(item: &Item) -> &Kept {
+    item.message().expect("a message")
+}
+
+/// Another body, with the hash that a recording has of it.
+pub fn replace_body(kept: &mut Kept, body: Vec<u8>) {
+    kept.header.length = u32::try_from(body.len()).expect("a short body");
+    kept.hash = xxhash_rust::xxh3::xxh3_128(&body);
+    kept.body = body;
+}
+
+pub fn record(capture: &str) -> Recording {
+    record_file(&testdata().join("captures").join(capture))
+}
+
+pub fn record_file(path: &Path) -> Recording {
+    struct Silent;
+    impl Watch for Silent {
+        fn warning(&mut self, _: Warning) {}
+        fn go_on(&mut self, _: &Capture) -> bool {
+            true
+        }
+    }
+    let reader = fs::File::open(path).expect("a capture in testdata");
+    let mut capture = Capture::open(reader, capture::Limits::default()).expect("a capture");
+    let (limits, options) = (pipeline::Limits::default(), session::Options::default());
+    let (recorder, _) =
+        pipeline::run(&mut capture, limits, options, Recorder::default(), &mut Silent).expect("readable");
+    recorder.into_recording()
+}
+
+pub fn captures() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in fs::read_dir(testdata().join("captures")).expect("testdata/captures") {
+        let Ok(files) = fs::read_dir(folder.expect("an entry").path()) else { continue };
+        let files = files.map(|file| file.expect("an entry").path());
+        found.extend(files.filter(|path| path.to_string_lossy().contains(".pcap")));
+    }
+    assert!(found.len() > 50, "testdata/captures has {} captures", found.len());
+    found.sort();
+    found
+}
+
+pub fn testdata() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
