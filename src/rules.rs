@@ -18,7 +18,7 @@ mod framing;
 pub mod index;
 mod length;
 mod media;
-pub mod relay;
+pub(crate) mod relay;
 mod search;
 mod text;
 mod transform;
