@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, Mismatch, Side};
 use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
 use crate::session::Direction;
 
@@ -66,8 +66,11 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
         }
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
             if claim.breaks == Breaks::End {
-                cause.consequences.extend(fresh.iter().filter(|index| is_open(index)));
-                taken.extend(fresh);
+                // What the end cut off belongs to what brought it about.
+                let behind = (0..comparison.mismatches.len()).filter(|index| is_behind(comparison, *index, &claim));
+                let cut_off: Vec<usize> =
+                    fresh.into_iter().chain(behind).filter(|index| is_open(index) && taken.insert(*index)).collect();
+                cause.consequences.extend(cut_off);
             }
             continue;
         }
@@ -96,7 +99,7 @@ impl Folded {
     /// Its place among the causes.
     pub fn rank(&self) -> Rank {
         match (self.claim.breaks, self.severity()) {
-            (Breaks::Capture(_), _) => Rank::Capture,
+            (Breaks::Capture { .. }, _) => Rank::Capture,
             (Breaks::End, _) => Rank::End,
             (_, Severity::Fatal | Severity::Error) => Rank::Failure,
             (_, Severity::Warning) => Rank::Warning,
@@ -108,7 +111,7 @@ impl Folded {
 /// When a claim is looked at.
 fn turn(claim: &Claim) -> u8 {
     match claim.breaks {
-        Breaks::Capture(_) => 0,
+        Breaks::Capture { .. } => 0,
         Breaks::End => 2,
         _ => 1,
     }
@@ -119,17 +122,17 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
     let is_later = claim.row > cause.claim.row;
     match (cause.claim.breaks, claim.breaks) {
         // Each says of its own bytes that they are lost.
-        (_, Breaks::Capture(_)) => false,
+        (_, Breaks::Capture { .. }) => false,
         // Whatever fails may be why it ends.
         (Breaks::Nothing | Breaks::End, Breaks::End) => cause.rank() == Rank::Failure && claim.row >= cause.claim.row,
         (Breaks::Framing | Breaks::Answer, Breaks::End) => claim.row >= cause.claim.row,
         (Breaks::Nothing | Breaks::End, _) => false,
         (Breaks::Framing | Breaks::Answer, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
         // What came whole behind the loss says what it says, but for what a receiver needs the lost bytes for.
-        (Breaks::Capture(lost), _) => {
+        (Breaks::Capture { direction, from }, _) => {
             let needs_the_lost = claim.path == "header.timestamp" || claim.path.starts_with("chunk");
-            claim.row >= cause.claim.row
-                && is_of(comparison, claim.row, lost)
+            claim.row >= from
+                && is_of(comparison, claim.row, direction)
                 && (needs_the_lost || is_missing(comparison, claim.row) || is_damaged(comparison, claim.row))
         }
     }
@@ -138,18 +141,29 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
 /// Whether a claim is made of what a capture has left.
 fn is_doubtful(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
     match (cause.claim.breaks, claim.breaks) {
-        (_, Breaks::Capture(_)) => false,
-        (Breaks::Capture(lost), _) => {
-            claim.row >= cause.claim.row && (is_of(comparison, claim.row, lost) || is_missing(comparison, claim.row))
+        (_, Breaks::Capture { .. }) => false,
+        (Breaks::Capture { direction, from }, _) => {
+            claim.row >= from && (is_of(comparison, claim.row, direction) || is_missing(comparison, claim.row))
         }
         _ => false,
     }
 }
 
 fn is_behind(comparison: &Comparison<'_>, mismatch: usize, claim: &Claim) -> bool {
-    let row = comparison.mismatches[mismatch].row;
-    let same_row = matches!(claim.breaks, Breaks::Framing | Breaks::Capture(_));
-    row == claim.row && same_row || row > claim.row && row_is_behind(comparison, row, claim)
+    let Mismatch { row, path, sides, .. } = &comparison.mismatches[mismatch];
+    let row = *row;
+    match claim.breaks {
+        Breaks::Capture { direction, from } => {
+            // Without its call an answer has another name, and without its block a C2 or S2 is judged by nobody.
+            let is_of_lost_call = is_missing(comparison, row) && comparison.either(row).name.starts_with("_result");
+            let is_of_lost_block = path == "handshake.answer" && sides.iter().any(Option::is_none);
+            row >= from && (is_of(comparison, row, direction) || is_of_lost_call || is_of_lost_block)
+        }
+        _ => {
+            row == claim.row && claim.breaks == Breaks::Framing
+                || row > claim.row && row_is_behind(comparison, row, claim)
+        }
+    }
 }
 
 /// Whether what a row shows can come of the claim: it is later, and of the direction that broke, or of the other
@@ -157,10 +171,10 @@ fn is_behind(comparison: &Comparison<'_>, mismatch: usize, claim: &Claim) -> boo
 fn row_is_behind(comparison: &Comparison<'_>, row: usize, claim: &Claim) -> bool {
     let broken = comparison.either_item(claim.row).direction;
     match claim.breaks {
-        Breaks::Nothing | Breaks::End => false,
+        Breaks::Nothing | Breaks::Capture { .. } => false,
         Breaks::Framing => comparison.either_item(row).direction == broken || is_missing(comparison, row),
         Breaks::Answer => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
-        Breaks::Capture(lost) => is_of(comparison, row, lost),
+        Breaks::End => comparison.item(row, Side::B).is_none(),
     }
 }
 

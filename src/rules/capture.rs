@@ -154,14 +154,21 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let opening = Opening::of(comparison, side);
     let Some(item) = opening.session.items.first() else { return Vec::new() };
+    let Some(row) = row_of(comparison, side, item) else { return Vec::new() };
     let title = format!("{} begins in the middle of the connection, behind the handshake", name(side));
-    let Some(claim) = claim(comparison, side, None, item, Certainty::Certain, title) else { return Vec::new() };
-    let is_before = |row: usize| comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none();
-    let first = first_row(comparison, item.direction, side).unwrap_or(claim.row);
-    let before = mismatches_of(comparison, |row| row <= first && is_before(row));
+    let is_alone = |row: usize| comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none();
+    let before = mismatches_of(comparison, |other| other <= row && is_alone(other));
+    if before.is_empty() {
+        return Vec::new();
+    }
+    let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
+    let mut values = [None, None];
+    values[side as usize] = Some(value);
+    let claim = Claim::on(row, "capture", values, Certainty::Certain, title);
+    let breaks = Breaks::Capture { direction: None, from: 0 };
     let why = "there is no SYN and no handshake before the first bytes; the chunk sizes and all that chunk headers \
                inherit from earlier ones are guessed from what follows, so whatever else is said here is assumed";
-    vec![Claim { row: 0, ..claim.explaining(before).why(why).fix("start the capture first, then the client") }]
+    vec![claim.explaining(before).why(why).fix("start the capture first, then the client").breaking(breaks)]
 }
 
 fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -189,7 +196,7 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
     );
     let fix = "capture both directions: filter with `port 1935`, not `dst port` or `src port`";
     let claim = Claim::on(row, "capture", [None, None], Certainty::Certain, title);
-    vec![claim.why(why).fix(fix).explaining(explains).breaking(Breaks::Capture(Some(direction)))]
+    vec![claim.why(why).fix(fix).explaining(explains).breaking(Breaks::Capture { direction: Some(direction), from: 0 })]
 }
 
 /// A claim about bytes that one capture lost, beginning with this item. None if nothing differs for it.
@@ -202,21 +209,22 @@ fn claim(
     title: String,
 ) -> Option<Claim> {
     let row = row_of(comparison, side, item)?;
-    let is_hurt = |row: usize| {
-        let of_direction = |item: &&Item| lost.is_none_or(|direction| item.direction == direction);
-        let item = comparison.item(row, side).filter(of_direction);
-        item.is_some_and(|item| is_gap(item) || !item.defects.is_empty())
+    let is_of = |other: usize| lost.is_none_or(|direction| comparison.either_item(other).direction == direction);
+    // What stands before the hole in its direction was read in time.
+    let is_before = |other: &usize| {
+        let sound = comparison.item(*other, side).filter(|sound| sound.direction == item.direction);
+        sound.is_some_and(|sound| sound.at.end <= item.at.start)
     };
-    let behind = mismatches_of(comparison, |other| {
-        other >= row && lost.is_none_or(|direction| comparison.either_item(other).direction == direction)
-    });
+    let from = (0..row).rev().find(is_before).map_or(0, |last| last + 1);
+    let is_hurt = |row: usize| comparison.item(row, side).is_some_and(|item| is_gap(item) || !item.defects.is_empty());
+    let behind = mismatches_of(comparison, |other| other >= from && is_of(other));
     let hurt: Vec<usize> = behind.iter().copied().filter(|&index| is_hurt(comparison.mismatches[index].row)).collect();
     let explains = if hurt.is_empty() { behind.into_iter().take(1).collect() } else { hurt };
     let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
     let mut sides = [None, None];
     sides[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", sides, certainty, title);
-    (!explains.is_empty()).then(|| claim.explaining(explains).breaking(Breaks::Capture(lost)))
+    (!explains.is_empty()).then(|| claim.explaining(explains).breaking(Breaks::Capture { direction: lost, from }))
 }
 
 fn gaps<'r>(opening: Opening<'r>, direction: Direction) -> impl Iterator<Item = (&'r Item, Gap)> {

@@ -39,9 +39,14 @@ pub enum Breaks {
     Framing,
     /// The receiver does not understand the message, and so does not answer as it should.
     Answer,
-    /// Nothing in the session: the capture lost bytes of this direction, or of both. What differs behind it there may
-    /// come of that.
-    Capture(Option<Direction>),
+    /// Nothing in the session: the capture lost bytes.
+    Capture {
+        /// Of this direction, or of both.
+        direction: Option<Direction>,
+        /// The first row that may have to do with it. Messages behind a hole are read late, so that this may be
+        /// before the row where the hole shows.
+        from: usize,
+    },
     /// The session ended here, and nobody said why: it counts only where no other cause explains that.
     End,
 }

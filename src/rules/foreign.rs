@@ -175,7 +175,9 @@ fn foreign(opening: Opening<'_>) -> Option<(&'static str, &'static str)> {
 
 fn rtmpe(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
-    if b.session.stream.protocol != Protocol::Rtmpe || a.session.stream.protocol == Protocol::Rtmpe {
+    let is_rtmpe = |opening: Opening<'_>| opening.session.stream.protocol == Protocol::Rtmpe;
+    // Where nobody answers, nothing is encrypted either: the version is refused.
+    if !is_rtmpe(b) || is_rtmpe(a) || b.total(SERVER) == Some(0) {
         return Vec::new();
     }
     let version = b.sent(CLIENT).first().copied().unwrap_or_default();
@@ -183,7 +185,7 @@ fn rtmpe(comparison: &Comparison<'_>) -> Vec<Claim> {
     let why = "behind the handshake all bytes are encrypted with a key that both sides agreed on".to_owned();
     let mut claims =
         claim(comparison, Certainty::Certain, &title, "RTMPE", why, "use rtmp:// for a session that can be compared");
-    claims.iter_mut().for_each(|claim| claim.breaks = Breaks::Capture(None));
+    claims.iter_mut().for_each(|claim| claim.breaks = Breaks::Capture { direction: None, from: 0 });
     claims
 }
 

@@ -77,7 +77,7 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
         let part = [Part::S0S1S2, Part::C2].into_iter().find_map(|part| {
             b.part(part).filter(|(item, ..)| row_of(comparison, Side::B, item) == Some(row)).map(|found| (part, found))
         });
-        let (part, (item, facts, _)) = part?;
+        let (part, (_, facts, _)) = part?;
         if facts.echo_ok != Some(false) || facts.signature_ok == Some(true) {
             return None;
         }
@@ -85,7 +85,7 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
             Part::S0S1S2 => ("S2", "C1", "client"),
             _ => ("C2", "S1", "server"),
         };
-        let direction = item.direction;
+
         let goes_on = match part {
             Part::S0S1S2 => b.messages(CLIENT).next().is_some(),
             _ => b.messages(SERVER).next().is_some(),
@@ -99,16 +99,15 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
                 format!("the random bytes in {answer} are not those of {block}: {what}, but a strict peer closes");
             return Some(claim.why(why));
         }
-        let explains = mismatches_of(comparison, |other| other > row && comparison.item(other, Side::B).is_none());
         let why = format!(
             "the random bytes in {answer} are not those of {block}, and the {receiver} sent nothing more and closed, as a \
              receiver does that checks them"
         );
-        let _ = direction;
+
         Some(Claim {
             certainty: Certainty::Likely,
             title: format!("{title}, and the {receiver} closes"),
-            ..claim.why(why).explaining(explains).breaking(Breaks::Answer).weighing(Severity::Fatal)
+            ..claim.why(why).breaking(Breaks::Answer).weighing(Severity::Fatal)
         })
     };
     wrong.into_iter().filter_map(claim_of).collect()

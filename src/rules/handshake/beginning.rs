@@ -1,6 +1,6 @@
 //! What the client sends first, and what it leaves out.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, Lane, Side};
 use crate::rtmp::handshake::{self, BLOCK};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at, mismatches_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -168,7 +168,11 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         "the bytes behind C1 are a chunk header, and the name connect stands at stream offset {at}, inside the 1536 bytes \
          that the server takes for C2: it never sees the command{end}"
     );
-    let explains = mismatches_of(comparison, |other| other >= row && comparison.either_item(other).direction == CLIENT);
+    let is_c2 = |other: usize| {
+        let is_handshake = comparison.either(other).lane == Lane::Handshake;
+        other == row || is_handshake && comparison.either_item(other).direction == CLIENT
+    };
+    let explains = mismatches_of(comparison, is_c2);
     let claim = Claim::on(row, "handshake", values, Certainty::Certain, "the client sends connect where C2 belongs");
     vec![
         claim

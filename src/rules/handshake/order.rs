@@ -75,7 +75,14 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
             place: Some((item.at.start, item.frames[1])),
         };
         let claim = Claim::on(row, "handshake.order", [None, Some(value)], Certainty::Certain, title);
-        Some(claim.why(why).fix(format!("wait for {what} before the first message")))
+        // A C2 from before S1 is there cannot echo it.
+        let is_answer = |index: &usize| {
+            let mismatch = &comparison.mismatches[*index];
+            let is_of = comparison.either_item(mismatch.row).direction == direction;
+            mismatch.path == "handshake.answer" && is_of && mismatch.side(Side::B).is_none()
+        };
+        let explains: Vec<usize> = comparison.open().filter(is_answer).collect();
+        Some(claim.why(why).fix(format!("wait for {what} before the first message")).explaining(explains))
     };
     [(CLIENT, Part::S0S1S2), (SERVER, Part::C2)].into_iter().filter_map(of).collect()
 }
@@ -119,7 +126,7 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     );
     let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), Certainty::Likely, title);
     let fix = "in the receiver, read on behind C2 in the same buffer; in the sender, let connect wait a moment";
-    vec![claim.why(why).fix(fix).explaining(explains).breaking(Breaks::Answer)]
+    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::Answer)]
 }
 
 /// The client's first message, if it begins in the segment that ends C2.
