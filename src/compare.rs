@@ -170,5 +170,5 @@ pub const MESSAGE: &str = "message";
 
 /// Whether an item is a message, or stands for one.
 pub fn is_gap(item: &Item) -> bool {
-    matches!(item.content, Content::Gap | Content::Undecoded)
+    matches!(item.content, Content::Gap(_) | Content::Undecoded)
 }

@@ -18,7 +18,7 @@ use crate::rtmp::message::{Ending, Message, MessageHeader};
 use crate::session::tape::Tape;
 use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer};
 use crate::streams::{Stream, Streams};
-use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
+use crate::tcp::{Connection, ConnectionId, Endpoint, Gap, Piece};
 
 /// The sessions of a capture, in order of their connections' numbers.
 #[derive(Debug, Default)]
@@ -36,6 +36,8 @@ pub struct Session {
     pub items: Vec<Item>,
     /// The first bytes of each direction, by [`Direction::index`].
     pub beginnings: [Vec<u8>; 2],
+    /// Whether these are known to be the first that were sent, as the SYN before them was captured.
+    pub from_start: [bool; 2],
     /// Why a direction's framing is broken, for directions where it is and something explains it.
     pub framing: Vec<Framing>,
 }
@@ -107,7 +109,7 @@ pub enum Content {
         places: Places,
     },
     /// Bytes that were not captured.
-    Gap,
+    Gap(Gap),
     /// Bytes that could not be decoded, as far as they are kept.
     Undecoded,
 }
@@ -183,7 +185,7 @@ pub struct Recorder {
     streams: Streams,
     items: FxHashMap<ConnectionId, Vec<Item>>,
     beginnings: FxHashMap<ConnectionId, [Vec<u8>; 2]>,
-    roles: FxHashMap<ConnectionId, [Direction; 2]>,
+    roles: FxHashMap<ConnectionId, [(Direction, bool); 2]>,
     framing: Vec<Framing>,
     selection: Selection,
     seen: u64,
@@ -210,15 +212,16 @@ impl Recorder {
         let sessions = streams.filter_map(|stream| {
             let items = self.items.remove(&stream.tcp_stream)?;
             // Bytes were kept by sender; who the client is was known only later.
-            let mut beginnings: [Vec<u8>; 2] = Default::default();
+            let (mut beginnings, mut from_start) = (<[Vec<u8>; 2]>::default(), [false; 2]);
             let by_sender = self.beginnings.remove(&stream.tcp_stream).unwrap_or_default();
             let roles = self.roles.remove(&stream.tcp_stream);
-            for (bytes, direction) in by_sender.into_iter().zip(roles.into_iter().flatten()) {
+            for (bytes, (direction, at_syn)) in by_sender.into_iter().zip(roles.into_iter().flatten()) {
                 beginnings[direction.index()] = bytes;
+                from_start[direction.index()] = at_syn;
             }
             let id = stream.tcp_stream;
             let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
-            Some(Session { stream, items, beginnings, framing })
+            Some(Session { stream, items, beginnings, from_start, framing })
         });
         Recording { sessions: sessions.collect() }
     }
@@ -262,7 +265,7 @@ impl Observer for Recorder {
                 let content = Content::Handshake { part: part.part, facts: *facts, bytes: part.bytes.to_vec(), places };
                 (part.range.end, content)
             }
-            Kind::Gap(gap) => (gap.offset + gap.len, Content::Gap),
+            Kind::Gap(gap) => (gap.offset + gap.len, Content::Gap(*gap)),
             Kind::Undecoded { range, .. } => (range.end, Content::Undecoded),
         };
         let item = Item {
@@ -287,7 +290,8 @@ impl Observer for Recorder {
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
         self.streams.closed(connection, conversation);
-        let roles = [Endpoint::First, Endpoint::Second].map(|sender| conversation.direction(sender));
+        let roles = [Endpoint::First, Endpoint::Second]
+            .map(|sender| (conversation.direction(sender), connection.side(sender).started_at_syn));
         self.roles.insert(connection.id, roles);
         if conversation.is_rtmp() {
             self.items.entry(connection.id).or_default();

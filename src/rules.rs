@@ -9,15 +9,20 @@
 
 mod blocks;
 pub mod broken;
+mod capture;
 mod case;
 mod chunk;
 mod claim;
+mod closed;
 mod differ;
 mod finding;
+mod foreign;
 mod framing;
+mod handshake;
 pub mod index;
 mod length;
 mod media;
+mod opening;
 pub(crate) mod relay;
 mod search;
 mod text;
@@ -209,6 +214,26 @@ lowercase!(Layer, Severity, Mode);
 
 /// Every rule, in the order in which they are tried.
 pub static RULES: &[&Rule] = &[
+    // capture and handshake
+    &capture::SNAPLEN,
+    &capture::ONE_WAY,
+    &capture::MIDSTREAM,
+    &capture::GAP,
+    &foreign::TLS_ON_RTMP_PORT,
+    &foreign::PLAIN_ON_TLS_PORT,
+    &foreign::NOT_RTMP,
+    &handshake::WAIT_S0_DEADLOCK,
+    &handshake::C0_MISSING,
+    &handshake::VERSION,
+    &foreign::RTMPE,
+    &handshake::C2_MISSING,
+    &handshake::DIGEST_INVALID,
+    &handshake::VERSION_QUAD_ASSERT,
+    &handshake::NOT_ECHO,
+    &handshake::EARLY_DATA,
+    &handshake::TAIL_LOST,
+    &closed::SILENT_CLOSE,
+    // chunk
     &chunk::TYPE_ID_DEC_HEX,
     &framing::HEADERS_LEFT,
     &framing::EXT_LEFT,

@@ -66,7 +66,7 @@ fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
     let plain = |lane, name: &str, key: &str| Named { lane, name: name.to_owned(), key: key.to_owned(), read_as: None };
     match &item.content {
         Content::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string(), ""),
-        Content::Gap => plain(Lane::Hole, "gap", ""),
+        Content::Gap(_) => plain(Lane::Hole, "gap", ""),
         Content::Undecoded => plain(Lane::Hole, "undecoded", ""),
         Content::Message(kept) => name_message(kept, item, calls),
     }

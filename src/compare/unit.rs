@@ -50,7 +50,7 @@ fn whole(item: &Item) -> Value {
     let (bytes, place) = match &item.content {
         Content::Message(kept) => (kept.first_header.clone(), Some((item.at.start, item.frames[1]))),
         Content::Handshake { bytes, .. } => (bytes.clone(), Some((item.at.start, item.frames[1]))),
-        Content::Gap | Content::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
+        Content::Gap(_) | Content::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
     };
     Value { text: item.info.clone(), bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), in_body: None, place }
 }

@@ -3,8 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Side};
-use crate::rules::{Breaks, Claim, Rule, Severity};
+use crate::compare::{Comparison, Mismatch, Side};
+use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
+use crate::session::Direction;
 
 /// A cause, and what belongs to it.
 pub struct Folded {
@@ -16,7 +17,22 @@ pub struct Folded {
     pub consequences: Vec<usize>,
 }
 
-/// The causes in order: what breaks something first, then by where they show; and the mismatches left.
+/// The order of causes. Among those of one rank it is where they show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// The capture lost bytes: all else is to be read with that in mind.
+    Capture,
+    /// Something breaks.
+    Failure,
+    /// Something may break.
+    Warning,
+    /// The session ended, and nobody said why.
+    End,
+    /// Nothing fails.
+    Info,
+}
+
+/// The causes in order, and the mismatches left.
 pub struct Outcome {
     /// The causes.
     pub causes: Vec<Folded>,
@@ -27,66 +43,151 @@ pub struct Outcome {
 /// Sorts claims out.
 pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>) -> Outcome {
     let is_open = |index: &usize| comparison.mismatches[*index].expected.is_none();
-    // Of two claims about the same place the surer one counts, then the worse one; rules that say more stand first.
+    // What the capture lost is known before anything is made of the rest, and how it ended is asked when all else
+    // is known. Of two claims about the same place the surer one counts, then the worse one; rules that say more
+    // stand first.
     claims.sort_by_key(|(rule, claim)| {
         let breaks_framing = claim.breaks == Breaks::Framing;
         (
-            rule.severity == Severity::Info,
+            turn(claim),
+            claim.severity.unwrap_or(rule.severity) == Severity::Info,
             claim.row,
             Reverse(breaks_framing),
             Reverse(claim.certainty),
-            Reverse(rule.severity),
+            Reverse(claim.severity.unwrap_or(rule.severity)),
         )
     });
     let mut taken: HashSet<usize> = HashSet::new();
     let mut causes: Vec<Folded> = Vec::new();
-    for (rule, claim) in claims {
+    for (rule, mut claim) in claims {
         let had_some = !claim.explains.is_empty();
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
         let is_new = fresh.iter().any(|index| is_open(index)) || !had_some;
-        if !is_new || follows(comparison, &causes, &claim) {
+        if !is_new {
             continue;
         }
-        taken.extend(fresh);
-        let mut consequences = Vec::new();
-        if claim.breaks != Breaks::Nothing {
-            consequences.extend(
-                (0..comparison.mismatches.len())
-                    .filter(|index| is_open(index) && !taken.contains(index) && is_behind(comparison, *index, &claim)),
-            );
+        if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
+            if claim.breaks == Breaks::End {
+                // What the end cut off belongs to what brought it about.
+                let behind = (0..comparison.mismatches.len()).filter(|index| is_behind(comparison, *index, &claim));
+                let cut_off: Vec<usize> =
+                    fresh.into_iter().chain(behind).filter(|index| is_open(index) && taken.insert(*index)).collect();
+                cause.consequences.extend(cut_off);
+            }
+            continue;
         }
+        if causes.iter().any(|cause| is_doubtful(comparison, cause, &claim)) {
+            claim.certainty = claim.certainty.min(Certainty::Likely);
+        }
+        taken.extend(fresh);
+        let consequences: Vec<usize> = (0..comparison.mismatches.len())
+            .filter(|index| is_open(index) && !taken.contains(index) && is_behind(comparison, *index, &claim))
+            .collect();
         taken.extend(&consequences);
         causes.push(Folded { rule, claim, consequences });
     }
     let unexplained =
         (0..comparison.mismatches.len()).filter(|index| is_open(index) && !taken.contains(index)).collect();
-    causes.sort_by_key(|cause| (cause.rule.severity < Severity::Error, cause.claim.row));
+    causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
     Outcome { causes, unexplained }
 }
 
-/// Whether an earlier cause explains this one too.
-fn follows(comparison: &Comparison<'_>, causes: &[Folded], claim: &Claim) -> bool {
-    causes.iter().any(|cause| match cause.claim.breaks {
-        Breaks::Nothing => false,
-        Breaks::Framing | Breaks::Answer => {
-            claim.row > cause.claim.row && row_is_behind(comparison, claim.row, &cause.claim)
+impl Folded {
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.claim.severity.unwrap_or(self.rule.severity)
+    }
+
+    /// Its place among the causes.
+    pub fn rank(&self) -> Rank {
+        match (self.claim.breaks, self.severity()) {
+            (Breaks::Capture { .. }, _) => Rank::Capture,
+            (Breaks::End, _) => Rank::End,
+            (_, Severity::Fatal | Severity::Error) => Rank::Failure,
+            (_, Severity::Warning) => Rank::Warning,
+            (_, Severity::Info) => Rank::Info,
         }
-    })
+    }
+}
+
+/// When a claim is looked at.
+fn turn(claim: &Claim) -> u8 {
+    match claim.breaks {
+        Breaks::Capture { .. } => 0,
+        Breaks::End => 2,
+        _ => 1,
+    }
+}
+
+/// Whether an earlier cause explains this one too.
+fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
+    let is_later = claim.row > cause.claim.row;
+    match (cause.claim.breaks, claim.breaks) {
+        // Each says of its own bytes that they are lost.
+        (_, Breaks::Capture { .. }) => false,
+        // Whatever fails may be why it ends.
+        (Breaks::Nothing | Breaks::End, Breaks::End) => cause.rank() == Rank::Failure && claim.row >= cause.claim.row,
+        (Breaks::Framing | Breaks::Answer, Breaks::End) => claim.row >= cause.claim.row,
+        (Breaks::Nothing | Breaks::End, _) => false,
+        (Breaks::Framing | Breaks::Answer, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
+        // What came whole behind the loss says what it says, but for what a receiver needs the lost bytes for.
+        (Breaks::Capture { direction, from }, _) => {
+            let needs_the_lost = claim.path == "header.timestamp" || claim.path.starts_with("chunk");
+            claim.row >= from
+                && is_of(comparison, claim.row, direction)
+                && (needs_the_lost || is_missing(comparison, claim.row) || is_damaged(comparison, claim.row))
+        }
+    }
+}
+
+/// Whether a claim is made of what a capture has left.
+fn is_doubtful(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
+    match (cause.claim.breaks, claim.breaks) {
+        (_, Breaks::Capture { .. }) => false,
+        (Breaks::Capture { direction, from }, _) => {
+            claim.row >= from && (is_of(comparison, claim.row, direction) || is_missing(comparison, claim.row))
+        }
+        _ => false,
+    }
 }
 
 fn is_behind(comparison: &Comparison<'_>, mismatch: usize, claim: &Claim) -> bool {
-    let row = comparison.mismatches[mismatch].row;
-    row == claim.row && claim.breaks == Breaks::Framing || row > claim.row && row_is_behind(comparison, row, claim)
+    let Mismatch { row, path, sides, .. } = &comparison.mismatches[mismatch];
+    let row = *row;
+    match claim.breaks {
+        Breaks::Capture { direction, from } => {
+            // Without its call an answer has another name, and without its block a C2 or S2 is judged by nobody.
+            let is_of_lost_call = is_missing(comparison, row) && comparison.either(row).name.starts_with("_result");
+            let is_of_lost_block = path == "handshake.answer" && sides.iter().any(Option::is_none);
+            row >= from && (is_of(comparison, row, direction) || is_of_lost_call || is_of_lost_block)
+        }
+        _ => {
+            row == claim.row && claim.breaks == Breaks::Framing
+                || row > claim.row && row_is_behind(comparison, row, claim)
+        }
+    }
 }
 
 /// Whether what a row shows can come of the claim: it is later, and of the direction that broke, or of the other
 /// side's answers, or it is missing.
 fn row_is_behind(comparison: &Comparison<'_>, row: usize, claim: &Claim) -> bool {
     let broken = comparison.either_item(claim.row).direction;
-    let is_missing = comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none();
     match claim.breaks {
-        Breaks::Nothing => false,
-        Breaks::Framing => comparison.either_item(row).direction == broken || is_missing,
-        Breaks::Answer => is_missing || comparison.either_item(row).direction != broken,
+        Breaks::Nothing | Breaks::Capture { .. } => false,
+        Breaks::Framing => comparison.either_item(row).direction == broken || is_missing(comparison, row),
+        Breaks::Answer => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
+        Breaks::End => comparison.item(row, Side::B).is_none(),
     }
+}
+
+fn is_of(comparison: &Comparison<'_>, row: usize, direction: Option<Direction>) -> bool {
+    direction.is_none_or(|direction| comparison.either_item(row).direction == direction)
+}
+
+fn is_missing(comparison: &Comparison<'_>, row: usize) -> bool {
+    comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none()
+}
+
+fn is_damaged(comparison: &Comparison<'_>, row: usize) -> bool {
+    [Side::A, Side::B].into_iter().filter_map(|side| comparison.item(row, side)).any(|item| !item.defects.is_empty())
 }

@@ -10,7 +10,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 use super::FORMAT_VERSION;
-use super::fold::Outcome;
+use super::fold::{Outcome, Rank};
 
 /// What became of the comparison.
 #[derive(Debug, Serialize)]
@@ -135,6 +135,9 @@ pub struct Cause {
     pub differences: usize,
     /// How many others exist only because of it.
     pub consequences: usize,
+    /// Its place among the causes.
+    #[serde(skip)]
+    pub(super) rank: Rank,
 }
 
 /// A place in both captures.
@@ -238,11 +241,12 @@ impl Report {
             self.count_expected(format!("--ignore {pattern}"), count);
         }
         for cause in outcome.causes {
+            let (rank, severity) = (cause.rank(), cause.severity());
             let claim = cause.claim;
             self.causes.push(Cause {
                 rule: cause.rule,
                 certainty: claim.certainty,
-                severity: cause.rule.severity,
+                severity,
                 title: claim.title,
                 pair,
                 r#where: place(comparison, claim.row, &claim.path, &claim.sides),
@@ -251,6 +255,7 @@ impl Report {
                 fix: claim.fix,
                 differences: claim.explains.len(),
                 consequences: cause.consequences.len(),
+                rank,
             });
         }
         for index in outcome.unexplained {
@@ -287,7 +292,7 @@ impl Report {
             (false, false) => Verdict::Equivalent,
             (false, true) => Verdict::Identical,
         };
-        self.causes.sort_by_key(|cause| cause.severity < Severity::Error);
+        self.causes.sort_by_key(|cause| cause.rank);
         self.summary = match (self.verdict, self.causes.first(), self.unexplained.first()) {
             (Verdict::Identical, ..) => "nothing differs".to_owned(),
             (Verdict::Equivalent, ..) => "only what is to be expected of two recordings differs".to_owned(),

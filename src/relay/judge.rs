@@ -348,7 +348,7 @@ impl<'a> Judged<'a> {
 
     /// Stretches of the player's leg that were not captured or not decoded.
     fn holes(&self) -> Vec<u64> {
-        let lost = self.pair.player.items().filter(|item| matches!(item.content, Content::Gap | Content::Undecoded));
+        let lost = self.pair.player.items().filter(|item| matches!(item.content, Content::Gap(_) | Content::Undecoded));
         let mut holes: Vec<_> = lost.map(|item| item.at.start).collect();
         holes.sort_unstable();
         holes

@@ -54,5 +54,6 @@ fn claim(comparison: &Comparison<'_>, framing: &Framing) -> Option<Claim> {
         fix: String::new(),
         explains,
         breaks: Breaks::Framing,
+        severity: None,
     })
 }

@@ -1,8 +1,9 @@
 //! What a rule says of two sessions.
 
 use crate::compare::{Comparison, Mismatch, Value};
+use crate::session::Direction;
 
-use super::Certainty;
+use super::{Certainty, Severity};
 
 /// What a rule found in two sessions: a cause, and the differences that it explains.
 #[derive(Clone, Debug)]
@@ -25,6 +26,8 @@ pub struct Claim {
     pub explains: Vec<usize>,
     /// Whether the session cannot go on behind it as it should: what differs later in time is its consequence.
     pub breaks: Breaks,
+    /// How bad this case is, if not as bad as the rule has it.
+    pub severity: Option<Severity>,
 }
 
 /// What a cause does to the rest of the session.
@@ -36,22 +39,44 @@ pub enum Breaks {
     Framing,
     /// The receiver does not understand the message, and so does not answer as it should.
     Answer,
+    /// Nothing in the session: the capture lost bytes.
+    Capture {
+        /// Of this direction, or of both.
+        direction: Option<Direction>,
+        /// The first row that may have to do with it. Messages behind a hole are read late, so that this may be
+        /// before the row where the hole shows.
+        from: usize,
+    },
+    /// The session ended here, and nobody said why: it counts only where no other cause explains that.
+    End,
 }
 
 impl Claim {
     /// A claim about one mismatch; it explains that one.
     pub fn at(comparison: &Comparison<'_>, mismatch: usize, certainty: Certainty, title: impl Into<String>) -> Claim {
         let Mismatch { row, path, sides, .. } = comparison.mismatches[mismatch].clone();
+        Claim { explains: vec![mismatch], ..Claim::on(row, path, sides, certainty, title) }
+    }
+
+    /// A claim about a row; it explains nothing yet.
+    pub fn on(
+        row: usize,
+        path: impl Into<String>,
+        sides: [Option<Value>; 2],
+        certainty: Certainty,
+        title: impl Into<String>,
+    ) -> Claim {
         Claim {
             certainty,
             title: title.into(),
             row,
-            path,
+            path: path.into(),
             sides,
             why: String::new(),
             fix: String::new(),
-            explains: vec![mismatch],
+            explains: Vec::new(),
             breaks: Breaks::Nothing,
+            severity: None,
         }
     }
 
@@ -76,5 +101,10 @@ impl Claim {
     /// With what it does to the rest of the session.
     pub fn breaking(self, breaks: Breaks) -> Claim {
         Claim { breaks, ..self }
+    }
+
+    /// Better or worse than the rule has it.
+    pub fn weighing(self, severity: Severity) -> Claim {
+        Claim { severity: Some(severity), ..self }
     }
 }

@@ -53,7 +53,7 @@ pub static START_AT_KEY: Rule = Rule {
         what: "A player that comes in the middle of a stream gets no picture before the next keyframe, as it could \
                not show it. That is no loss.",
         looks: "publisher  17 00 ..  17 01 ..  27 01 ..  27 01 ..  17 01 ..\n\
-                player     17 00 ..                                17 01 ..   from a keyframe on",
+                player     17 00 ..                                17 01 ..",
         who: "nginx-rtmp (`wait_key on`, the default) and most others without a cache of the last group of pictures.",
         fix: "Nothing. For a faster start use shorter groups of pictures, or a server that keeps the last one.",
         source: "Captures of nginx-rtmp 1.2.2.",

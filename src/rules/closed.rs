@@ -1,0 +1,101 @@
+//! The rule for connections that end early, with no reason given. It is the last resort: any cause before the end is
+//! the better answer.
+
+use crate::compare::{Comparison, MESSAGE, Side, Value};
+use crate::recording::Item;
+use crate::session::Direction;
+use crate::tcp::How;
+
+use super::opening::{CLIENT, Opening, SERVER, mismatches_of, row_of};
+use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+
+pub static SILENT_CLOSE: Rule = Rule {
+    code: "silent-close",
+    layer: Layer::Capture,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "one side closed the connection without saying why",
+    page: Page {
+        what: "A FIN or RST ends the session where the good one goes on, and neither _error nor onStatus came before it. What \
+               the closing side received last is what it most likely objects to.",
+        looks: "client   14 00 00 00 00 02 00 07 63 6f 6e 6e 65 63 74   connect\n\
+                server   FIN\n\
+                \n\
+                The last complete message to the closer: connect.",
+        who: "nginx-rtmp closes so on an unknown application, a chunk stream id from 32 on, a message over 1 MiB, AMF that it \
+              cannot parse, and a handshake whose first byte is not 3.",
+        fix: "Look at the message named, and into the closing side's log: it often has the reason.",
+        source: "RTMP 1.0 section 7.2 has errors for commands only, none for what cannot be read. Seen with nginx-rtmp 1.2.",
+    },
+    check: Check::Diff(silent_close),
+};
+
+fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let b = Opening::of(comparison, Side::B);
+    let Some(end) = b.session.stream.end.filter(|end| end.how != How::Reused) else { return Vec::new() };
+    let to_closer = if end.by == "server" { CLIENT } else { SERVER };
+    if b.session.stream.error.is_some() || is_over(b) || end.by == "client" && has_begun(b) {
+        return Vec::new();
+    }
+    // Who waited in vain gave up; that nobody answered is another matter.
+    if end.by == "client" && b.idle() >= super::opening::WAITS {
+        return Vec::new();
+    }
+    let Some((item, row)) = last_whole(comparison, b, to_closer) else { return Vec::new() };
+    let only_in_a = |at: usize| at > row && comparison.item(at, Side::B).is_none();
+    let explains: Vec<usize> = mismatches_of(comparison, only_in_a)
+        .into_iter()
+        .filter(|&index| comparison.mismatches[index].path == MESSAGE)
+        .collect();
+    let answers = explains.iter().any(|&index| {
+        let row = comparison.mismatches[index].row;
+        !comparison.either(row).lane.is_media()
+    });
+    if !answers {
+        return Vec::new();
+    }
+    let how = if end.how == How::Rst { "reset" } else { "closed" };
+    let title = format!("the {} {how} the connection behind {} and did not say why", end.by, item.info);
+    let why = format!(
+        "frame {} ends the session, {} messages short of the good one; no _error and no onStatus came before. The last \
+         whole message that the {} received is {} (frame {})",
+        end.frame,
+        explains.len(),
+        end.by,
+        item.info,
+        item.frames[0]
+    );
+    let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
+    let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
+    let fix = format!("look at this message, and into the {}'s log", end.by);
+    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End)]
+}
+
+/// The last thing that came whole in a direction.
+fn last_whole<'r>(comparison: &Comparison<'r>, b: Opening<'r>, direction: Direction) -> Option<(&'r Item, usize)> {
+    let whole = b.items(direction).filter(|item| item.defects.is_empty());
+    let item = whole.last()?;
+    Some((item, row_of(comparison, Side::B, item)?))
+}
+
+/// Whether the client or the server said that it is done.
+fn is_over(b: Opening<'_>) -> bool {
+    const LAST: [&str; 8] = [
+        "deleteStream",
+        "closeStream",
+        "FCUnpublish",
+        "NetStream.Unpublish",
+        "NetStream.Play.Stop",
+        "NetStream.Play.Complete",
+        "UnpublishNotify",
+        "Stream EOF",
+    ];
+    b.session.items.iter().rev().take(64).any(|item| LAST.iter().any(|word| item.info.contains(word)))
+}
+
+/// Whether media flows: a client may stop it when it likes.
+fn has_begun(b: Opening<'_>) -> bool {
+    [CLIENT, SERVER].into_iter().any(|direction| {
+        b.messages(direction).any(|item| item.message().is_some_and(|kept| kept.header.type_id.is_media()))
+    })
+}

@@ -1,0 +1,234 @@
+//! What the client sends first, and what it leaves out.
+
+use crate::compare::{Comparison, Lane, Side};
+use crate::rtmp::handshake::{self, BLOCK};
+use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at, mismatches_of};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+
+use super::sides;
+
+pub static VERSION: Rule = Rule {
+    code: "hs-version",
+    layer: Layer::Handshake,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the version in C0 is not 3",
+    page: Page {
+        what: "The first byte of a connection is the version of RTMP that the client asks for. It is 3. Other values are old \
+               products (0 to 2), or RTMPE (6 and 8).",
+        looks: "02 00 00 00 00 00 00 00 00   C0 is 2\n\
+                03 00 00 00 00 00 00 00 00   C0, then C1: time and four zeros",
+        who: "Clients that take the byte for a version of their own, or send C1 in its place.",
+        fix: "Send 3.",
+        source: "RTMP 1.0 section 5.2.2. nginx-rtmp closes without a word, Node-Media-Server takes anything.",
+    },
+    check: Check::Diff(version),
+};
+
+pub static C0_MISSING: Rule = Rule {
+    code: "hs-c0-missing",
+    layer: Layer::Handshake,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "C0 and C1 are less than 1537 bytes",
+    page: Page {
+        what: "C0 is 1 byte and C1 is 1536, together 1537. The client sent less and waits for the server, which waits for the \
+               rest: without C0 it takes C1's first byte for it and misses one at the end.",
+        looks: "00 00 00 00 00 00 00 00 a5 4d     1536 bytes: C1 alone, beginning with its time\n\
+                03 00 00 00 00 00 00 00 00 a5 4d  1537 bytes: C0 and C1",
+        who: "Clients written from a description that counts 1536, or whose random part is 1528 less what the times take.",
+        fix: "Send one byte 3, four bytes of time, four zeros and 1528 random bytes.",
+        source: "RTMP 1.0 sections 5.2.2 and 5.2.3.",
+    },
+    check: Check::Diff(c0_missing),
+};
+
+pub static WAIT_S0_DEADLOCK: Rule = Rule {
+    code: "hs-wait-s0-deadlock",
+    layer: Layer::Handshake,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the client waits for S0 before it sends C1",
+    page: Page {
+        what: "The client sent C0 and nothing more. Servers answer when they have C0 and C1, so each side waits for the other.",
+        looks: "client   03              one byte, then silence\n\
+                right    03 00 00 00 00  C0 and C1, 1537 bytes at once",
+        who: "Clients that exchange version bytes first, one by one.",
+        fix: "Send C0 and C1 at once, and wait then.",
+        source: "RTMP 1.0 section 5.2.1: the handshake begins with the client sending C0 and C1. nginx-rtmp and Node-Media-Server \
+                 both wait for C1.",
+    },
+    check: Check::Diff(wait_s0_deadlock),
+};
+
+pub static C2_MISSING: Rule = Rule {
+    code: "hs-c2-missing",
+    layer: Layer::Handshake,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the client leaves out C2",
+    page: Page {
+        what: "Behind C0 and C1 stands the first message, where C2 belongs. The server takes the next 1536 bytes for C2, connect \
+               among them, and reads what follows as messages.",
+        looks: "03 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63 6f 6e   at stream offset 1537\n\
+                \n\
+                This is a chunk header and connect. C2 begins with the time of S1 and then repeats S1's random bytes.",
+        who: "Clients that take the handshake for done when S2 is there.",
+        fix: "Answer S1 with C2: its time, a time of one's own, and its 1528 random bytes; then send connect.",
+        source: "RTMP 1.0 sections 5.2.1 and 5.2.4. nginx-rtmp resets the connection, Node-Media-Server closes it.",
+    },
+    check: Check::Diff(c2_missing),
+};
+
+/// Length of C0 and C1.
+const C0_C1: usize = 1 + BLOCK;
+
+fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (a, b) = sides(comparison);
+    let (Some(&of_b), of_a) = (b.sent(CLIENT).first(), a.sent(CLIENT).first()) else { return Vec::new() };
+    let sent = b.total(CLIENT).unwrap_or(u64::MAX);
+    if of_b == 3 || of_a == Some(&of_b) || !handshake::is_version(of_b) || is_without_c0(b) || sent < C0_C1 as u64 {
+        return Vec::new();
+    }
+    // An encrypted session that goes on is another matter.
+    let is_answered = !b.sent(SERVER).is_empty();
+    if handshake::is_encrypted(of_b) && is_answered || is_tls(b) {
+        return Vec::new();
+    }
+    let end = match b.ended_by() {
+        Some(who) if !is_answered => format!("the server answered nothing, and the {who} closed"),
+        _ if is_answered => "this server answers all the same; others close".to_owned(),
+        _ => "the server answered nothing".to_owned(),
+    };
+    let rtmpe = if handshake::is_encrypted(of_b) { ", which asks for RTMPE" } else { "" };
+    let title = format!("the client's version byte C0 is {of_b}{rtmpe}; RTMP's is 3");
+    let claim = at_start(comparison, 0, Certainty::Certain, title);
+    claim.into_iter().map(|claim| claim.why(end.clone()).fix("send 3 as the first byte")).collect()
+}
+
+fn c0_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (a, b) = sides(comparison);
+    let is_short = |opening: Opening<'_>| is_without_c0(opening) || is_short(opening);
+    if !is_short(b) || is_short(a) {
+        return Vec::new();
+    }
+    let total = b.total(CLIENT).unwrap_or_default();
+    let missing = C0_C1 as u64 - total;
+    let (title, fix) = if is_without_c0(b) {
+        (format!("the client sent C1 without C0: {total} bytes of 1537"), "send one byte 3 before C1")
+    } else {
+        (
+            format!("C0 and C1 are {total} bytes, {missing} less than 1537"),
+            "make C1 1536 bytes long: two times of 4 bytes and 1528 random bytes",
+        )
+    };
+    let waits = b.idle() >= WAITS;
+    let certainty = if waits { Certainty::Certain } else { Certainty::Likely };
+    let how = match (waits, b.ended_by()) {
+        (true, _) => format!("then nobody sent anything for {:.1} s", b.idle()),
+        (false, Some(who)) => format!("then the {who} closed"),
+        (false, None) => "and the capture ends".to_owned(),
+    };
+    let why = format!("{how}: the server waits for {missing} more bytes before it answers");
+    at_start(comparison, 0, certainty, title).into_iter().map(|claim| claim.why(why.clone()).fix(fix)).collect()
+}
+
+fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (a, b) = sides(comparison);
+    let is_alone = |opening: Opening<'_>| opening.sent(CLIENT) == [3] && opening.total(CLIENT) == Some(1);
+    if !is_alone(b) || is_alone(a) || b.total(SERVER).is_none_or(|bytes| bytes > 1) {
+        return Vec::new();
+    }
+    let waits = b.idle() >= WAITS;
+    let certainty = if waits { Certainty::Certain } else { Certainty::Likely };
+    let why = format!(
+        "C0 is all that the client sent, and the server sent {} bytes in {:.1} s: it answers when it has C1 too",
+        b.total(SERVER).unwrap_or_default(),
+        b.idle()
+    );
+    let title = "the client sends C0 and then waits; servers answer only when they have C1 too";
+    let claim = at_start(comparison, 0, certainty, title.to_owned());
+    claim.into_iter().map(|claim| claim.why(why.clone()).fix("send C0 and C1, 1537 bytes, at once")).collect()
+}
+
+fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (a, b) = sides(comparison);
+    let Some(at) = connect_for_c2(b) else { return Vec::new() };
+    if connect_for_c2(a).is_some() {
+        return Vec::new();
+    }
+    let row = comparison
+        .rows_of(CLIENT)
+        .find(|&row| comparison.item(row, Side::B).is_some_and(|item| item.at.contains(&(C0_C1 as u64))));
+    let Some(row) = row.or_else(|| first_row(comparison, CLIENT, Side::B)) else { return Vec::new() };
+    let values = [(a, "C2"), (b, "a chunk header and a message")]
+        .map(|(opening, text)| Some(opening.value(CLIENT, C0_C1, 16, text)));
+    let end = b.ended_by().map(|who| format!(", and the {who} closes")).unwrap_or_default();
+    let why = format!(
+        "the bytes behind C1 are a chunk header, and the name connect stands at stream offset {at}, inside the 1536 bytes \
+         that the server takes for C2: it never sees the command{end}"
+    );
+    let is_c2 = |other: usize| {
+        let is_handshake = comparison.either(other).lane == Lane::Handshake;
+        other == row || is_handshake && comparison.either_item(other).direction == CLIENT
+    };
+    let explains = mismatches_of(comparison, is_c2);
+    let claim = Claim::on(row, "handshake", values, Certainty::Certain, "the client sends connect where C2 belongs");
+    vec![
+        claim
+            .why(why)
+            .fix("answer S1 with the 1536 bytes of C2 before connect")
+            .explaining(explains)
+            .breaking(Breaks::Framing),
+    ]
+}
+
+/// Whether a client sent C1 alone: a block's length, and no version before it.
+pub fn is_without_c0(opening: Opening<'_>) -> bool {
+    let bytes = opening.sent(CLIENT);
+    let is_block = opening.total(CLIENT) == Some(BLOCK as u64) && bytes.len() == BLOCK;
+    // With C0 the zeros, or the version of the software, stand one further on; and a time seldom begins with 3.
+    is_block && bytes[0] != 3 && !is_answered(opening)
+}
+
+/// Whether the client began as it should, and stopped before C1 was whole.
+fn is_short(opening: Opening<'_>) -> bool {
+    let is_part = opening.total(CLIENT).is_some_and(|total| (2..C0_C1 as u64).contains(&total));
+    is_part && opening.sent(CLIENT).first() == Some(&3) && !is_answered(opening)
+}
+
+/// Whether S2 is there: the server has all it wants.
+fn is_answered(opening: Opening<'_>) -> bool {
+    opening.count(SERVER).bytes > C0_C1 as u64
+}
+
+fn is_tls(opening: Opening<'_>) -> bool {
+    matches!(opening.sent(CLIENT), [0x15 | 0x16, 3, ..])
+}
+
+/// Where the name connect stands in what should be C2, if that begins with the header of a chunk instead.
+fn connect_for_c2(opening: Opening<'_>) -> Option<usize> {
+    const CONNECT: &[u8] = b"\x02\0\x07connect";
+    let bytes = opening.sent(CLIENT);
+    let behind = bytes.get(C0_C1..)?;
+    let behind = &behind[..behind.len().min(BLOCK)];
+    // A full header on a chunk stream of one byte, message stream 0, not too long.
+    let is_header = matches!(behind, [2..=0x3f, _, _, _, 0, _, _, 1..=6 | 17 | 18 | 20, 0, 0, 0, 0, ..]);
+    let found = behind.windows(CONNECT.len()).position(|window| window == CONNECT)?;
+    is_header.then_some(C0_C1 + found)
+}
+
+/// A claim about the client's bytes from an offset on: nothing that follows can be read or is answered.
+fn at_start(comparison: &Comparison<'_>, at: usize, certainty: Certainty, title: String) -> Option<Claim> {
+    let row = first_row(comparison, CLIENT, Side::B)?;
+    let (a, b) = sides(comparison);
+    let values = [a, b].map(|opening| {
+        let text = match opening.sent(CLIENT).first() {
+            Some(first) => format!("begins with {first}"),
+            None => String::new(),
+        };
+        Some(opening.value(CLIENT, at, 16, text))
+    });
+    let claim = Claim::on(row, "handshake", values, certainty, title);
+    Some(claim.explaining(mismatches_at(comparison, row)).breaking(Breaks::Framing))
+}
