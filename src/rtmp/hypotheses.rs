@@ -199,6 +199,6 @@ fn parting(plain: &Replay, replay: &Replay) -> u64 {
         (Some(a), Some(b)) if (a.at, a.len, a.continues) == (b.at, b.len, b.continues) => Some(a.end().min(b.end())),
         (a, b) => a.into_iter().chain(b).map(|header| header.at).min(),
     };
-    let trouble = plain.trouble.or(plain.unfinished).unwrap_or(u64::MAX);
-    next.unwrap_or(trouble).min(trouble)
+    let next = next.or(plain.unfinished).unwrap_or(u64::MAX);
+    plain.trouble.map_or(next, |trouble| trouble.min(next))
 }

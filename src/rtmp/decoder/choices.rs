@@ -63,8 +63,8 @@ impl Decoder {
         let basic = basic_len(data[0]);
         let present = ChunkHeader { len: reading.header.len + 4, extended: Some(extended), ..reading.header };
         match data.get(basic..basic + 4) {
-            _ if self.options.dialect.type3_extended == Type3Extended::Never => return Some(reading),
-            Some(bytes) if self.options.dialect.type3_extended == Type3Extended::Always => {
+            _ if self.type3_extended() == Type3Extended::Never => return Some(reading),
+            Some(bytes) if self.type3_extended() == Type3Extended::Always => {
                 let extended = bytes.first_chunk().map(|&bytes| u32::from_be_bytes(bytes));
                 return Some(Reading { header: ChunkHeader { extended, ..present }, ..reading });
             }

@@ -3,7 +3,7 @@
 //! Everything here is passed by for the default dialect.
 
 use crate::rtmp::chunk::{ChunkHeader, EXTENDED};
-use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake, Length};
+use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Type3Extended};
 use crate::rtmp::handshake::Part;
 use crate::rtmp::search::{Size, basic_len};
 use crate::rtmp::{ChunkStreamId, MessageTypeId};
@@ -70,6 +70,11 @@ impl Decoder {
             Continuation::LeftOut(messages) => self.dialect_applies() && type_id.is_some_and(|id| messages.cover(id)),
             _ => false,
         }
+    }
+
+    /// Whether type-3 headers repeat an extended timestamp.
+    pub(super) fn type3_extended(&self) -> Type3Extended {
+        if self.dialect_applies() { self.options.dialect.type3_extended } else { Type3Extended::ByEvidence }
     }
 
     /// Whether a header with fields continues the message that is open.

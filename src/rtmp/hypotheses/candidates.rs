@@ -136,8 +136,12 @@ fn sizes(case: &Case<'_>, plain: &Replay, whole: &Replay, anchor: &Header) -> Ve
     sizes.retain(|size| !explained.contains(size));
     // What it cut rightly since tells against a size from elsewhere.
     let cuts_since = |since: u64| plain.headers.iter().any(|one| one.continues && (since..anchor.at).contains(&one.at));
-    let of_peer = case.peer_sizes.iter().filter(|(at, _)| *at <= anchor.at && !cuts_since(*at));
-    let of_peer = of_peer.map(|(_, size)| ("chunk-size-wrong-direction", *size));
+    let of_peer = case.peer_sizes.iter().filter(|(at, size)| {
+        // But not if it cuts with just that size.
+        *at <= anchor.at && (sizes.contains(size) || !cuts_since(*at))
+    });
+    let of_peer: Vec<_> = of_peer.copied().collect();
+    let of_peer = of_peer.into_iter().map(|(_, size)| ("chunk-size-wrong-direction", size));
     let earlier = case.earlier_sizes.iter().filter(|_| !cuts_since(0)).map(|size| ("chunk-size-not-reset", *size));
     let mut all = Vec::new();
     for (code, size) in of_peer.chain(earlier) {
@@ -212,5 +216,5 @@ pub(super) fn price(code: &str, dialect: &Dialect) -> u32 {
 
 /// Whether people choose such a size.
 fn is_usual(size: u32) -> bool {
-    size.is_power_of_two() || size % 1000 == 0
+    size.is_power_of_two() || size.is_multiple_of(1000)
 }

@@ -210,8 +210,15 @@ impl Replay {
 
     fn headers(&mut self, message: &Message) {
         let type_id = message.header.type_id;
+        let mut at = 0;
         for (i, (chunk, bytes)) in message.chunk_headers().enumerate() {
-            let bits = if i == 0 { self.weigh(message, bytes) } else { continuation(message, bytes) };
+            let bits = match i {
+                0 => self.weigh(message, bytes),
+                // In a run of equal bytes any of them may be a header.
+                _ if at > 0 && message.body.get(at - 1) == bytes.first() => Some(0),
+                _ => continuation(message, bytes),
+            };
+            at += chunk.payload as usize;
             self.headers.push(Header {
                 at: chunk.at,
                 len: chunk.header_len,
