@@ -1,12 +1,47 @@
 //! Rules for framing that is broken: each is a hypothesis that was replayed (see [`crate::rtmp::hypotheses`]).
+//!
+//! A rule gives the words, from what is [`Seen`] of its case; the place, the evidence and the certainty are the
+//! hypothesis's own.
 
 use crate::compare::{Comparison, Side, Value};
-use crate::recording::Framing;
+use crate::recording::{Framing, Item, Kept};
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::hypotheses::Hypothesis;
 
 use super::{Breaks, Certainty, Claim};
 
+/// A broken direction of B, as a rule sees it.
+pub struct Seen<'c, 'r> {
+    /// The sessions.
+    pub comparison: &'c Comparison<'r>,
+    /// The direction, and what explains it.
+    pub framing: &'c Framing,
+    /// What explains it best.
+    pub best: &'c Hypothesis,
+    /// The row of the message that it shows in.
+    pub row: usize,
+    /// That message in B.
+    pub item: &'r Item,
+}
+
+/// What a rule says of a case.
+#[derive(Default)]
+pub struct Words {
+    /// What happened, with the numbers of the case.
+    pub title: String,
+    /// What it means for the receiver; the evidence is put behind it.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+}
+
 /// The claims of the rule `code`: the directions of B that its mistake explains best. What A does too is no cause.
 pub fn claims(comparison: &Comparison<'_>, code: &str) -> Vec<Claim> {
+    claims_with(comparison, code, |_| Some(Words::default()))
+}
+
+/// The same in a rule's own words. None: the case is another rule's.
+pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
     let is_best = |framing: &&Framing| framing.hypotheses[0].code == code;
     let also_in_a = |framing: &&Framing| {
         comparison
@@ -16,44 +51,130 @@ pub fn claims(comparison: &Comparison<'_>, code: &str) -> Vec<Claim> {
             .any(|other| other.direction == framing.direction && other.hypotheses[0].code == code)
     };
     let of_b = comparison.b.framing.iter().filter(is_best).filter(|framing| !also_in_a(framing));
-    of_b.filter_map(|framing| claim(comparison, framing)).collect()
+    of_b.filter_map(|framing| claim(&Seen::new(comparison, framing)?, words)).collect()
 }
 
-fn claim(comparison: &Comparison<'_>, framing: &Framing) -> Option<Claim> {
-    let best = &framing.hypotheses[0];
-    // The first message of the direction that the mistake is in, or the last one before it.
-    let rows: Vec<usize> =
-        comparison.rows_of(framing.direction).filter(|&row| comparison.item(row, Side::B).is_some()).collect();
-    let holds = |&row: &usize| comparison.item(row, Side::B).is_some_and(|item| item.at.end > best.first_at);
-    let row = rows.iter().copied().find(holds).or(rows.last().copied())?;
-    let place = comparison.item(row, Side::B).map(|item| (best.first_at, item.frames[1]));
+fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Option<Claim> {
+    let Words { title, why, fix } = words(seen)?;
+    let Seen { comparison, best, row, item, .. } = *seen;
     let first = best.evidence.first();
     let value = Value {
         text: first.map(|evidence| evidence.what.clone()).unwrap_or_default(),
         bytes: first.map(|evidence| evidence.bytes.clone()).unwrap_or_default(),
         in_body: None,
-        place,
+        place: Some((best.first_at, item.frames[1])),
     };
     let certainty = if best.certain { Certainty::Certain } else { Certainty::Likely };
-    let evidence: Vec<_> =
-        best.evidence.iter().map(|one| format!("{} at stream offset {}", one.what, one.offset)).collect();
     let explains = (0..comparison.mismatches.len()).filter(|&index| comparison.mismatches[index].row == row).collect();
     Some(Claim {
         certainty,
-        title: String::new(),
+        title,
         row,
         path: "chunk".to_owned(),
         sides: [None, Some(value)],
-        why: format!(
-            "read so, {} messages in {} bytes decode without a fault{}: {}",
-            best.messages,
-            best.clean_bytes,
-            if best.reaches_end { ", to the end of what was looked at" } else { "" },
-            evidence.join("; ")
-        ),
-        fix: String::new(),
+        why: [why, seen.evidence()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
+        fix,
         explains,
         breaks: Breaks::Framing,
         severity: None,
     })
+}
+
+impl<'c, 'r> Seen<'c, 'r> {
+    fn new(comparison: &'c Comparison<'r>, framing: &'c Framing) -> Option<Seen<'c, 'r>> {
+        let best = framing.hypotheses.first()?;
+        // The first message of the direction that the mistake is in, or the last one before it.
+        let rows: Vec<(usize, &Item)> = comparison
+            .rows_of(framing.direction)
+            .filter_map(|row| Some((row, comparison.item(row, Side::B)?)))
+            .collect();
+        let holds = |(_, item): &(usize, &Item)| item.at.end > best.first_at;
+        let (row, item) = rows.iter().copied().find(holds).or(rows.last().copied())?;
+        Some(Seen { comparison, framing, best, row, item })
+    }
+
+    /// The message's name.
+    pub fn name(&self) -> String {
+        self.comparison.either(self.row).name.clone()
+    }
+
+    /// The message, if the item is one.
+    pub fn kept(&self) -> Option<&'r Kept> {
+        self.item.message()
+    }
+
+    /// How long the message is.
+    pub fn length(&self) -> u32 {
+        self.kept().map_or(0, |kept| kept.header.length)
+    }
+
+    /// The last chunk size that the sender announced before the message, with its row.
+    pub fn announced(&self) -> Option<(usize, u32)> {
+        let comparison = self.comparison;
+        let before = comparison.rows_of(self.framing.direction).take_while(|&row| row < self.row);
+        let size = |row| announced(comparison.item(row, Side::B)?.message()?);
+        before.filter_map(|row| Some((row, size(row)?))).last()
+    }
+
+    /// The size that a receiver cuts the message at.
+    pub fn size_in_force(&self) -> u32 {
+        self.announced().map(|(_, size)| size & 0x7fff_ffff).filter(|&size| size > 0).unwrap_or(128)
+    }
+
+    /// What a receiver makes of the body at `offset` when it reads a chunk header there.
+    pub fn read_as_header(&self, offset: u32) -> Option<String> {
+        let byte = *self.kept()?.body.get(offset as usize)?;
+        Some(format!("byte {offset} of the body, {}, for a chunk header: {}", in_words(byte), as_header(byte)))
+    }
+
+    /// The first of the header's bytes that prove the mistake, in hex.
+    pub fn first_bytes(&self) -> String {
+        self.best.evidence.first().map(|one| spaced(&one.bytes)).unwrap_or_default()
+    }
+
+    fn evidence(&self) -> String {
+        let best = self.best;
+        let evidence: Vec<_> = best
+            .evidence
+            .iter()
+            .map(|one| format!("{} at stream offset {} ({})", one.what, one.offset, spaced(&one.bytes)))
+            .collect();
+        format!(
+            "read as it was meant, {} messages in {} bytes decode without a fault{}: {}",
+            best.messages,
+            best.clean_bytes,
+            if best.reaches_end { ", to the end of what was looked at" } else { "" },
+            evidence.join("; ")
+        )
+    }
+}
+
+/// The chunk size that a message announces, as it is written.
+pub fn announced(kept: &Kept) -> Option<u32> {
+    (kept.header.type_id == MessageTypeId::SET_CHUNK_SIZE).then_some(())?;
+    kept.body.first_chunk().map(|&size| u32::from_be_bytes(size))
+}
+
+/// Bytes in hex with blanks between.
+pub fn spaced(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+/// A byte in hex, and as a character if it is one.
+fn in_words(byte: u8) -> String {
+    match byte {
+        b' '..=b'~' => format!("{byte:#04x} '{}'", char::from(byte)),
+        _ => format!("{byte:#04x}"),
+    }
+}
+
+/// A byte as the first of a chunk header (RTMP 1.0 5.3.1.1), and what nginx says where it is over its limit.
+fn as_header(byte: u8) -> String {
+    let fmt = byte >> 6;
+    match byte & 0x3f {
+        0 => format!("fmt {fmt}, a chunk stream id in the next byte"),
+        1 => format!("fmt {fmt}, a chunk stream id in the next two bytes"),
+        csid @ 32.. => format!("fmt {fmt}, chunk stream {csid} (nginx: \"chunk stream too big: {csid} >= 32\")"),
+        csid => format!("fmt {fmt}, chunk stream {csid}"),
+    }
 }

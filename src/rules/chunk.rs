@@ -1,55 +1,93 @@
-//! Rules of the chunk layer: headers that say what they should not (failures of RTMP 1.0 5.3 and 5.4).
+//! Rules of the chunk layer (RTMP 1.0 5.3 and 5.4.1): how messages are cut up, and what their headers say.
+//!
+//! Those of broken framing word a hypothesis that was replayed ([`super::broken`]); the others compare headers.
+//! What A does too is no cause here.
+
+pub mod announce;
+pub mod header;
+pub mod length;
+pub mod order;
+pub mod received;
+pub mod size;
+pub mod stream;
+pub mod time;
+pub mod type3;
 
 use crate::compare::{Comparison, Side};
-use crate::rtmp::MessageTypeId;
+use crate::recording::{Content, Item, Kept, Session};
+use crate::session::Direction;
 
-use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+const BOTH: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
-pub static TYPE_ID_DEC_HEX: Rule = Rule {
-    code: "type-id-dec-hex",
-    layer: Layer::Chunk,
-    severity: Severity::Fatal,
-    modes: &[Mode::Lint, Mode::Diff],
-    title: "a message type was written in decimal as if it were hexadecimal",
-    page: Page {
-        what: "A command or data message has a type that no receiver knows, and its body is AMF all the same. Types are shown \
-               in hexadecimal by Wireshark and in decimal by the specification: 0x14 is 20, and 14 is no type at all.",
-        looks: "03 00 00 00 00 00 8c 0e 00 00 00 00   02 00 07 63 6f 6e 6e 65 63 74\n\
-                \n\
-                0e is 14. AMF 0 commands are 14 hexadecimal, 20 decimal. Likewise 12 for 18 (0x12, data), 11 for 17 (0x11, AMF 3 \
-                command), 15 for 21.",
-        who: "Clients written by reading a Wireshark tree.",
-        fix: "Send 20 (0x14) for AMF 0 commands, 18 (0x12) for AMF 0 data, 17 (0x11) for AMF 3 commands.",
-        source: "RTMP 1.0 section 7.1. Servers drop types they do not know without a word; Node-Media-Server closes.",
-    },
-    check: Check::Diff(type_id),
-};
+/// What nginx puts where the specification has zeros in S1.
+const NGINX: [u8; 4] = [0x0d, 0x0e, 0x0a, 0x0d];
 
-fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let of_b = |row: usize| comparison.item(row, Side::B)?.message().zip(comparison.name(row, Side::B)?.read_as);
-    let wrong: Vec<usize> = comparison
-        .open()
-        .filter(|&index| {
-            let mismatch = &comparison.mismatches[index];
-            mismatch.path == "header.typeid" && of_b(mismatch.row).is_some()
-        })
-        .collect();
-    let Some(&first) = wrong.first() else { return Vec::new() };
-    let Some((kept, meant)) = of_b(comparison.mismatches[first].row) else { return Vec::new() };
-    let sent = kept.header.type_id;
-    let MessageTypeId(number) = meant;
-    let as_hex = u8::from_str_radix(&sent.0.to_string(), 16) == Ok(number);
-    let why = if as_hex {
-        format!("the body is that of {meant}, and {number:#04x} read as decimal is {}", sent.0)
-    } else {
-        format!("the body is that of {meant}; no receiver knows type {}", sent.numbers())
+/// The messages of one side and direction, with their rows, in order.
+fn messages<'r>(
+    comparison: &Comparison<'r>,
+    side: Side,
+    direction: Direction,
+) -> impl Iterator<Item = (usize, &'r Item, &'r Kept)> {
+    comparison.rows_of(direction).filter_map(move |row| {
+        let item = comparison.item(row, side)?;
+        Some((row, item, item.message()?))
+    })
+}
+
+/// Indices of the open mismatches with this path.
+fn open_at<'c>(comparison: &'c Comparison<'_>, path: &'c str) -> impl Iterator<Item = usize> + 'c {
+    comparison.open().filter(move |&index| comparison.mismatches[index].path == path)
+}
+
+/// Indices of all mismatches of a row.
+fn of_row<'c>(comparison: &'c Comparison<'_>, row: usize) -> impl Iterator<Item = usize> + 'c {
+    (0..comparison.mismatches.len()).filter(move |&index| comparison.mismatches[index].row == row)
+}
+
+/// Whether the receiver of an item of B ended the connection without another word.
+fn is_refused(comparison: &Comparison<'_>, item: &Item) -> bool {
+    let session = comparison.b;
+    let receiver = match item.direction {
+        Direction::ClientToServer => "server",
+        Direction::ServerToClient => "client",
     };
-    let name = comparison.either(comparison.mismatches[first].row).name.clone();
-    let claim = Claim::at(
-        comparison,
-        first,
-        Certainty::Certain,
-        format!("{name} was sent with message type {} where {} is meant", sent.numbers(), meant.numbers()),
-    );
-    vec![claim.why(why).fix(format!("send type {}", meant.numbers())).explaining(wrong).breaking(Breaks::Answer)]
+    let answers = session.items.iter().any(|other| {
+        other.direction != item.direction && other.frames[1] > item.frames[0] && other.message().is_some()
+    });
+    !answers && session.stream.end.is_some_and(|end| end.by == receiver)
+}
+
+/// Whether the server of a session is nginx, by its handshake.
+fn is_nginx(session: &Session) -> bool {
+    session.items.iter().any(|item| match &item.content {
+        Content::Handshake { facts, .. } => {
+            item.direction == Direction::ServerToClient && facts.software == Some(NGINX)
+        }
+        _ => false,
+    })
+}
+
+/// Whether something explains why a direction of B is broken.
+fn is_explained(comparison: &Comparison<'_>, direction: Direction) -> bool {
+    comparison.b.framing.iter().any(|framing| framing.direction == direction)
+}
+
+/// Defects that mean bytes could not be told for what they are, through the fault of the sender.
+const LOST: [&str; 1] = ["resynchronised"];
+/// Reasons not to decode bytes that are no fault of the framing.
+const EXCUSED: [&str; 6] =
+    ["capture-gap", "capture-midstream", "header-cut", "rtmpe", "hs-version", "limit-chunk-streams"];
+
+/// Whether the framing broke at an item: bytes that are no chunks, or a message behind which there were some.
+fn is_break(item: &Item) -> bool {
+    match &item.content {
+        Content::Undecoded => item.defects.iter().all(|defect| !EXCUSED.contains(&defect.code)),
+        Content::Message(_) => item.defects.iter().any(|defect| LOST.contains(&defect.code)),
+        Content::Handshake { .. } | Content::Gap(_) => false,
+    }
+}
+
+/// The first bytes of a direction from `offset` on, if they are kept.
+fn raw(session: &Session, direction: Direction, offset: u64) -> Option<&[u8]> {
+    session.beginnings[direction.index()].get(usize::try_from(offset).ok()?..).filter(|bytes| !bytes.is_empty())
 }

@@ -1,6 +1,6 @@
 //! What a rule says of two sessions.
 
-use crate::compare::{Comparison, Mismatch, Value};
+use crate::compare::{Comparison, Mismatch, Side, Value};
 use crate::session::Direction;
 
 use super::{Certainty, Severity};
@@ -72,6 +72,33 @@ impl Claim {
             row,
             path: path.into(),
             sides,
+            why: String::new(),
+            fix: String::new(),
+            explains: Vec::new(),
+            breaks: Breaks::Nothing,
+            severity: None,
+        }
+    }
+
+    /// A claim about the message of a row; it explains nothing yet.
+    pub fn of_message(
+        comparison: &Comparison<'_>,
+        row: usize,
+        path: &str,
+        certainty: Certainty,
+        title: impl Into<String>,
+    ) -> Claim {
+        let side = |side| {
+            let item = comparison.item(row, side)?;
+            let bytes = item.message().map(|kept| kept.first_header.clone()).unwrap_or_default();
+            Some(Value { text: item.info.clone(), bytes, in_body: None, place: Some((item.at.start, item.frames[1])) })
+        };
+        Claim {
+            certainty,
+            title: title.into(),
+            row,
+            path: path.to_owned(),
+            sides: [side(Side::A), side(Side::B)],
             why: String::new(),
             fix: String::new(),
             explains: Vec::new(),

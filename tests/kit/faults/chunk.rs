@@ -47,7 +47,7 @@ pub fn faults() -> Vec<Fault> {
         ),
         fault(
             "no-type3",
-            &["chunk-size-not-announced"],
+            &["type3-missing", "chunk-size-not-announced"],
             Base::Own,
             Breaks,
             "the key frame has no type 3 headers",

@@ -1,0 +1,175 @@
+//! Headers that stand where they cannot: the first on a chunk stream, and those of which nothing can be made.
+
+use std::collections::HashSet;
+
+use crate::compare::{Comparison, Side};
+use crate::recording::{Content, Item, Session};
+use crate::rules::broken::spaced;
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction;
+
+use super::{BOTH, is_break, is_explained, is_refused, of_row, raw};
+
+pub static FMT_FIRST: Rule = Rule {
+    code: "fmt-first-on-csid",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the first header on a chunk stream leaves out what it cannot inherit",
+    page: Page {
+        what: "Headers of fmt 1, 2 and 3 leave out fields that are as in the message before on the same chunk stream. On a \
+               chunk stream without one there is nothing to repeat: the receiver has no length and no type.",
+        looks: "c8 02 00 07 70 75 62 6c 69 73 68 ...                        fmt 3\n\
+                88 00 00 00 02 00 07 70 75 62 6c 69 73 68 ...               fmt 2\n\
+                08 00 00 00 00 00 1e 14 01 00 00 00 02 00 07 70 75 62 ...   right",
+        who: "Clients that compare with the last message sent, on whichever chunk stream it was.",
+        fix: "Begin each chunk stream with fmt 0, and keep the fields of the last message for each chunk stream.",
+        source: "RTMP 1.0 section 5.3.1.2.1. nginx-rtmp and Node-Media-Server close; fmt 1 as the first they take.",
+    },
+    check: Check::Diff(fmt_first),
+};
+
+/// A first header that is not full: its format and chunk stream, and what stands behind it.
+struct First {
+    index: usize,
+    fmt: u8,
+    csid: u32,
+    header: Vec<u8>,
+    command: Option<String>,
+}
+
+fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for direction in BOTH {
+        let is_refused = |first: &First| is_refused(comparison, &comparison.b.items[first.index]);
+        let found = first_not_full(comparison.b, direction).filter(|first| first.fmt > 1 || is_refused(first));
+        let Some(first) = found else { continue };
+        if first_not_full(comparison.a, direction).is_some_and(|other| other.csid == first.csid) {
+            continue;
+        }
+        let Some(row) = comparison.rows.iter().position(|row| row.b == Some(first.index)) else { continue };
+        let First { fmt, csid, header, command, .. } = first;
+        let certainty = if command.is_some() { Certainty::Certain } else { Certainty::Likely };
+        let what = command.map(|name| format!(", {name},")).unwrap_or_default();
+        let missing = match fmt {
+            1 => "a message stream",
+            2 => "a length, a type and a message stream",
+            _ => "a length, a type, a message stream and a time",
+        };
+        let title = format!(
+            "the first chunk on chunk stream {csid}{what} has fmt {fmt}: there is nothing that it could repeat"
+        );
+        let claim = Claim::of_message(comparison, row, "chunk.fmt", certainty, title)
+            .why(format!(
+                "{} is the first header on chunk stream {csid} and takes {missing} from the one before it, and there is none",
+                spaced(&header)
+            ))
+            .fix(format!("begin chunk stream {csid} with a full header, fmt 0"))
+            .explaining(of_row(comparison, row))
+            .breaking(Breaks::Framing);
+        claims.push(claim);
+    }
+    claims
+}
+
+/// The first chunk stream that does not begin with a full header, in a direction that was captured from its start.
+fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
+    let mut known: HashSet<u32> = HashSet::new();
+    let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
+    if !items().next().is_some_and(|(_, item)| matches!(item.content, Content::Handshake { .. })) {
+        return None;
+    }
+    for (index, item) in items() {
+        match &item.content {
+            Content::Message(kept) if kept.fmt > 0 && !known.contains(&kept.csid) => {
+                let (fmt, csid) = (kept.fmt, kept.csid);
+                return Some(First {
+                    index,
+                    fmt,
+                    csid,
+                    header: kept.first_header.clone(),
+                    command: command(&kept.body),
+                });
+            }
+            Content::Message(kept) => _ = known.insert(kept.csid),
+            Content::Handshake { .. } => {}
+            Content::Gap(_) => return None,
+            Content::Undecoded => {
+                let bytes = raw(session, direction, item.at.start)?;
+                let (fmt, csid) = (bytes[0] >> 6, u32::from(bytes[0] & 0x3f));
+                let len = [12, 8, 4, 1][usize::from(fmt)];
+                let is_first = fmt > 0 && csid > 1 && !known.contains(&csid);
+                return is_first.then(|| First {
+                    index,
+                    fmt,
+                    csid,
+                    header: bytes[..len.min(bytes.len())].to_vec(),
+                    command: bytes.get(len..).and_then(command),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// The name that an AMF 0 command begins with.
+fn command(body: &[u8]) -> Option<String> {
+    let [2, high, low, rest @ ..] = body else { return None };
+    let name = rest.get(..usize::from(u16::from_be_bytes([*high, *low])))?;
+    let is_name = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    is_name.then(|| String::from_utf8_lossy(name).into_owned())
+}
+
+pub static DESYNC: Rule = Rule {
+    code: "desync-unknown",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "where a chunk header should stand, there is none",
+    page: Page {
+        what: "A direction decodes up to some byte, and what follows are no chunks. None of the mistakes that are known \
+               makes sense of it: bytes were lost or put in on the way to the socket, or the sender writes a header wrongly in \
+               a way of its own.",
+        looks: "04 00 00 00 00 01 3d 12 01 00 00 00 ...   in order\n\
+                00 46 00 00 28 00 02 11 09 ...            a byte too many: fmt 0, chunk stream 134\n\
+                9f 21 46 00 00 28 00 02 11 09 ...         bytes too few before: the body's last bytes",
+        who: "Short writes whose result is not looked at; two threads on one socket; buffers that are reused too early.",
+        fix: "Look at the last message before the place: what it says of its length, and what was written.",
+        source: "RTMP 1.0 section 5.3.1.",
+    },
+    check: Check::Diff(desync),
+};
+
+fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for direction in BOTH {
+        let breaks = |session: &Session| {
+            session.items.iter().position(|item: &Item| item.direction == direction && is_break(item))
+        };
+        let (Some(index), None) = (breaks(comparison.b), breaks(comparison.a)) else { continue };
+        if is_explained(comparison, direction) {
+            continue;
+        }
+        let Some(row) = comparison.rows.iter().position(|row| row.b == Some(index)) else { continue };
+        let item = &comparison.b.items[index];
+        let before = comparison
+            .rows_of(direction)
+            .take_while(|&other| other < row)
+            .filter(|&other| comparison.item(other, Side::B).is_some_and(|item| item.message().is_some()))
+            .last();
+        let behind = before.map(|row| format!(" behind {}", comparison.either(row).name)).unwrap_or_default();
+        let bytes = raw(comparison.b, direction, item.at.start).map(|bytes| spaced(&bytes[..bytes.len().min(12)]));
+        let bytes = bytes.map(|bytes| format!("{bytes} is no chunk header; ")).unwrap_or_default();
+        let defect = item.defects.first().map(|defect| defect.message.clone()).unwrap_or_default();
+        let title = format!("the chunks break off at stream offset {}{behind}", item.at.start);
+        let claim = Claim::of_message(comparison, row, "chunk", Certainty::Likely, title)
+            .why(format!("{bytes}{defect}; no known mistake makes sense of what follows"))
+            .fix(
+                "compare what is written for the last message before it with its header: bytes are missing or too many",
+            )
+            .explaining(of_row(comparison, row))
+            .breaking(Breaks::Framing);
+        claims.push(claim);
+    }
+    claims
+}

@@ -1,0 +1,94 @@
+//! What a receiver made of chunks, seen where it sends it on: bodies with headers or foreign chunks in them.
+
+use std::borrow::Cow;
+
+use crate::compare::{Comparison, Lane, Side};
+use crate::recording::Kept;
+use crate::rules::framing;
+use crate::rules::{Case, Certainty, Check, Claim, Context, Finding, Layer, Mode, Page, Rule, Severity};
+
+use super::of_row;
+
+pub static NO_DECHUNK: Rule = Rule {
+    code: "receiver-no-dechunk",
+    layer: Layer::Chunk,
+    severity: Severity::Error,
+    modes: &[Mode::Payload, Mode::Diff],
+    title: "a command or data message has the type 3 headers of an earlier hop in it",
+    page: Page {
+        what: "Who received the message took the headers between its chunks for payload. In a string they show as a strange \
+               letter every 128 bytes, and all behind is moved.",
+        looks: "02 00 07 5f 72 65 73 75 6c 74 ... 128 bytes ... c3 ...\n\
+                \n\
+                c3 at offset 128 of the body; right is the byte behind it.",
+        who: "Receivers that read a message of the length in its header at once: Red5/red5-server-common#28.",
+        fix: "In the receiver: read at most a chunk's bytes, then a header, until the message is whole.",
+        source: "RTMP 1.0 section 5.3.1; jgh-/VideoCore-Inactive#199.",
+    },
+    check: Check::Diff(no_dechunk),
+};
+
+fn no_dechunk(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let is_amf = |lane| matches!(lane, Lane::Command | Lane::Data);
+    let found = bodies(comparison).filter(|(row, ..)| is_amf(comparison.either(*row).lane)).find_map(|(row, a, b)| {
+        let check = framing::HEADERS_LEFT.check.payload()?;
+        Some((row, check(&Case::new(&a.body, &b.body))?))
+    });
+    found.map(|(row, finding)| received(comparison, row, finding)).into_iter().collect()
+}
+
+pub static INTERLEAVE: Rule = Rule {
+    code: "interleave-unsupported",
+    layer: Layer::Chunk,
+    severity: Severity::Error,
+    modes: &[Mode::Payload, Mode::Diff],
+    title: "a body has a chunk of another message in it",
+    page: Page {
+        what: "Chunks of messages on different chunk streams may alternate. Who received them kept one buffer for all, so that \
+               a chunk of sound stands in the middle of a picture.",
+        looks: "06 ... 128 bytes ... 04 00 00 00 00 00 17 08 01 00 00 00 af 01 ... c6 ...\n\
+                \n\
+                The picture that arrives has af 01 ... at offset 128.",
+        who: "Receivers with one message at a time: KallDrexx/rust-media-libs#50, membraneframework/membrane_rtmp_plugin#118.",
+        fix: "In the receiver: keep a buffer for each chunk stream. In the sender: write each message to its end.",
+        source: "RTMP 1.0 section 5.3.",
+    },
+    check: Check::Diff(interleave),
+};
+
+/// So many messages around one are looked at for foreign chunks.
+const AROUND: usize = 4;
+
+fn interleave(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let check = |case: &Case<'_>| framing::FOREIGN_CHUNK.check.payload()?(case);
+    let found = bodies(comparison).filter(|(_, a, b)| b.body.len() > a.body.len()).find_map(|(row, a, b)| {
+        let around = row.saturating_sub(AROUND)..(row + AROUND + 1).min(comparison.rows.len());
+        let neighbours = around.filter(|&other| other != row).filter_map(|other| {
+            let kept = comparison.item(other, Side::A)?.message()?;
+            (kept.csid != a.csid && kept.header.type_id.is_media()).then_some(kept)
+        });
+        let first_chunk = |kept: &Kept| kept.body[..kept.body.len().min(kept.chunks.size as usize)].to_vec();
+        let foreign = neighbours.map(first_chunk).filter(|chunk| chunk.len() >= 8).collect();
+        let case = Case::with_context(&a.body, &b.body, Cow::Owned(Context { foreign, ..Context::default() }));
+        Some((row, check(&case)?))
+    });
+    found.map(|(row, finding)| received(comparison, row, finding)).into_iter().collect()
+}
+
+/// The bodies that differ, both kept whole.
+fn bodies<'r>(comparison: &Comparison<'r>) -> impl Iterator<Item = (usize, &'r Kept, &'r Kept)> {
+    let mut rows: Vec<usize> = comparison.open().map(|index| comparison.mismatches[index].row).collect();
+    rows.dedup();
+    rows.into_iter().filter_map(|row| {
+        let (a, b) = (comparison.item(row, Side::A)?.message()?, comparison.item(row, Side::B)?.message()?);
+        (a.hash != b.hash && a.is_whole() && b.is_whole()).then_some((row, a, b))
+    })
+}
+
+fn received(comparison: &Comparison<'_>, row: usize, finding: Finding) -> Claim {
+    let Finding { certainty, title, why, fix, .. } = finding;
+    Claim::of_message(comparison, row, "body", certainty.min(Certainty::Likely), title)
+        .why(why)
+        .fix(fix)
+        .explaining(of_row(comparison, row))
+}

@@ -1,0 +1,228 @@
+//! Chunk stream ids (RTMP 1.0 5.3.1.1): reserved ones, those a peer does not take, and those written wrongly.
+
+use crate::compare::{Comparison, Side};
+use crate::rtmp::MessageTypeId;
+use crate::rules::broken::{self, Seen, Words};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+
+use super::{is_nginx, is_refused, open_at, type3};
+
+pub static WRONG_CONTINUATION: Rule = Rule {
+    code: "wrong-csid-continuation",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a message goes on with the type 3 header of another chunk stream",
+    page: Page {
+        what: "The type 3 header names a chunk stream on which no message is open, while the message that was being sent \
+               lacks bytes. The receiver begins a message there, or closes.",
+        looks: "06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ... c3   wrong\n\
+                06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ... c6   right",
+        who: "Code with a constant c3; code that adds the id to 0xc0 where it takes two bytes (64 and more).",
+        fix: "Write the basic header of the message's own chunk stream: 0xc0 + id up to 63, c0 (id - 64) from 64 on.",
+        source: "RTMP 1.0 sections 5.3.1.1 and 5.3.1.2.4.",
+    },
+    check: Check::Diff(|comparison| broken::claims_with(comparison, WRONG_CONTINUATION.code, wrong_continuation)),
+};
+
+pub static EXTENDED_FORM: Rule = Rule {
+    code: "csid-extended-form",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a chunk stream id of 64 or more is written wrongly",
+    page: Page {
+        what: "Ids from 64 on stand in one or two bytes behind the first, less 64, and the two bytes are little-endian. A \
+               sender that does not take 64 away, or turns the bytes round, names another chunk stream.",
+        looks: "c0 01      fmt 3, chunk stream 65\n\
+                c0 41      fmt 3, chunk stream 129\n\
+                c1 00 01   fmt 3, chunk stream 320 (0 + 256 * 1 + 64)",
+        who: "Hardware encoders; libraries that only ever used ids below 64: ossrs/srs#4680.",
+        fix: "Write id - 64; in three bytes the low byte first. Better: use ids from 3 to 63.",
+        source: "RTMP 1.0 section 5.3.1.1.",
+    },
+    check: Check::Diff(|comparison| broken::claims_with(comparison, WRONG_CONTINUATION.code, extended_form)),
+};
+
+/// The chunk stream of the message, the one its type 3 header names, and that header's bytes.
+fn continuation(seen: &Seen<'_, '_>) -> Option<(u32, u32, Vec<u8>)> {
+    let csid = seen.kept()?.csid;
+    let bytes = seen.best.evidence.iter().find(|one| one.offset >= seen.best.first_at)?.bytes.clone();
+    let named = match (bytes.first()? & 0x3f, bytes.get(1), bytes.get(2)) {
+        (0, Some(&low), _) => u32::from(low) + 64,
+        (1, Some(&low), Some(&high)) => u32::from(low) + 256 * u32::from(high) + 64,
+        (id, ..) => u32::from(id),
+    };
+    Some((csid, named, bytes))
+}
+
+/// Whether one id comes of the other by a slip in the longer forms.
+fn is_of_form(csid: u32, named: u32) -> bool {
+    let swapped = named.checked_sub(64).map(|low| (low as u16).swap_bytes()).map(u32::from);
+    named == csid + 64 || csid >= 64 && swapped == Some(csid - 64)
+}
+
+fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
+    let Some((csid, named, bytes)) = continuation(seen) else { return Some(Words::default()) };
+    if is_of_form(csid, named) {
+        return None;
+    }
+    let right = broken::spaced(&type3::header(csid));
+    let why = match u32::from(bytes.first()? & 0x3f) {
+        low if csid >= 64 && low == csid & 0x3f => {
+            format!("{} is 0xc0 + {csid} in one byte; ids from 64 on take two", broken::spaced(&bytes))
+        }
+        _ => format!("{} is fmt 3 on chunk stream {named}, on which no message is open", broken::spaced(&bytes)),
+    };
+    Some(Words {
+        title: format!(
+            "{} on chunk stream {csid} goes on with {}, chunk stream {named}",
+            seen.name(),
+            broken::spaced(&bytes)
+        ),
+        why,
+        fix: format!("continue it with {right}"),
+    })
+}
+
+fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
+    let (csid, named, bytes) = continuation(seen)?;
+    if !is_of_form(csid, named) {
+        return None;
+    }
+    let slip =
+        if named == csid + 64 { "64 is not taken from the id" } else { "the two bytes of the id are turned round" };
+    Some(Words {
+        title: format!(
+            "{} on chunk stream {csid} goes on with {}, which is chunk stream {named}: {slip}",
+            seen.name(),
+            broken::spaced(&bytes)
+        ),
+        why: format!("no message is open on chunk stream {named}, and the one on {csid} lacks bytes"),
+        fix: format!(
+            "write chunk stream {csid} as {}, or use an id from 3 to 63",
+            broken::spaced(&type3::header(csid))
+        ),
+    })
+}
+
+pub static OVER_PEER_LIMIT: Rule = Rule {
+    code: "csid-over-peer-limit",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the chunk stream id is higher than the peer takes",
+    page: Page {
+        what: "The id is one that the specification allows, and the server keeps fewer chunk streams. It closes without an \
+               answer at the first header with it.",
+        looks: "28 00 00 00 00 00 30 09 01 00 00 00   fmt 0, chunk stream 40\n\
+                00 06 00 00 00 00 00 1e 14 ...        fmt 0, chunk stream 70",
+        who: "Clients that count chunk streams up, or use the message stream's number in them.",
+        fix: "Use ids from 3 to 8, as all well-known clients do.",
+        source: "nginx-rtmp takes ids up to 31 (max_streams 32): \"RTMP in chunk stream too big: 40 >= 32\"; mediamtx up to 63, \
+                 bluenviron/mediamtx#2806.",
+    },
+    check: Check::Diff(over_peer_limit),
+};
+
+/// nginx's limit, the lowest known.
+const LOWEST_LIMIT: u32 = 32;
+
+fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let wrong: Vec<usize> = open_at(comparison, "chunk.csid")
+        .filter(|&index| {
+            let csids = csids(comparison, index);
+            csids.is_some_and(|[a, b]| a < LOWEST_LIMIT && b >= LOWEST_LIMIT)
+        })
+        .collect();
+    let Some(&first) = wrong.first() else { return Vec::new() };
+    let row = comparison.mismatches[first].row;
+    let (Some(item), Some([a, b])) = (comparison.item(row, Side::B), csids(comparison, first)) else {
+        return Vec::new();
+    };
+    if !is_refused(comparison, item) {
+        return Vec::new();
+    }
+    let name = &comparison.either(row).name;
+    let (certainty, server) = match is_nginx(comparison.b) {
+        true => (Certainty::Certain, "the server is nginx-rtmp by its handshake, and takes ids up to 31".to_owned()),
+        false => (Certainty::Likely, "servers keep 32 (nginx-rtmp) or 64 (mediamtx) chunk streams".to_owned()),
+    };
+    let claim = Claim::at(
+        comparison,
+        first,
+        certainty,
+        format!("{name} is sent on chunk stream {b}, and the peer closes the connection without a word"),
+    );
+    let claim = claim
+        .why(format!("{server}; A sends {name} on chunk stream {a}, and goes on"))
+        .fix("use chunk streams 3 to 8")
+        .explaining(wrong)
+        .breaking(Breaks::Framing);
+    vec![claim]
+}
+
+pub static RESERVED: Rule = Rule {
+    code: "csid-reserved",
+    layer: Layer::Chunk,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "chunk stream 2 and what is sent on it do not go together",
+    page: Page {
+        what: "Chunk stream 2 is for protocol control messages and user control events, types 1 to 6, and these go nowhere \
+               else. Most receivers do not look; some strict ones do not connect.",
+        looks: "02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   right\n\
+                03 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   Set Chunk Size on chunk stream 3\n\
+                02 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63   a command on chunk stream 2",
+        who: "Clients with one chunk stream for everything; SRS 7 for a while, which broke Larix: ossrs/srs#4683.",
+        fix: "Send types 1 to 6 on chunk stream 2, and everything else on 3 and above.",
+        source: "RTMP 1.0 sections 5.4 and 6.2.",
+    },
+    check: Check::Diff(reserved),
+};
+
+fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let is_control = |index: usize| {
+        let row = comparison.mismatches[index].row;
+        let kept = comparison.item(row, Side::B).and_then(|item| item.message())?;
+        Some(is_control(kept.header.type_id))
+    };
+    let is_wrong = |index: usize| {
+        let (Some(control), Some([a, b])) = (is_control(index), csids(comparison, index)) else { return false };
+        (a == 2) == control && (b == 2) != control
+    };
+    let all: Vec<usize> = open_at(comparison, "chunk.csid").filter(|&index| is_wrong(index)).collect();
+    let mut claims = Vec::new();
+    for control in [true, false] {
+        let wrong: Vec<usize> = all.iter().copied().filter(|&index| is_control(index) == Some(control)).collect();
+        let Some((&first, [_, b])) = wrong.first().and_then(|first| Some((first, csids(comparison, *first)?))) else {
+            continue;
+        };
+        let name = &comparison.either(comparison.mismatches[first].row).name;
+        let also = if wrong.len() == 1 { String::new() } else { format!(", and {} messages more", wrong.len() - 1) };
+        let (why, fix) = match control {
+            true => {
+                ("protocol control messages belong on chunk stream 2, and strict peers look", "send types 1 to 6 on 2")
+            }
+            false => (
+                "chunk stream 2 is reserved for types 1 to 6, and strict peers look",
+                "send commands, data and media on chunk stream 3 or above",
+            ),
+        };
+        let title = format!("{name}{also} is sent on chunk stream {b}");
+        claims.push(Claim::at(comparison, first, Certainty::Certain, title).why(why).fix(fix).explaining(wrong));
+    }
+    claims
+}
+
+/// Whether a type is one that belongs on chunk stream 2.
+fn is_control(type_id: MessageTypeId) -> bool {
+    (1..=6).contains(&type_id.0)
+}
+
+/// The chunk streams of the messages of a mismatch, in A and in B.
+fn csids(comparison: &Comparison<'_>, mismatch: usize) -> Option<[u32; 2]> {
+    let row = comparison.mismatches[mismatch].row;
+    let csid = |side| Some(comparison.item(row, side)?.message()?.csid);
+    Some([csid(Side::A)?, csid(Side::B)?])
+}

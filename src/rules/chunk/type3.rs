@@ -1,0 +1,195 @@
+//! How messages go on behind their first chunk (RTMP 1.0 5.3.1.2.4): found in framing that broke.
+
+use crate::compare::{Comparison, Side};
+use crate::recording::Item;
+use crate::rules::broken::{self, Seen, Words};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+
+use super::{BOTH, messages, of_row};
+
+/// The type 3 basic header of a chunk stream (RTMP 1.0 5.3.1.1).
+pub fn header(csid: u32) -> Vec<u8> {
+    match csid {
+        ..64 => vec![0xc0 | csid as u8],
+        64..320 => vec![0xc0, (csid - 64) as u8],
+        _ => vec![0xc1, (csid - 64) as u8, ((csid - 64) >> 8) as u8],
+    }
+}
+
+pub static EXTRA: Rule = Rule {
+    code: "extra-type3-exact-multiple",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a type 3 header follows a message that is already whole",
+    page: Page {
+        what: "The message's length is a multiple of the chunk size, and the sender writes one more type 3 header behind \
+               the last chunk. The receiver takes it for the first chunk of another message like the one before.",
+        looks: "06 00 00 00 00 00 80 09 01 00 00 00 ... 128 bytes ... c6\n\
+                \n\
+                0x80 bytes fill the chunk; c6 begins a message of 128 bytes, which eats the next header.",
+        who: "Writers with a loop of len / size + 1 rounds.",
+        fix: "Write a type 3 header only if bytes of the message are left: loop while left > 0.",
+        source: "RTMP 1.0 section 5.3.1.2.4; gwuhaolin/livego guards against it in protocol/rtmp/core/chunk_stream.go.",
+    },
+    check: Check::Diff(|comparison| broken::claims_with(comparison, EXTRA.code, extra)),
+};
+
+fn extra(seen: &Seen<'_, '_>) -> Option<Words> {
+    let (name, length, size, kept) = (seen.name(), seen.length(), seen.size_in_force(), seen.kept()?);
+    let chunks = length / size;
+    let header = broken::spaced(&header(kept.csid));
+    Some(Words {
+        title: format!("a type 3 header follows {name}, whose {length} bytes fill {chunks} chunks of {size} exactly"),
+        why: format!(
+            "the message is whole; the receiver takes the {header} behind it for the start of another one of {length} bytes, \
+             and reads what follows as its body"
+        ),
+        fix: format!("write {header} only where bytes of the message are left to send"),
+    })
+}
+
+pub static EXT_MISSING: Rule = Rule {
+    code: "type3-ext-missing",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "type 3 headers leave out the extended timestamp",
+    page: Page {
+        what: "The message's first header has an extended timestamp, and the type 3 headers behind it do not repeat it. \
+               Receivers that follow the specification take four bytes of the payload of each chunk for it.",
+        looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 01 00 00 12 ...   right\n\
+                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 ...               wrong\n\
+                \n\
+                It shows from 16777215 ms on, 4 h 39 min 37 s, or at once where times are those of a clock.",
+        who: "Senders after the draft of 2009: old librtmp, rtmpdump; obsproject/obs-studio#10097.",
+        fix: "Repeat the four bytes of the extended timestamp behind every type 3 header of the message.",
+        source: "RTMP 1.0 section 5.3.1.3. nginx-rtmp resets the connection; SRS and GStreamer look and take both.",
+    },
+    check: Check::Diff(ext_missing),
+};
+
+fn ext_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut claims = broken::claims_with(comparison, EXT_MISSING.code, ext_missing_words);
+    // Where the decoder found its way around it, it is a defect of the message.
+    for direction in BOTH {
+        let has = |item: &Item| item.defects.iter().any(|defect| defect.code == EXT_MISSING.code);
+        let of_a = messages(comparison, Side::A, direction).any(|(_, item, _)| has(item));
+        let is_told = claims.iter().any(|claim| comparison.either_item(claim.row).direction == direction);
+        if of_a || is_told {
+            continue;
+        }
+        let mut wrong = messages(comparison, Side::B, direction).filter(|(_, item, _)| has(item));
+        let Some((row, item, kept)) = wrong.next() else { continue };
+        let more = wrong.count();
+        let defect = item.defects.iter().find(|defect| defect.code == EXT_MISSING.code);
+        let title = format!(
+            "{} of {} bytes has an extended timestamp, and its type 3 headers do not repeat it",
+            comparison.either(row).name,
+            kept.header.length
+        );
+        let also = if more == 0 { String::new() } else { format!("; so do {more} messages more") };
+        let claim = Claim::of_message(comparison, row, "chunk", Certainty::Certain, title)
+            .why(format!(
+                "{}; read without it, the chunks join up with the next header; a receiver that expects it loses four bytes \
+                 of each chunk{also}",
+                defect.map(|defect| defect.message.clone()).unwrap_or_default()
+            ))
+            .fix(ext_missing_fix(kept.csid, kept.header.timestamp))
+            .explaining(of_row(comparison, row))
+            .breaking(Breaks::Framing);
+        claims.push(claim);
+    }
+    claims
+}
+
+fn ext_missing_words(seen: &Seen<'_, '_>) -> Option<Words> {
+    let kept = seen.kept()?;
+    let title = format!(
+        "{} of {} bytes has an extended timestamp, and its type 3 headers do not repeat it",
+        seen.name(),
+        seen.length()
+    );
+    let time = kept.header.timestamp.map(|time| broken::spaced(&time.to_be_bytes())).unwrap_or_default();
+    Some(Words {
+        title,
+        why: format!(
+            "its first header is {}; the receiver takes the four bytes behind each type 3 header for {time}, and they are \
+             payload",
+            broken::spaced(&kept.first_header)
+        ),
+        fix: ext_missing_fix(kept.csid, kept.header.timestamp),
+    })
+}
+
+fn ext_missing_fix(csid: u32, time: Option<u32>) -> String {
+    let mut bytes = header(csid);
+    bytes.extend(time.map(u32::to_be_bytes).into_iter().flatten());
+    format!("repeat the extended timestamp behind each type 3 header: {}", broken::spaced(&bytes))
+}
+
+pub static FMT0: Rule = Rule {
+    code: "fmt0-mid-message",
+    layer: Layer::Chunk,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a message goes on with full headers in place of type 3",
+    page: Page {
+        what: "The second and further chunks of a message have headers of fmt 0, 1 or 2, which repeat its length and type. \
+               By the specification each begins a message; some receivers count bytes and do not care.",
+        looks: "06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ...\n\
+                06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ...   wrong\n\
+                c6 ... 128 bytes ...                                    right",
+        who: "Clients tested against nginx-rtmp only, which takes it.",
+        fix: "Continue with type 3 headers.",
+        source: "RTMP 1.0 section 5.3.1.2.4; KallDrexx/rust-media-libs#13; SRS says \"for existed chunk, fmt should not be 0\".",
+    },
+    check: Check::Diff(fmt0),
+};
+
+fn fmt0(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut claims = broken::claims_with(comparison, FMT0.code, fmt0_words);
+    for direction in BOTH {
+        let has = |item: &Item| item.defects.iter().any(|defect| defect.code == FMT0.code);
+        let of_a = messages(comparison, Side::A, direction).any(|(_, item, _)| has(item));
+        let is_told = claims.iter().any(|claim| comparison.either_item(claim.row).direction == direction);
+        let Some((row, item, kept)) = messages(comparison, Side::B, direction).find(|(_, item, _)| has(item)) else {
+            continue;
+        };
+        if of_a || is_told {
+            continue;
+        }
+        let defect = item.defects.iter().find(|defect| defect.code == FMT0.code);
+        let name = &comparison.either(row).name;
+        let title = format!("{name} of {} bytes goes on with headers that should begin a message", kept.header.length);
+        let claim = Claim::of_message(comparison, row, "chunk", Certainty::Certain, title)
+            .why(defect.map(|defect| defect.message.clone()).unwrap_or_default())
+            .fix(fmt0_fix(kept.csid))
+            .explaining(of_row(comparison, row))
+            .breaking(Breaks::Framing);
+        claims.push(claim);
+    }
+    claims
+}
+
+fn fmt0_words(seen: &Seen<'_, '_>) -> Option<Words> {
+    let kept = seen.kept()?;
+    Some(Words {
+        title: format!(
+            "{} of {} bytes goes on with headers of fmt {} in place of type 3",
+            seen.name(),
+            seen.length(),
+            seen.best.evidence.first().and_then(|one| one.bytes.first()).map_or(0, |byte| byte >> 6)
+        ),
+        why: format!(
+            "{} stands again inside the message, with the same length and type; receivers that follow the specification drop \
+             what they had of it",
+            seen.first_bytes()
+        ),
+        fix: fmt0_fix(kept.csid),
+    })
+}
+
+fn fmt0_fix(csid: u32) -> String {
+    format!("continue the message with type 3 headers, {}", broken::spaced(&header(csid)))
+}
