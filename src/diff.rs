@@ -6,6 +6,7 @@
 
 mod fold;
 mod ignore;
+mod payload;
 mod report;
 
 use crate::compare::{self, Comparison, pair};
@@ -36,11 +37,15 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
     for &(of_a, of_b) in &paired.pairs {
         let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
         let ignored = ignore::mark(&mut comparison, &options.ignore);
-        let claims = RULES.iter().flat_map(|rule| match rule.check {
-            Check::Diff(check) => check(&comparison).into_iter().map(|claim| (*rule, claim)).collect(),
-            Check::Payload(_) | Check::Relay => Vec::new(),
-        });
-        let folded = fold::fold(&comparison, claims.collect());
+        let mut claims: Vec<_> = RULES
+            .iter()
+            .flat_map(|rule| match rule.check {
+                Check::Diff(check) => check(&comparison).into_iter().map(|claim| (*rule, claim)).collect(),
+                Check::Payload(_) | Check::Relay => Vec::new(),
+            })
+            .collect();
+        claims.extend(payload::claims(&comparison, &claims));
+        let folded = fold::fold(&comparison, claims);
         report.add(&comparison, folded, ignored);
     }
     report.finish()

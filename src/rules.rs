@@ -14,13 +14,17 @@ mod case;
 mod chunk;
 mod claim;
 mod closed;
+mod command;
 mod differ;
+mod enhanced;
 mod finding;
+mod flv;
 mod foreign;
 mod framing;
 mod handshake;
 pub mod index;
 mod length;
+mod look;
 mod media;
 mod opening;
 pub(crate) mod relay;
@@ -263,6 +267,49 @@ pub static RULES: &[&Rule] = &[
     &chunk::received::NO_DECHUNK,
     &chunk::received::INTERLEAVE,
     &chunk::order::DESYNC,
+    // commands and media
+    &command::connect::URL_SPLIT,
+    &command::connect::APP_UNKNOWN,
+    &command::connect::FIELDS,
+    &command::answers::TRANSACTION,
+    &command::answers::AUTH,
+    &command::answers::STATUS,
+    &command::start::STATUS_STREAM,
+    &command::start::START_MISSING,
+    &command::start::ORDER,
+    &command::connect::UNANSWERED,
+    &command::habits::FCPUBLISH,
+    &command::habits::ONBWDONE,
+    &command::habits::SETDATAFRAME,
+    &command::habits::SETDATAFRAME_LEAK,
+    &command::habits::DELETE_STREAM,
+    &command::habits::CODEC_FLAGS,
+    &flv::tag::FLV_TAG,
+    &flv::avc::CTS_MISSING,
+    &flv::config::AVC_INVALID,
+    &flv::config::AVC_MISSING,
+    &flv::config::AAC_MISSING,
+    &flv::config::AVC_REPEAT,
+    &flv::avc::ANNEXB,
+    &flv::avc::NAL_EMPTY,
+    &flv::avc::HEVC_UNDER_7,
+    &flv::avc::TILING,
+    &flv::tag::KEYFRAME_FLAG,
+    &flv::tag::CTS_SIGNED,
+    &flv::tag::HEVC_12,
+    &flv::tag::AGGREGATE,
+    &flv::sound::CONFIG_EMPTY,
+    &flv::sound::ADTS,
+    &flv::meta::VERSUS_STREAM,
+    &enhanced::FOUR_CC,
+    &enhanced::CTS_CODEC,
+    &enhanced::FRAMES_X,
+    &enhanced::SEQUENCE_START,
+    &enhanced::MULTITRACK,
+    &enhanced::MOD_EX,
+    &enhanced::NOT_NEGOTIATED,
+    &enhanced::RECONNECT,
+    &enhanced::METADATA_CODEC,
     &framing::HEADERS_LEFT,
     &framing::EXT_LEFT,
     &framing::OVER_STRIPPED,

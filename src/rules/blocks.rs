@@ -8,7 +8,7 @@ pub static SPLIT: Rule = Rule {
     code: "px-split",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "only some of the payload's messages arrived",
     page: Page {
         what: "The payload was sent in several messages, and what arrived is one or more of them, whole, but not all.",
@@ -28,7 +28,7 @@ pub static CONCAT: Rule = Rule {
     code: "px-concat",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "two messages were joined",
     page: Page {
         what: "What arrived is the payload and another message's next to it, with nothing between: the boundary of the messages \
@@ -46,7 +46,7 @@ pub static SHIFT: Rule = Rule {
     code: "px-shift",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "everything is moved by a few bytes",
     page: Page {
         what: "All bytes are there in order, but a few places too early or too late: the length of a header is wrong by that \
@@ -69,7 +69,7 @@ pub static INSERT: Rule = Rule {
     code: "px-insert",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "bytes were put in",
     page: Page {
         what: "One stretch of bytes is in the received payload that was not sent; everything before and behind it is right. What \
@@ -90,7 +90,7 @@ pub static DELETE: Rule = Rule {
     code: "px-delete",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "bytes were left out",
     page: Page {
         what: "One stretch of what was sent is missing; everything before and behind it is right.",
@@ -108,7 +108,7 @@ pub static REORDER: Rule = Rule {
     code: "px-reorder",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "blocks are in another order",
     page: Page {
         what: "All bytes arrived, in blocks of one size, but the blocks are not in the order in which they were sent.",

@@ -10,7 +10,7 @@ pub static HEADERS_LEFT: Rule = Rule {
     code: "px-headers-left",
     layer: Layer::Chunk,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "chunk headers were left in the payload",
     page: Page {
         what: "A message longer than the chunk size travels in several chunks, and each chunk after the first begins \
@@ -43,7 +43,7 @@ pub static EXT_LEFT: Rule = Rule {
     code: "px-ext-left",
     layer: Layer::Chunk,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "extended timestamps were left in the payload",
     page: Page {
         what: "From 16777215 ms on (4 hours 39 minutes), a timestamp no longer fits its three bytes and follows the header \
@@ -70,7 +70,7 @@ pub static OVER_STRIPPED: Rule = Rule {
     code: "px-over-stripped",
     layer: Layer::Chunk,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "payload bytes were taken for chunk headers",
     page: Page {
         what: "The same number of payload bytes is missing after every chunk. The receiver looked for a header where \
@@ -95,7 +95,7 @@ pub static STALE_PREFIX: Rule = Rule {
     code: "px-stale-prefix",
     layer: Layer::Chunk,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "an unfinished message stands before the payload",
     page: Page {
         what: "The sender gave up a message on this chunk stream, with Abort Message or without, and began another. The \
@@ -119,7 +119,7 @@ pub static FOREIGN_CHUNK: Rule = Rule {
     code: "px-foreign-chunk",
     layer: Layer::Chunk,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "a chunk of another message stands in the payload",
     page: Page {
         what: "Chunks of messages on different chunk streams may alternate. The receiver has one buffer for all of them, \

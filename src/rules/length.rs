@@ -7,7 +7,7 @@ pub static TRUNC: Rule = Rule {
     code: "px-trunc",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the end is missing",
     page: Page {
         what: "What arrived is the beginning of what was sent. Where it stops mostly tells why: at the chunk size, at a power \
@@ -27,7 +27,7 @@ pub static ZERO_PAD: Rule = Rule {
     code: "px-zero-pad",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the end is filled with zeros",
     page: Page {
         what: "The length is right, and from some place on there are only zeros: a buffer of the message's length was made, and \
@@ -46,7 +46,7 @@ pub static STALE_PAD: Rule = Rule {
     code: "px-stale-pad",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the end is that of another message",
     page: Page {
         what: "The length is right and the beginning too; the rest is what an earlier message had at the same place. A buffer \

@@ -9,7 +9,7 @@ pub static PREFIX_KNOWN: Rule = Rule {
     code: "px-prefix-known",
     layer: Layer::Media,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "a header stands before the payload",
     page: Page {
         what: "The payload arrived whole, behind a header that belongs to the layer below: an FLV tag header, a chunk header, \
@@ -33,7 +33,7 @@ pub static HEADER_DROPPED: Rule = Rule {
     code: "px-header-dropped",
     layer: Layer::Media,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the header before the payload is gone",
     page: Page {
         what: "What was sent begins with a header (an FLV tag header, a chunk header, the tag header of audio or video), and \
@@ -53,7 +53,7 @@ pub static AVCC_ANNEXB: Rule = Rule {
     code: "px-avcc-annexb",
     layer: Layer::Media,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "NAL unit lengths were replaced by start codes",
     page: Page {
         what: "RTMP and FLV carry H.264 and H.265 with a length before each NAL unit. Here each length became a start code, as \
@@ -71,7 +71,7 @@ pub static ANNEXB_AVCC: Rule = Rule {
     code: "px-annexb-avcc",
     layer: Layer::Media,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "start codes were replaced by NAL unit lengths",
     page: Page {
         what: "The opposite of px-avcc-annexb: what was sent has start codes, what arrived has a 4-byte length before each NAL \
@@ -89,7 +89,7 @@ pub static EPB: Rule = Rule {
     code: "px-epb",
     layer: Layer::Media,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "emulation prevention bytes were taken out or put in",
     page: Page {
         what: "Inside a NAL unit, 03 is put behind two zero bytes so that no start code can appear. Those bytes belong to the NAL \
@@ -107,7 +107,7 @@ pub static ADTS: Rule = Rule {
     code: "px-adts",
     layer: Layer::Media,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "ADTS headers were added or removed",
     page: Page {
         what: "Raw AAC frames and AAC frames with ADTS headers of 7 or 9 bytes were taken for each other. RTMP carries raw \

@@ -13,7 +13,7 @@ pub static CRLF: Rule = Rule {
     code: "px-crlf",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "line ends were translated",
     page: Page {
         what: "Every line feed became carriage return and line feed, or the other way round. Somewhere the bytes went \
@@ -37,7 +37,7 @@ pub static UTF8_LOSSY: Rule = Rule {
     code: "px-utf8-lossy",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "bytes were decoded as UTF-8 and what did not fit was replaced",
     page: Page {
         what: "The payload went through a string type. What is not valid UTF-8 was replaced by U+FFFD, by a question \
@@ -61,7 +61,7 @@ pub static LATIN1_UTF8: Rule = Rule {
     code: "px-latin1-utf8",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "bytes were encoded as UTF-8 as if they were Latin-1 text",
     page: Page {
         what: "Each byte was taken for a character and written in UTF-8: bytes from 80 on became two. Nothing is lost; the \
@@ -85,7 +85,7 @@ pub static UTF8_LATIN1: Rule = Rule {
     code: "px-utf8-latin1",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "UTF-8 text was written as Latin-1",
     page: Page {
         what: "Text that was UTF-8 arrived with one byte for each character: it was decoded and written again in Latin-1.",
@@ -105,7 +105,7 @@ pub static SEVEN_BIT: Rule = Rule {
     code: "px-7bit",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the highest bit of every byte was cleared",
     page: Page {
         what: "Each byte lost its highest bit: the payload went through something that carries 7 bits.",
@@ -122,7 +122,7 @@ pub static BASE64: Rule = Rule {
     code: "px-base64",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is in base64",
     page: Page {
         what: "What arrived is the payload in base64, or the other way round. A text transport was used and one of its ends \
@@ -144,7 +144,7 @@ pub static HEX: Rule = Rule {
     code: "px-hex",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is in hexadecimal digits",
     page: Page {
         what: "What arrived is the payload written in hexadecimal digits, or the other way round.",

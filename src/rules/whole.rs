@@ -12,7 +12,7 @@ pub static COMPRESSED: Rule = Rule {
     code: "px-compressed",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is compressed",
     page: Page {
         what: "One side has the payload in gzip, zlib or Zstandard, the other as it is.",
@@ -31,7 +31,7 @@ pub static UNRELATED: Rule = Rule {
     code: "px-unrelated",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the two have nothing in common",
     page: Page {
         what: "Hardly a byte of the payload is found in what was received: it is another message, or it is encrypted or \

@@ -18,7 +18,7 @@ pub static SWAP16: Rule = Rule {
     code: "px-swap16",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the bytes of every 16-bit word are swapped",
     page: Page {
         what: "Each pair of bytes arrived in reverse order.",
@@ -35,7 +35,7 @@ pub static SWAP32: Rule = Rule {
     code: "px-swap32",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the bytes of every 32-bit word are swapped",
     page: Page {
         what: "Each group of four bytes arrived in reverse order.",
@@ -52,7 +52,7 @@ pub static SWAP64: Rule = Rule {
     code: "px-swap64",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the bytes of every 64-bit word are swapped",
     page: Page {
         what: "Each group of eight bytes arrived in reverse order.",
@@ -69,7 +69,7 @@ pub static XOR: Rule = Rule {
     code: "px-xor",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "every byte is XORed with the same value",
     page: Page {
         what: "Sent and received differ by the same bits in every byte.",
@@ -88,7 +88,7 @@ pub static ADD: Rule = Rule {
     code: "px-add",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the same value is added to every byte",
     page: Page {
         what: "Each received byte is the sent one plus a constant, modulo 256.",
@@ -107,7 +107,7 @@ pub static XOR_KEY: Rule = Rule {
     code: "px-xor-key",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is XORed with a repeating key",
     page: Page {
         what: "Sent and received differ by a key that repeats. With a key of four bytes this is most likely the mask of a \
@@ -128,7 +128,7 @@ pub static BITFLIP: Rule = Rule {
     code: "px-bitflip",
     layer: Layer::Payload,
     severity: Severity::Error,
-    modes: &[Mode::Payload],
+    modes: &[Mode::Payload, Mode::Diff],
     title: "a few bits are wrong",
     page: Page {
         what: "The length is right and all but a few bytes are. Where single bits differ, nothing that works on purpose \

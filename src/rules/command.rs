@@ -1,0 +1,83 @@
+//! Rules of the commands: what is asked, whether it is answered, and how (RTMP 1.0 7.2).
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`connect`] | connect: its fields, the split of the URL, no answer |
+//! | [`answers`] | answers that do not fit, or say no |
+//! | [`start`] | publish and play: their order, streams and first status |
+//! | [`habits`] | what some peers want and others leave out |
+
+pub mod answers;
+pub mod connect;
+pub mod habits;
+pub mod start;
+
+use crate::amf::Value;
+use crate::compare::{Comparison, Side};
+use crate::recording::{Kept, Session};
+use crate::rtmp::body::{self, Body};
+use crate::rtmp::command::Command;
+use crate::session::Direction;
+
+/// A command of a session.
+struct Said<'r> {
+    /// Index of the item.
+    item: usize,
+    /// Who says it.
+    direction: Direction,
+    /// Its name.
+    name: String,
+    /// The message.
+    kept: &'r Kept,
+    /// Its values.
+    command: Command<'r>,
+}
+
+impl<'r> Said<'r> {
+    fn is(&self, direction: Direction, name: &str) -> bool {
+        self.direction == direction && self.name == name
+    }
+
+    /// A text in one of its objects: `code`, `description`.
+    fn text(&self, property: &str) -> Option<String> {
+        let of = |value: &Value<'_>| Some(value.property(property.as_bytes())?.as_str()?.to_string());
+        self.command.arguments().iter().find_map(of)
+    }
+}
+
+/// The commands of a session, both directions, in the order of the capture.
+fn commands(session: &Session) -> Vec<Said<'_>> {
+    let said = session.items.iter().enumerate().filter_map(|(index, item)| {
+        let kept = item.message()?;
+        match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {
+            Body::Command(command) => {
+                let name = command.name()?.to_string();
+                Some(Said { item: index, direction: item.direction, name, kept, command })
+            }
+            _ => None,
+        }
+    });
+    said.collect()
+}
+
+/// Whether the capture holds the connection's end.
+fn ended_by(session: &Session, who: &str) -> bool {
+    session.stream.end.as_ref().is_some_and(|end| end.by == who)
+}
+
+/// The messages that only A has, of one direction and of these names.
+fn only_in_a(comparison: &Comparison<'_>, direction: Direction, is: impl Fn(&str) -> bool) -> Vec<usize> {
+    let such = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        mismatch.is_whole_message()
+            && comparison.item(mismatch.row, Side::B).is_none()
+            && comparison.either_item(mismatch.row).direction == direction
+            && is(&comparison.either(mismatch.row).name)
+    };
+    (0..comparison.mismatches.len()).filter(such).collect()
+}
+
+/// The open mismatches with a path that `is`.
+fn with_path(comparison: &Comparison<'_>, is: impl Fn(&str) -> bool) -> Vec<usize> {
+    comparison.open().filter(|&index| is(&comparison.mismatches[index].path)).collect()
+}

@@ -1,0 +1,187 @@
+//! Answers that do not fit their request, and answers that say no.
+
+use crate::compare::{Comparison, Side};
+use crate::rules::look::{self, Flow, Spot};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction::{ClientToServer, ServerToClient};
+
+use super::{Said, commands, only_in_a};
+
+pub static TRANSACTION: Rule = Rule {
+    code: "txn-mismatch",
+    layer: Layer::Command,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "an answer has a transaction id that nobody asked with",
+    page: Page {
+        what: "_result and _error carry the transaction id of the command that they answer. A client finds its request by it, \
+               and ignores an answer whose id it does not know: it waits on.",
+        looks: "02 00 07 63 6f 6e 6e 65 63 74 00 3f f0 00 00 00 00 00 00   connect, 1\n\
+                02 00 07 5f 72 65 73 75 6c 74 00 40 00 00 00 00 00 00 00   _result, 2",
+        who: "Servers that count ids themselves, or answer always with the same.",
+        fix: "Answer with the id of the request, as the same Number.",
+        source: "RTMP 1.0 section 7.2. GStreamer warns of an unused transaction id.",
+    },
+    check: Check::Diff(transaction),
+};
+
+pub static AUTH: Rule = Rule {
+    code: "auth-challenge",
+    layer: Layer::Command,
+    severity: Severity::Info,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the server wants a login",
+    page: Page {
+        what: "The server rejects connect and says which kind of login it wants. That is the first step of the login: the \
+               client connects again, twice, with user name and then with its answer in the query of app and tcUrl.",
+        looks: "5b 20 63 6f 64 65 3d 34 30 33 20 6e 65 65 64 20 61 75 74 68 3b ..\n\
+                \n\
+                In words: `[ code=403 need auth; authmod=adobe ]`.",
+        who: "Wowza, Adobe Media Server and Limelight towards publishers.",
+        fix: "Give the client user name and password, and let it connect again with ?authmod=adobe&user=...",
+        source: "FFmpeg, rtmpproto.c, handle_connect_error; HaishinKit/HaishinKit.swift issues 55 and 682.",
+    },
+    check: Check::Diff(auth),
+};
+
+pub static STATUS: Rule = Rule {
+    code: "onstatus-error",
+    layer: Layer::Command,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the server says no",
+    page: Page {
+        what: "The answer has level `error`, or a code that means failure. Its code says what is wrong, its description says it \
+               in words.",
+        looks: "00 05 6c 65 76 65 6c 02 00 05 65 72 72 6f 72   level `error`\n\
+                00 04 63 6f 64 65 02 00 19 4e 65 74 53 ..   code `NetStream.Publish.BadName`",
+        who: "BadName: somebody publishes under that name already, often the same client's last connection. StreamNotFound: \
+              nobody publishes it. Rejected, InvalidApp, Denied, Unauthorized: the URL, the key or a hook of the server.",
+        fix: "Act on the code.",
+        source: "RTMP 1.0 sections 7.2.1.1 and 7.2.2; nginx-rtmp `live: already publishing`.",
+    },
+    check: Check::Diff(status),
+};
+
+/// Codes that mean failure, whatever the level says; by their ends.
+const FAILURES: &[&str] = &[
+    ".BadName",
+    ".StreamNotFound",
+    ".Rejected",
+    ".InvalidApp",
+    ".Denied",
+    ".Unauthorized",
+    ".Failed",
+    ".FileStructureInvalid",
+    ".NoSupportedTrackFound",
+];
+
+fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
+    // Named by the comparison: an answer whose call is known is called after it.
+    let find = |side: Side| -> Vec<usize> {
+        let session = comparison.session(side);
+        let named = &comparison.named[side as usize];
+        let whole = Flow::of(session, ClientToServer).is_complete;
+        let is_lost = |index: &usize| {
+            session.items[*index].direction == ServerToClient
+                && matches!(named[*index].name.as_str(), "_result" | "_error")
+        };
+        (0..session.items.len()).filter(|_| whole).filter(is_lost).collect()
+    };
+    let lost = find(Side::B);
+    let (Some(&item), true) = (lost.first(), find(Side::A).is_empty()) else { return Vec::new() };
+    let said = commands(comparison.b);
+    let Some(answer) = said.iter().find(|said| said.item == item) else { return Vec::new() };
+    let id = answer.command.transaction_id().map_or("none".to_owned(), crate::amf::number_text);
+    let asked: Vec<_> = said
+        .iter()
+        .filter(|said| said.direction == ClientToServer && said.item < item)
+        .filter_map(|said| Some(format!("{} {}", said.name, crate::amf::number_text(said.command.transaction_id()?))))
+        .collect();
+    let spots: Vec<Spot> = lost.iter().map(|&item| Spot::new(item, 10..19, format!("transaction id {id}"))).collect();
+    let title = format!("{} has transaction id {id}, and nothing was asked with it", answer.name);
+    let claim = look::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
+    let twins =
+        only_in_a(comparison, ServerToClient, |name| name.starts_with("_result of") || name.starts_with("_error of"));
+    vec![
+        claim
+            .why(format!("the client asked: {}; it ignores an answer to anything else, and waits", asked.join(", ")))
+            .fix("answer with the transaction id of the request")
+            .explaining(twins)
+            .breaking(Breaks::Answer),
+    ]
+}
+
+/// The answers of a session that say no.
+fn refusals<'a, 'r>(said: &'a [Said<'r>]) -> impl Iterator<Item = &'a Said<'r>> {
+    said.iter().filter(|said| {
+        let code = said.text("code").unwrap_or_default();
+        let failed = FAILURES.iter().any(|end| code.ends_with(end));
+        let level = said.text("level").unwrap_or_default();
+        said.direction == ServerToClient && (said.name == "_error" || level == "error" || failed)
+    })
+}
+
+fn wants_login(said: &Said<'_>) -> bool {
+    let description = said.text("description").unwrap_or_default();
+    ["authmod=", "need auth", "reason=needauth"].iter().any(|part| description.contains(part))
+}
+
+/// The answers to a request that came in A, and in B did not.
+fn replaced(comparison: &Comparison<'_>, said: &Said<'_>) -> Vec<usize> {
+    let wanted = if said.name == "_error" { "_result" } else { "onStatus" };
+    let first = only_in_a(comparison, ServerToClient, |name| name.starts_with(wanted)).first().copied();
+    first.into_iter().collect()
+}
+
+fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    let Some(wants) = refusals(&in_b).find(|said| wants_login(said)) else { return Vec::new() };
+    if refusals(&in_a).any(wants_login) {
+        return Vec::new();
+    }
+    let description = wants.text("description").unwrap_or_default();
+    let spots = [Spot::new(wants.item, 0..wants.kept.body.len(), description.clone())];
+    let title = format!("the server wants a login: {}", description.trim());
+    let claim = look::claim(comparison, &spots, "_error.description", Certainty::Certain, title);
+    vec![
+        claim
+            .why("this is the first step of a login; the client is to connect again with its name in the query")
+            .fix("give the client user name and password; without them it cannot go on")
+            .explaining(replaced(comparison, wants))
+            .breaking(Breaks::Answer),
+    ]
+}
+
+fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    let code = |said: &Said<'_>| said.text("code").unwrap_or_default();
+    let known: Vec<String> = refusals(&in_a).map(code).collect();
+    let Some(refusal) = refusals(&in_b).find(|said| !wants_login(said) && !known.contains(&code(said))) else {
+        return Vec::new();
+    };
+    let (code, description) = (code(refusal), refusal.text("description").unwrap_or_default());
+    let words = match code.rsplit('.').next().unwrap_or_default() {
+        "BadName" => "somebody publishes under that name already, perhaps the client's own last connection",
+        "StreamNotFound" => "nobody publishes a stream of that name",
+        "Rejected" => "the server does not let the client in",
+        "InvalidApp" => "the server has no such application",
+        "Denied" | "Unauthorized" => "the client may not do that: wrong key, or a hook said no",
+        _ => "the server says that it failed",
+    };
+    let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), format!("{code} {description}"))];
+    let said = if description.is_empty() { String::new() } else { format!(": {description}") };
+    let title = format!("the server says {}{said}", if code.is_empty() { "_error" } else { &code });
+    let claim = look::claim(comparison, &spots, &format!("{}.code", refusal.name), Certainty::Certain, title);
+    vec![
+        claim
+            .why(words)
+            .fix(match code.rsplit('.').next().unwrap_or_default() {
+                "BadName" => "take another name, or make the server drop the old publisher",
+                "StreamNotFound" => "publish the stream first, and check app and name",
+                _ => "check app, name and key, and the server's log",
+            })
+            .explaining(replaced(comparison, refusal))
+            .breaking(Breaks::Answer),
+    ]
+}

@@ -1,0 +1,208 @@
+//! connect: its fields, how the URL is split, and no answer.
+
+use crate::compare::{Comparison, Side};
+use crate::rules::look::{self, Flow, Spot};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction::{ClientToServer, ServerToClient};
+
+use super::{Said, commands, ended_by, only_in_a, with_path};
+
+pub static UNANSWERED: Rule = Rule {
+    code: "connect-unanswered",
+    layer: Layer::Command,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "connect gets no answer",
+    page: Page {
+        what: "The client sent connect and waits for _result. A server that does not understand a message drops it without a \
+               word, so mostly the mistake is in how connect was written: its type, its values, its chunks.",
+        looks: "03 00 00 00 00 00 8c 14 00 00 00 00 | 02 00 07 63 6f 6e 6e 65 63 74 | 00 3f f0 00 00 00 00 00 00 | 03 ..\n\
+                \n\
+                14 is the type, 8c the length; connect has transaction id 1 and an object that ends in 00 00 09.",
+        who: "Clients under construction; servers that hang.",
+        fix: "Check in this order: message type, format byte of type 17, end of the object, lengths of strings, chunk size. If \
+              connect is as in the working capture, look at the server.",
+        source: "RTMP 1.0 section 7.2.1.1. nginx-rtmp and Node-Media-Server ignore messages of a wrong type.",
+    },
+    check: Check::Diff(unanswered),
+};
+
+pub static APP_UNKNOWN: Rule = Rule {
+    code: "app-unknown",
+    layer: Layer::Command,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the server closes on connect: it may not know the application",
+    page: Page {
+        what: "Right behind connect the server closes, without _error. nginx does so when it has no application of that name.",
+        looks: "00 03 61 70 70 02 00 04 6e 6f 70 65   app is `nope`\n\
+                00 03 61 70 70 02 00 04 6c 69 76 65   app is `live`",
+        who: "Clients with a mistyped URL, or that split it at another slash than the server does.",
+        fix: "Use the application that the server is configured for.",
+        source: "nginx-rtmp-module: `connect: application not found`.",
+    },
+    check: Check::Diff(app_unknown),
+};
+
+pub static FIELDS: Rule = Rule {
+    code: "connect-fields",
+    layer: Layer::Command,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "connect has no app or no tcUrl",
+    page: Page {
+        what: "Both properties belong into connect. Some servers take the application from one, some from the other, and some \
+               refuse a connect that lacks either.",
+        looks: "00 03 61 70 70 02 00 04 6c 69 76 65   app\n\
+                00 05 74 63 55 72 6c 02 00 15 72 74 6d 70 3a ..   tcUrl",
+        who: "Small clients that were tried with one server.",
+        fix: "Send both: app, and tcUrl with scheme, host and app.",
+        source: "RTMP 1.0 section 7.2.1.1; RTMP errata sections 8.1.2 and 8.1.3. SRS: `invalid request without tcUrl`.",
+    },
+    check: Check::Diff(fields),
+};
+
+pub static URL_SPLIT: Rule = Rule {
+    code: "url-split",
+    layer: Layer::Command,
+    severity: Severity::Error,
+    modes: &[Mode::Diff],
+    title: "the URL is split into app and stream name in another way",
+    page: Page {
+        what: "The same URL can be split in more than one way: at another slash, with a slash left at the end, with the query \
+               in app or in the name. The server then looks for another application or another stream.",
+        looks: "00 03 61 70 70 02 00 04 6c 69 76 65   app `live`\n\
+                00 03 61 70 70 02 00 05 6c 69 76 65 2f   app `live/`",
+        who: "Clients with one field for the URL, or with two and a user who puts all into one.",
+        fix: "Split as the working client does: mostly the last part of the path is the name, with the query.",
+        source: "arut/nginx-rtmp-module issues 893 and 1426, illuspas/Node-Media-Server issue 19.",
+    },
+    check: Check::Diff(url_split),
+};
+
+/// The connect of a session without any command from the server.
+fn alone<'a, 'r>(said: &'a [Said<'r>]) -> Option<&'a Said<'r>> {
+    let answered = said.iter().any(|said| said.direction == ServerToClient);
+    said.iter().find(|said| said.is(ClientToServer, "connect")).filter(|_| !answered)
+}
+
+fn is_answered(said: &[Said<'_>]) -> bool {
+    said.iter().any(|said| said.direction == ServerToClient && matches!(said.name.as_str(), "_result" | "_error"))
+}
+
+fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
+    // A server that closes does answer, in its way.
+    if ended_by(comparison.b, "server") || !Flow::of(comparison.b, ServerToClient).is_complete {
+        return Vec::new();
+    }
+    let last = comparison.b.items.last().map_or(connect.item, |item| item.number as usize);
+    let spots = [Spot::new(connect.item, 0..0, format!("no answer up to row {last}"))];
+    let mut claim =
+        look::claim(comparison, &spots, "connect", Certainty::Likely, "the server does not answer connect".to_owned());
+    let own: Vec<_> = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).collect();
+    let why = if own.is_empty() {
+        "connect is as in A, where it is answered: the server is in another state, or does not get it".to_owned()
+    } else {
+        claim.certainty = Certainty::Possible;
+        format!("connect itself differs from A in {}, which may be why", look::count(own.len(), "place"))
+    };
+    claim.explains = only_in_a(comparison, ServerToClient, |name| name.ends_with(" of connect"));
+    vec![
+        claim
+            .why(why)
+            .fix("check message type, format byte, end of the object, lengths of strings and chunk size; then the server")
+            .breaking(Breaks::Answer),
+    ]
+}
+
+fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
+    let differs = with_path(comparison, |path| path == "connect.app");
+    let (Some(&index), true) = (differs.first(), ended_by(comparison.b, "server")) else { return Vec::new() };
+    let (Some(app), Some(other)) = (connect.text("app"), in_a.iter().find_map(|said| said.text("app"))) else {
+        return Vec::new();
+    };
+    let title = format!("the server closes on connect to `{app}`; A connects to `{other}`");
+    let answer = only_in_a(comparison, ServerToClient, |name| name.ends_with(" of connect"));
+    vec![
+        Claim::at(comparison, index, Certainty::Likely, title)
+            .why("the server closes behind connect without a word, as nginx does for an application it does not have")
+            .fix(format!("connect to `{other}`, or configure the server for `{app}`"))
+            .explaining(answer)
+            .breaking(Breaks::Answer),
+    ]
+}
+
+fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let names = ["app", "tcUrl"];
+    let missing = with_path(comparison, |path| names.iter().any(|name| path == format!("connect.{name}")));
+    let only_a = missing.into_iter().filter(|&index| comparison.mismatches[index].side(Side::B).is_none());
+    let answered = is_answered(&commands(comparison.b));
+    only_a
+        .map(|index| {
+            let path = &comparison.mismatches[index].path;
+            let name = path.rsplit('.').next().unwrap_or_default();
+            let title = format!("connect has no {name}");
+            let why = if answered {
+                "this server does without it, others do not"
+            } else {
+                "A sends it and is answered, B does not and is not"
+            };
+            let breaks = if answered { Breaks::Nothing } else { Breaks::Answer };
+            Claim::at(comparison, index, Certainty::Certain, title)
+                .why(why)
+                .fix(format!("send {name} in the object of connect"))
+                .breaking(breaks)
+        })
+        .collect()
+}
+
+fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let of = |said: &[Said<'_>]| {
+        let app = said.iter().find(|said| said.is(ClientToServer, "connect")).and_then(|said| said.text("app"));
+        let start = |said: &&Said<'_>| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play");
+        let name = said
+            .iter()
+            .find(start)
+            .and_then(|said| Some(said.command.arguments().iter().find_map(|value| value.as_str())?.to_string()));
+        Some((app?, name))
+    };
+    let (Some((app_a, name_a)), Some((app_b, name_b))) = (of(&commands(comparison.a)), of(&commands(comparison.b)))
+    else {
+        return Vec::new();
+    };
+    let name_of = |name: &Option<String>| name.clone().unwrap_or_default();
+    let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));
+    let Some(&first) = differs.first() else { return Vec::new() };
+    let joined = |app: &str, name: &str| format!("{app}/{name}");
+    let parts = |url: &str| -> Vec<String> {
+        let path = url.split('?').next().unwrap_or_default();
+        path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    };
+    let (url_a, url_b) = (joined(&app_a, &name_of(&name_a)), joined(&app_b, &name_of(&name_b)));
+    let same_path = parts(&url_a) == parts(&url_b);
+    if !same_path {
+        return Vec::new();
+    }
+    let split = |app: &str, name: &Option<String>| match name {
+        Some(name) => format!("app `{app}`, name `{name}`"),
+        None => format!("app `{app}` and no name"),
+    };
+    let title = format!("{} in B, {} in A", split(&app_b, &name_b), split(&app_a, &name_a));
+    let answered = is_answered(&commands(comparison.b));
+    let why = if url_a.contains('?') == url_b.contains('?') {
+        "together they are the same path; the server looks for the application and the stream by these very strings"
+    } else {
+        "the path is the same, the query is not; some servers take it for a part of the name"
+    };
+    vec![
+        Claim::at(comparison, first, Certainty::Certain, title)
+            .why(why)
+            .fix(format!("send {}", split(&app_a, &name_a)))
+            .explaining(differs)
+            .breaking(if answered { Breaks::Nothing } else { Breaks::Answer }),
+    ]
+}

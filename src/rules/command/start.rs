@@ -1,0 +1,173 @@
+//! publish and play: what must come before, on which stream, and the first status.
+
+use crate::amf::Value;
+use crate::compare::Comparison;
+use crate::recording::Session;
+use crate::rules::look::{self, Flow, Spot};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction::{ClientToServer, ServerToClient};
+
+use super::{Said, commands, ended_by, only_in_a, with_path};
+
+pub static ORDER: Rule = Rule {
+    code: "order-createstream",
+    layer: Layer::Command,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a command is sent before the one it needs is answered",
+    page: Page {
+        what: "createStream belongs behind the _result of connect, publish and play behind that of createStream, whose answer \
+               is the number of the stream. A client that does not wait guesses that number, and some servers ignore it.",
+        looks: "02 00 0c 63 72 65 61 74 65 53 74 72 65 61 6d 00 40 00 ..   createStream\n\
+                02 00 07 5f 72 65 73 75 6c 74 00 40 00 ..   its _result, with the number",
+        who: "Clients that write all their commands at once.",
+        fix: "Wait for the answer.",
+        source: "RTMP 1.0 sections 7.2.1.3 and 7.2.2. nginx and Node-Media-Server take publish even without createStream.",
+    },
+    check: Check::Diff(order),
+};
+
+pub static STATUS_STREAM: Rule = Rule {
+    code: "onstatus-msid",
+    layer: Layer::Command,
+    severity: Severity::Error,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "onStatus comes on another message stream than it is about",
+    page: Page {
+        what: "The status of publish and play belongs on the message stream of the command. A client that keeps streams apart \
+               does not see it elsewhere, and waits for its start.",
+        looks: "05 00 00 00 00 00 69 14 01 00 00 00   onStatus on message stream 1\n\
+                05 00 00 00 00 00 69 14 00 00 00 00   on 0",
+        who: "Servers that send all commands on message stream 0.",
+        fix: "Send onStatus on the message stream of publish or play.",
+        source: "RTMP 1.0 section 7.2.2. ZLMediaKit/ZLMediaKit issue 4002; GStreamer never starts.",
+    },
+    check: Check::Diff(status_stream),
+};
+
+pub static START_MISSING: Rule = Rule {
+    code: "publish-start-missing",
+    layer: Layer::Command,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "publish or play gets no onStatus",
+    page: Page {
+        what: "Behind publish the client waits for onStatus with NetStream.Publish.Start, behind play for NetStream.Play.Start. \
+               It does not come, so nothing is sent.",
+        looks: "02 00 07 70 75 62 6c 69 73 68 00 40 14 ..   publish\n\
+                02 00 08 6f 6e 53 74 61 74 75 73 00 00 ..   onStatus, which is missing",
+        who: "Servers that wait for a hook, for FCPublish, or for a login; servers that close without a word.",
+        fix: "Look into the server's log for the hook or the login; send releaseStream and FCPublish before publish.",
+        source: "RTMP 1.0 section 7.2.2.6. sergey-dryabzhinsky/nginx-rtmp-module issue 38.",
+    },
+    check: Check::Diff(start_missing),
+};
+
+fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let of = |session: &Session| -> Vec<(usize, &'static str, &'static str)> {
+        let said = commands(session);
+        let whole = [ClientToServer, ServerToClient].into_iter().all(|way| Flow::of(session, way).is_complete);
+        let call = |name: &str| said.iter().find(|said| said.is(ClientToServer, name));
+        let answer = |call: &Said<'_>| {
+            let id = call.command.transaction_id();
+            said.iter()
+                .find(|said| {
+                    said.direction == ServerToClient
+                        && matches!(said.name.as_str(), "_result" | "_error")
+                        && said.command.transaction_id() == id
+                })
+                .map(|said| said.item)
+        };
+        let needs = [("createStream", "connect"), ("publish", "createStream"), ("play", "createStream")];
+        needs
+            .into_iter()
+            .filter_map(|(name, needed)| {
+                let (call, answered) = (call(name)?, answer(self::call(&said, needed)?)?);
+                (whole && call.item < answered).then_some((call.item, name, needed))
+            })
+            .collect()
+    };
+    let known: Vec<_> = of(comparison.a).into_iter().map(|(_, name, _)| name).collect();
+    let early = of(comparison.b).into_iter().filter(|(_, name, _)| !known.contains(name));
+    early
+        .map(|(item, name, needed)| {
+            let spots = [Spot::new(item, 0..0, format!("before the _result of {needed}"))];
+            let title = format!("{name} is sent before {needed} is answered");
+            let mut claim = look::claim(comparison, &spots, name, Certainty::Certain, title);
+            claim.explains = Vec::new();
+            claim
+                .why(format!(
+                    "A waits for the _result of {needed}; a server may not be ready, or ignore what comes early"
+                ))
+                .fix(format!("wait for the _result of {needed}"))
+        })
+        .collect()
+}
+
+fn call<'a, 'r>(said: &'a [Said<'r>], name: &str) -> Option<&'a Said<'r>> {
+    said.iter().find(|said| said.is(ClientToServer, name))
+}
+
+fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
+    // Row of the status, the stream it came on and the one it is about.
+    let of = |session: &Session| {
+        let said = commands(session);
+        let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
+        let status = said.iter().find(|said| said.item > start.item && said.is(ServerToClient, "onStatus"))?;
+        let (on, of) = (status.kept.header.message_stream_id?, start.kept.header.message_stream_id?);
+        (on != of).then_some((status.item, on, of, start.name.clone()))
+    };
+    let Some((item, on, stream, name)) = of(comparison.b) else { return Vec::new() };
+    if of(comparison.a).is_some() {
+        return Vec::new();
+    }
+    let spots = [Spot::new(item, 0..0, format!("message stream {on}"))];
+    let title = format!("onStatus comes on message stream {on}, {name} was on {stream}");
+    let mut claim = look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
+    let row = claim.row;
+    claim.explains = with_path(comparison, |path| path == "header.streamid");
+    claim.explains.retain(|&index| comparison.mismatches[index].row == row);
+    if let Some(&index) = claim.explains.first() {
+        claim.sides = comparison.mismatches[index].sides.clone();
+    }
+    vec![
+        claim
+            .why("a client that keeps message streams apart does not see it, and waits")
+            .fix(format!("send onStatus on message stream {stream}"))
+            .breaking(Breaks::Answer),
+    ]
+}
+
+fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
+    // publish or play that no status follows, with all commands seen.
+    let of = |session: &Session| {
+        let said = commands(session);
+        let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
+        let answered = said.iter().any(|said| said.item > start.item && said.direction == ServerToClient);
+        let seen = Flow::of(session, ServerToClient).is_complete;
+        (!answered && seen).then(|| (start.item, start.name.clone()))
+    };
+    let Some((item, name)) = of(comparison.b) else { return Vec::new() };
+    let has_status = |said: &Said<'_>| {
+        said.is(ServerToClient, "onStatus")
+            && said.command.arguments().iter().any(|value: &Value<'_>| value.property(b"code").is_some())
+    };
+    if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) {
+        return Vec::new();
+    }
+    let closes = ended_by(comparison.b, "server");
+    let spots = [Spot::new(item, 0..0, "no onStatus behind it")];
+    let title = if closes {
+        format!("the server closes on {name}, without onStatus")
+    } else {
+        format!("the server does not answer {name}")
+    };
+    let mut claim = look::claim(comparison, &spots, &name, Certainty::Likely, title);
+    claim.explains = only_in_a(comparison, ServerToClient, |name| name == "onStatus");
+    vec![
+        claim
+            .why("A gets onStatus here and goes on; without it a client sends nothing")
+            .fix("look into the server's log: a hook, a login, or a missing FCPublish")
+            .breaking(Breaks::Answer),
+    ]
+}

@@ -1,0 +1,12 @@
+//! Rules of enhanced RTMP: FourCCs, packet types, tracks, and what both sides said they can do (E-RTMP v2).
+//!
+//! | room | holds |
+//! |---|---|
+//! | [`frames`] | what stands in video messages |
+//! | [`peers`] | what was agreed on |
+
+mod frames;
+mod peers;
+
+pub use frames::{CTS_CODEC, FOUR_CC, FRAMES_X, MOD_EX, MULTITRACK, SEQUENCE_START};
+pub use peers::{METADATA_CODEC, NOT_NEGOTIATED, RECONNECT};

@@ -1,0 +1,164 @@
+//! What both sides say they can do, and what they then do.
+
+use crate::amf::Value;
+use crate::compare::{Comparison, Side};
+use crate::recording::Session;
+use crate::rtmp::body::{self, Body};
+use crate::rules::look::{self, Flow, Spot};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction::{self, ClientToServer, ServerToClient};
+
+pub static NOT_NEGOTIATED: Rule = Rule {
+    code: "er-not-negotiated",
+    layer: Layer::Enhanced,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "enhanced media is sent to a peer that did not say it knows it",
+    page: Page {
+        what: "Who understands enhanced RTMP says so in connect or in its answer: fourCcList, videoFourCcInfoMap, \
+               audioFourCcInfoMap or capsEx. Here the receiver says nothing and gets extended headers. An old one reads \
+               them as a codec it does not know.",
+        looks: "00 0a 66 6f 75 72 43 63 4c 69 73 74 0a ..   fourCcList\n\
+                91 61 76 63 31 ..   an extended header",
+        who: "OBS Studio and ffmpeg send H.265 and AV1 in this way without asking; some servers take it all the same.",
+        fix: "Use a server that knows enhanced RTMP, or a codec of FLV.",
+        source: "Enhanced RTMP v2, section on capabilities. `unsupported video codec: 0` in old servers' logs.",
+    },
+    check: Check::Diff(not_negotiated),
+};
+
+pub static RECONNECT: Rule = Rule {
+    code: "er-reconnect-ignored",
+    layer: Layer::Enhanced,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the client goes on after a request to reconnect",
+    page: Page {
+        what: "The server asks the client to connect elsewhere, with NetConnection.Connect.ReconnectRequest, because it is \
+               about to stop. The client does not, so it will be cut off.",
+        looks: "00 04 63 6f 64 65 02 00 26 4e 65 74 43 ..   code\n\
+                00 05 74 63 55 72 6c 02 00 15 72 74 6d 70 ..   tcUrl, where to",
+        who: "Clients that ignore statuses they do not know.",
+        fix: "Connect to tcUrl, taken relative to the current one, and publish or play there.",
+        source: "Enhanced RTMP v2, reconnect request.",
+    },
+    check: Check::Diff(reconnect),
+};
+
+pub static METADATA_CODEC: Rule = Rule {
+    code: "er-onmeta-codecid",
+    layer: Layer::Enhanced,
+    severity: Severity::Info,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the metadata does not say the codec of enhanced video",
+    page: Page {
+        what: "For enhanced video, videocodecid in onMetaData is the FourCC as a number. Where it is 0 or missing, players may \
+               take the stream for one without video.",
+        looks: "76 69 64 65 6f 63 6f 64 65 63 69 64 00 41 d8 5d 98 cc 40 00 00   avc1\n\
+                76 69 64 65 6f 63 6f 64 65 63 69 64 00 00 00 00 00 00 00 00 00   0",
+        who: "Publishers that know no number for the codec.",
+        fix: "Write the FourCC as a number: 1635148593 for avc1, 1752589105 for hvc1, 1635135537 for av01.",
+        source: "Enhanced RTMP v2, Enhancing onMetaData. veovera/enhanced-rtmp issue 8.",
+    },
+    check: Check::Diff(metadata_codec),
+};
+
+const CAPABILITIES: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
+
+/// Whether a body has an extended header: of video, or of audio with SoundFormat 9.
+fn first_extended(flow: &Flow<'_>) -> Option<usize> {
+    let video = flow.video().find(|(_, body)| body.first().is_some_and(|first| first & 0x80 != 0));
+    let audio = flow.audio().find(|(_, body)| body.first().is_some_and(|first| first >> 4 == 9));
+    [video, audio].into_iter().flatten().map(|(item, _)| item).min()
+}
+
+/// Whether the sender of a direction says that it knows enhanced RTMP.
+fn says_so(session: &Session, direction: Direction) -> bool {
+    let flow = Flow::of(session, direction);
+    flow.messages.iter().any(|(_, kept)| {
+        let decoded = body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body;
+        let Body::Command(command) = decoded else { return false };
+        let has = |value: &Value<'_>| CAPABILITIES.iter().any(|name| value.property(name.as_bytes()).is_some());
+        command.arguments().iter().any(has)
+    })
+}
+
+fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
+    [ClientToServer, ServerToClient]
+        .into_iter()
+        .filter_map(|direction| {
+            let silent = |session: &Session| {
+                let receiver = Flow::of(session, direction.back());
+                let item = first_extended(&Flow::of(session, direction))?;
+                (receiver.is_complete && !says_so(session, direction.back())).then_some(item)
+            };
+            let item = silent(comparison.b)?;
+            if silent(comparison.a).is_some() {
+                return None;
+            }
+            let spots = [Spot::new(item, 0..5, "an extended header")];
+            let said: Vec<usize> = comparison
+                .open()
+                .filter(|&index| {
+                    let mismatch = &comparison.mismatches[index];
+                    comparison.either_item(mismatch.row).direction == direction.back()
+                        && CAPABILITIES.iter().any(|name| mismatch.path.contains(name))
+                })
+                .collect();
+            let title = "enhanced media is sent to a peer that did not say it knows it".to_owned();
+            let mut claim = look::claim(comparison, &spots, "media.header", Certainty::Certain, title);
+            claim.explains = said;
+            let ends = comparison.b.items[item + 1..].iter().filter(|later| later.direction == direction).count() == 0;
+            Some(
+                claim
+                    .why("no fourCcList, videoFourCcInfoMap, audioFourCcInfoMap or capsEx comes from the receiver in B")
+                    .fix("use a peer that knows enhanced RTMP, or a codec and header of FLV")
+                    .breaking(if ends { Breaks::Answer } else { Breaks::Nothing }),
+            )
+        })
+        .collect()
+}
+
+fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
+    const CODE: &[u8] = b"NetConnection.Connect.ReconnectRequest";
+    let asked = |session: &Session| {
+        let flow = Flow::of(session, ServerToClient);
+        let item =
+            flow.messages.iter().find_map(|(item, kept)| memchr::memmem::find(&kept.body, CODE).map(|at| (*item, at)));
+        // It goes on if media come later.
+        item.filter(|(item, _)| {
+            let later = session.items[item + 1..].iter().filter_map(|item| item.message());
+            later.filter(|kept| kept.header.type_id.is_media()).count() > 1
+        })
+    };
+    let (Some((item, at)), None) = (asked(comparison.b), asked(comparison.a)) else { return Vec::new() };
+    let later = comparison.b.items[item + 1..].iter().filter(|item| item.message().is_some()).count();
+    let spots = [Spot::new(item, at..at + CODE.len(), "ReconnectRequest")];
+    let title = format!("the server asks to reconnect, and {later} messages come on this connection all the same");
+    let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Certain, title);
+    vec![
+        claim
+            .why("the server is about to stop, and will cut the client off")
+            .fix("connect to the tcUrl of the request, and go on there"),
+    ]
+}
+
+fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let in_b = [ClientToServer, ServerToClient].map(|way| first_extended(&Flow::of(comparison.b, way)));
+    let is_codec = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        let direction = comparison.either_item(mismatch.row).direction;
+        let says_nothing = mismatch.side(Side::B).is_none_or(|value| value.text == "Number 0");
+        in_b[direction.index()].is_some() && mismatch.path.ends_with(".videocodecid") && says_nothing
+    };
+    let differs: Vec<_> = comparison.open().filter(is_codec).collect();
+    let Some(&first) = differs.first() else { return Vec::new() };
+    let said = comparison.mismatches[first].side(Side::B).map_or("missing", |_| "0");
+    let title = format!("videocodecid in the metadata is {said}, and the video is enhanced");
+    vec![
+        Claim::at(comparison, first, Certainty::Certain, title)
+            .why("players may take the stream for one without video")
+            .fix("write the FourCC as a number: 1635148593 for avc1, 1752589105 for hvc1, 1635135537 for av01")
+            .explaining(differs),
+    ]
+}

@@ -1,0 +1,93 @@
+//! Metadata beside the stream: sizes and codecs that the stream itself does not have.
+
+use crate::amf::{Value, number_text};
+use crate::compare::Comparison;
+use crate::recording::Kept;
+use crate::rtmp::body::{self, Body};
+use crate::rtmp::media::video::VideoTag;
+use crate::rules::look::{self, Flow, Spot};
+use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+
+pub static VERSUS_STREAM: Rule = Rule {
+    code: "meta-vs-stream",
+    layer: Layer::Media,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the metadata says another thing than the stream",
+    page: Page {
+        what: "onMetaData gives width, height and codec for players and pages that show them before the first picture. Here the \
+               sequence header, from which pictures are decoded, says another thing.",
+        looks: "00 05 77 69 64 74 68 00 40 84 00 00 00 00 00 00   width 640\n\
+                \n\
+                while the SPS in 17 00 .. has a width of 320.",
+        who: "Publishers with metadata from settings rather than from the encoder; tools that scale and leave it as it was.",
+        fix: "Take width and height from the SPS, videocodecid from the tag.",
+        source: "FLV 10.1 annex E.5; H.264 section 7.4.2.1.1.",
+    },
+    check: Check::Diff(versus),
+};
+
+/// What the stream itself says: name and number.
+fn facts(flow: &Flow<'_>) -> Vec<(&'static [u8], f64)> {
+    let mut facts: Vec<(&'static [u8], f64)> = Vec::new();
+    let mut messages = flow.messages.iter().map(|(_, kept)| *kept);
+    let config = messages.find_map(|kept| match decode(kept) {
+        Body::Video(video) => match video.tag {
+            VideoTag::Legacy { codec_id, content, .. } => {
+                content.config.map(|config| (Some(codec_id), config.width, config.height))
+            }
+            VideoTag::Enhanced { content, .. } => content.config.map(|config| (None, config.width, config.height)),
+            VideoTag::Empty {} => None,
+        },
+        _ => None,
+    });
+    if let Some((codec, width, height)) = config {
+        facts.extend(width.map(|width| (&b"width"[..], f64::from(width))));
+        facts.extend(height.map(|height| (&b"height"[..], f64::from(height))));
+        facts.extend(codec.map(|codec| (&b"videocodecid"[..], f64::from(codec))));
+    }
+    facts
+}
+
+fn decode(kept: &Kept) -> Body<'_> {
+    body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body
+}
+
+fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+        let facts = facts(flow);
+        let mut spots = Vec::new();
+        for (item, kept) in flow.messages.iter().filter(|(_, kept)| kept.is_whole()) {
+            let Body::Data(data) = decode(kept) else { continue };
+            let Some(metadata) = data.values.iter().find(|value| value.properties().is_some()) else { continue };
+            for (name, number) in &facts {
+                // 0 says nothing, and codecs by FourCC are numbers above 15.
+                let said = metadata.property(name).and_then(Value::as_number).filter(|said| *said != 0.0);
+                let Some(said) = said.filter(|said| said != number && (*name != b"videocodecid" || *said < 16.0))
+                else {
+                    continue;
+                };
+                let key = [&(name.len() as u16).to_be_bytes()[..], name].concat();
+                let Some(at) = memchr::memmem::find(&kept.body, &key) else { continue };
+                let (name, at) = (String::from_utf8_lossy(name), at + key.len());
+                let text = format!("{name} {}, the stream's is {}", number_text(said), number_text(*number));
+                spots.push(Spot::new(*item, at..at + 9, text));
+            }
+        }
+        spots
+    };
+    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let title = format!("the metadata says {}", spots[0].text);
+    let name = spots[0].text.split(' ').next().unwrap_or_default();
+    let mut claim = look::claim(comparison, &spots, &format!("onMetaData.{name}"), Certainty::Certain, title);
+    let names: Vec<_> = spots.iter().filter_map(|spot| spot.text.split(' ').next()).collect();
+    claim.explains.retain(|&index| {
+        let path = &comparison.mismatches[index].path;
+        names.iter().any(|name| path.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')))
+    });
+    vec![
+        claim
+            .why("pictures are decoded by the sequence header; players that trust the metadata show a wrong size or refuse it")
+            .fix("take width, height and codec from what the encoder gives"),
+    ]
+}

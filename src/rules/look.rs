@@ -1,0 +1,146 @@
+//! Looking for one mistake in the messages of a direction, in B and then in A.
+//!
+//! A rule says what one direction of one session shows ([`Spot`]s); here it becomes a [`Claim`] about two sessions.
+//! What A shows too is no cause, so then there is no claim.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::compare::{Comparison, Side, Value, is_gap};
+use crate::recording::{Content, Item, Kept, Session};
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::message::Ending;
+use crate::session::Direction;
+
+use super::{Breaks, Certainty, Claim};
+
+/// The whole messages of one direction of a session, in order.
+pub struct Flow<'r> {
+    /// Indices of the items, and the messages.
+    pub messages: Vec<(usize, &'r Kept)>,
+    /// Whether the recording has all of the direction: it begins with the handshake and has no hole.
+    pub is_complete: bool,
+}
+
+/// A message that shows a mistake.
+pub struct Spot {
+    /// Index of the item.
+    pub item: usize,
+    /// The bytes of the body that show it.
+    pub range: Range<usize>,
+    /// What they say, in words.
+    pub text: String,
+    /// The body without the mistake, where that can be told: so its twin in A is found.
+    pub meant: Option<Vec<u8>>,
+}
+
+impl<'r> Flow<'r> {
+    /// The messages of a direction.
+    pub fn of(session: &'r Session, direction: Direction) -> Flow<'r> {
+        let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
+        let begins = items().next().is_some_and(|(_, item)| matches!(item.content, Content::Handshake { .. }));
+        let whole = |(index, item): (usize, &'r Item)| {
+            let kept = item.message()?;
+            (kept.ending == Ending::Complete).then_some((index, kept))
+        };
+        let is_complete = begins && !items().any(|(_, item)| is_gap(item));
+        Flow { messages: items().filter_map(whole).collect(), is_complete }
+    }
+
+    /// The messages of one type, with all of their bytes.
+    pub fn of_type(&self, type_id: MessageTypeId) -> impl Iterator<Item = (usize, &'r [u8])> + '_ {
+        let such = move |(index, kept): &(usize, &'r Kept)| {
+            (kept.header.type_id == type_id && kept.is_whole()).then_some((*index, &kept.body[..]))
+        };
+        self.messages.iter().filter_map(such)
+    }
+
+    /// The video messages.
+    pub fn video(&self) -> impl Iterator<Item = (usize, &'r [u8])> + '_ {
+        self.of_type(MessageTypeId::VIDEO)
+    }
+
+    /// The audio messages.
+    pub fn audio(&self) -> impl Iterator<Item = (usize, &'r [u8])> + '_ {
+        self.of_type(MessageTypeId::AUDIO)
+    }
+}
+
+impl Spot {
+    /// A place in the body of an item.
+    pub fn new(item: usize, range: Range<usize>, text: impl Into<String>) -> Spot {
+        Spot { item, range, text: text.into(), meant: None }
+    }
+
+    /// With the body that was meant.
+    pub fn meant(self, body: Vec<u8>) -> Spot {
+        Spot { meant: Some(body), ..self }
+    }
+}
+
+/// What B shows and A does not, of the direction that shows it first.
+pub fn only_in_b(comparison: &Comparison<'_>, find: impl Fn(&Flow<'_>) -> Vec<Spot>) -> Option<Vec<Spot>> {
+    [Direction::ClientToServer, Direction::ServerToClient].into_iter().find_map(|direction| {
+        let in_b = find(&Flow::of(comparison.b, direction));
+        (!in_b.is_empty() && find(&Flow::of(comparison.a, direction)).is_empty()).then_some(in_b)
+    })
+}
+
+/// A claim about the first of `spots`, which explains the differences of all.
+pub fn claim(comparison: &Comparison<'_>, spots: &[Spot], path: &str, certainty: Certainty, title: String) -> Claim {
+    let rows = rows_of_b(comparison);
+    let first = &spots[0];
+    let row = rows.get(&first.item).copied().unwrap_or_default();
+    let value = |side: Side, text: String| {
+        let kept = comparison.item(row, side)?.message()?;
+        let end = first.range.end.min(first.range.start + 64).min(kept.body.len());
+        let bytes = kept.body.get(first.range.start..end)?.to_vec();
+        Some(Value { text, bytes, in_body: Some(first.range.clone()), place: kept.places.of(first.range.start) })
+    };
+    let of_a = comparison.item(row, Side::A).map(|item| match item.detail.as_str() {
+        "" => item.info.clone(),
+        detail => detail.to_owned(),
+    });
+    Claim {
+        certainty,
+        title,
+        row,
+        path: path.to_owned(),
+        sides: [of_a.and_then(|text| value(Side::A, text)), value(Side::B, first.text.clone())],
+        why: String::new(),
+        fix: String::new(),
+        explains: explained(comparison, spots, &rows),
+        breaks: Breaks::Nothing,
+        severity: None,
+    }
+}
+
+/// The row of each item of B.
+pub fn rows_of_b(comparison: &Comparison<'_>) -> HashMap<usize, usize> {
+    let rows = comparison.rows.iter().enumerate();
+    rows.filter_map(|(row, aligned)| Some((aligned.b?, row))).collect()
+}
+
+/// The differences in the bodies of `spots`, and the messages of A that they were meant to be.
+fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, usize>) -> Vec<usize> {
+    let here: HashSet<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
+    let twins: HashSet<u128> = spots.iter().filter_map(|spot| spot.meant.as_deref()).map(xxh3_128).collect();
+    let is_twin = |row: usize| {
+        let alone = comparison.rows[row].b.is_none();
+        let hash = comparison.item(row, Side::A).and_then(Item::message).map(|kept| kept.hash);
+        alone && hash.is_some_and(|hash| twins.contains(&hash))
+    };
+    let is_of_body = |path: &str| !path.starts_with("header.") && !path.starts_with("chunk.");
+    let belongs = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        is_of_body(&mismatch.path) && (here.contains(&mismatch.row) || is_twin(mismatch.row))
+    };
+    (0..comparison.mismatches.len()).filter(belongs).collect()
+}
+
+/// How many, in words: `1 message`, `6 messages`.
+pub fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
