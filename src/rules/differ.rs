@@ -22,7 +22,7 @@ fn together(
 ) -> Option<Claim> {
     let all: Vec<usize> = comparison.open().filter(|&index| is_of(index)).collect();
     let first = *all.first()?;
-    Some(Claim::at(comparison, first, Certainty::Certain, title(&all)).explaining(all))
+    Some(Claim::at(comparison, first, Certainty::Possible, title(&all)).explaining(all))
 }
 
 /// What a mismatch says in a few words: `flashVer 'x' instead of 'y'`, `no type`, `capabilities 15 besides`.

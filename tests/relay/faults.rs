@@ -222,7 +222,7 @@ fn what_was_not_captured_is_not_held_against_the_server() {
     let mut recording = record(BOTH);
     let places = player_media(&recording);
     for &at in &places[50..53] {
-        player(&mut recording)[at].content = Content::Gap;
+        player(&mut recording)[at].content = Content::Undecoded;
     }
     let report = follow(&[recording]);
     assert_eq!(codes(&report), ["relay-metadata-rewritten"]);
