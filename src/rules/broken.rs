@@ -160,7 +160,7 @@ pub fn spaced(bytes: &[u8]) -> String {
 }
 
 /// A byte in hex, and as a character if it is one.
-fn in_words(byte: u8) -> String {
+pub fn in_words(byte: u8) -> String {
     match byte {
         b' '..=b'~' => format!("{byte:#04x} '{}'", char::from(byte)),
         _ => format!("{byte:#04x}"),
@@ -168,7 +168,7 @@ fn in_words(byte: u8) -> String {
 }
 
 /// A byte as the first of a chunk header (RTMP 1.0 5.3.1.1), and what nginx says where it is over its limit.
-fn as_header(byte: u8) -> String {
+pub fn as_header(byte: u8) -> String {
     let fmt = byte >> 6;
     match byte & 0x3f {
         0 => format!("fmt {fmt}, a chunk stream id in the next byte"),

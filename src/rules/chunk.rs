@@ -10,6 +10,7 @@ pub mod order;
 pub mod received;
 pub mod size;
 pub mod stream;
+mod tail;
 pub mod time;
 pub mod type3;
 
@@ -17,10 +18,20 @@ use crate::compare::{Comparison, Side};
 use crate::recording::{Content, Item, Kept, Session};
 use crate::session::Direction;
 
+use super::Claim;
+use super::broken::{self, Seen, Words};
+
 const BOTH: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
 /// What nginx puts where the specification has zeros in S1.
 const NGINX: [u8; 4] = [0x0d, 0x0e, 0x0a, 0x0d];
+
+/// The claims of a mistake that was replayed, or shows in the last message of a direction.
+fn both(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
+    let mut claims = broken::claims_with(comparison, code, words);
+    claims.extend(tail::claims(comparison, code));
+    claims
+}
 
 /// The messages of one side and direction, with their rows, in order.
 fn messages<'r>(

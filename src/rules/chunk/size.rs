@@ -5,6 +5,8 @@ use crate::rtmp::dialect::ChunkSize;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Check, Layer, Mode, Page, Rule, Severity};
 
+use super::both;
+
 /// What stands for "not cut at all".
 const WHOLE: u32 = 0xff_ffff;
 
@@ -26,7 +28,7 @@ pub static NOT_ANNOUNCED: Rule = Rule {
               128 bytes.",
         source: "RTMP 1.0 section 5.4.1; nginx-rtmp closes with \"chunk stream too big: 41 >= 32\", arut/nginx-rtmp-module#246.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, NOT_ANNOUNCED.code, not_announced)),
+    check: Check::Diff(|comparison| both(comparison, NOT_ANNOUNCED.code, not_announced)),
 };
 
 fn not_announced(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -70,7 +72,7 @@ pub static NOT_APPLIED: Rule = Rule {
         fix: "Use the announced size for every chunk behind the Set Chunk Size message, on all chunk streams.",
         source: "RTMP 1.0 section 5.4.1. nginx-rtmp closes at the first message longer than the old size.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, NOT_APPLIED.code, not_applied)),
+    check: Check::Diff(|comparison| both(comparison, NOT_APPLIED.code, not_applied)),
 };
 
 fn not_applied(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -106,7 +108,7 @@ pub static BYTE_ORDER: Rule = Rule {
         fix: "Write the size big-endian (htonl, to_be_bytes), as all integers of RTMP but the message stream id.",
         source: "RTMP 1.0 section 5.4.1; nginx-rtmp says \"too big RTMP chunk size\" and goes on with the old one.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, BYTE_ORDER.code, byte_order)),
+    check: Check::Diff(|comparison| both(comparison, BYTE_ORDER.code, byte_order)),
 };
 
 fn byte_order(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -209,7 +211,7 @@ pub static TYPE3_MISSING: Rule = Rule {
               exceeds.",
         source: "RTMP 1.0 section 5.3.1.2.4.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, TYPE3_MISSING.code, type3_missing)),
+    check: Check::Diff(|comparison| both(comparison, TYPE3_MISSING.code, type3_missing)),
 };
 
 fn type3_missing(seen: &Seen<'_, '_>) -> Option<Words> {

@@ -5,7 +5,7 @@ use crate::recording::Item;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{BOTH, messages, of_row};
+use super::{BOTH, both, messages, of_row};
 
 /// The type 3 basic header of a chunk stream (RTMP 1.0 5.3.1.1).
 pub fn header(csid: u32) -> Vec<u8> {
@@ -14,6 +14,12 @@ pub fn header(csid: u32) -> Vec<u8> {
         64..320 => vec![0xc0, (csid - 64) as u8],
         _ => vec![0xc1, (csid - 64) as u8, ((csid - 64) >> 8) as u8],
     }
+}
+
+/// Whether one id comes of the other by a slip in the longer forms.
+pub fn is_of_form(csid: u32, named: u32) -> bool {
+    let swapped = named.checked_sub(64).map(|low| (low as u16).swap_bytes()).map(u32::from);
+    named == csid + 64 || csid >= 64 && swapped == Some(csid - 64)
 }
 
 pub static EXTRA: Rule = Rule {
@@ -148,7 +154,7 @@ pub static FMT0: Rule = Rule {
 };
 
 fn fmt0(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let mut claims = broken::claims_with(comparison, FMT0.code, fmt0_words);
+    let mut claims = both(comparison, FMT0.code, fmt0_words);
     for direction in BOTH {
         let has = |item: &Item| item.defects.iter().any(|defect| defect.code == FMT0.code);
         let of_a = messages(comparison, Side::A, direction).any(|(_, item, _)| has(item));
