@@ -22,6 +22,9 @@ struct Tail<'r> {
     like_a: bool,
 }
 
+/// So many messages of A are looked at for what one should be.
+const MOST: usize = 16;
+
 /// The claims of the rule `code`.
 pub fn claims(comparison: &Comparison<'_>, code: &str) -> Vec<Claim> {
     let found = BOTH.into_iter().filter_map(|direction| find(comparison, direction));
@@ -40,10 +43,15 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
     })?;
     let length = kept.header.length as usize;
     let sent = raw(comparison.b, direction, item.at.start + kept.first_header.len() as u64)?;
-    let of_a = comparison.item(row, Side::A).and_then(|item| item.message()).filter(|of_a| of_a.is_whole());
-    let is_meant = |body: &[u8]| match of_a {
-        Some(of_a) if of_a.body == body => Some(true),
-        _ => is_amf(kept.header.type_id, body).then_some(false),
+    // What it should be may stand in A under another name: that comes of the body.
+    let alike: Vec<&Kept> = messages(comparison, Side::A, direction)
+        .map(|(.., of_a)| of_a)
+        .filter(|of_a| of_a.header.type_id == kept.header.type_id && of_a.header.length == kept.header.length)
+        .take(MOST)
+        .collect();
+    let is_meant = |body: &[u8]| match alike.iter().any(|of_a| of_a.body == body) {
+        true => Some(true),
+        false => is_amf(kept.header.type_id, body).then_some(false),
     };
     let force = kept.chunks.size as usize;
     let right = type3::header(kept.csid);
@@ -86,7 +94,8 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
 fn is_broken(kept: &Kept) -> bool {
     use crate::rtmp::message::Ending;
     match kept.ending {
-        Ending::Complete => kept.chunks.size > 0 && !is_amf(kept.header.type_id, &kept.body),
+        // Media may differ for reasons of their own.
+        Ending::Complete => !kept.header.type_id.is_media() && !is_amf(kept.header.type_id, &kept.body),
         Ending::Lost | Ending::Cut | Ending::Abandoned => true,
         Ending::Aborted | Ending::Missing => false,
     }
