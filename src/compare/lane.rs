@@ -139,12 +139,22 @@ fn wrong_type(kept: &Kept) -> Option<MessageTypeId> {
     if kept.header.type_id.is_known() {
         return None;
     }
-    let [2, high, low, rest @ ..] = &kept.body[..] else { return None };
+    // Type 17 and 15 put a byte 0 in front (RTMP 1.0 7.1.1).
+    let (amf3, bytes) = match &kept.body[..] {
+        [0, rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let [2, high, low, rest @ ..] = bytes else { return None };
     let length = usize::from(u16::from_be_bytes([*high, *low]));
     let name = rest.get(..length).filter(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))?;
     // Commands have a number behind their name; data has not.
     let is_command = rest.get(name.len()) == Some(&0);
-    let meant = if is_command { MessageTypeId::AMF0_COMMAND } else { MessageTypeId::AMF0_DATA };
+    let meant = match (amf3, is_command) {
+        (false, true) => MessageTypeId::AMF0_COMMAND,
+        (false, false) => MessageTypeId::AMF0_DATA,
+        (true, true) => MessageTypeId::AMF3_COMMAND,
+        (true, false) => MessageTypeId::AMF3_DATA,
+    };
     let mut tree = Tree::default();
     let decoded = body::decode(meant, &kept.body, kept.header.length, &mut tree);
     decoded.defects.is_empty().then_some(meant)

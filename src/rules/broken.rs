@@ -7,6 +7,7 @@ use crate::compare::{Comparison, Side, Value};
 use crate::recording::{Framing, Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::hypotheses::Hypothesis;
+use crate::rtmp::message::Ending;
 
 use super::{Breaks, Certainty, Claim};
 
@@ -51,7 +52,16 @@ pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, 
             .any(|other| other.direction == framing.direction && other.hypotheses[0].code == code)
     };
     let of_b = comparison.b.framing.iter().filter(is_best).filter(|framing| !also_in_a(framing));
+    let of_b = of_b.filter(|framing| is_worth_a_claim(comparison, framing));
     of_b.filter_map(|framing| claim(&Seen::new(comparison, framing)?, words)).collect()
+}
+
+/// Whether the best explanation of a broken direction says anything: it leads to the end, or gives the very message
+/// that A has.
+pub fn is_worth_a_claim(comparison: &Comparison<'_>, framing: &Framing) -> bool {
+    framing.hypotheses.first().is_some_and(|best| {
+        best.certain || best.reaches_end || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
+    })
 }
 
 fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Option<Claim> {
@@ -64,8 +74,12 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
         in_body: None,
         place: Some((best.first_at, item.frames[1])),
     };
-    let certainty = if best.certain { Certainty::Certain } else { Certainty::Likely };
-    let explains = (0..comparison.mismatches.len()).filter(|&index| comparison.mismatches[index].row == row).collect();
+    // A body that comes out as A has it, byte for byte, is proof as well; but not of which of two mistakes it was.
+    let rivals = seen.framing.hypotheses.iter().skip(1).any(|other| other.reaches_end);
+    let certain = best.certain || best.reaches_end && seen.is_like_a() && !rivals;
+    let certainty = if certain { Certainty::Certain } else { Certainty::Likely };
+    // What is to be expected is none of its doing; a message may well come out as it should be.
+    let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     Some(Claim {
         certainty,
         title,
@@ -101,6 +115,13 @@ impl<'c, 'r> Seen<'c, 'r> {
     /// The message, if the item is one.
     pub fn kept(&self) -> Option<&'r Kept> {
         self.item.message()
+    }
+
+    /// Whether the message, read so, has the body that A has, and one of more than a chunk.
+    fn is_like_a(&self) -> bool {
+        let of_a = self.comparison.item(self.row, Side::A).and_then(Item::message);
+        let same = of_a.zip(self.kept()).is_some_and(|(a, b)| a.hash == b.hash && b.ending == Ending::Complete);
+        same && self.length() > self.size_in_force()
     }
 
     /// How long the message is.
@@ -139,8 +160,9 @@ impl<'c, 'r> Seen<'c, 'r> {
             .iter()
             .map(|one| format!("{} at stream offset {} ({})", one.what, one.offset, spaced(&one.bytes)))
             .collect();
+        let like_a = if self.is_like_a() { ", and this one has the body that A has" } else { "" };
         format!(
-            "read as it was meant, {} messages in {} bytes decode without a fault{}: {}",
+            "read as it was meant, {} messages in {} bytes decode without a fault{}{like_a}: {}",
             best.messages,
             best.clean_bytes,
             if best.reaches_end { ", to the end of what was looked at" } else { "" },
@@ -161,7 +183,7 @@ pub fn spaced(bytes: &[u8]) -> String {
 }
 
 /// A byte in hex, and as a character if it is one.
-fn in_words(byte: u8) -> String {
+pub fn in_words(byte: u8) -> String {
     match byte {
         b' '..=b'~' => format!("{byte:#04x} '{}'", char::from(byte)),
         _ => format!("{byte:#04x}"),
@@ -169,7 +191,7 @@ fn in_words(byte: u8) -> String {
 }
 
 /// A byte as the first of a chunk header (RTMP 1.0 5.3.1.1), and what nginx says where it is over its limit.
-fn as_header(byte: u8) -> String {
+pub fn as_header(byte: u8) -> String {
     let fmt = byte >> 6;
     match byte & 0x3f {
         0 => format!("fmt {fmt}, a chunk stream id in the next byte"),

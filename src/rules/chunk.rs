@@ -10,17 +10,28 @@ pub mod order;
 pub mod received;
 pub mod size;
 pub mod stream;
+mod tail;
 pub mod time;
 pub mod type3;
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Content, Item, Kept, Session};
+use crate::recording::{Content, Framing, Item, Kept, Session};
 use crate::session::Direction;
+
+use super::Claim;
+use super::broken::{self, Seen, Words};
 
 const BOTH: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
 /// What nginx puts where the specification has zeros in S1.
 const NGINX: [u8; 4] = [0x0d, 0x0e, 0x0a, 0x0d];
+
+/// The claims of a mistake that was replayed, or shows in the last message of a direction.
+fn both(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
+    let mut claims = broken::claims_with(comparison, code, words);
+    claims.extend(tail::claims(comparison, code));
+    claims
+}
 
 /// The messages of one side and direction, with their rows, in order.
 fn messages<'r>(
@@ -39,9 +50,9 @@ fn open_at<'c>(comparison: &'c Comparison<'_>, path: &'c str) -> impl Iterator<I
     comparison.open().filter(move |&index| comparison.mismatches[index].path == path)
 }
 
-/// Indices of all mismatches of a row.
+/// Indices of the open mismatches of a row.
 fn of_row<'c>(comparison: &'c Comparison<'_>, row: usize) -> impl Iterator<Item = usize> + 'c {
-    (0..comparison.mismatches.len()).filter(move |&index| comparison.mismatches[index].row == row)
+    comparison.open().filter(move |&index| comparison.mismatches[index].row == row)
 }
 
 /// Whether the receiver of an item of B ended the connection without another word.
@@ -69,7 +80,8 @@ fn is_nginx(session: &Session) -> bool {
 
 /// Whether something explains why a direction of B is broken.
 fn is_explained(comparison: &Comparison<'_>, direction: Direction) -> bool {
-    comparison.b.framing.iter().any(|framing| framing.direction == direction)
+    let of_direction = |framing: &&Framing| framing.direction == direction;
+    comparison.b.framing.iter().filter(of_direction).any(|framing| broken::is_worth_a_claim(comparison, framing))
 }
 
 /// Defects that mean bytes could not be told for what they are, through the fault of the sender.

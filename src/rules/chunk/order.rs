@@ -41,8 +41,13 @@ struct First {
 fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for direction in BOTH {
-        let is_refused = |first: &First| is_refused(comparison, &comparison.b.items[first.index]);
-        let found = first_not_full(comparison.b, direction).filter(|first| first.fmt > 1 || is_refused(first));
+        // As the first header of user control events receivers take fmt 1; librtmp sends it.
+        let counts = |first: &First| {
+            let item = &comparison.b.items[first.index];
+            let is_control = item.message().is_some_and(|kept| (1..=6).contains(&kept.header.type_id.0));
+            first.fmt > 1 || !is_control || is_refused(comparison, item)
+        };
+        let found = first_not_full(comparison.b, direction).filter(counts);
         let Some(first) = found else { continue };
         if first_not_full(comparison.a, direction).is_some_and(|other| other.csid == first.csid) {
             continue;
@@ -99,13 +104,15 @@ fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
                 let (fmt, csid) = (bytes[0] >> 6, u32::from(bytes[0] & 0x3f));
                 let len = [12, 8, 4, 1][usize::from(fmt)];
                 let is_first = fmt > 0 && csid > 1 && !known.contains(&csid);
-                return is_first.then(|| First {
-                    index,
-                    fmt,
-                    csid,
-                    header: bytes[..len.min(bytes.len())].to_vec(),
-                    command: bytes.get(len..).and_then(command),
-                });
+                return is_first
+                    .then(|| First {
+                        index,
+                        fmt,
+                        csid,
+                        header: bytes[..len.min(bytes.len())].to_vec(),
+                        command: bytes.get(len..).and_then(command),
+                    })
+                    .filter(|first| first.command.is_some());
             }
         }
     }

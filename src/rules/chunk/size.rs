@@ -5,6 +5,8 @@ use crate::rtmp::dialect::ChunkSize;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Check, Layer, Mode, Page, Rule, Severity};
 
+use super::both;
+
 /// What stands for "not cut at all".
 const WHOLE: u32 = 0xff_ffff;
 
@@ -26,7 +28,11 @@ pub static NOT_ANNOUNCED: Rule = Rule {
               128 bytes.",
         source: "RTMP 1.0 section 5.4.1; nginx-rtmp closes with \"chunk stream too big: 41 >= 32\", arut/nginx-rtmp-module#246.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, NOT_ANNOUNCED.code, not_announced)),
+    check: Check::Diff(|comparison| {
+        let mut claims = both(comparison, NOT_ANNOUNCED.code, not_announced);
+        claims.extend(broken::claims_with(comparison, WRONG_DIRECTION.code, in_one_piece));
+        claims
+    }),
 };
 
 fn not_announced(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -53,6 +59,29 @@ fn not_announced(seen: &Seen<'_, '_>) -> Option<Words> {
     })
 }
 
+/// A message in one piece, shorter than the peer's chunks: that it is cut by those is one guess of many.
+fn in_one_piece(seen: &Seen<'_, '_>) -> Option<Words> {
+    if is_cut_by_the_peers(seen) {
+        return None;
+    }
+    let (name, length, force) = (seen.name(), seen.length(), seen.size_in_force());
+    let wrong = seen.read_as_header(force).map(|read| format!("; the receiver takes {read}")).unwrap_or_default();
+    Some(Words {
+        title: format!("{name} is written in one piece of {length} bytes, and the chunk size is {force}"),
+        why: format!(
+            "no Set Chunk Size stands before it, so {force} holds; what the other side announced is for its own chunks{wrong}"
+        ),
+        fix: format!(
+            "send Set Chunk Size of {length} bytes or more before it, or put a type 3 header behind every {force} bytes"
+        ),
+    })
+}
+
+fn is_cut_by_the_peers(seen: &Seen<'_, '_>) -> bool {
+    let ChunkSize::Own(size) = seen.best.dialect.chunk_size else { return false };
+    seen.best.certain || seen.length() > size
+}
+
 pub static NOT_APPLIED: Rule = Rule {
     code: "chunk-size-not-applied",
     layer: Layer::Chunk,
@@ -70,7 +99,7 @@ pub static NOT_APPLIED: Rule = Rule {
         fix: "Use the announced size for every chunk behind the Set Chunk Size message, on all chunk streams.",
         source: "RTMP 1.0 section 5.4.1. nginx-rtmp closes at the first message longer than the old size.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, NOT_APPLIED.code, not_applied)),
+    check: Check::Diff(|comparison| both(comparison, NOT_APPLIED.code, not_applied)),
 };
 
 fn not_applied(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -106,7 +135,7 @@ pub static BYTE_ORDER: Rule = Rule {
         fix: "Write the size big-endian (htonl, to_be_bytes), as all integers of RTMP but the message stream id.",
         source: "RTMP 1.0 section 5.4.1; nginx-rtmp says \"too big RTMP chunk size\" and goes on with the old one.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, BYTE_ORDER.code, byte_order)),
+    check: Check::Diff(|comparison| both(comparison, BYTE_ORDER.code, byte_order)),
 };
 
 fn byte_order(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -140,6 +169,9 @@ pub static WRONG_DIRECTION: Rule = Rule {
 };
 
 fn wrong_direction(seen: &Seen<'_, '_>) -> Option<Words> {
+    if !is_cut_by_the_peers(seen) {
+        return None;
+    }
     let ChunkSize::Own(size) = seen.best.dialect.chunk_size else { return None };
     let peer = seen.comparison.b.items.iter().find(|item| {
         item.direction != seen.framing.direction && item.message().and_then(broken::announced) == Some(size)
@@ -209,7 +241,7 @@ pub static TYPE3_MISSING: Rule = Rule {
               exceeds.",
         source: "RTMP 1.0 section 5.3.1.2.4.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, TYPE3_MISSING.code, type3_missing)),
+    check: Check::Diff(|comparison| both(comparison, TYPE3_MISSING.code, type3_missing)),
 };
 
 fn type3_missing(seen: &Seen<'_, '_>) -> Option<Words> {

@@ -5,7 +5,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{is_nginx, is_refused, open_at, type3};
+use super::{both, is_nginx, is_refused, open_at, tail, type3};
 
 pub static WRONG_CONTINUATION: Rule = Rule {
     code: "wrong-csid-continuation",
@@ -22,7 +22,7 @@ pub static WRONG_CONTINUATION: Rule = Rule {
         fix: "Write the basic header of the message's own chunk stream: 0xc0 + id up to 63, c0 (id - 64) from 64 on.",
         source: "RTMP 1.0 sections 5.3.1.1 and 5.3.1.2.4.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, WRONG_CONTINUATION.code, wrong_continuation)),
+    check: Check::Diff(|comparison| both(comparison, WRONG_CONTINUATION.code, wrong_continuation)),
 };
 
 pub static EXTENDED_FORM: Rule = Rule {
@@ -41,7 +41,11 @@ pub static EXTENDED_FORM: Rule = Rule {
         fix: "Write id - 64; in three bytes the low byte first. Better: use ids from 3 to 63.",
         source: "RTMP 1.0 section 5.3.1.1.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, WRONG_CONTINUATION.code, extended_form)),
+    check: Check::Diff(|comparison| {
+        let mut claims = broken::claims_with(comparison, WRONG_CONTINUATION.code, extended_form);
+        claims.extend(tail::claims(comparison, EXTENDED_FORM.code));
+        claims
+    }),
 };
 
 /// The chunk stream of the message, the one its type 3 header names, and that header's bytes.
@@ -56,15 +60,9 @@ fn continuation(seen: &Seen<'_, '_>) -> Option<(u32, u32, Vec<u8>)> {
     Some((csid, named, bytes))
 }
 
-/// Whether one id comes of the other by a slip in the longer forms.
-fn is_of_form(csid: u32, named: u32) -> bool {
-    let swapped = named.checked_sub(64).map(|low| (low as u16).swap_bytes()).map(u32::from);
-    named == csid + 64 || csid >= 64 && swapped == Some(csid - 64)
-}
-
 fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
     let Some((csid, named, bytes)) = continuation(seen) else { return Some(Words::default()) };
-    if is_of_form(csid, named) {
+    if type3::is_of_form(csid, named) {
         return None;
     }
     let right = broken::spaced(&type3::header(csid));
@@ -87,7 +85,7 @@ fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
 
 fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
     let (csid, named, bytes) = continuation(seen)?;
-    if !is_of_form(csid, named) {
+    if !type3::is_of_form(csid, named) {
         return None;
     }
     let slip =

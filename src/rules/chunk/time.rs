@@ -8,7 +8,7 @@ use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
-use super::{BOTH, messages};
+use super::{BOTH, both, messages};
 
 /// The range of a timestamp field.
 const RANGE: u32 = 1 << 24;
@@ -30,7 +30,7 @@ pub static FIELD_FFFFFF: Rule = Rule {
         fix: "From 0xffffff on write ff ff ff in the field and the time in four bytes behind the header; below, only the field.",
         source: "RTMP 1.0 sections 5.3.1.2.1 and 5.3.1.3.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, FIELD_FFFFFF.code, field_ffffff)),
+    check: Check::Diff(|comparison| both(comparison, FIELD_FFFFFF.code, field_ffffff)),
 };
 
 fn field_ffffff(seen: &Seen<'_, '_>) -> Option<Words> {

@@ -1,11 +1,14 @@
 //! How messages go on behind their first chunk (RTMP 1.0 5.3.1.2.4): found in framing that broke.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Item;
+use crate::recording::{Item, Kept};
+use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{BOTH, messages, of_row};
+use crate::session::Direction;
+
+use super::{BOTH, both, messages, of_row};
 
 /// The type 3 basic header of a chunk stream (RTMP 1.0 5.3.1.1).
 pub fn header(csid: u32) -> Vec<u8> {
@@ -14,6 +17,12 @@ pub fn header(csid: u32) -> Vec<u8> {
         64..320 => vec![0xc0, (csid - 64) as u8],
         _ => vec![0xc1, (csid - 64) as u8, ((csid - 64) >> 8) as u8],
     }
+}
+
+/// Whether one id comes of the other by a slip in the longer forms.
+pub fn is_of_form(csid: u32, named: u32) -> bool {
+    let swapped = named.checked_sub(64).map(|low| (low as u16).swap_bytes()).map(u32::from);
+    named == csid + 64 || csid >= 64 && swapped == Some(csid - 64)
 }
 
 pub static EXTRA: Rule = Rule {
@@ -32,7 +41,11 @@ pub static EXTRA: Rule = Rule {
         fix: "Write a type 3 header only if bytes of the message are left: loop while left > 0.",
         source: "RTMP 1.0 section 5.3.1.2.4; gwuhaolin/livego guards against it in protocol/rtmp/core/chunk_stream.go.",
     },
-    check: Check::Diff(|comparison| broken::claims_with(comparison, EXTRA.code, extra)),
+    check: Check::Diff(|comparison| {
+        let mut claims = broken::claims_with(comparison, EXTRA.code, extra);
+        claims.extend(BOTH.into_iter().filter_map(|direction| extra_at_the_end(comparison, direction)));
+        claims
+    }),
 };
 
 fn extra(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -47,6 +60,40 @@ fn extra(seen: &Seen<'_, '_>) -> Option<Words> {
         ),
         fix: format!("write {header} only where bytes of the message are left to send"),
     })
+}
+
+/// The same where too little follows for a hypothesis to be replayed: a message that is not whole begins with the
+/// type 3 header, right behind one that fills its chunks.
+fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option<Claim> {
+    if super::is_explained(comparison, direction) {
+        return None;
+    }
+    let is_exact = |kept: &Kept| kept.chunks.size > 0 && kept.header.length % kept.chunks.size == 0;
+    let mut before: Option<(usize, &Item, &Kept)> = None;
+    let (last, row, item) = messages(comparison, Side::B, direction).find_map(|(row, item, kept)| {
+        let last = before.replace((row, item, kept))?;
+        let follows = last.1.at.end == item.at.start && last.2.csid == kept.csid && last.2.ending == Ending::Complete;
+        let is_short = matches!(kept.ending, Ending::Cut | Ending::Lost);
+        (follows && is_short && kept.fmt == 3 && last.2.header.length > 0 && is_exact(last.2))
+            .then_some((last, row, item))
+    })?;
+    let kept = last.2;
+    let (length, size) = (kept.header.length, kept.chunks.size);
+    let name = &comparison.either(last.0).name;
+    let header = broken::spaced(&header(kept.csid));
+    let title =
+        format!("a type 3 header follows {name}, whose {length} bytes fill {} chunks of {size} exactly", length / size);
+    let claim = Claim::of_message(comparison, row, "chunk", Certainty::Likely, title)
+        .why(format!(
+            "the message is whole; the {header} behind it at stream offset {} begins another of {length} bytes, of which no \
+             more than {} came",
+            item.at.start,
+            item.message().map_or(0, |kept| kept.body.len())
+        ))
+        .fix(format!("write {header} only where bytes of the message are left to send"))
+        .explaining(of_row(comparison, row))
+        .breaking(Breaks::Framing);
+    Some(claim)
 }
 
 pub static EXT_MISSING: Rule = Rule {
@@ -148,7 +195,7 @@ pub static FMT0: Rule = Rule {
 };
 
 fn fmt0(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let mut claims = broken::claims_with(comparison, FMT0.code, fmt0_words);
+    let mut claims = both(comparison, FMT0.code, fmt0_words);
     for direction in BOTH {
         let has = |item: &Item| item.defects.iter().any(|defect| defect.code == FMT0.code);
         let of_a = messages(comparison, Side::A, direction).any(|(_, item, _)| has(item));
