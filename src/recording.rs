@@ -170,6 +170,15 @@ impl Kept {
 }
 
 impl Item {
+    /// Whether bytes of it are missing, or could not be decoded.
+    pub fn is_damaged(&self) -> bool {
+        match &self.content {
+            Content::Message(kept) => kept.ending != Ending::Complete,
+            Content::Handshake { part, bytes, .. } => bytes.len() < part.size(),
+            Content::Gap(_) | Content::Undecoded => true,
+        }
+    }
+
     /// The message, if it is one.
     pub fn message(&self) -> Option<&Kept> {
         match &self.content {

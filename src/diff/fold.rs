@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, Mismatch, Side};
+use crate::recording::Item;
 use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
 use crate::session::Direction;
 
@@ -69,10 +70,9 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
             if claim.breaks == Breaks::End {
                 // What the end cut off belongs to what brought it about.
-                let behind = (0..comparison.mismatches.len()).filter(|index| is_behind(comparison, *index, &claim));
-                let cut_off: Vec<usize> =
-                    fresh.into_iter().chain(behind).filter(|index| is_open(index) && taken.insert(*index)).collect();
-                cause.consequences.extend(cut_off);
+                let mut end = Folded { rule, claim, consequences: Vec::new() };
+                end.take_consequences(comparison, &mut taken);
+                cause.consequences.append(&mut end.consequences);
             }
             continue;
         }
@@ -80,11 +80,15 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
             claim.certainty = claim.certainty.min(Certainty::Likely);
         }
         taken.extend(fresh);
-        let consequences: Vec<usize> = (0..comparison.mismatches.len())
-            .filter(|index| is_open(index) && !taken.contains(index) && is_behind(comparison, *index, &claim))
-            .collect();
-        taken.extend(&consequences);
-        causes.push(Folded { rule, claim, consequences });
+        let mut cause = Folded { rule, claim, consequences: Vec::new() };
+        if turn(&cause.claim) > 0 {
+            cause.take_consequences(comparison, &mut taken);
+        }
+        causes.push(cause);
+    }
+    // What the capture lost may be why anything differs behind it, where nothing else explains it.
+    for cause in causes.iter_mut().filter(|cause| turn(&cause.claim) == 0) {
+        cause.take_consequences(comparison, &mut taken);
     }
     let unexplained =
         (0..comparison.mismatches.len()).filter(|index| is_open(index) && !taken.contains(index)).collect();
@@ -93,6 +97,12 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
 }
 
 impl Folded {
+    /// Takes what differs behind it and belongs to nothing else.
+    fn take_consequences(&mut self, comparison: &Comparison<'_>, taken: &mut HashSet<usize>) {
+        let behind = comparison.open().filter(|index| is_behind(comparison, *index, &self.claim));
+        self.consequences.extend(behind.filter(|index| taken.insert(*index)));
+    }
+
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         self.claim.severity.unwrap_or(self.rule.severity)
@@ -189,5 +199,5 @@ fn is_missing(comparison: &Comparison<'_>, row: usize) -> bool {
 }
 
 fn is_damaged(comparison: &Comparison<'_>, row: usize) -> bool {
-    [Side::A, Side::B].into_iter().filter_map(|side| comparison.item(row, side)).any(|item| !item.defects.is_empty())
+    [Side::A, Side::B].into_iter().filter_map(|side| comparison.item(row, side)).any(Item::is_damaged)
 }

@@ -1,7 +1,7 @@
 //! Rules of the capture: bytes that were sent and are not in it. All else is to be read with that in mind, so that
 //! they come before all others, whichever of the two captures is the one with the holes.
 
-use crate::compare::{Comparison, Side, Value, is_gap};
+use crate::compare::{Comparison, Side, Value};
 use crate::recording::{Content, Item};
 use crate::rtmp::handshake::Part;
 use crate::session::{Direction, Protocol};
@@ -216,7 +216,7 @@ fn claim(
         sound.is_some_and(|sound| sound.at.end <= item.at.start)
     };
     let from = (0..row).rev().find(is_before).map_or(0, |last| last + 1);
-    let is_hurt = |row: usize| comparison.item(row, side).is_some_and(|item| is_gap(item) || !item.defects.is_empty());
+    let is_hurt = |row: usize| comparison.item(row, side).is_some_and(Item::is_damaged);
     let behind = mismatches_of(comparison, |other| other >= from && is_of(other));
     let hurt: Vec<usize> = behind.iter().copied().filter(|&index| is_hurt(comparison.mismatches[index].row)).collect();
     let explains = if hurt.is_empty() { behind.into_iter().take(1).collect() } else { hurt };

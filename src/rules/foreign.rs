@@ -96,7 +96,7 @@ fn tls_on_rtmp_port(comparison: &Comparison<'_>) -> Vec<Claim> {
     let why = match (b.sent(SERVER), b.ended_by()) {
         _ if goes_on => "both sides send TLS records; without the keys there is nothing to compare".to_owned(),
         ([], Some(who)) => format!(
-            "the server sent nothing and the {who} closed the connection; a server that expects RTMP reads the first byte as \
+            "the server sent nothing; the {who} closed the connection. A server that expects RTMP reads the first byte as \
              version 22"
         ),
         _ => "the first byte of RTMP is 3; a server that expects RTMP reads this one as version 22".to_owned(),
@@ -140,7 +140,7 @@ fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
     let printable: String =
         bytes.iter().take(16).map(|&byte| if (32..127).contains(&byte) { byte as char } else { '.' }).collect();
     let end = match b.ended_by() {
-        Some(who) if b.total(SERVER) == Some(0) => format!("; the server answers nothing, and the {who} closes"),
+        Some(who) if b.total(SERVER) == Some(0) => format!("; this one answers nothing, and the {who} closes"),
         _ => String::new(),
     };
     let why = format!(

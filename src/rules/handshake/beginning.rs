@@ -96,13 +96,13 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let end = match b.ended_by() {
-        Some(who) if !is_answered => format!("the server answered nothing, and the {who} closed"),
+        Some(who) if !is_answered => format!("the server answered nothing; the {who} closed the connection"),
         _ if is_answered => "this server answers all the same; others close".to_owned(),
         _ => "the server answered nothing".to_owned(),
     };
     let rtmpe = if handshake::is_encrypted(of_b) { ", which asks for RTMPE" } else { "" };
     let title = format!("the client's version byte C0 is {of_b}{rtmpe}; RTMP's is 3");
-    let claim = at_start(comparison, 0, Certainty::Certain, title);
+    let claim = at_start(comparison, Certainty::Certain, title);
     claim.into_iter().map(|claim| claim.why(end.clone()).fix("send 3 as the first byte")).collect()
 }
 
@@ -129,8 +129,9 @@ fn c0_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         (false, Some(who)) => format!("then the {who} closed"),
         (false, None) => "and the capture ends".to_owned(),
     };
-    let why = format!("{how}: the server waits for {missing} more bytes before it answers");
-    at_start(comparison, 0, certainty, title).into_iter().map(|claim| claim.why(why.clone()).fix(fix)).collect()
+    let more = if missing == 1 { "one more byte".to_owned() } else { format!("{missing} more bytes") };
+    let why = format!("{how}: the server waits for {more} before it answers");
+    at_start(comparison, certainty, title).into_iter().map(|claim| claim.why(why.clone()).fix(fix)).collect()
 }
 
 fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -147,7 +148,7 @@ fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
         b.idle()
     );
     let title = "the client sends C0 and then waits; servers answer only when they have C1 too";
-    let claim = at_start(comparison, 0, certainty, title.to_owned());
+    let claim = at_start(comparison, certainty, title.to_owned());
     claim.into_iter().map(|claim| claim.why(why.clone()).fix("send C0 and C1, 1537 bytes, at once")).collect()
 }
 
@@ -218,16 +219,16 @@ fn connect_for_c2(opening: Opening<'_>) -> Option<usize> {
     is_header.then_some(C0_C1 + found)
 }
 
-/// A claim about the client's bytes from an offset on: nothing that follows can be read or is answered.
-fn at_start(comparison: &Comparison<'_>, at: usize, certainty: Certainty, title: String) -> Option<Claim> {
+/// A claim about the client's first bytes: nothing that follows can be read or is answered.
+fn at_start(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Option<Claim> {
     let row = first_row(comparison, CLIENT, Side::B)?;
     let (a, b) = sides(comparison);
     let values = [a, b].map(|opening| {
-        let text = match opening.sent(CLIENT).first() {
-            Some(first) => format!("begins with {first}"),
-            None => String::new(),
+        let text = match opening.total(CLIENT) {
+            Some(total) if total < C0_C1 as u64 => format!("{total} bytes in all"),
+            _ => "C0 and C1".to_owned(),
         };
-        Some(opening.value(CLIENT, at, 16, text))
+        Some(opening.value(CLIENT, 0, 16, text))
     });
     let claim = Claim::on(row, "handshake", values, certainty, title);
     Some(claim.explaining(mismatches_at(comparison, row)).breaking(Breaks::Framing))

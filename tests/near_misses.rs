@@ -1,0 +1,130 @@
+//! Sessions that look like a fault of the capture or the handshake and are none, or are less sure.
+
+mod kit;
+
+use std::io::Cursor;
+
+use kit::edit::{CLIENT, SERVER};
+use kit::faults::Base;
+use kit::recording::{Recording, Silent, Step, What};
+use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::diff::{self, Report};
+use rtmp_inspect::pipeline;
+use rtmp_inspect::recording::Recorder;
+use rtmp_inspect::rules::Certainty;
+use rtmp_inspect::session::Options;
+
+const C0C1: usize = 0;
+const S0S1S2: usize = 1;
+const C2: usize = 2;
+const CONNECT: usize = 3;
+
+#[test]
+fn a_client_that_sends_c0_first_and_then_c1_waits_for_nobody() {
+    let mut slow = Base::Own.recording();
+    let first = slow.steps[C0C1].clone();
+    slow.handshake(CLIENT, 0).remove(0);
+    slow.steps.insert(0, Step { what: What::Bytes(vec![3]), time: first.time - 400, write: 0, ..first });
+    assert_eq!(codes(&slow), [""; 0]);
+}
+
+#[test]
+fn a_capture_that_ends_inside_c1_proves_nothing() {
+    let mut cut = Base::Own.recording();
+    cut.handshake(CLIENT, 0).truncate(1000);
+    cut.steps.truncate(1);
+    let report = report(&cut);
+    let cause = report.causes.first().map(|cause| (cause.rule.code, cause.certainty));
+    assert_eq!(cause, Some(("hs-c0-missing", Certainty::Likely)));
+}
+
+#[test]
+fn a_client_that_closes_at_s1_with_zeros_does_not_mind_its_version() {
+    let mut gone = Base::Own.recording();
+    assert_eq!(gone.handshake(SERVER, 0)[5..9], [0; 4]);
+    gone.closed(S0S1S2);
+    assert!(!codes(&gone).contains(&"hs-version-quad-assert"), "{:?}", codes(&gone));
+}
+
+#[test]
+fn connect_in_the_segment_of_c2_is_fine_where_it_is_answered() {
+    let mut together = Base::Own.recording();
+    together.steps[CONNECT].write = together.steps[C2].write;
+    assert_eq!(codes(&together), [""; 0]);
+}
+
+#[test]
+fn a_version_of_zeros_needs_no_digest() {
+    let mut plain = Base::Ffmpeg.recording();
+    plain.handshake(CLIENT, 0)[5..9].fill(0);
+    plain.handshake(CLIENT, 0)[600] ^= 0x55;
+    assert!(!codes(&plain).contains(&"hs-digest-invalid"), "{:?}", codes(&plain));
+}
+
+#[test]
+fn the_server_may_close_when_the_client_is_done() {
+    let mut done = Base::Own.recording();
+    let at = done.command("deleteStream");
+    done.closed(at);
+    assert!(!codes(&done).contains(&"silent-close"), "{:?}", codes(&done));
+}
+
+#[test]
+fn a_client_that_stops_amid_its_media_closes_as_it_likes() {
+    let mut stopped = Base::Own.recording();
+    let at = stopped.nth(9, kit::edit::is_media);
+    stopped.ended(at, CLIENT, 1000);
+    assert!(!codes(&stopped).contains(&"silent-close"), "{:?}", codes(&stopped));
+}
+
+#[test]
+fn a_server_that_says_why_it_closes_is_not_silent() {
+    let mut refused = Base::Own.recording();
+    let at = refused.command("connect");
+    let result = refused.command("_result");
+    let mut error = refused.steps[result].clone();
+    let What::Message(message) = &mut error.what else { panic!("a message") };
+    message.body = b"\x02\0\x06_error\0\x3f\xf0\0\0\0\0\0\0\x05\x03\0\x05level\x02\0\x05error\0\x04code\x02\0\
+                     \x1eNetConnection.Connect.Rejected\0\0\x09"
+        .to_vec();
+    refused.steps.insert(at + 1, error);
+    refused.closed(at + 1);
+    // The client's side of the end: who was told why closes first.
+    assert!(!codes(&refused).contains(&"silent-close"), "{:?}", codes(&refused));
+}
+
+#[test]
+fn a_mistake_is_told_in_spite_of_a_hole_and_less_surely_in_its_direction() {
+    let mut wrong = Base::Own.recording();
+    let at = wrong.command("FCUnpublish");
+    wrong.message(at).type_id = 14;
+    let packets = wrong.packets();
+    let good = record(&Base::Own.recording().pcap());
+    // What is missing: a segment of S1 and S2, and that of releaseStream.
+    for (from_client, nth, certainty) in [(SERVER, 1, Certainty::Certain), (CLIENT, 6, Certainty::Likely)] {
+        let packets = wrong.packets();
+        let missing = packets.data(from_client)[nth];
+        let pcap = packets.drop(missing).pcap();
+        let report = diff::diff(&good, &record(&pcap), &diff::Options::default());
+        let causes: Vec<_> = report.causes.iter().map(|cause| (cause.rule.code, cause.certainty)).collect();
+        assert_eq!(causes[0].0, "capture-gap", "{causes:?}");
+        assert!(causes.contains(&("type-id-dec-hex", certainty)), "{causes:?}");
+    }
+}
+
+fn codes(session: &Recording) -> Vec<&'static str> {
+    report(session).causes.iter().map(|cause| cause.rule.code).collect()
+}
+
+/// What differs from the session's base.
+fn report(session: &Recording) -> Report {
+    let base = if session.client.1 == Base::Ffmpeg.recording().client.1 { Base::Ffmpeg } else { Base::Own };
+    diff::diff(&record(&base.recording().pcap()), &record(&session.pcap()), &diff::Options::default())
+}
+
+fn record(pcap: &[u8]) -> rtmp_inspect::recording::Recording {
+    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
+    let limits = pipeline::Limits::default();
+    let run = pipeline::run(&mut capture, limits, Options::default(), Recorder::default(), &mut Silent);
+    run.expect("readable").0.into_recording()
+}
