@@ -5,9 +5,11 @@
 
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Lane, Side, Value};
+use crate::compare::{Comparison, Side, Value};
+use crate::recording::Kept;
 use crate::rtmp::body::Body;
 use crate::rtmp::media::{Audio, Video};
+use crate::rtmp::message::Ending;
 use crate::rtmp::{MessageTypeId, body};
 use crate::rules::{Breaks, Case, Certainty, Claim, Finding, Rule, explain_payload};
 use crate::session::Direction;
@@ -17,9 +19,35 @@ const MOST: usize = 4096;
 /// So many bytes of bodies are looked at.
 const MOST_BYTES: usize = 32 << 20;
 
+/// Rules that prove their mistake: a whole body is what a known change makes of the other. What others say, bytes that
+/// are missing, added or changed, can also be how the message was made.
+const MEANT: &[&str] = &[
+    "px-crlf",
+    "px-utf8-lossy",
+    "px-latin1-utf8",
+    "px-utf8-latin1",
+    "px-7bit",
+    "px-swap16",
+    "px-swap32",
+    "px-swap64",
+    "px-xor",
+    "px-xor-key",
+    "px-add",
+    "px-base64",
+    "px-hex",
+    "px-compressed",
+    "px-avcc-annexb",
+    "px-annexb-avcc",
+    "px-epb",
+    "px-adts",
+    "px-prefix-known",
+    "px-headers-left",
+];
+
 /// A message whose payload differs, and why.
 struct Explained {
-    row: usize,
+    /// The row of A and that of B.
+    rows: [usize; 2],
     mismatches: Vec<usize>,
     rule: &'static Rule,
     finding: Finding,
@@ -54,13 +82,11 @@ pub fn claims(comparison: &Comparison<'_>, others: &[(&'static Rule, Claim)]) ->
 fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<usize>) -> (Vec<Explained>, usize) {
     let mut explained: Vec<Explained> = Vec::new();
     let (mut differing, mut bytes) = (0, 0);
-    for (row, mismatches) in by_row(comparison, taken) {
-        if comparison.either_item(row).direction != direction || differing >= MOST || bytes >= MOST_BYTES {
-            continue;
-        }
-        let sides = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(|item| item.message()));
-        let [Some(a), Some(b)] = sides else { continue };
-        if !a.is_whole() || !b.is_whole() {
+    for (rows, mismatches) in differences(comparison, direction, taken) {
+        let of = |side: Side| comparison.item(rows[side as usize], side)?.message();
+        let (Some(a), Some(b)) = (of(Side::A), of(Side::B)) else { continue };
+        let is_here = |kept: &Kept| kept.is_whole() && kept.ending == Ending::Complete;
+        if differing >= MOST || bytes >= MOST_BYTES || !is_here(a) || !is_here(b) {
             continue;
         }
         differing += 1;
@@ -70,7 +96,7 @@ fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<us
         for starts in [payloads, [0, 0]] {
             let case = Case::new(&a.body[starts[0]..], &b.body[starts[1]..]);
             if let Some((rule, finding)) = explain_payload(&case).filter(|(rule, _)| rule.code != "px-unrelated") {
-                explained.push(Explained { row, mismatches, rule, finding, starts });
+                explained.push(Explained { rows, mismatches, rule, finding, starts });
                 break;
             }
         }
@@ -78,22 +104,42 @@ fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<us
     (explained, differing)
 }
 
-/// The open differences of media bodies, by row.
-fn by_row(comparison: &Comparison<'_>, taken: &HashSet<usize>) -> Vec<(usize, Vec<usize>)> {
-    let mut rows: Vec<(usize, Vec<usize>)> = Vec::new();
-    for index in comparison.open() {
+/// The open differences of media bodies: rows in A and B, and mismatches. A changed first byte can make another kind
+/// of message; so messages that only one side has are put beside each other in order, if they are equally many.
+fn differences(
+    comparison: &Comparison<'_>,
+    direction: Direction,
+    taken: &HashSet<usize>,
+) -> Vec<([usize; 2], Vec<usize>)> {
+    let mut found: Vec<([usize; 2], Vec<usize>)> = Vec::new();
+    let mut alone: [Vec<(usize, usize)>; 2] = Default::default();
+    for index in comparison.open().filter(|index| !taken.contains(index)) {
         let mismatch = &comparison.mismatches[index];
+        let row = mismatch.row;
         let is_body = !mismatch.path.starts_with("header.") && !mismatch.path.starts_with("chunk.");
-        let is_coded = matches!(comparison.either(mismatch.row).lane, Lane::Audio | Lane::Video);
-        if !is_body || !is_coded || mismatch.is_whole_message() || taken.contains(&index) {
+        if !is_body || !comparison.either(row).lane.is_media() || comparison.either_item(row).direction != direction {
             continue;
         }
-        match rows.last_mut() {
-            Some((row, mismatches)) if *row == mismatch.row => mismatches.push(index),
-            _ => rows.push((mismatch.row, vec![index])),
+        if mismatch.is_whole_message() {
+            alone[usize::from(comparison.item(row, Side::A).is_none())].push((row, index));
+            continue;
+        }
+        match found.last_mut() {
+            Some((rows, mismatches)) if rows[1] == row => mismatches.push(index),
+            _ => found.push(([row, row], vec![index])),
         }
     }
-    rows
+    let type_id = |row: usize| comparison.either_item(row).message().map(|kept| kept.header.type_id);
+    for medium in [MessageTypeId::AUDIO, MessageTypeId::VIDEO] {
+        let [of_a, of_b] = alone
+            .each_ref()
+            .map(|side| side.iter().copied().filter(|(row, _)| type_id(*row) == Some(medium)).collect::<Vec<_>>());
+        if of_a.len() == of_b.len() {
+            found.extend(of_a.iter().zip(&of_b).map(|(a, b)| ([a.0, b.0], vec![a.1, b.1])));
+        }
+    }
+    found.sort_by_key(|(rows, _)| rows[1]);
+    found
 }
 
 /// Where the sound or picture begins in a body.
@@ -106,16 +152,16 @@ fn payload_start(type_id: MessageTypeId, bytes: &[u8]) -> usize {
 }
 
 fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> Claim {
-    let Explained { row, finding, starts, .. } = &same[0];
+    let Explained { rows, finding, starts, .. } = &same[0];
     let value = |side: Side, range: &std::ops::Range<usize>| {
         const SHOWN: usize = 16;
-        let kept = comparison.item(*row, side)?.message()?;
+        let kept = comparison.item(rows[side as usize], side)?.message()?;
         let start = starts[side as usize] + range.start;
         let bytes = kept.body.get(start..kept.body.len().min(start + SHOWN))?.to_vec();
         let text = format!("at {start} of {} bytes", kept.body.len());
         Some(Value { text, bytes, in_body: Some(start..start + range.len()), place: kept.places.of(start) })
     };
-    let name = &comparison.either(*row).name;
+    let name = &comparison.either(rows[1]).name;
     let (title, more) = match same.len() {
         1 => (format!("a body was changed on its way: {}", finding.title), String::new()),
         number => {
@@ -125,9 +171,13 @@ fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> C
         }
     };
     Claim {
-        certainty: finding.certainty,
+        certainty: if MEANT.contains(&same[0].rule.code) {
+            finding.certainty
+        } else {
+            finding.certainty.min(Certainty::Likely)
+        },
         title,
-        row: *row,
+        row: rows[1],
         path: format!("{}.payload", name.split(' ').next().unwrap_or_default()),
         sides: [value(Side::A, &finding.sent), value(Side::B, &finding.received)],
         why: format!("{}{more}", finding.why),

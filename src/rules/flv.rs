@@ -6,6 +6,7 @@
 //! | [`avc`] | how NAL units are written |
 //! | [`tag`] | what the tag headers say, and tags where their bodies belong |
 //! | [`sound`] | AAC |
+//! | [`time`] | timestamps |
 //! | [`meta`] | metadata beside the stream |
 //! | [`units`] | reading NAL units and configurations, for the others |
 
@@ -14,4 +15,5 @@ pub mod config;
 pub mod meta;
 pub mod sound;
 pub mod tag;
+pub mod time;
 pub mod units;

@@ -138,8 +138,20 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     let names = ["app", "tcUrl"];
+    // An object that cannot be read as it was meant lacks properties for another reason.
+    let is_readable = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_lowercase();
+        let is_twin = |other: usize| {
+            let other = &comparison.mismatches[other];
+            other.row == mismatch.row && other.path != mismatch.path && name(&other.path) == name(&mismatch.path)
+        };
+        let is_sound = comparison.item(mismatch.row, Side::B).is_some_and(|item| item.defects.is_empty());
+        is_sound && !comparison.open().any(is_twin)
+    };
     let missing = with_path(comparison, |path| names.iter().any(|name| path == format!("connect.{name}")));
     let only_a = missing.into_iter().filter(|&index| comparison.mismatches[index].side(Side::B).is_none());
+    let only_a = only_a.filter(is_readable);
     let answered = is_answered(&commands(comparison.b));
     only_a
         .map(|index| {

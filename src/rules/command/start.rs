@@ -115,7 +115,11 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
         let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
         let status = said.iter().find(|said| said.item > start.item && said.is(ServerToClient, "onStatus"))?;
         let (on, of) = (status.kept.header.message_stream_id?, start.kept.header.message_stream_id?);
-        (on != of).then_some((status.item, on, of, start.name.clone()))
+        // A client on another stream than it was given is at fault itself.
+        let given = said.iter().filter(|said| said.item < start.item && said.is(ServerToClient, "_result"));
+        let given = given.filter_map(|said| said.command.arguments().get(1)?.as_number()).next_back();
+        let is_given = given.is_none_or(|given| given == f64::from(of.0));
+        (on != of && is_given).then_some((status.item, on, of, start.name.clone()))
     };
     let Some((item, on, stream, name)) = of(comparison.b) else { return Vec::new() };
     if of(comparison.a).is_some() {

@@ -2,7 +2,7 @@
 
 use crate::compare::Comparison;
 use crate::rtmp::media::FourCc;
-use crate::rules::flv::units::tiled;
+use crate::rules::flv::units::is_whole;
 use crate::rules::look::{self, Flow, Spot, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
@@ -56,7 +56,7 @@ pub static CTS_CODEC: Rule = Rule {
         let found = look::only_in_b(comparison, |flow| {
             spots(flow, |ex, body| {
                 let nal = matches!(&ex.four_cc.0, b"avc1" | b"hvc1" | b"vvc1") && ex.packet == CODED_FRAMES;
-                let whole = |at| tiled(body, at, 4).is_some_and(|units| units.iter().all(|unit| !unit.is_empty()));
+                let whole = |at| is_whole(body, at, 4);
                 (nal && whole(ex.at) && !whole(ex.at + 3)).then(|| (ex.at..body.len(), "NAL units".to_owned()))
             })
         });

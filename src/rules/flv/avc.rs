@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Side};
 use crate::rules::look::{self, Flow, Spot, count, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::units::{HEAD, avc_config, has_start_code, is_avc, length_size, tiled};
+use super::units::{HEAD, avc_config, has_start_code, is_avc, is_whole, length_size, tiled};
 
 pub static ANNEXB: Rule = Rule {
     code: "avc-annexb",
@@ -104,7 +104,11 @@ fn pictures<'r>(flow: &'r Flow<'_>) -> impl Iterator<Item = (usize, &'r [u8])> {
 
 fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
-        let wrong = pictures(flow).filter(|(_, body)| has_start_code(body, HEAD) && tiled(body, HEAD, 4).is_none());
+        // 00 00 01 may also be a length of 256 bytes or more: then others of the stream tile.
+        if pictures(flow).any(|(_, body)| tiled(body, HEAD, 4).is_some()) {
+            return Vec::new();
+        }
+        let wrong = pictures(flow).filter(|(_, body)| has_start_code(body, HEAD));
         wrong.map(|(item, body)| Spot::new(item, HEAD..body.len(), "a start code")).collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
@@ -121,7 +125,7 @@ fn no_cts(comparison: &Comparison<'_>) -> Vec<Claim> {
     const SKIPPED: usize = 2;
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
         let is_wrong = |body: &[u8]| {
-            let whole = |at| tiled(body, at, 4).is_some_and(|units| units.iter().all(|unit| !unit.is_empty()));
+            let whole = |at| is_whole(body, at, 4);
             is_avc(body, 1) && whole(SKIPPED) && !whole(HEAD)
                 || is_avc(body, 0)
                     && avc_config(body, SKIPPED).is_ok()
@@ -206,7 +210,7 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
         let wrong = all.into_iter().filter_map(|(item, body, size)| {
             let (_, size) = size?;
             let fits = tiled(body, HEAD, size).is_some() || tiled(body, HEAD, 4).is_some();
-            if fits || has_start_code(body, HEAD) {
+            if fits || body[HEAD..].starts_with(&[0, 0, 0, 1]) {
                 return None;
             }
             let (at, length) = last_length(body, size);
@@ -249,7 +253,7 @@ fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
         let sized: Vec<_> = all.iter().filter_map(|(_, body, size)| Some((*body, (*size)?))).collect();
         let Some(&(_, (item, size))) = sized.first() else { return Vec::new() };
         let wrong = |(body, (_, size)): &(&[u8], (usize, usize))| {
-            *size != 4 && tiled(body, HEAD, *size).is_none() && tiled(body, HEAD, 4).is_some()
+            *size != 4 && !is_whole(body, HEAD, *size) && is_whole(body, HEAD, 4)
         };
         if !sized.iter().all(wrong) {
             return Vec::new();

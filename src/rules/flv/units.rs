@@ -31,6 +31,11 @@ pub fn has_start_code(body: &[u8], at: usize) -> bool {
     body.get(at..).is_some_and(|rest| rest.starts_with(&[0, 0, 1]) || rest.starts_with(&[0, 0, 0, 1]))
 }
 
+/// Whether NAL units tile the bytes from `at` on, and none is empty.
+pub fn is_whole(body: &[u8], at: usize, size: usize) -> bool {
+    tiled(body, at, size).is_some_and(|units| units.iter().all(|unit| !unit.is_empty()))
+}
+
 /// What is wrong with the AVCDecoderConfigurationRecord from `at` on, and where (ISO/IEC 14496-15 5.3.3.1).
 pub fn avc_config(body: &[u8], at: usize) -> Result<(), (Range<usize>, String)> {
     let too_short = || (at..body.len(), format!("{} bytes, too short for a configuration", body.len() - at));
