@@ -63,7 +63,14 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
     for (rule, mut claim) in claims {
         let had_some = !claim.explains.is_empty();
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
-        let is_new = fresh.iter().any(|index| is_open(index)) || !had_some;
+        let has_open = |indices: &[usize]| indices.iter().any(is_open);
+        let brings_more = || {
+            claim.breaks != Breaks::Nothing
+                && (0..comparison.mismatches.len())
+                    .any(|index| is_open(&index) && !taken.contains(&index) && is_behind(comparison, index, &claim))
+        };
+        // What is expected anyhow is no news, unless something comes of it.
+        let is_new = has_open(&fresh) || !had_some || brings_more();
         if !is_new {
             continue;
         }
