@@ -160,6 +160,7 @@ fn claim(comparison: &Comparison<'_>, item: usize, certainty: Certainty, title: 
         fix: String::new(),
         explains,
         breaks: crate::rules::Breaks::Nothing,
+        severity: None,
     }
 }
 
