@@ -274,6 +274,7 @@ pub static RULES: &[&Rule] = &[
     &command::answers::TRANSACTION,
     &command::answers::AUTH,
     &command::answers::STATUS,
+    &command::stream::PUBLISH_MSID,
     &command::start::STATUS_STREAM,
     &command::start::START_MISSING,
     &command::start::ORDER,

@@ -11,6 +11,7 @@ pub mod answers;
 pub mod connect;
 pub mod habits;
 pub mod start;
+pub mod stream;
 
 use crate::amf::Value;
 use crate::compare::{Comparison, Side};
