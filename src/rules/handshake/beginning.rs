@@ -34,7 +34,7 @@ pub static C0_MISSING: Rule = Rule {
     page: Page {
         what: "C0 is 1 byte and C1 is 1536, together 1537. The client sent less and waits for the server, which waits for the \
                rest: without C0 it takes C1's first byte for it and misses one at the end.",
-        looks: "00 00 00 00 00 00 00 00 a5 4d     1536 bytes: C1 alone, beginning with its time\n\
+        looks: "00 00 00 00 00 00 00 00 a5 4d     1536 bytes: C1 alone, its time first\n\
                 03 00 00 00 00 00 00 00 00 a5 4d  1537 bytes: C0 and C1",
         who: "Clients written from a description that counts 1536, or whose random part is 1528 less what the times take.",
         fix: "Send one byte 3, four bytes of time, four zeros and 1528 random bytes.",
