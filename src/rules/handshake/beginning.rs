@@ -19,7 +19,7 @@ pub static VERSION: Rule = Rule {
         looks: "02 00 00 00 00 00 00 00 00   C0 is 2\n\
                 03 00 00 00 00 00 00 00 00   C0, then C1: time and four zeros",
         who: "Clients that take the byte for a version of their own, or send C1 in its place.",
-        fix: "Send 3.",
+        fix: "Send 3 as the first byte of the connection.",
         source: "RTMP 1.0 section 5.2.2. nginx-rtmp closes without a word, Node-Media-Server takes anything.",
     },
     check: Check::Diff(version),
@@ -70,7 +70,7 @@ pub static C2_MISSING: Rule = Rule {
     page: Page {
         what: "Behind C0 and C1 stands the first message, where C2 belongs. The server takes the next 1536 bytes for C2, connect \
                among them, and reads what follows as messages.",
-        looks: "03 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63 6f 6e   at stream offset 1537\n\
+        looks: "03 00 00 00 00 00 87 14 00 00 00 00 02 00 07   at stream offset 1537\n\
                 \n\
                 This is a chunk header and connect. C2 begins with the time of S1 and then repeats S1's random bytes.",
         who: "Clients that take the handshake for done when S2 is there.",
