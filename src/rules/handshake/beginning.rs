@@ -19,7 +19,7 @@ pub static VERSION: Rule = Rule {
         looks: "02 00 00 00 00 00 00 00 00   C0 is 2\n\
                 03 00 00 00 00 00 00 00 00   C0, then C1: time and four zeros",
         who: "Clients that take the byte for a version of their own, or send C1 in its place.",
-        fix: "Send 3.",
+        fix: "Send 3 as the first byte of the connection.",
         source: "RTMP 1.0 section 5.2.2. nginx-rtmp closes without a word, Node-Media-Server takes anything.",
     },
     check: Check::Diff(version),
@@ -34,7 +34,7 @@ pub static C0_MISSING: Rule = Rule {
     page: Page {
         what: "C0 is 1 byte and C1 is 1536, together 1537. The client sent less and waits for the server, which waits for the \
                rest: without C0 it takes C1's first byte for it and misses one at the end.",
-        looks: "00 00 00 00 00 00 00 00 a5 4d     1536 bytes: C1 alone, beginning with its time\n\
+        looks: "00 00 00 00 00 00 00 00 a5 4d     1536 bytes: C1 alone, its time first\n\
                 03 00 00 00 00 00 00 00 00 a5 4d  1537 bytes: C0 and C1",
         who: "Clients written from a description that counts 1536, or whose random part is 1528 less what the times take.",
         fix: "Send one byte 3, four bytes of time, four zeros and 1528 random bytes.",
@@ -70,7 +70,7 @@ pub static C2_MISSING: Rule = Rule {
     page: Page {
         what: "Behind C0 and C1 stands the first message, where C2 belongs. The server takes the next 1536 bytes for C2, connect \
                among them, and reads what follows as messages.",
-        looks: "03 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63 6f 6e   at stream offset 1537\n\
+        looks: "03 00 00 00 00 00 87 14 00 00 00 00 02 00 07   at stream offset 1537\n\
                 \n\
                 This is a chunk header and connect. C2 begins with the time of S1 and then repeats S1's random bytes.",
         who: "Clients that take the handshake for done when S2 is there.",
