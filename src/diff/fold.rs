@@ -40,7 +40,7 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
     for (rule, claim) in claims {
         let had_some = !claim.explains.is_empty();
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
-        let is_new = fresh.iter().any(|index| is_open(index)) || !had_some;
+        let is_new = fresh.iter().any(&is_open) || !had_some;
         if !is_new || follows(comparison, &causes, &claim) {
             continue;
         }

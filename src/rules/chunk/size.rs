@@ -157,7 +157,7 @@ pub static WRONG_DIRECTION: Rule = Rule {
     page: Page {
         what: "Set Chunk Size holds for what its sender sends. Here the one who received it cuts its own chunks by it, and \
                never announced a size itself.",
-        looks: "server: 02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   4096, for what the server sends\n\
+        looks: "server: 02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   4096\n\
                 client: 04 ... 4096 bytes ... c4\n\
                 \n\
                 Without a Set Chunk Size of its own the client has 128.",

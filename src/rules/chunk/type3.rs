@@ -68,7 +68,7 @@ fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option
     if super::is_explained(comparison, direction) {
         return None;
     }
-    let is_exact = |kept: &Kept| kept.chunks.size > 0 && kept.header.length % kept.chunks.size == 0;
+    let is_exact = |kept: &Kept| kept.chunks.size > 0 && kept.header.length.is_multiple_of(kept.chunks.size);
     let mut before: Option<(usize, &Item, &Kept)> = None;
     let (last, row, item) = messages(comparison, Side::B, direction).find_map(|(row, item, kept)| {
         let last = before.replace((row, item, kept))?;
@@ -105,8 +105,8 @@ pub static EXT_MISSING: Rule = Rule {
     page: Page {
         what: "The message's first header has an extended timestamp, and the type 3 headers behind it do not repeat it. \
                Receivers that follow the specification take four bytes of the payload of each chunk for it.",
-        looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 01 00 00 12 ...   right\n\
-                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 ...               wrong\n\
+        looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 01 00 00 12   right\n\
+                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 41 9a 22 11   wrong\n\
                 \n\
                 It shows from 16777215 ms on, 4 h 39 min 37 s, or at once where times are those of a clock.",
         who: "Senders after the draft of 2009: old librtmp, rtmpdump; obsproject/obs-studio#10097.",
