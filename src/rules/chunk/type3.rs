@@ -240,3 +240,26 @@ fn fmt0_words(seen: &Seen<'_, '_>) -> Option<Words> {
 fn fmt0_fix(csid: u32) -> String {
     format!("continue the message with type 3 headers, {}", broken::spaced(&header(csid)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_take_as_many_bytes_as_their_ids() {
+        // RTMP 1.0 5.3.1.1: 2 to 63 in one byte, 64 to 319 in two, up to 65599 in three, the low byte first.
+        let forms: [(u32, &[u8]); 5] =
+            [(3, &[0xc3]), (63, &[0xff]), (64, &[0xc0, 0]), (319, &[0xc0, 0xff]), (400, &[0xc1, 0x50, 1])];
+        for (csid, bytes) in forms {
+            assert_eq!(header(csid), bytes, "chunk stream {csid}");
+        }
+    }
+
+    #[test]
+    fn a_slip_in_the_longer_forms_is_told_from_another_id() {
+        assert!(is_of_form(65, 129), "64 was not taken away");
+        assert!(is_of_form(400, 0x5001 + 64), "0x0150 the other way round");
+        assert!(!is_of_form(6, 3), "a constant");
+        assert!(!is_of_form(65, 1), "in one byte");
+    }
+}
