@@ -207,7 +207,7 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
                 "send commands, data and media on chunk stream 3 or above",
             ),
         };
-        let title = format!("{name}{also} is sent on chunk stream {b}");
+        let title = format!("{name}{also} {} sent on chunk stream {b}", if wrong.len() == 1 { "is" } else { "are" });
         claims.push(Claim::at(comparison, first, Certainty::Certain, title).why(why).fix(fix).explaining(wrong));
     }
     claims
