@@ -137,9 +137,9 @@ pub static DESYNC: Rule = Rule {
         what: "A direction decodes up to some byte, and what follows are no chunks. None of the mistakes that are known \
                makes sense of it: bytes were lost or put in on the way to the socket, or the sender writes a header wrongly in \
                a way of its own.",
-        looks: "04 00 00 00 00 01 3d 12 01 00 00 00 ...   in order\n\
-                00 46 00 00 28 00 02 11 09 ...            a byte too many: fmt 0, chunk stream 134\n\
-                9f 21 46 00 00 28 00 02 11 09 ...         bytes too few before: the body's last bytes",
+        looks: "06 00 00 28 00 02 11 09 01 00 00 00   in order\n\
+                00 46 00 00 28 00 02 11 09   a byte too many: chunk stream 134\n\
+                00 28 00 02 11 09 27 01      too few: the header began before",
         who: "Short writes whose result is not looked at; two threads on one socket; buffers that are reused too early.",
         fix: "Look at the last message before the place: what it says of its length, and what was written.",
         source: "RTMP 1.0 section 5.3.1.",

@@ -1,9 +1,9 @@
 //! Chunk sizes that sender and receiver do not agree on (RTMP 1.0 5.4.1): found in framing that broke.
 
-use crate::compare::Side;
+use crate::compare::{Comparison, Side};
 use crate::rtmp::dialect::ChunkSize;
 use crate::rules::broken::{self, Seen, Words};
-use crate::rules::{Check, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 use super::both;
 
@@ -31,7 +31,7 @@ pub static NOT_ANNOUNCED: Rule = Rule {
     check: Check::Diff(|comparison| {
         let mut claims = both(comparison, NOT_ANNOUNCED.code, not_announced);
         claims.extend(broken::claims_with(comparison, WRONG_DIRECTION.code, in_one_piece));
-        claims
+        with_announcement(comparison, claims)
     }),
 };
 
@@ -57,6 +57,19 @@ fn not_announced(seen: &Seen<'_, '_>) -> Option<Words> {
             _ => format!("send Set Chunk Size {size} ({}) before it, or cut at {force}", written(size)),
         },
     })
+}
+
+/// The claims explain the announcement as well, where it differs or is missing.
+fn with_announcement(comparison: &Comparison<'_>, claims: Vec<Claim>) -> Vec<Claim> {
+    let explain = |claim: Claim| {
+        let (row, direction) = (claim.row, comparison.either_item(claim.row).direction);
+        claim.explaining(comparison.open().filter(|&index| {
+            let at = comparison.mismatches[index].row;
+            let is_size = comparison.either_item(at).message().and_then(broken::announced).is_some();
+            at < row && is_size && comparison.either_item(at).direction == direction
+        }))
+    };
+    claims.into_iter().map(explain).collect()
 }
 
 /// A message in one piece, shorter than the peer's chunks: that it is cut by those is one guess of many.
@@ -135,7 +148,7 @@ pub static BYTE_ORDER: Rule = Rule {
         fix: "Write the size big-endian (htonl, to_be_bytes), as all integers of RTMP but the message stream id.",
         source: "RTMP 1.0 section 5.4.1; nginx-rtmp says \"too big RTMP chunk size\" and goes on with the old one.",
     },
-    check: Check::Diff(|comparison| both(comparison, BYTE_ORDER.code, byte_order)),
+    check: Check::Diff(|comparison| with_announcement(comparison, both(comparison, BYTE_ORDER.code, byte_order))),
 };
 
 fn byte_order(seen: &Seen<'_, '_>) -> Option<Words> {
@@ -157,7 +170,7 @@ pub static WRONG_DIRECTION: Rule = Rule {
     page: Page {
         what: "Set Chunk Size holds for what its sender sends. Here the one who received it cuts its own chunks by it, and \
                never announced a size itself.",
-        looks: "server: 02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   4096, for what the server sends\n\
+        looks: "server: 02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   4096\n\
                 client: 04 ... 4096 bytes ... c4\n\
                 \n\
                 Without a Set Chunk Size of its own the client has 128.",

@@ -170,8 +170,8 @@ pub static RESERVED: Rule = Rule {
         what: "Chunk stream 2 is for protocol control messages and user control events, types 1 to 6, and these go nowhere \
                else. Most receivers do not look; some strict ones do not connect.",
         looks: "02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   right\n\
-                03 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   Set Chunk Size on chunk stream 3\n\
-                02 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63   a command on chunk stream 2",
+                03 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   wrong: on chunk stream 3\n\
+                02 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63   wrong: a command",
         who: "Clients with one chunk stream for everything; SRS 7 for a while, which broke Larix: ossrs/srs#4683.",
         fix: "Send types 1 to 6 on chunk stream 2, and everything else on 3 and above.",
         source: "RTMP 1.0 sections 5.4 and 6.2.",
@@ -207,7 +207,7 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
                 "send commands, data and media on chunk stream 3 or above",
             ),
         };
-        let title = format!("{name}{also} is sent on chunk stream {b}");
+        let title = format!("{name}{also} {} sent on chunk stream {b}", if wrong.len() == 1 { "is" } else { "are" });
         claims.push(Claim::at(comparison, first, Certainty::Certain, title).why(why).fix(fix).explaining(wrong));
     }
     claims

@@ -219,3 +219,19 @@ fn raw_at<'r>(comparison: &Comparison<'r>, tail: &Tail<'_>) -> Option<&'r u8> {
     let start = tail.item.at.start + tail.kept.first_header.len() as u64 + u64::from(tail.kept.chunks.size);
     raw(comparison.b, tail.item.direction, start)?.first()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_joined_only_if_every_header_is_there() {
+        let sent = *b"abcd\xc5efgh\xc5ij";
+        assert_eq!(join(&sent, 10, 4, &[0xc5]).as_deref(), Some(&b"abcdefghij"[..]));
+        assert_eq!(join(&sent, 10, 4, &[0xc6]), None, "another header");
+        assert_eq!(join(&sent, 10, 5, &[0xc5]), None, "another size");
+        assert_eq!(join(&sent, 11, 4, &[0xc5]), None, "not all of it is there");
+        assert_eq!(join(&sent, 4, 4, &[0xc5]).as_deref(), Some(&b"abcd"[..]), "none behind the last chunk");
+        assert_eq!(join(b"abcdefg", 7, 4, &[]).as_deref(), Some(&b"abcdefg"[..]), "left out");
+    }
+}

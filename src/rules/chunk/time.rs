@@ -24,8 +24,8 @@ pub static FIELD_FFFFFF: Rule = Rule {
                being ff ff ff is how the receiver knows. Either the field is so and the four bytes are not there, or the \
                other way round.",
         looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 00 ff ff ff 17 01   right, 16777215 ms\n\
-                06 ff ff ff 00 0d 0b 09 01 00 00 00 17 01               no extended timestamp\n\
-                06 00 00 12 00 0d 0b 09 01 00 00 00 01 00 00 12 17 01   the field is not ff ff ff",
+                06 ff ff ff 00 0d 0b 09 01 00 00 00 17 01               none follows\n\
+                06 00 00 12 00 0d 0b 09 01 00 00 00 01 00 00 12 17 01   field not ff ff ff",
         who: "Writers that compare with > in place of >=, or keep the low bits in the field.",
         fix: "From 0xffffff on write ff ff ff in the field and the time in four bytes behind the header; below, only the field.",
         source: "RTMP 1.0 sections 5.3.1.2.1 and 5.3.1.3.",
@@ -70,7 +70,7 @@ pub static WRAP_24: Rule = Rule {
     page: Page {
         what: "When the time no longer fits in the field of 24 bits the sender writes its low bits in place of an extended \
                timestamp. After 4 h 39 min 37 s the time falls back to zero, and players stop or wait.",
-        looks: "44 ff ff f0 ...                           16777200 ms\n\
+        looks: "04 ff ff f0 ...                           16777200 ms\n\
                 04 00 00 07 ...                           then 7 ms\n\
                 04 ff ff ff 00 00 17 08 01 00 00 00 01 00 00 07   right: 16777223 ms",
         who: "AlexxIT/go2rtc, illuspas/Node-Media-Server#25, nareix/joy4#55.",
@@ -157,7 +157,7 @@ pub static ABSOLUTE_IN_DELTA: Rule = Rule {
         what: "Headers of fmt 1 and 2 have a step since the message before, in the field and behind it as well. Here the four \
                bytes hold the absolute time. Receivers that add it jump by hours.",
         looks: "46 ff ff ff 00 0d 0b 09 01 00 00 28   0x1000028 as a step: 4 h 39 min\n\
-                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 28   the same time in a fmt 0 header\n\
+                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 28   fmt 0, the time\n\
                 46 00 00 28 00 0d 0b 09               the step alone",
         who: "SRS before 6.0.167 and 7.0.37: ossrs/srs#4356.",
         fix: "Write the step since the message before in fmt 1 and 2; or write the time in a fmt 0 header.",

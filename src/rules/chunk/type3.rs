@@ -68,7 +68,7 @@ fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option
     if super::is_explained(comparison, direction) {
         return None;
     }
-    let is_exact = |kept: &Kept| kept.chunks.size > 0 && kept.header.length % kept.chunks.size == 0;
+    let is_exact = |kept: &Kept| kept.chunks.size > 0 && kept.header.length.is_multiple_of(kept.chunks.size);
     let mut before: Option<(usize, &Item, &Kept)> = None;
     let (last, row, item) = messages(comparison, Side::B, direction).find_map(|(row, item, kept)| {
         let last = before.replace((row, item, kept))?;
@@ -105,8 +105,8 @@ pub static EXT_MISSING: Rule = Rule {
     page: Page {
         what: "The message's first header has an extended timestamp, and the type 3 headers behind it do not repeat it. \
                Receivers that follow the specification take four bytes of the payload of each chunk for it.",
-        looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 01 00 00 12 ...   right\n\
-                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 ...               wrong\n\
+        looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 01 00 00 12   right\n\
+                06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 41 9a 22 11   wrong\n\
                 \n\
                 It shows from 16777215 ms on, 4 h 39 min 37 s, or at once where times are those of a clock.",
         who: "Senders after the draft of 2009: old librtmp, rtmpdump; obsproject/obs-studio#10097.",
@@ -239,4 +239,27 @@ fn fmt0_words(seen: &Seen<'_, '_>) -> Option<Words> {
 
 fn fmt0_fix(csid: u32) -> String {
     format!("continue the message with type 3 headers, {}", broken::spaced(&header(csid)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_take_as_many_bytes_as_their_ids() {
+        // RTMP 1.0 5.3.1.1: 2 to 63 in one byte, 64 to 319 in two, up to 65599 in three, the low byte first.
+        let forms: [(u32, &[u8]); 5] =
+            [(3, &[0xc3]), (63, &[0xff]), (64, &[0xc0, 0]), (319, &[0xc0, 0xff]), (400, &[0xc1, 0x50, 1])];
+        for (csid, bytes) in forms {
+            assert_eq!(header(csid), bytes, "chunk stream {csid}");
+        }
+    }
+
+    #[test]
+    fn a_slip_in_the_longer_forms_is_told_from_another_id() {
+        assert!(is_of_form(65, 129), "64 was not taken away");
+        assert!(is_of_form(400, 0x5001 + 64), "0x0150 the other way round");
+        assert!(!is_of_form(6, 3), "a constant");
+        assert!(!is_of_form(65, 1), "in one byte");
+    }
 }
