@@ -3,10 +3,12 @@
 //! | room | holds |
 //! |---|---|
 //! | [`frames`] | what stands in video messages |
+//! | [`tracks`] | what Multitrack and ModEx put in front |
 //! | [`peers`] | what was agreed on |
 
 mod frames;
 mod peers;
+mod tracks;
 
 pub use frames::{CTS_CODEC, FOUR_CC, FRAMES_X, MOD_EX, MULTITRACK, SEQUENCE_START};
 pub use peers::{METADATA_CODEC, NOT_NEGOTIATED, RECONNECT};

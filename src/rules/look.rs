@@ -135,7 +135,9 @@ fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, 
     let is_of_body = |path: &str| !path.starts_with("header.") && !path.starts_with("chunk.");
     let belongs = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        is_of_body(&mismatch.path) && (here.contains(&mismatch.row) || is_twin(mismatch.row))
+        // A message that looks like another kind may stand beside one of another time.
+        let is_here = is_of_body(&mismatch.path) || !twins.is_empty() && mismatch.path == "header.timestamp";
+        is_here && here.contains(&mismatch.row) || is_twin(mismatch.row)
     };
     (0..comparison.mismatches.len()).filter(belongs).collect()
 }

@@ -6,6 +6,8 @@ use crate::rules::flv::units::is_whole;
 use crate::rules::look::{self, Flow, Spot, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
+use super::tracks::{MOD_EX_TYPE, MULTITRACK_TYPE, track_beyond, wrong_nano};
+
 pub static FOUR_CC: Rule = Rule {
     code: "er-fourcc",
     layer: Layer::Enhanced,
@@ -48,7 +50,7 @@ pub static CTS_CODEC: Rule = Rule {
                and with av01, vp08 and vp09, none. Here they are missing, and everything is read three bytes late.",
         looks: "91 61 76 63 31 | 00 00 50 | 00 00 02 b2 06 ..   as it should be\n\
                 91 61 76 63 31 | 00 00 02 b2 06 ..   without",
-        who: "Senders that know CodedFramesX, and write packet type 1.",
+        who: "Senders that know CodedFramesX and write type 1.",
         fix: "Write three bytes of composition time, or packet type 3 where it is zero.",
         source: "Enhanced RTMP v2, ExVideoTagBody. veovera/enhanced-rtmp issue 9.",
     },
@@ -204,8 +206,6 @@ const CODED_FRAMES: u8 = 1;
 const CODED_FRAMES_X: u8 = 3;
 const METADATA: u8 = 4;
 const MPEG2_START: u8 = 5;
-const MULTITRACK_TYPE: u8 = 6;
-const MOD_EX_TYPE: u8 = 7;
 /// FrameType of a command, which has no FourCC.
 const COMMAND: u8 = 5;
 
@@ -247,59 +247,4 @@ fn claims(
     let claim =
         |spots: Vec<Spot>| look::claim(comparison, &spots, path, Certainty::Certain, title(&spots)).why(why).fix(fix);
     found.map(claim).into_iter().collect()
-}
-
-/// Where the data of a track begins that is longer than what is left, and its size.
-fn track_beyond(body: &[u8]) -> Option<(usize, usize)> {
-    const ONE_TRACK: u8 = 0;
-    const MANY_CODECS: u8 = 2;
-    let [first, kinds, ..] = *body else { return None };
-    if first & 0x8f != 0x80 | MULTITRACK_TYPE || kinds >> 4 == ONE_TRACK || kinds >> 4 > MANY_CODECS {
-        return None;
-    }
-    let own_codec = kinds >> 4 == MANY_CODECS;
-    let mut at = if own_codec { 2 } else { 6 };
-    while at < body.len() {
-        at += if own_codec { 5 } else { 1 };
-        let size = body.get(at..at + 3)?.iter().fold(0, |size, &byte| size << 8 | usize::from(byte));
-        at += 3;
-        if at + size > body.len() {
-            return Some((at, size));
-        }
-        at += size;
-    }
-    None
-}
-
-/// A TimestampOffsetNano that is too short or too large.
-fn wrong_nano(body: &[u8]) -> Option<(std::ops::Range<usize>, String)> {
-    const NANO: u8 = 0;
-    let first = *body.first()?;
-    if first & 0x8f != 0x80 | MOD_EX_TYPE {
-        return None;
-    }
-    let mut at = 1;
-    loop {
-        let mut size = usize::from(*body.get(at)?) + 1;
-        at += 1;
-        if size == 256 {
-            size = usize::from(u16::from_be_bytes(*body.get(at..)?.first_chunk()?)) + 1;
-            at += 2;
-        }
-        let data = body.get(at..at + size)?;
-        let kinds = *body.get(at + size)?;
-        if kinds >> 4 == NANO {
-            let nano = data.iter().take(3).fold(0_u32, |nano, &byte| nano << 8 | u32::from(byte));
-            if size < 3 {
-                return Some((at..at + size, format!("{} of nanoseconds", count(size, "byte"))));
-            }
-            if nano > 999_999 {
-                return Some((at..at + size, format!("{nano} nanoseconds")));
-            }
-        }
-        if kinds & 15 != MOD_EX_TYPE {
-            return None;
-        }
-        at += size + 1;
-    }
 }

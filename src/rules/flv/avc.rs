@@ -104,11 +104,10 @@ fn pictures<'r>(flow: &'r Flow<'_>) -> impl Iterator<Item = (usize, &'r [u8])> {
 
 fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
-        // 00 00 01 may also be a length of 256 bytes or more: then others of the stream tile.
-        if pictures(flow).any(|(_, body)| tiled(body, HEAD, 4).is_some()) {
-            return Vec::new();
-        }
-        let wrong = pictures(flow).filter(|(_, body)| has_start_code(body, HEAD));
+        // 00 00 01 may also begin a length of 256 bytes or more: it is a start code where all pictures have one.
+        let all = pictures(flow).all(|(_, body)| has_start_code(body, HEAD) && tiled(body, HEAD, 4).is_none());
+        let is_code = |body: &[u8]| all || body[HEAD..].starts_with(&[0, 0, 0, 1]);
+        let wrong = pictures(flow).filter(|(_, body)| is_code(body) && tiled(body, HEAD, 4).is_none());
         wrong.map(|(item, body)| Spot::new(item, HEAD..body.len(), "a start code")).collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
@@ -189,8 +188,11 @@ fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
+/// A picture: its item, its body, and the last configuration's item and size of lengths.
+type Picture<'r> = (usize, &'r [u8], Option<(usize, usize)>);
+
 /// The size of NAL unit lengths that the last configuration before each picture says.
-fn with_size<'r>(flow: &'r Flow<'_>) -> Vec<(usize, &'r [u8], Option<(usize, usize)>)> {
+fn with_size<'r>(flow: &'r Flow<'_>) -> Vec<Picture<'r>> {
     let mut size = None;
     let mut found = Vec::new();
     for (item, body) in flow.video() {

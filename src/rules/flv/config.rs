@@ -25,9 +25,7 @@ pub static AVC_MISSING: Rule = Rule {
         source: "FLV 10.1 annex E.4.3.1. ossrs/srs issues 2994 and 203: `avc ignore type=1 for no sequence header`.",
     },
     check: Check::Diff(|comparison| {
-        missing(comparison, "video.avcpackettype", "AVC", "picture", |flow| {
-            early(flow, flow.video(), |body, packet| is_avc(body, packet))
-        })
+        missing(comparison, "video.avcpackettype", "AVC", "picture", |flow| early(flow, flow.video(), is_avc))
     }),
 };
 

@@ -37,8 +37,8 @@ pub static KEYFRAME_FLAG: Rule = Rule {
     page: Page {
         what: "The first four bits of the tag say whether a picture is a key frame. Servers rely on it: players who join get \
                pictures from the next key frame on. Here the tag says another thing than the NAL units.",
-        looks: "27 01 00 00 50 00 00 02 b2 65 88 ..   27 says no key frame, 65 is an IDR slice\n\
-                17 01 00 00 50 00 00 02 b2 41 9a ..   17 says key frame, 41 is none",
+        looks: "27 01 00 00 50 00 00 02 b2 65 88 ..   27: no key frame, 65: an IDR slice\n\
+                17 01 00 00 50 00 00 02 b2 41 9a ..   17: a key frame, 41: none",
         who: "Publishers that write 17 or 27 for all pictures.",
         fix: "Write 17 for pictures with NAL units of type 5, 27 for others.",
         source: "FLV 10.1 annex E.4.3.1; H.264 table 7-1. Without any 17 nginx sends a player no picture.",

@@ -80,3 +80,36 @@ fn parameter_sets(body: &[u8], at: usize, number: usize) -> Result<usize, (Range
 pub fn length_size(body: &[u8], at: usize) -> Option<usize> {
     Some(usize::from(body.get(at + 4)? & 3) + 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_lead_to_the_end_or_not() {
+        assert_eq!(tiled(&[0, 0, 0, 2, 9, 9, 0, 0, 0, 1, 5], 0, 4), Some(vec![4..6, 10..11]));
+        assert_eq!(tiled(&[0, 0, 0, 2, 9, 9, 0, 0, 0, 2, 5], 0, 4), None);
+        assert_eq!(tiled(&[0, 0, 0, 1], 0, 4), None);
+        // Four bytes read as two lengths: an empty unit, then one of one byte.
+        assert!(tiled(&[0, 0, 0, 1, 5], 0, 2).is_some());
+        assert!(!is_whole(&[0, 0, 0, 1, 5], 0, 2));
+    }
+
+    #[test]
+    fn a_configuration_is_valid_or_says_what_is_wrong() {
+        let valid = [1, 100, 0, 13, 0xff, 0xe1, 0, 2, 0x67, 100, 1, 0, 1, 0x68];
+        assert_eq!(avc_config(&valid, 0), Ok(()));
+        let wrong = |at: usize, byte: u8| {
+            let mut config = valid;
+            config[at] = byte;
+            avc_config(&config, 0).expect_err("not valid").1
+        };
+        assert_eq!(wrong(0, 0), "configuration version 0");
+        assert_eq!(wrong(5, 0xe0), "no sequence parameter set");
+        assert_eq!(wrong(6, 1), "a parameter set of 258 bytes where 6 are left");
+        assert_eq!(wrong(10, 0), "no picture parameter set");
+        for len in 0..valid.len() {
+            assert!(avc_config(&valid[..len], 0).is_err(), "{len} bytes");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Sessions of different clients and servers that work: rules of commands and media must not call that a fault.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::diff::{self, Report};
+use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::recording::{Recorder, Recording};
+use rtmp_inspect::rules::{Layer, Severity};
+use rtmp_inspect::session::Options;
+
+const HEALTHY: &[[&str; 2]] = &[
+    ["a/ffmpeg_pub_c4096", "a/gst_rtmp2sink_pub"],
+    ["a/ffmpeg_pub_play", "pairs/02_ffmpeg_gst_B"],
+    ["a/rtmpdump_play_live", "a/ffmpeg_pub_play"],
+    ["a/nms2_pub_play", "a/ffmpeg_pub_play"],
+    ["a/ffmpeg_pub_c4096", "a/h263_mp3"],
+    ["a/nginx_push_relay", "a/ffmpeg_pub_play"],
+    ["pairs/04_type14_A", "a/ffmpeg_pub_c4096"],
+];
+
+#[test]
+fn what_works_is_no_fault() {
+    for names in HEALTHY {
+        for [a, b] in [*names, [names[1], names[0]]] {
+            let layers = [Layer::Command, Layer::Media, Layer::Enhanced, Layer::Payload];
+            let report = report(a, b);
+            let wrong: Vec<_> = report
+                .causes
+                .iter()
+                .filter(|cause| cause.severity >= Severity::Error && layers.contains(&cause.rule.layer))
+                .map(|cause| cause.title.as_str())
+                .collect();
+            assert!(wrong.is_empty(), "{a} and {b}: {wrong:?}");
+        }
+    }
+}
+
+// Lengths of 256 to 511 bytes look like start codes, and no picture's lengths fit any more.
+#[test]
+fn line_ends_are_no_start_codes() {
+    let report = report("pairs/08_crlf_A", "pairs/08_crlf_B");
+    let codes: Vec<_> = report.causes.iter().map(|cause| cause.rule.code).collect();
+    assert_eq!(codes, ["px-crlf"]);
+    assert_eq!(report.causes[0].differences, 11);
+    assert!(report.unexplained.is_empty());
+}
+
+fn report(a: &str, b: &str) -> Report {
+    diff::diff(&record(a), &record(b), &diff::Options::default())
+}
+
+fn record(name: &str) -> Recording {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/captures/{name}.pcap"));
+    let file = BufReader::new(File::open(path).expect("a capture"));
+    let mut capture = Capture::open(file, capture::Limits::default()).expect("a capture");
+    let limits = pipeline::Limits::default();
+    let run = pipeline::run(&mut capture, limits, Options::default(), Recorder::default(), &mut Silent);
+    run.expect("readable").0.into_recording()
+}
+
+struct Silent;
+
+impl Watch for Silent {
+    fn warning(&mut self, _: Warning) {}
+
+    fn go_on(&mut self, _: &Capture) -> bool {
+        true
+    }
+}
