@@ -98,7 +98,6 @@ fn a_mistake_is_told_in_spite_of_a_hole_and_less_surely_in_its_direction() {
     let mut wrong = Base::Own.recording();
     let at = wrong.command("FCUnpublish");
     wrong.message(at).type_id = 14;
-    let packets = wrong.packets();
     let good = record(&Base::Own.recording().pcap());
     // What is missing: a segment of S1 and S2, and that of releaseStream.
     for (from_client, nth, certainty) in [(SERVER, 1, Certainty::Certain), (CLIENT, 6, Certainty::Likely)] {
