@@ -359,7 +359,6 @@ pub static RULES: &[&Rule] = &[
     &relay::DROP,
     &relay::PAYLOAD_CHANGED,
     &relay::UNKNOWN_TYPE,
-    &relay::SETDATAFRAME_LEAK,
     &relay::REORDER,
     &relay::DELAY,
     // What is merely different

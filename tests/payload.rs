@@ -313,8 +313,9 @@ fn no_line_is_longer_than_the_text_is_wide() {
             assert!(line.chars().count() <= 100, "{line}");
         }
     }
+    // A table has a column for each rule's title, and no terminal to cut it for.
     for line in text(&run(&["rules", "--search", "payload"]).stdout).lines() {
-        assert!(line.chars().count() <= 120, "{line}");
+        assert!(line.chars().count() <= 160, "{line}");
     }
 }
 

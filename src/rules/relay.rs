@@ -1,6 +1,7 @@
 //! Rules of a relay: what can happen to a message between publisher and player. [`crate::relay`] follows each message
 //! and says which of them it met.
 
+pub use super::command::habits::SETDATAFRAME_LEAK;
 use super::{Check, Layer, Mode, Page, Rule, Severity};
 
 pub static METADATA_REWRITTEN: Rule = Rule {
@@ -114,23 +115,6 @@ pub static UNKNOWN_TYPE: Rule = Rule {
         fix: "Carry the data in a type and under a name that the server forwards, e.g. as onMetaData or inside the \
               video (SEI), or take a server that passes data messages on.",
         source: "Captures of messages of types 14 and 30 through nginx-rtmp 1.2.2.",
-    },
-    check: Check::Relay,
-};
-
-pub static SETDATAFRAME_LEAK: Rule = Rule {
-    code: "setdataframe-leak",
-    layer: Layer::Relay,
-    severity: Severity::Warning,
-    modes: &[Mode::Relay],
-    title: "@setDataFrame reached a player",
-    page: Page {
-        what: "@setDataFrame is an order to the server to keep what follows. Players expect onMetaData in front and \
-               ignore the message otherwise.",
-        looks: "`02 00 0d 40 73 65 74 44 61 74 61 46 72 61 6d 65` at the start of a type 18 message to a player.",
-        who: "Servers that forward data messages without reading them.",
-        fix: "In the server, strip the first value (16 bytes) before the message goes to players.",
-        source: "streamband/hydra-srt issue 124; FFmpeg/FFmpeg pull request 93.",
     },
     check: Check::Relay,
 };

@@ -69,7 +69,7 @@ pub static SETDATAFRAME_LEAK: Rule = Rule {
     code: "setdataframe-leak",
     layer: Layer::Command,
     severity: Severity::Warning,
-    modes: &[Mode::Lint, Mode::Diff],
+    modes: &[Mode::Lint, Mode::Diff, Mode::Relay],
     title: "a player's metadata begins with @setDataFrame",
     page: Page {
         what: "@setDataFrame is for the server. A relay should take it off; players look for onMetaData as the name of the \
