@@ -6,7 +6,7 @@
 use crate::compare::Comparison;
 use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
-use crate::rules::look::{self, Spot};
+use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -53,7 +53,7 @@ pub static INCREMENTAL: Rule = Rule {
         fix: "Do not set the count back when an Acknowledgement is sent.",
         source: "RTMP 1.0 section 5.4.3; huiping192/HPRTMP issue 28.",
     },
-    check: Check::Diff(|comparison| counted(comparison, false)),
+    check: Check::Diff(|comparison| counted(comparison, Fault::Stays)),
 };
 
 pub static WRAP: Rule = Rule {
@@ -71,7 +71,7 @@ pub static WRAP: Rule = Rule {
         fix: "Let a 32 bit number overflow by itself.",
         source: "RTMP 1.0 section 5.4.3. illuspas/Node-Media-Server issue 629, ossrs/srs issue 730.",
     },
-    check: Check::Diff(|comparison| counted(comparison, true)),
+    check: Check::Diff(|comparison| counted(comparison, Fault::Reset)),
 };
 
 /// An Acknowledgement, and what there was to acknowledge.
@@ -99,30 +99,42 @@ fn acks(session: &Session, direction: Direction) -> Vec<Ack> {
     acks
 }
 
+/// What is wrong with a sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It does not grow.
+    Stays,
+    /// It begins again before 2^32.
+    Reset,
+}
+
+/// Judges a sequence number by the one before it, and the bytes that came between them.
+fn judge(before: u32, after: u32, grown: u64) -> Option<Fault> {
+    let said = u64::from(after.wrapping_sub(before));
+    // A count that overflows by itself says in the end what has come, or a little more or less.
+    let overflows = after < before && said <= 2 * grown + (1 << 20);
+    if grown == 0 || after > before || overflows {
+        return None;
+    }
+    Some(if before >= HIGH && after < before { Fault::Reset } else { Fault::Stays })
+}
+
 /// Pairs of Acknowledgements of which the second says less than it must.
-fn wrong(session: &Session, direction: Direction, wraps: bool) -> Vec<(Ack, Ack)> {
+fn wrong(session: &Session, direction: Direction, fault: Fault) -> Vec<(Ack, Ack)> {
     let acks = acks(session, direction);
     let pairs = acks.windows(2).map(|pair| (pair[0], pair[1]));
-    let is_wrong = |(before, after): &(Ack, Ack)| {
-        let grown = after.sent - before.sent;
-        let said = u64::from(after.value.wrapping_sub(before.value));
-        // A count that overflows by itself says in the end what has come, or a little more or less.
-        let overflows = after.value < before.value && said <= 2 * grown + (1 << 20);
-        grown > 0
-            && after.value <= before.value
-            && !overflows
-            && (before.value >= HIGH && after.value < before.value) == wraps
-    };
+    let is_wrong =
+        |(before, after): &(Ack, Ack)| judge(before.value, after.value, after.sent - before.sent) == Some(fault);
     pairs.filter(is_wrong).collect()
 }
 
-fn counted(comparison: &Comparison<'_>, wraps: bool) -> Vec<Claim> {
+fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {
     let claim = |direction| {
-        let pairs = wrong(comparison.b, direction, wraps);
-        let &(before, after) = pairs.first().filter(|_| wrong(comparison.a, direction, wraps).is_empty())?;
+        let pairs = wrong(comparison.b, direction, fault);
+        let &(before, after) = pairs.first().filter(|_| wrong(comparison.a, direction, fault).is_empty())?;
         let receiver = sender(back(direction));
         let grown = after.sent - before.sent;
-        let (title, why, fix) = if wraps {
+        let (title, why, fix) = if fault == Fault::Reset {
             (
                 format!("the {receiver}'s Acknowledgements begin again behind {}: {}", before.value, after.value),
                 format!(
@@ -139,9 +151,9 @@ fn counted(comparison: &Comparison<'_>, wraps: bool) -> Vec<Claim> {
             };
             let why = format!(
                 "{} bytes have come so far, {grown} of them since the last Acknowledgement; the sequence number is that of all \
-                 bytes, not of those since the last; {} of them do not grow",
+                 bytes, not of those since the last. It does not grow {}",
                 after.sent,
-                look::count(pairs.len(), "Acknowledgement")
+                look::count(pairs.len(), "time")
             );
             (title, why, "send the number of all bytes so far")
         };
@@ -170,6 +182,10 @@ struct Over {
 
 /// Whether what goes in a direction is acknowledged too late, or not at all, by the window that its sender asked for.
 fn over(session: &Session, direction: Direction) -> Option<Over> {
+    // An Acknowledgement may be among what was not captured.
+    if !Flow::of(session, back(direction)).is_complete {
+        return None;
+    }
     let (mut window, mut acked, mut never) = (None, 0, true);
     let mut first = None;
     let mut last: Option<(usize, u64)> = None;
@@ -224,4 +240,31 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         Some(if over_b.stops { claim.breaking(Breaks::Answer) } else { claim.weighing(Severity::Warning) })
     };
     BOTH.into_iter().filter_map(claim).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, judge};
+
+    #[test]
+    fn only_what_no_reading_allows_is_wrong() {
+        let cases = [
+            // (before, after, bytes between them)
+            (20_000, 40_000, 20_000, None),
+            // With the handshake from here on, or without: 3073 bytes.
+            (20_000, 43_073, 20_000, None),
+            // Twice for the same bytes.
+            (20_000, 20_000, 0, None),
+            (20_000, 20_000, 20_000, Some(Fault::Stays)),
+            (131_325, 131_320, 131_320, Some(Fault::Stays)),
+            // 2^32 - 1000 and 4000 bytes more: an overflow as it should be.
+            (0xffff_fc18, 3000, 4000, None),
+            // Set back at 0xf0000000.
+            (0xf000_0000, 20_072, 20_072, Some(Fault::Reset)),
+            (0x7fff_ff00, 20_072, 20_072, Some(Fault::Reset)),
+        ];
+        for (before, after, grown, fault) in cases {
+            assert_eq!(judge(before, after, grown), fault, "{before} {after}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! Ping requests and responses: user control events 6 and 7 (RTMP 1.0 7.1.7).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::compare::Comparison;
 use crate::recording::Session;
-use crate::rules::look::{self, Spot};
+use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -66,7 +66,18 @@ struct Ping<'r> {
 fn failed(session: &Session, direction: Direction) -> Vec<Ping<'_>> {
     // Beyond this many, one says as much as all.
     const MOST: usize = 64;
-    let requests: Vec<_> = events(session, direction).filter(|event| event.kind == REQUEST).collect();
+    // The answer may be among what was not captured.
+    if !Flow::of(session, back(direction)).is_complete {
+        return Vec::new();
+    }
+    let asked_back: HashMap<&[u8], usize> = events(session, back(direction))
+        .filter(|event| event.kind == REQUEST)
+        .map(|event| (event.data, event.item))
+        .collect();
+    // The other side's request once more is a wrong answer, and asks nothing.
+    let is_echo = |event: &Event<'_>| asked_back.get(event.data).is_some_and(|&item| item < event.item);
+    let requests: Vec<_> =
+        events(session, direction).filter(|event| event.kind == REQUEST && !is_echo(event)).collect();
     let answers: Vec<_> =
         events(session, back(direction)).filter(|event| matches!(event.kind, REQUEST | RESPONSE)).collect();
     let ends = session.items.iter().map(|item| item.time).max().unwrap_or_default();

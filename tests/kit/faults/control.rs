@@ -1,11 +1,11 @@
 //! Faults of protocol control and user control messages (RTMP 1.0 5.4, 7.1.7).
 
 use super::{Base, Fault, Then, fault};
-use crate::kit::edit::{CLIENT, SERVER};
+use crate::kit::edit::{CLIENT, SERVER, is_picture};
 use crate::kit::encode::Message;
 
 pub fn faults() -> Vec<Fault> {
-    use Then::{Ends, GoesOn};
+    use Then::{Breaks, Ends, GoesOn};
     vec![
         fault(
             "control-msid-1",
@@ -174,6 +174,20 @@ pub fn faults() -> Vec<Fault> {
             "a ping request is answered by a ping request",
             |s| {
                 s.sent(CLIENT, 0).filter(|message| is_ucm(message)).for_each(|message| message.body[1] = 6);
+            },
+        ),
+        fault(
+            "abort",
+            &["abort-ignored"],
+            Base::Own,
+            Breaks,
+            "a picture is given up with Abort Message, which the server ignores, and it closes",
+            |s| {
+                let at = s.nth(3, |message| is_picture(message) && message.body.len() > 256);
+                let csid = s.message(at).csid;
+                s.message(at).spoil = Some(|chunks| chunks.truncate(1));
+                s.insert(at + 1, Message::new(2, 2, 0, 0, &csid.to_be_bytes()));
+                s.closed(at + 4);
             },
         ),
         fault("ucm-50", &["ucm-unknown"], Base::Play, GoesOn, "the server sends user control event 50", |s| {
