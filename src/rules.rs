@@ -15,6 +15,7 @@ mod chunk;
 mod claim;
 mod closed;
 mod command;
+mod control;
 mod differ;
 mod enhanced;
 mod finding;
@@ -30,6 +31,7 @@ mod opening;
 pub(crate) mod relay;
 mod search;
 mod text;
+mod times;
 mod transform;
 mod whole;
 mod words;
@@ -267,6 +269,23 @@ pub static RULES: &[&Rule] = &[
     &chunk::received::NO_DECHUNK,
     &chunk::received::INTERLEAVE,
     &chunk::order::DESYNC,
+    // control
+    &control::shape::MSID,
+    &control::shape::LENGTH,
+    &control::window::TINY,
+    &control::window::ABSENT,
+    &control::acks::MISSING,
+    &control::acks::WRAP,
+    &control::acks::INCREMENTAL,
+    &control::pings::WRONG_REPLY,
+    &control::pings::UNANSWERED,
+    &control::abort::IGNORED,
+    &control::shape::UNKNOWN,
+    &times::ABSOLUTE,
+    &times::UNIT,
+    &times::NEGATIVE,
+    &times::BACKWARDS,
+    &times::KEYFRAMES,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,

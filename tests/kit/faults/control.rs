@@ -1,8 +1,9 @@
 //! Faults of protocol control and user control messages (RTMP 1.0 5.4, 7.1.7).
 
 use super::{Base, Fault, Then, fault};
-use crate::kit::edit::{CLIENT, SERVER};
+use crate::kit::edit::{CLIENT, SERVER, is_picture};
 use crate::kit::encode::Message;
+use crate::kit::recording::{Recording, What};
 
 pub fn faults() -> Vec<Fault> {
     use Then::{Ends, GoesOn};
@@ -176,6 +177,25 @@ pub fn faults() -> Vec<Fault> {
                 s.sent(CLIENT, 0).filter(|message| is_ucm(message)).for_each(|message| message.body[1] = 6);
             },
         ),
+        fault(
+            "abort",
+            &["abort-ignored"],
+            Base::Own,
+            Ends,
+            "a picture is given up with Abort Message, which the server ignores, and it closes",
+            |s| {
+                let at = s.nth(3, |message| is_picture(message) && message.body.len() > 256);
+                let message = s.message(at);
+                let (csid, time, length) = (message.csid, message.timestamp, message.body.len() as u32);
+                // A full header and a chunk of it are out when the sender gives up.
+                let head = [&[csid as u8], &time.to_be_bytes()[1..], &length.to_be_bytes()[1..], &[9, 1, 0, 0, 0]];
+                let begun = [&head.concat(), &message.body[..128]].concat();
+                s.steps[at].what = What::Bytes(begun);
+                s.insert(at + 1, Message::new(2, 2, 0, 0, &csid.to_be_bytes()));
+                following_full(s, at + 1, csid);
+                s.closed(at + 4);
+            },
+        ),
         fault("ucm-50", &["ucm-unknown"], Base::Play, GoesOn, "the server sends user control event 50", |s| {
             let at = s.find(|message| message.type_id == 18);
             s.insert(at, Message::new(2, 4, 0, 0, &[0, 50, 0, 0, 0, 1]));
@@ -189,4 +209,10 @@ fn is_ack(message: &Message) -> bool {
 
 fn is_ucm(message: &Message) -> bool {
     message.type_id == 4
+}
+
+/// The next message on a chunk stream behind step `at` has a full header.
+fn following_full(session: &mut Recording, at: usize, csid: u32) {
+    let next = session.sent(CLIENT, at + 1).find(|message| message.csid == csid);
+    next.expect("it is not the last").fmt = 0;
 }

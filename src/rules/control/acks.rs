@@ -1,0 +1,270 @@
+//! Acknowledgements (RTMP 1.0 5.4.3): missing, or with sequence numbers that do not count the bytes.
+//!
+//! How many bytes count is not agreed on: some leave out the 3073 bytes of the handshake. How often is neither: at
+//! each window, at half of one, at a tenth. Only what no reading allows is reported.
+
+use crate::compare::Comparison;
+use crate::recording::Session;
+use crate::rtmp::MessageTypeId;
+use crate::rules::look::{self, Flow, Spot};
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction;
+
+use super::{BOTH, back, number, sender};
+
+/// Sequence numbers that fall from here on were meant to begin again.
+const HIGH: u32 = 0x7000_0000;
+/// So long without a word, in nanoseconds, and a sender has stopped.
+const STOPS: f64 = 1e9;
+
+pub static MISSING: Rule = Rule {
+    code: "ack-missing",
+    layer: Layer::Control,
+    severity: Severity::Error,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the receiver does not acknowledge, and the sender stops",
+    page: Page {
+        what: "With Window Acknowledgement Size a sender asks for an Acknowledgement each time so many bytes have come. Some \
+               encoders send no more when it does not come: the stream freezes after one or two windows.",
+        looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 26 25 a0   the sender: a window of 2500000\n\
+                02 00 00 00 00 00 04 03 00 00 00 00 00 26 25 a4   the receiver: 2500004 bytes, as it should come",
+        who: "Small servers; Wirecast, and clients made with gortmplib, insist on it.",
+        fix: "Count the bytes that come, and send type 3 with their number once for each window at least.",
+        source: "RTMP 1.0 sections 5.4.3 and 5.4.4. ossrs/srs issues 598 and 795; gortmplib: `no acknowledge received within \
+                 window`.",
+    },
+    check: Check::Diff(missing),
+};
+
+pub static INCREMENTAL: Rule = Rule {
+    code: "ack-incremental",
+    layer: Layer::Control,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "Acknowledgements do not grow with the bytes",
+    page: Page {
+        what: "The sequence number of an Acknowledgement is the number of all bytes so far, modulo 2^32. Here it stays or falls \
+               while bytes come: most likely it counts the bytes since the Acknowledgement before. A sender that watches it \
+               takes the receiver for stuck.",
+        looks: "02 .. 03 .. 00 00 4e 20   20000 bytes\n\
+                02 .. 03 .. 00 00 4e 20   again 20000, where 40000 have come\n\
+                02 .. 03 .. 00 00 9c 40   as it should be",
+        who: "livego, old rml_rtmp, YouTube's ingest (131325 each time).",
+        fix: "Do not set the count back when an Acknowledgement is sent.",
+        source: "RTMP 1.0 section 5.4.3; huiping192/HPRTMP issue 28.",
+    },
+    check: Check::Diff(|comparison| counted(comparison, Fault::Stays)),
+};
+
+pub static WRAP: Rule = Rule {
+    code: "ack-wrap",
+    layer: Layer::Control,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "Acknowledgements begin again before 2^32",
+    page: Page {
+        what: "Sequence numbers count modulo 2^32. Here they begin again before: the receiver sets its count back at a limit of \
+               its own. A sender that counts modulo 2^32 sees hundreds of megabytes acknowledged at once, or the number fall.",
+        looks: "02 .. 03 .. f0 00 00 00   4026531840\n\
+                02 .. 03 .. 00 00 4e 68   20072: set back at 0xf0000000",
+        who: "nginx-rtmp, Node-Media-Server and SRS set the count back at 0xf0000000, at 3.75 GiB.",
+        fix: "Let a 32 bit number overflow by itself.",
+        source: "RTMP 1.0 section 5.4.3. illuspas/Node-Media-Server issue 629, ossrs/srs issue 730.",
+    },
+    check: Check::Diff(|comparison| counted(comparison, Fault::Reset)),
+};
+
+/// An Acknowledgement, and what there was to acknowledge.
+#[derive(Clone, Copy)]
+struct Ack {
+    item: usize,
+    value: u32,
+    /// The bytes of the other direction that came before it in the capture.
+    sent: u64,
+}
+
+/// The Acknowledgements of what goes in a direction.
+fn acks(session: &Session, direction: Direction) -> Vec<Ack> {
+    let (mut sent, mut acks) = (0, Vec::new());
+    for (item, row) in session.items.iter().enumerate() {
+        if row.direction == direction {
+            sent = sent.max(row.at.end);
+            continue;
+        }
+        let Some(kept) = row.message().filter(|kept| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT) else {
+            continue;
+        };
+        acks.extend(number(kept).map(|value| Ack { item, value, sent }));
+    }
+    acks
+}
+
+/// What is wrong with a sequence number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// It does not grow.
+    Stays,
+    /// It begins again before 2^32.
+    Reset,
+}
+
+/// Judges a sequence number by the one before it, and the bytes that came between them.
+fn judge(before: u32, after: u32, grown: u64) -> Option<Fault> {
+    let said = u64::from(after.wrapping_sub(before));
+    // A count that overflows by itself says in the end what has come, or a little more or less.
+    let overflows = after < before && said <= 2 * grown + (1 << 20);
+    if grown == 0 || after > before || overflows {
+        return None;
+    }
+    Some(if before >= HIGH && after < before { Fault::Reset } else { Fault::Stays })
+}
+
+/// Pairs of Acknowledgements of which the second says less than it must.
+fn wrong(session: &Session, direction: Direction, fault: Fault) -> Vec<(Ack, Ack)> {
+    let acks = acks(session, direction);
+    let pairs = acks.windows(2).map(|pair| (pair[0], pair[1]));
+    let is_wrong =
+        |(before, after): &(Ack, Ack)| judge(before.value, after.value, after.sent - before.sent) == Some(fault);
+    pairs.filter(is_wrong).collect()
+}
+
+fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {
+    let claim = |direction| {
+        let pairs = wrong(comparison.b, direction, fault);
+        let &(before, after) = pairs.first().filter(|_| wrong(comparison.a, direction, fault).is_empty())?;
+        let receiver = sender(back(direction));
+        let grown = after.sent - before.sent;
+        let (title, why, fix) = if fault == Fault::Reset {
+            (
+                format!("the {receiver}'s Acknowledgements begin again behind {}: {}", before.value, after.value),
+                format!(
+                    "{grown} bytes came between them; modulo 2^32 the number grows by {}",
+                    after.value.wrapping_sub(before.value)
+                ),
+                "count modulo 2^32, and set nothing back",
+            )
+        } else {
+            let title = if after.value == before.value {
+                format!("the {receiver} acknowledges {} bytes again, though {grown} more have come", after.value)
+            } else {
+                format!("the {receiver} acknowledges {} bytes behind {}", after.value, before.value)
+            };
+            let why = format!(
+                "{} bytes have come so far, {grown} of them since the last Acknowledgement; the sequence number is that of all \
+                 bytes, not of those since the last. It does not grow {}",
+                after.sent,
+                look::count(pairs.len(), "time")
+            );
+            (title, why, "send the number of all bytes so far")
+        };
+        let spots = [Spot::new(after.item, 0..4, after.value.to_string())];
+        let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
+        claim.explains.clear();
+        Some(claim.why(why).fix(fix))
+    };
+    BOTH.into_iter().filter_map(claim).collect()
+}
+
+/// Where a sender has more bytes unacknowledged than it may.
+struct Over {
+    /// The item with which it had.
+    item: usize,
+    /// The last item of the sender.
+    last: usize,
+    /// Bytes since the last Acknowledgement.
+    bytes: u64,
+    window: u64,
+    /// Whether no Acknowledgement came at all.
+    never: bool,
+    /// Whether the sender stops there.
+    stops: bool,
+}
+
+/// Whether what goes in a direction is acknowledged too late, or not at all, by the window that its sender asked for.
+fn over(session: &Session, direction: Direction) -> Option<Over> {
+    // An Acknowledgement may be among what was not captured.
+    if !Flow::of(session, back(direction)).is_complete {
+        return None;
+    }
+    let (mut window, mut acked, mut never) = (None, 0, true);
+    let mut first = None;
+    let mut last: Option<(usize, u64)> = None;
+    for (item, row) in session.items.iter().enumerate() {
+        let message = row.message();
+        let is = |type_id| message.is_some_and(|kept| kept.header.type_id == type_id);
+        if row.direction != direction {
+            if is(MessageTypeId::ACKNOWLEDGEMENT) {
+                acked = last.map_or(0, |(_, sent)| sent);
+                (never, first) = (false, None);
+            }
+            continue;
+        }
+        last = Some((item, last.map_or(0, |(_, sent)| sent).max(row.at.end)));
+        if is(MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE) {
+            window = message.and_then(number).filter(|&window| window > 0).map(u64::from);
+            // Before it nobody was asked.
+            acked = acked.max(row.at.end);
+        }
+        if first.is_none() && window.is_some_and(|window| (row.at.end - acked.min(row.at.end)) * 2 > window * 3) {
+            first = Some(item);
+        }
+    }
+    let (last, sent) = last?;
+    let end: f64 = session.stream.start.parse::<f64>().unwrap_or_default() + session.stream.duration;
+    let idle = end * 1e9 - session.items[last].time.0 as f64;
+    Some(Over { item: first?, last, bytes: sent - acked, window: window?, never, stops: idle >= STOPS })
+}
+
+fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let claim = |direction| {
+        let over_b = over(comparison.b, direction).filter(|_| over(comparison.a, direction).is_none())?;
+        let (sends, receives) = (sender(direction), sender(back(direction)));
+        let at = if over_b.stops { over_b.last } else { over_b.item };
+        let title = format!(
+            "the {receives} {} acknowledges{}",
+            if over_b.never { "never" } else { "no longer" },
+            if over_b.stops { format!(", and the {sends} stops") } else { String::new() }
+        );
+        let spots = [Spot::new(at, 0..0, format!("{} bytes not acknowledged", over_b.bytes))];
+        let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
+        claim.explains.clear();
+        let claim = claim
+            .why(format!(
+                "the {sends} asked for an Acknowledgement every {} bytes, and has sent {} since it {}{}",
+                over_b.window,
+                over_b.bytes,
+                if over_b.never { "asked" } else { "got the last" },
+                if over_b.stops { "; then it says nothing more" } else { "" }
+            ))
+            .fix("as the receiver, send type 3 with the number of bytes so far, at least once for each window");
+        Some(if over_b.stops { claim.breaking(Breaks::Answer) } else { claim.weighing(Severity::Warning) })
+    };
+    BOTH.into_iter().filter_map(claim).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, judge};
+
+    #[test]
+    fn only_what_no_reading_allows_is_wrong() {
+        let cases = [
+            // (before, after, bytes between them)
+            (20_000, 40_000, 20_000, None),
+            // With the handshake from here on, or without: 3073 bytes.
+            (20_000, 43_073, 20_000, None),
+            // Twice for the same bytes.
+            (20_000, 20_000, 0, None),
+            (20_000, 20_000, 20_000, Some(Fault::Stays)),
+            (131_325, 131_320, 131_320, Some(Fault::Stays)),
+            // 2^32 - 1000 and 4000 bytes more: an overflow as it should be.
+            (0xffff_fc18, 3000, 4000, None),
+            // Set back at 0xf0000000.
+            (0xf000_0000, 20_072, 20_072, Some(Fault::Reset)),
+            (0x7fff_ff00, 20_072, 20_072, Some(Fault::Reset)),
+        ];
+        for (before, after, grown, fault) in cases {
+            assert_eq!(judge(before, after, grown), fault, "{before} {after}");
+        }
+    }
+}
