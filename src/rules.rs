@@ -31,7 +31,6 @@ mod opening;
 pub(crate) mod relay;
 mod search;
 mod text;
-mod times;
 mod transform;
 mod whole;
 mod words;
@@ -281,11 +280,6 @@ pub static RULES: &[&Rule] = &[
     &control::pings::UNANSWERED,
     &control::abort::IGNORED,
     &control::shape::UNKNOWN,
-    &times::ABSOLUTE,
-    &times::UNIT,
-    &times::NEGATIVE,
-    &times::BACKWARDS,
-    &times::KEYFRAMES,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,
