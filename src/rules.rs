@@ -7,6 +7,7 @@
 //! Rules of one mode are tried in the order of [`RULES`], and the first that fires is the answer. So a
 //! rule that says more stands before one that says less, and of two that say the same the simpler one.
 
+mod amf;
 mod blocks;
 pub mod broken;
 mod capture;
@@ -15,6 +16,7 @@ mod chunk;
 mod claim;
 mod closed;
 mod command;
+mod control;
 mod differ;
 mod enhanced;
 mod finding;
@@ -26,6 +28,7 @@ pub mod index;
 mod length;
 mod look;
 mod media;
+mod oddity;
 mod opening;
 pub(crate) mod relay;
 mod search;
@@ -267,6 +270,24 @@ pub static RULES: &[&Rule] = &[
     &chunk::received::NO_DECHUNK,
     &chunk::received::INTERLEAVE,
     &chunk::order::DESYNC,
+    // control and AMF
+    &control::MSID_NONZERO,
+    &control::LENGTH,
+    &control::ACK_MISSING,
+    &control::ACK_INCREMENTAL,
+    &control::ACK_WRAP,
+    &control::WINDOW_ABSENT,
+    &control::WINDOW_TINY,
+    &control::WRONG_REPLY,
+    &control::UNANSWERED,
+    &control::ABORT,
+    &control::UCM_UNKNOWN,
+    &amf::FIRST_NOT_STRING,
+    &amf::FORMAT_BYTE_MISSING,
+    &amf::FORMAT_BYTE_EXTRA,
+    &amf::END_ONLY_09,
+    &amf::UNTERMINATED,
+    &amf::LENGTH_ENDIAN,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,
