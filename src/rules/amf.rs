@@ -185,7 +185,8 @@ fn swap_lengths(bytes: &[u8], mut at: usize) -> Option<Vec<u8>> {
         if at + length > bytes.len() {
             return None;
         }
-        let mut reader = crate::field::Reader::new(&bytes, &mut ());
+        let mut nothing = ();
+        let mut reader = crate::field::Reader::new(&bytes, &mut nothing);
         match crate::amf::amf0::values(&mut reader).defects.first() {
             Some(defect) if defect.offset as usize > at => at = defect.offset as usize,
             Some(_) => return None,
