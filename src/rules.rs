@@ -270,7 +270,7 @@ pub static RULES: &[&Rule] = &[
     &chunk::received::NO_DECHUNK,
     &chunk::received::INTERLEAVE,
     &chunk::order::DESYNC,
-    // control and AMF
+    // control
     &control::MSID_NONZERO,
     &control::LENGTH,
     &control::ACK_MISSING,
@@ -282,12 +282,17 @@ pub static RULES: &[&Rule] = &[
     &control::UNANSWERED,
     &control::ABORT,
     &control::UCM_UNKNOWN,
+    // AMF
     &amf::FIRST_NOT_STRING,
     &amf::FORMAT_BYTE_MISSING,
     &amf::FORMAT_BYTE_EXTRA,
     &amf::END_ONLY_09,
     &amf::UNTERMINATED,
-    &amf::LENGTH_ENDIAN,
+    &amf::strings::LENGTH_ENDIAN,
+    &amf::strings::LENGTH_CHARS,
+    &amf::strings::STRING_64K,
+    &amf::strings::LENGTH_NUL,
+    &amf::types::DOUBLE_ENDIAN,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,

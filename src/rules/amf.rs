@@ -2,9 +2,16 @@
 //!
 //! Each takes a body of B that does not decode, undoes one mistake, and fires if then all of it decodes.
 
-use crate::compare::Comparison;
+pub mod strings;
+pub mod types;
+
+use std::ops::Range;
+
+use crate::compare::{Comparison, MESSAGE, Side};
+use crate::field::{Node, Tree};
 use crate::recording::{Item, Kept};
 use crate::rtmp::body;
+use crate::rtmp::message::Ending;
 
 use super::oddity::{self, Oddity};
 use super::{Check, Layer, Mode, Page, Rule, Severity};
@@ -82,7 +89,7 @@ pub static UNTERMINATED: Rule = Rule {
     check: Check::Diff(|comparison| {
         repaired(
             comparison,
-            |body, _| Some([body, &END].concat()),
+            |_, body, _| Some([body, &END].concat()),
             "an object that has no end marker",
             "write 00 00 09",
         )
@@ -103,7 +110,7 @@ pub static END_ONLY_09: Rule = Rule {
         source: "AMF 0 section 2.11.",
     },
     check: Check::Diff(|comparison| {
-        let repair = |body: &[u8], _: usize| match body {
+        let repair = |_: &Kept, body: &[u8], _: usize| match body {
             [rest @ .., 9] if !rest.ends_with(&[0, 0]) => Some([rest, &END].concat()),
             _ => None,
         };
@@ -111,35 +118,15 @@ pub static END_ONLY_09: Rule = Rule {
     }),
 };
 
-pub static LENGTH_ENDIAN: Rule = Rule {
-    code: "amf-strlen-endian",
-    layer: Layer::Amf,
-    severity: Severity::Fatal,
-    modes: &[Mode::Lint, Mode::Diff],
-    title: "a string's length is little-endian",
-    page: Page {
-        what: "The length of a string is written low byte first. Read as it is due, it reaches behind the end of the body.",
-        looks: "02 07 00 63 6f 6e 6e 65 63 74\n\
-                \n\
-                Length 1792 where 7 is meant.",
-        who: "Writers that copy integers from memory.",
-        fix: "Write lengths high byte first.",
-        source: "AMF 0 section 1.3.1; measured: nginx-rtmp closes, Node-Media-Server stays silent.",
-    },
-    check: Check::Diff(|comparison| {
-        repaired(comparison, swap_lengths, "a string's length written low byte first", "write it high byte first")
-    }),
-};
-
 const END: [u8; 3] = [0, 0, 9];
 /// So many lengths are put right in one body.
 const MOST: usize = 64;
 /// Longer bodies are not tried.
-const LONGEST: usize = 1 << 16;
+const LONGEST: usize = 1 << 20;
 
 fn by_defect(comparison: &Comparison<'_>, code: &'static str, fix: &'static str) -> Vec<super::Claim> {
     let find = |item: &Item, kept: &Kept| {
-        let defect = item.defects.iter().find(|defect| defect.code == code)?;
+        let defect = item.defects.iter().find(|defect| defect.code == code).filter(|_| is_amf(kept))?;
         let type_id = kept.header.type_id;
         Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
     };
@@ -152,16 +139,16 @@ const SILENT: &str = "receivers do not find the message's name, and most say not
 /// the offset of the first defect.
 fn repaired(
     comparison: &Comparison<'_>,
-    repair: impl Fn(&[u8], usize) -> Option<Vec<u8>>,
+    repair: impl Fn(&Kept, &[u8], usize) -> Option<Vec<u8>>,
     what: &str,
     fix: &str,
 ) -> Vec<super::Claim> {
     let find = |_: &Item, kept: &Kept| {
-        if !matches!(kept.header.type_id.0, 15 | 17 | 18 | 20) || !kept.is_whole() || kept.body.len() > LONGEST {
+        if !is_amf(kept) {
             return None;
         }
         let at = first_defect(kept, &kept.body)?;
-        let fixed = repair(&kept.body, at)?;
+        let fixed = repair(kept, &kept.body, at)?;
         let why = "with that put right, the whole body decodes without a fault; receivers lose the values behind it";
         let title = format!("a message of type {} has {what}", kept.header.type_id);
         first_defect(kept, &fixed).is_none().then(|| Oddity::certain(title, why, fix))
@@ -175,23 +162,47 @@ fn first_defect(kept: &Kept, bytes: &[u8]) -> Option<usize> {
     decoded.defects.first().map(|defect| defect.offset as usize)
 }
 
-/// Swaps the lengths of the strings that reach behind the end, one after the other.
-fn swap_lengths(bytes: &[u8], mut at: usize) -> Option<Vec<u8>> {
-    let mut bytes = bytes.to_vec();
-    for _ in 0..MOST {
-        let length = bytes.get_mut(at.checked_sub(2)?..at)?;
-        length.reverse();
-        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-        if at + length > bytes.len() {
-            return None;
-        }
-        let mut nothing = ();
-        let mut reader = crate::field::Reader::new(&bytes, &mut nothing);
-        match crate::amf::amf0::values(&mut reader).defects.first() {
-            Some(defect) if defect.offset as usize > at => at = defect.offset as usize,
-            Some(_) => return None,
-            None => return Some(bytes),
+/// Whether a message is one of AMF values, and all of it is there.
+fn is_amf(kept: &Kept) -> bool {
+    let is_amf = matches!(kept.header.type_id.0, 15 | 17 | 18 | 20);
+    is_amf && kept.ending == Ending::Complete && kept.is_whole() && kept.body.len() <= LONGEST
+}
+
+/// The fields of a body with this name.
+fn fields(kept: &Kept, bytes: &[u8], name: &str) -> Vec<Node> {
+    let mut tree = Tree::default();
+    body::decode(kept.header.type_id, bytes, bytes.len() as u32, &mut tree);
+    tree.nodes().iter().filter(|node| node.def.name == name).cloned().collect()
+}
+
+/// Values of a message that decodes, and what is odd about them.
+struct Values {
+    oddity: Oddity,
+    /// Where they stand.
+    ranges: Vec<Range<usize>>,
+    /// The names that A has in place of odd ones.
+    meant: Vec<String>,
+}
+
+/// Claims the values that `find` finds odd in the messages of B; none if A has such.
+fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&Kept) -> Option<Values>) -> Vec<super::Claim> {
+    let find = |kept: &Kept| if is_amf(kept) { find(kept) } else { None };
+    let mut claims = oddity::claims(comparison, |_, kept| find(kept).map(|values| values.oddity), |_| true);
+    for claim in &mut claims {
+        let is_one = |index: &usize| {
+            let mismatch = &comparison.mismatches[*index];
+            let item = comparison.item(mismatch.row, Side::B);
+            let Some(values) = item.and_then(Item::message).and_then(find) else { return true };
+            let range = mismatch.side(Side::B).and_then(|value| value.in_body.clone());
+            mismatch.path == MESSAGE
+                || range.is_some_and(|at| values.ranges.iter().any(|odd| odd.start < at.end && at.start < odd.end))
+                || values.meant.iter().any(|name| mismatch.path.split('.').next_back() == Some(name))
+        };
+        claim.explains.retain(is_one);
+        if let Some(&first) = claim.explains.iter().find(|&&index| comparison.mismatches[index].row == claim.row) {
+            claim.path.clone_from(&comparison.mismatches[first].path);
+            claim.sides.clone_from(&comparison.mismatches[first].sides);
         }
     }
-    None
+    claims
 }
