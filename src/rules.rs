@@ -293,6 +293,11 @@ pub static RULES: &[&Rule] = &[
     &amf::strings::STRING_64K,
     &amf::strings::LENGTH_NUL,
     &amf::types::DOUBLE_ENDIAN,
+    &amf::types::WRONG_TYPE,
+    &amf::types::UNSUPPORTED,
+    &amf::forms::NOT_NEGOTIATED,
+    &amf::forms::NOT_ECMA,
+    &amf::forms::ECMA_COUNT,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,

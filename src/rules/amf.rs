@@ -2,6 +2,7 @@
 //!
 //! Each takes a body of B that does not decode, undoes one mistake, and fires if then all of it decodes.
 
+pub mod forms;
 pub mod strings;
 pub mod types;
 

@@ -99,7 +99,7 @@ fn whole(item: &Item) -> Value {
 }
 
 /// Whether the other side says nothing more behind a row, where in A it does.
-fn stops(comparison: &Comparison<'_>, row: usize) -> bool {
+pub fn stops(comparison: &Comparison<'_>, row: usize) -> bool {
     let direction = comparison.either_item(row).direction;
     let answers = || {
         (row + 1..comparison.rows.len()).filter(|&later| {
