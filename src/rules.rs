@@ -7,6 +7,7 @@
 //! Rules of one mode are tried in the order of [`RULES`], and the first that fires is the answer. So a
 //! rule that says more stands before one that says less, and of two that say the same the simpler one.
 
+mod amf;
 mod blocks;
 pub mod broken;
 mod capture;
@@ -27,6 +28,7 @@ pub mod index;
 mod length;
 mod look;
 mod media;
+mod oddity;
 mod opening;
 pub(crate) mod relay;
 mod search;
@@ -280,6 +282,22 @@ pub static RULES: &[&Rule] = &[
     &control::pings::UNANSWERED,
     &control::abort::IGNORED,
     &control::shape::UNKNOWN,
+    // AMF
+    &amf::FIRST_NOT_STRING,
+    &amf::FORMAT_BYTE_MISSING,
+    &amf::FORMAT_BYTE_EXTRA,
+    &amf::END_ONLY_09,
+    &amf::UNTERMINATED,
+    &amf::strings::LENGTH_ENDIAN,
+    &amf::strings::LENGTH_CHARS,
+    &amf::strings::STRING_64K,
+    &amf::strings::LENGTH_NUL,
+    &amf::types::DOUBLE_ENDIAN,
+    &amf::types::WRONG_TYPE,
+    &amf::types::UNSUPPORTED,
+    &amf::forms::NOT_NEGOTIATED,
+    &amf::forms::NOT_ECMA,
+    &amf::forms::ECMA_COUNT,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,

@@ -1,0 +1,209 @@
+//! Rules of AMF values: bodies that can be read only as a faulty writer meant them.
+//!
+//! Each takes a body of B that does not decode, undoes one mistake, and fires if then all of it decodes.
+
+pub mod forms;
+pub mod strings;
+pub mod types;
+
+use std::ops::Range;
+
+use crate::compare::{Comparison, MESSAGE, Side};
+use crate::field::{Node, Tree};
+use crate::recording::{Item, Kept};
+use crate::rtmp::body;
+use crate::rtmp::message::Ending;
+
+use super::oddity::{self, Oddity};
+use super::{Check, Layer, Mode, Page, Rule, Severity};
+
+pub static FIRST_NOT_STRING: Rule = Rule {
+    code: "amf-first-not-string",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a message does not begin with its name",
+    page: Page {
+        what: "The first value of a command or data message is its name, a string. Here another value stands first.",
+        looks: "00 3f f0 00 00 00 00 00 00 03\n\
+                \n\
+                The number 1 where 02 00 07 connect is due.",
+        who: "Writers that leave out the command's name.",
+        fix: "Write the name as the first value.",
+        source: "RTMP 1.0 section 7.1.1.",
+    },
+    check: Check::Diff(|comparison| by_defect(comparison, "amf-first-not-string", "write the name as the first value")),
+};
+
+pub static FORMAT_BYTE_MISSING: Rule = Rule {
+    code: "amf3-format-byte-missing",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a body of type 17 or 15 has no format byte",
+    page: Page {
+        what: "Bodies of types 17 and 15 begin with a byte 0 in front of the values. Without it servers say nothing.",
+        looks: "02 00 07 63 6f 6e 6e 65 63 74   sent\n\
+                00 02 00 07 63 6f 6e 6e 65 63 74   due",
+        who: "Writers that change only the type of an AMF 0 message.",
+        fix: "Write 00 in front of the values, or send type 20 or 18.",
+        source: "RTMP errata section 7.2; measured: nginx-rtmp and Node-Media-Server stay silent.",
+    },
+    check: Check::Diff(|comparison| {
+        by_defect(comparison, "amf3-format-byte-missing", "write 00 in front of the values")
+    }),
+};
+
+pub static FORMAT_BYTE_EXTRA: Rule = Rule {
+    code: "amf0-extra-format-byte",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a body of type 20 or 18 has a format byte",
+    page: Page {
+        what: "A byte 0 in front of the values belongs to types 17 and 15 only. In type 20 it reads as a number.",
+        looks: "00 02 00 07 63 6f 6e 6e 65 63 74\n\
+                \n\
+                The first byte is one too many.",
+        who: "Writers that send AMF 3 bodies under the types of AMF 0.",
+        fix: "Leave the byte out, or send type 17 or 15.",
+        source: "RTMP errata section 7.2.",
+    },
+    check: Check::Diff(|comparison| by_defect(comparison, "amf0-extra-format-byte", "leave the first byte out")),
+};
+
+pub static UNTERMINATED: Rule = Rule {
+    code: "amf-object-unterminated",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "an object has no end",
+    page: Page {
+        what: "The body ends inside an object or an array with names. nginx-rtmp takes that, others wait or give up.",
+        looks: "00 03 61 70 70 02 00 04 6c 69 76 65\n\
+                \n\
+                The last property; 00 00 09 is due behind it.",
+        who: "Writers that forget the end marker; Envivio's encoders, says nginx-rtmp.",
+        fix: "Write 00 00 09 behind the last property.",
+        source: "AMF 0 section 2.11; measured: Node-Media-Server stays silent.",
+    },
+    check: Check::Diff(|comparison| {
+        repaired(
+            comparison,
+            |_, body, _| Some([body, &END].concat()),
+            "an object that has no end marker",
+            "write 00 00 09",
+        )
+    }),
+};
+
+pub static END_ONLY_09: Rule = Rule {
+    code: "amf-end-only-09",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "an object ends in 09 alone",
+    page: Page {
+        what: "The end marker of an object is an empty name and 09: three bytes. Here only the last of them is there.",
+        looks: "02 00 04 6c 69 76 65 09   for ... 00 00 09",
+        who: "Writers that take 09 for the whole marker.",
+        fix: "Write 00 00 09.",
+        source: "AMF 0 section 2.11.",
+    },
+    check: Check::Diff(|comparison| {
+        let repair = |_: &Kept, body: &[u8], _: usize| match body {
+            [rest @ .., 9] if !rest.ends_with(&[0, 0]) => Some([rest, &END].concat()),
+            _ => None,
+        };
+        repaired(comparison, repair, "an object that ends in 09 alone", "write 00 00 09")
+    }),
+};
+
+const END: [u8; 3] = [0, 0, 9];
+/// So many lengths are put right in one body.
+const MOST: usize = 64;
+/// Longer bodies are not tried.
+const LONGEST: usize = 1 << 20;
+
+fn by_defect(comparison: &Comparison<'_>, code: &'static str, fix: &'static str) -> Vec<super::Claim> {
+    let find = |item: &Item, kept: &Kept| {
+        let defect = item.defects.iter().find(|defect| defect.code == code).filter(|_| is_amf(kept))?;
+        let type_id = kept.header.type_id;
+        Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
+    };
+    oddity::claims(comparison, find, |_| true)
+}
+
+const SILENT: &str = "receivers do not find the message's name, and most say nothing";
+
+/// Claims bodies that do not decode, and do without a defect when `repair` undid the mistake. It takes the body and
+/// the offset of the first defect.
+fn repaired(
+    comparison: &Comparison<'_>,
+    repair: impl Fn(&Kept, &[u8], usize) -> Option<Vec<u8>>,
+    what: &str,
+    fix: &str,
+) -> Vec<super::Claim> {
+    let find = |_: &Item, kept: &Kept| {
+        if !is_amf(kept) {
+            return None;
+        }
+        let at = first_defect(kept, &kept.body)?;
+        let fixed = repair(kept, &kept.body, at)?;
+        let why = "with that put right, the whole body decodes without a fault; receivers lose the values behind it";
+        let title = format!("a message of type {} has {what}", kept.header.type_id);
+        first_defect(kept, &fixed).is_none().then(|| Oddity::certain(title, why, fix))
+    };
+    oddity::claims(comparison, find, |_| true)
+}
+
+/// Where the body's first defect is.
+fn first_defect(kept: &Kept, bytes: &[u8]) -> Option<usize> {
+    let decoded = body::decode(kept.header.type_id, bytes, bytes.len() as u32, &mut ());
+    decoded.defects.first().map(|defect| defect.offset as usize)
+}
+
+/// Whether a message is one of AMF values, and all of it is there.
+fn is_amf(kept: &Kept) -> bool {
+    let is_amf = matches!(kept.header.type_id.0, 15 | 17 | 18 | 20);
+    is_amf && kept.ending == Ending::Complete && kept.is_whole() && kept.body.len() <= LONGEST
+}
+
+/// The fields of a body with this name.
+fn fields(kept: &Kept, bytes: &[u8], name: &str) -> Vec<Node> {
+    let mut tree = Tree::default();
+    body::decode(kept.header.type_id, bytes, bytes.len() as u32, &mut tree);
+    tree.nodes().iter().filter(|node| node.def.name == name).cloned().collect()
+}
+
+/// Values of a message that decodes, and what is odd about them.
+struct Values {
+    oddity: Oddity,
+    /// Where they stand.
+    ranges: Vec<Range<usize>>,
+    /// The names that A has in place of odd ones.
+    meant: Vec<String>,
+}
+
+/// Claims the values that `find` finds odd in the messages of B; none if A has such.
+fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&Kept) -> Option<Values>) -> Vec<super::Claim> {
+    let find = |kept: &Kept| if is_amf(kept) { find(kept) } else { None };
+    let mut claims = oddity::claims(comparison, |_, kept| find(kept).map(|values| values.oddity), |_| true);
+    for claim in &mut claims {
+        let is_one = |index: &usize| {
+            let mismatch = &comparison.mismatches[*index];
+            let item = comparison.item(mismatch.row, Side::B);
+            let Some(values) = item.and_then(Item::message).and_then(find) else { return true };
+            let range = mismatch.side(Side::B).and_then(|value| value.in_body.clone());
+            mismatch.path == MESSAGE
+                || range.is_some_and(|at| values.ranges.iter().any(|odd| odd.start < at.end && at.start < odd.end))
+                || values.meant.iter().any(|name| mismatch.path.split('.').next_back() == Some(name))
+        };
+        claim.explains.retain(is_one);
+        if let Some(&first) = claim.explains.iter().find(|&&index| comparison.mismatches[index].row == claim.row) {
+            claim.path.clone_from(&comparison.mismatches[first].path);
+            claim.sides.clone_from(&comparison.mismatches[first].sides);
+        }
+    }
+    claims
+}

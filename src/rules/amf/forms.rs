@@ -1,0 +1,165 @@
+//! Values in another form than the working client's: which arrays, which counts, which version of AMF.
+
+use crate::amf::Value;
+use crate::compare::{Comparison, Lane, Side};
+use crate::recording::{Item, Kept, Session};
+use crate::rtmp::body::{self, Body};
+
+use super::super::oddity::{self, Oddity};
+use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use super::{fields, is_amf};
+
+pub static NOT_NEGOTIATED: Rule = Rule {
+    code: "amf3-not-negotiated",
+    layer: Layer::Amf,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "AMF 3 is sent, which was not agreed on",
+    page: Page {
+        what: "Messages of types 17 and 15, and values behind the marker 11, are for peers that agreed on objectEncoding 3 in \
+               connect and its answer. Others need not know them.",
+        looks: "11 00 00 00 .. 00 02 00 0d 72 65 6c 65 61 73 65 53 74 72 65 61 6d\n\
+                \n\
+                releaseStream under type 17 (hex 11), though connect had no objectEncoding 3.",
+        who: "Clients that switch to type 17 behind connect, whatever the answer says.",
+        fix: "Send types 20 and 18, or ask for objectEncoding 3 in connect and heed the answer.",
+        source: "RTMP 1.0 section 7.2.1.1; RTMP errata section 8.1.1; arut/nginx-rtmp-module#1043.",
+    },
+    check: Check::Diff(not_negotiated),
+};
+
+pub static ECMA_COUNT: Rule = Rule {
+    code: "amf-ecma-count",
+    layer: Layer::Amf,
+    severity: Severity::Info,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "an array's count is not its number of entries",
+    page: Page {
+        what: "An ECMA array begins with a count and ends with an end marker. Most readers go by the marker; one that goes \
+               by the count reads too few entries or too many.",
+        looks: "08 00 00 00 63 00 08 64 75 72 61 74 69 6f 6e\n\
+                \n\
+                The count is 99 in front of 13 entries.",
+        who: "Writers that do not know the number yet, which write 0; writers that count other things.",
+        fix: "Write the number of entries; as a reader, read up to the end marker.",
+        source: "AMF 0 section 2.10, where the count is for information; ossrs/srs#852.",
+    },
+    check: Check::Diff(ecma_count),
+};
+
+pub static NOT_ECMA: Rule = Rule {
+    code: "meta-not-ecma",
+    layer: Layer::Amf,
+    severity: Severity::Info,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the metadata is an object, no ECMA array",
+    page: Page {
+        what: "The value of onMetaData is an ECMA array. Here it is an object with the same properties, which most receivers \
+               read just as well.",
+        looks: "A  08 00 00 00 0d 00 05 77 69 64 74 68   ECMA array\n\
+                B  03 00 05 77 69 64 74 68               object",
+        who: "Writers with one kind of map; nginx-rtmp and Node-Media-Server towards players.",
+        fix: "Write 08 and the number of properties in place of 03.",
+        source: "Enhanced RTMP v2, onMetaData; measured: common tools take both; HaishinKit/HaishinKit.swift#1445.",
+    },
+    check: Check::Diff(not_ecma),
+};
+
+fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
+    if is_negotiated(comparison.b) {
+        return Vec::new();
+    }
+    let find = |_: &Item, kept: &Kept| {
+        let by_type = matches!(kept.header.type_id.0, 15 | 17);
+        let by_marker =
+            || fields(kept, &kept.body, "amf.amf0_type").iter().any(|node| kept.body[node.range.start] == 0x11);
+        if !is_amf(kept) || !by_type && !by_marker() {
+            return None;
+        }
+        let what = if by_type { format!("type {}", kept.header.type_id) } else { "values behind marker 11".to_owned() };
+        let title = format!("AMF 3 ({what}) is sent, but no objectEncoding 3 was agreed on");
+        let why =
+            "a peer that did not answer connect with objectEncoding 3 need not know types 15 and 17 nor the marker 11";
+        Some(Oddity::certain(title, why, "send types 20 and 18, or ask for objectEncoding 3 in connect"))
+    };
+    let is_of_form = |path: &str| path == "header.typeid" || path == "amf_format" || path.ends_with("_type");
+    oddity::claims(comparison, find, is_of_form)
+}
+
+/// Whether both agreed on AMF 3: the last who names an encoding counts.
+fn is_negotiated(session: &Session) -> bool {
+    let encodings = session.items.iter().filter_map(Item::message).filter(|kept| is_amf(kept)).filter_map(|kept| {
+        let Body::Command(command) = decode(kept) else { return None };
+        let name = command.name()?;
+        matches!(name.0, b"connect" | b"_result").then_some(())?;
+        command.arguments().iter().find_map(|value| value.property(b"objectEncoding")?.as_number())
+    });
+    encodings.last() == Some(3.0)
+}
+
+fn decode(kept: &Kept) -> Body<'_> {
+    body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body
+}
+
+fn ecma_count(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let wrong = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        if !mismatch.path.ends_with(":arraylength") {
+            return None;
+        }
+        // What it says, and how many there are.
+        let array = |side| {
+            let count: u32 = mismatch.side(side)?.text.parse().ok()?;
+            let kept = comparison.item(mismatch.row, side)?.message()?;
+            let arrays = arrays(kept);
+            arrays.into_iter().find(|(said, _)| *said == count)
+        };
+        let ((of_a, in_a), (of_b, in_b)) = (array(Side::A)?, array(Side::B)?);
+        (of_a as usize == in_a && of_b as usize != in_b).then_some((*index, of_b, in_b))
+    };
+    let claim = |(index, said, entries): (usize, u32, usize)| {
+        let title = format!("an array's count says {said}, it has {entries} entries");
+        let why = "most readers go by the end marker; one that goes by the count reads too few entries or too many";
+        Claim::at(comparison, index, Certainty::Certain, title).why(why).fix(format!("write {entries}"))
+    };
+    comparison.open().filter_map(|index| wrong(&index)).map(claim).collect()
+}
+
+/// The ECMA arrays among the arguments of a message: what the count says, and the number of entries.
+fn arrays(kept: &Kept) -> Vec<(u32, usize)> {
+    let values = match decode(kept) {
+        Body::Command(command) => command.values,
+        Body::Data(data) => data.values,
+        _ => Vec::new(),
+    };
+    let array = |value: &Value<'_>| match value {
+        Value::EcmaArray { count, properties } => Some((*count, properties.pairs.len())),
+        _ => None,
+    };
+    values.iter().filter_map(array).collect()
+}
+
+fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let marker = |index: usize, side| {
+        let mismatch = &comparison.mismatches[index];
+        mismatch.side(side).and_then(|value| value.bytes.first().copied())
+    };
+    let is_object = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        mismatch.path == "onMetaData:amf0_type"
+            && comparison.either(mismatch.row).lane == Lane::Data
+            && (marker(*index, Side::A), marker(*index, Side::B)) == (Some(8), Some(3))
+    };
+    let claim = |index: usize| {
+        let row = comparison.mismatches[index].row;
+        let count = comparison.open().filter(|&other| {
+            let mismatch = &comparison.mismatches[other];
+            mismatch.row == row && mismatch.path == "onMetaData:arraylength"
+        });
+        Claim::at(comparison, index, Certainty::Certain, "the metadata is an object (03), no ECMA array (08)")
+            .why("the specification has an ECMA array; most receivers take both, some look for the array only")
+            .fix("write 08 and the number of properties in place of 03")
+            .explaining(count)
+    };
+    comparison.open().filter(is_object).map(claim).collect()
+}

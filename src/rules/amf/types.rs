@@ -1,0 +1,169 @@
+//! Values of another type than the working client's, and numbers written the wrong way round.
+
+use crate::compare::{Comparison, Lane, Side};
+use crate::session::Direction;
+
+use super::super::oddity::{self, Oddity};
+use super::super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use super::{Values, fields, odd_values};
+
+pub static DOUBLE_ENDIAN: Rule = Rule {
+    code: "amf-double-endian",
+    layer: Layer::Amf,
+    severity: Severity::Error,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a number is little-endian",
+    page: Page {
+        what: "The eight bytes of a number are written low byte first. Read as they are due they make a number next to 0, \
+               so transaction ids match no answer and stream ids no stream.",
+        looks: "00 00 00 00 00 00 00 14 40   sent\n\
+                00 40 14 00 00 00 00 00 00   due for 5",
+        who: "Writers that copy doubles from memory; servers may still take connect, of which they know the id.",
+        fix: "Write doubles high byte first.",
+        source: "AMF 0 section 2.2.",
+    },
+    check: Check::Diff(double_endian),
+};
+
+fn double_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
+    odd_values(comparison, |kept| {
+        let mut odd = Vec::new();
+        for node in fields(kept, &kept.body, "amf.number") {
+            let Some(bytes) = kept.body.get(node.range.clone()).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok())
+            else {
+                continue;
+            };
+            let (read, meant) = (f64::from_be_bytes(bytes), f64::from_le_bytes(bytes));
+            // No writer means a number below 2^-1022, and the other way round it is a plain one.
+            if read.is_subnormal() && meant.fract() == 0.0 && meant.abs() < 1e10 {
+                odd.push((node.range, read, meant));
+            }
+        }
+        let (_, read, meant) = odd.first()?;
+        let title = format!("the number {meant} is written low byte first, and reads as {read:e}");
+        let why = "doubles are written high byte first; ids read the wrong way match no answer and no stream";
+        let oddity = Oddity::certain(title, why, "write the eight bytes high byte first");
+        let ranges = odd.into_iter().map(|(range, ..)| range.start.saturating_sub(1)..range.end).collect();
+        Some(Values { oddity, ranges, meant: Vec::new() })
+    })
+}
+
+pub static WRONG_TYPE: Rule = Rule {
+    code: "amf-wrong-type",
+    layer: Layer::Amf,
+    severity: Severity::Error,
+    modes: &[Mode::Diff],
+    title: "a value has another type",
+    page: Page {
+        what: "A property or an argument is a number in one session and a string or a boolean in the other. Receivers look \
+               for a value of the type they know, and take any other for none.",
+        looks: "A  02 00 04 70 61 69 72         publish, name: String 'pair'\n\
+                B  00 40 45 00 00 00 00 00 00   publish, name: Number 42",
+        who: "Writers that take the type from what a text looks like, as scripts do with names made of digits.",
+        fix: "Write each value with the type that the command has for it.",
+        source: "RTMP 1.0 section 7.2: the tables of the commands have a type for each field.",
+    },
+    check: Check::Diff(wrong_type),
+};
+
+fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for index in comparison.open() {
+        let mismatch = &comparison.mismatches[index];
+        let lane = comparison.either(mismatch.row).lane;
+        let (Some((a, of_a)), Some((b, of_b))) = (
+            mismatch.side(Side::A).and_then(|value| type_of(&value.text)),
+            mismatch.side(Side::B).and_then(|value| type_of(&value.text)),
+        ) else {
+            continue;
+        };
+        let (message, field) = mismatch.path.split_once('.').unwrap_or(("the message", &mismatch.path));
+        // Codecs are numbers in old metadata and FourCCs in new. deleteStream by name has a rule of its own.
+        let by_choice = matches!(field, "videocodecid" | "audiocodecid") || mismatch.path == "deleteStream.stream";
+        if a == b || by_choice || !matches!(lane, Lane::Command | Lane::Data) || mismatch.path.contains(':') {
+            continue;
+        }
+        let title = format!("{message}'s {field} is a {b}, {of_b}, not the {a} {of_a}");
+        let direction = comparison.either_item(mismatch.row).direction;
+        let matters = lane == Lane::Command && direction == Direction::ClientToServer;
+        let stops = oddity::stops(comparison, mismatch.row);
+        claims.push(
+            Claim::at(comparison, index, Certainty::Certain, title)
+                .why(format!(
+                    "a receiver that looks for a {a} finds none there: it refuses the message or goes on without"
+                ))
+                .fix(format!("write {field} as a {a}"))
+                .weighing(if matters { Severity::Error } else { Severity::Warning })
+                .breaking(if matters && stops { Breaks::Answer } else { Breaks::Nothing }),
+        );
+    }
+    claims
+}
+
+/// The type of a value that stands for itself, and the value; nothing for null, which stands for whatever is not there.
+fn type_of(text: &str) -> Option<(&'static str, &str)> {
+    let types = [
+        ("Number ", "number"),
+        ("Integer ", "number"),
+        ("Double ", "number"),
+        ("String ", "string"),
+        ("Long string ", "string"),
+        ("Boolean ", "boolean"),
+    ];
+    types.iter().find_map(|(label, name)| Some((*name, text.strip_prefix(label)?)))
+}
+
+pub static UNSUPPORTED: Rule = Rule {
+    code: "amf-type-unsupported",
+    layer: Layer::Amf,
+    severity: Severity::Warning,
+    modes: &[Mode::Diff],
+    title: "a value has a type that some receivers do not know",
+    page: Page {
+        what: "The message has a value of a type that the working session has nowhere. It is in the specification, but \
+               some receivers read only numbers, booleans, strings and objects, and give up at others.",
+        looks: "00 0a 66 6f 75 72 43 63 4c 69 73 74 0a 00 00 00 01 02 00 04 61 76 63 31\n\
+                \n\
+                fourCcList is a strict array, 0a, of one string.",
+        who: "Clients of enhanced RTMP (fourCcList); metadata with lists of keyframes; mediamtx 1.6.0 refused strict arrays.",
+        fix: "Leave the value out to see whether it matters; if it does, the receiver needs an update.",
+        source: "AMF 0 section 2.1; bluenviron/mediamtx#3188, bilibili/flv.js#263.",
+    },
+    check: Check::Diff(unsupported),
+};
+
+/// Markers of AMF 0 that small readers lack.
+const RARE: [(u8, &str); 8] = [
+    (0x06, "undefined"),
+    (0x07, "a reference"),
+    (0x0a, "a strict array"),
+    (0x0b, "a date"),
+    (0x0d, "the unsupported type"),
+    (0x0f, "an XML document"),
+    (0x10, "a typed object"),
+    (0x22, "an Int64"),
+];
+
+fn unsupported(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut of_a = [false; 256];
+    for kept in comparison.a.items.iter().filter_map(|item| item.message()).filter(|kept| super::is_amf(kept)) {
+        for node in fields(kept, &kept.body, "amf.amf0_type") {
+            of_a[usize::from(kept.body[node.range.start])] = true;
+        }
+    }
+    odd_values(comparison, |kept| {
+        let markers = fields(kept, &kept.body, "amf.amf0_type");
+        let rare = |at: usize| RARE.iter().find(|(marker, _)| *marker == kept.body[at] && !of_a[usize::from(*marker)]);
+        let first = markers.iter().find_map(|node| rare(node.range.start))?;
+        let groups = ["amf.strictarray", "amf.typedobject", "amf.value"];
+        let groups = groups.into_iter().flat_map(|name| fields(kept, &kept.body, name)).map(|node| node.range);
+        let ranges = groups
+            .filter(|range| markers.iter().any(|node| node.range.start == range.start) && rare(range.start).is_some());
+        let title =
+            format!("a message of type {} has {}, {:02x}, which A has nowhere", kept.header.type_id, first.1, first.0);
+        let why = "that is legal, but some receivers do not know the type and give up on the message";
+        let oddity = Oddity::certain(title, why, "leave the value out to see whether it matters");
+        let oddity = Oddity { certainty: Certainty::Likely, ..oddity };
+        Some(Values { oddity, ranges: ranges.collect(), meant: Vec::new() })
+    })
+}

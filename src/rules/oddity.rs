@@ -1,0 +1,111 @@
+//! Rules that look at the messages of B one by one: an oddity that B's messages have and A's have not.
+
+use crate::compare::{Comparison, MESSAGE, Side, Value};
+use crate::recording::{Item, Kept};
+
+use super::{Breaks, Certainty, Claim};
+
+/// What is odd about a message.
+pub struct Oddity {
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// What happened.
+    pub title: String,
+    /// The evidence.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+}
+
+impl Oddity {
+    /// An oddity that the bytes prove.
+    pub fn certain(title: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Oddity {
+        Oddity { certainty: Certainty::Certain, title: title.into(), why: why.into(), fix: fix.into() }
+    }
+}
+
+/// Claims the messages of B that `find` finds odd; none if A's messages of that direction are so too. `explains` says
+/// of a path whether its difference is this very thing.
+pub fn claims(
+    comparison: &Comparison<'_>,
+    find: impl Fn(&Item, &Kept) -> Option<Oddity>,
+    explains: impl Fn(&str) -> bool,
+) -> Vec<Claim> {
+    let odd = |item: &Item| item.message().and_then(|kept| find(item, kept));
+    let mut rows = (0..comparison.rows.len())
+        .filter_map(|row| Some((row, odd(comparison.item(row, Side::B)?)?)))
+        .collect::<Vec<_>>();
+    rows.retain(|(row, _)| {
+        let direction = comparison.either_item(*row).direction;
+        !comparison.a.items.iter().any(|item| item.direction == direction && odd(item).is_some())
+    });
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let all: Vec<usize> = rows.iter().map(|(row, _)| *row).collect();
+    let (row, oddity) = rows.swap_remove(0);
+    vec![claim(comparison, row, &all, oddity, explains)]
+}
+
+/// A claim about the message of `row`, which explains what differs in `all` the rows.
+pub fn claim(
+    comparison: &Comparison<'_>,
+    row: usize,
+    all: &[usize],
+    oddity: Oddity,
+    explains: impl Fn(&str) -> bool,
+) -> Claim {
+    let mut found = Vec::new();
+    for index in comparison.open() {
+        let mismatch = &comparison.mismatches[index];
+        let is_one = all.binary_search(&mismatch.row).is_ok();
+        if is_one && (mismatch.path == MESSAGE || explains(&mismatch.path)) {
+            found.push(index);
+        }
+    }
+    // A message that cannot be read is not recognised as the one that A has.
+    let partner = found.first().filter(|&&index| comparison.mismatches[index].path == MESSAGE).and_then(|_| {
+        let is_partner = |&index: &usize| {
+            let other = comparison.mismatches[index].row;
+            comparison.item(other, Side::B).is_none()
+                && comparison.either_item(other).direction == comparison.either_item(row).direction
+                && (comparison.either(other).lane == comparison.either(row).lane)
+        };
+        comparison.open().filter(is_partner).min_by_key(|&index| comparison.mismatches[index].row.abs_diff(row))
+    });
+    found.extend(partner);
+    let first = found.iter().copied().find(|&index| comparison.mismatches[index].row == row);
+    let (path, sides) = match first {
+        Some(index) => (comparison.mismatches[index].path.clone(), comparison.mismatches[index].sides.clone()),
+        None => (MESSAGE.to_owned(), [Side::A, Side::B].map(|side| comparison.item(row, side).map(whole))),
+    };
+    Claim {
+        certainty: oddity.certainty,
+        severity: None,
+        title: oddity.title,
+        row,
+        path,
+        sides,
+        why: oddity.why,
+        fix: oddity.fix,
+        explains: found,
+        breaks: if stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing },
+    }
+}
+
+fn whole(item: &Item) -> Value {
+    let bytes = item.message().map(|kept| kept.body[..kept.body.len().min(64)].to_vec()).unwrap_or_default();
+    Value { text: item.info.clone(), bytes, in_body: None, place: Some((item.at.start, item.frames[1])) }
+}
+
+/// Whether the other side says nothing more behind a row, where in A it does.
+pub fn stops(comparison: &Comparison<'_>, row: usize) -> bool {
+    let direction = comparison.either_item(row).direction;
+    let answers = || {
+        (row + 1..comparison.rows.len()).filter(|&later| {
+            comparison.either_item(later).direction != direction
+                && comparison.either(later).lane != crate::compare::Lane::Volatile
+        })
+    };
+    answers().next().is_some() && answers().all(|later| comparison.item(later, Side::B).is_none())
+}
