@@ -1,6 +1,6 @@
 //! Times that fall, and steps back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::compare::Comparison;
 use crate::recording::Kept;
@@ -76,7 +76,7 @@ pub(super) fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let rows = look::rows_of_b(comparison);
     let first = rows.get(&spots[0].item).copied().unwrap_or_default();
     let explains = if step >= HALF {
-        let here: Vec<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
+        let here: HashSet<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
         times_of(comparison, item.direction, |row| here.contains(&row))
     } else {
         times_of(comparison, item.direction, |row| row >= first)
@@ -135,7 +135,7 @@ pub(super) fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
     let more = if spots.len() > 1 { format!("; times fall {}", count(spots.len(), "time")) } else { String::new() };
     let title = format!("{name} is at {}, behind {before} ms{more}", spots[0].text);
     let rows = look::rows_of_b(comparison);
-    let here: Vec<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
+    let here: HashSet<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
     let explains = times_of(comparison, direction, |row| here.contains(&row));
     vec![
         claim(comparison, &spots, certainty, title)
