@@ -1,5 +1,7 @@
 //! How control messages are written: their message stream, their length, and events that nobody knows.
 
+use std::collections::HashSet;
+
 use crate::compare::Comparison;
 use crate::recording::Kept;
 use crate::rtmp::MessageTypeId;
@@ -71,7 +73,7 @@ fn msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
     let name = &comparison.named[1][spots[0].item].name;
     let title = format!("{name} is on message stream {}, not 0{}", spots[0].text, more(spots.len()));
-    let rows: Vec<usize> = {
+    let rows: HashSet<usize> = {
         let of_b = look::rows_of_b(comparison);
         spots.iter().filter_map(|spot| of_b.get(&spot.item).copied()).collect()
     };
