@@ -142,8 +142,8 @@ fn count_bytes(kept: &Kept, bytes: &[u8], mut defect: usize) -> Option<Vec<u8>> 
     for _ in 0..MOST {
         // The last string with a byte above 7F is the one that was cut short.
         let is_cut = |range: &std::ops::Range<usize>| bytes[range.clone()].iter().any(|byte| *byte >= 0x80);
-        let strings = fields(kept, &bytes, "amf.string").into_iter().map(|node| node.range);
-        let cut = strings.filter(|range| range.end <= defect && is_cut(range)).last()?;
+        let mut strings = fields(kept, &bytes, "amf.string").into_iter().map(|node| node.range);
+        let cut = strings.rfind(|range| range.end <= defect && is_cut(range))?;
         let mut end = cut.start;
         for _ in 0..cut.len() {
             let first = *bytes.get(end)?;
@@ -168,7 +168,7 @@ fn count_bytes(kept: &Kept, bytes: &[u8], mut defect: usize) -> Option<Vec<u8>> 
 /// Makes one of the strings in front of the defect a long one, 65536 bytes longer, or a multiple of that.
 fn lengthen(kept: &Kept, bytes: &[u8], defect: usize) -> Option<Vec<u8>> {
     let strings = fields(kept, bytes, "amf.string").into_iter().filter(|node| matches!(node.value, Field::Text(_)));
-    let strings = strings.map(|node| node.range).filter(|range| range.end <= defect).take(MOST);
+    let strings = strings.map(|node| node.range).filter(|range| range.end <= defect).take(MOST / 4);
     for range in strings.filter(|range| range.start >= 3 && bytes[range.start - 3] == 2) {
         for length in (1..=bytes.len() >> 16).map(|times| range.len() + (times << 16)) {
             let Some(text) = bytes.get(range.start..range.start + length) else { break };
