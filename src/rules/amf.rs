@@ -190,16 +190,21 @@ fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&Kept) -> Option<Values
     let find = |kept: &Kept| if is_amf(kept) { find(kept) } else { None };
     let mut claims = oddity::claims(comparison, |_, kept| find(kept).map(|values| values.oddity), |_| true);
     for claim in &mut claims {
-        let is_one = |index: &usize| {
-            let mismatch = &comparison.mismatches[*index];
-            let item = comparison.item(mismatch.row, Side::B);
-            let Some(values) = item.and_then(Item::message).and_then(find) else { return true };
-            let range = mismatch.side(Side::B).and_then(|value| value.in_body.clone());
-            mismatch.path == MESSAGE
-                || range.is_some_and(|at| values.ranges.iter().any(|odd| odd.start < at.end && at.start < odd.end))
-                || values.meant.iter().any(|name| mismatch.path.split('.').next_back() == Some(name))
-        };
-        claim.explains.retain(is_one);
+        let explains = std::mem::take(&mut claim.explains);
+        // Differences stand in the order of their rows; each message is looked at once.
+        for of_row in explains.chunk_by(|a, b| comparison.mismatches[*a].row == comparison.mismatches[*b].row) {
+            let item = comparison.item(comparison.mismatches[of_row[0]].row, Side::B);
+            let values = item.and_then(Item::message).and_then(find);
+            let is_one = |index: &&usize| {
+                let mismatch = &comparison.mismatches[**index];
+                let Some(values) = &values else { return true };
+                let range = mismatch.side(Side::B).and_then(|value| value.in_body.clone());
+                mismatch.path == MESSAGE
+                    || range.is_some_and(|at| values.ranges.iter().any(|odd| odd.start < at.end && at.start < odd.end))
+                    || values.meant.iter().any(|name| mismatch.path.split('.').next_back() == Some(name))
+            };
+            claim.explains.extend(of_row.iter().filter(is_one));
+        }
         if let Some(&first) = claim.explains.iter().find(|&&index| comparison.mismatches[index].row == claim.row) {
             claim.path.clone_from(&comparison.mismatches[first].path);
             claim.sides.clone_from(&comparison.mismatches[first].sides);

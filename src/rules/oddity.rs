@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, MESSAGE, Side, Value};
 use crate::recording::{Item, Kept};
+use crate::session::Direction;
 
 use super::{Breaks, Certainty, Claim};
 
@@ -35,10 +36,9 @@ pub fn claims(
     let mut rows = (0..comparison.rows.len())
         .filter_map(|row| Some((row, odd(comparison.item(row, Side::B)?)?)))
         .collect::<Vec<_>>();
-    rows.retain(|(row, _)| {
-        let direction = comparison.either_item(*row).direction;
-        !comparison.a.items.iter().any(|item| item.direction == direction && odd(item).is_some())
-    });
+    let in_a = [Direction::ClientToServer, Direction::ServerToClient]
+        .map(|direction| comparison.a.items.iter().any(|item| item.direction == direction && odd(item).is_some()));
+    rows.retain(|(row, _)| !in_a[comparison.either_item(*row).direction.index()]);
     if rows.is_empty() {
         return Vec::new();
     }

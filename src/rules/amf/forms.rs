@@ -88,13 +88,13 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// Whether both agreed on AMF 3: the last who names an encoding counts.
 fn is_negotiated(session: &Session) -> bool {
-    let encodings = session.items.iter().filter_map(Item::message).filter(|kept| is_amf(kept)).filter_map(|kept| {
+    let mut encodings = session.items.iter().filter_map(Item::message).filter(|kept| is_amf(kept)).filter_map(|kept| {
         let Body::Command(command) = decode(kept) else { return None };
         let name = command.name()?;
         matches!(name.0, b"connect" | b"_result").then_some(())?;
         command.arguments().iter().find_map(|value| value.property(b"objectEncoding")?.as_number())
     });
-    encodings.last() == Some(3.0)
+    encodings.next_back() == Some(3.0)
 }
 
 fn decode(kept: &Kept) -> Body<'_> {
