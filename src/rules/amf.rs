@@ -107,7 +107,7 @@ pub static END_ONLY_09: Rule = Rule {
         what: "The end marker of an object is an empty name and 09: three bytes. Here only the last of them is there.",
         looks: "02 00 04 6c 69 76 65 09   for ... 00 00 09",
         who: "Writers that take 09 for the whole marker.",
-        fix: "Write 00 00 09.",
+        fix: "Write an empty name in front of the marker: 00 00 09.",
         source: "AMF 0 section 2.11.",
     },
     check: Check::Diff(|comparison| {

@@ -71,8 +71,10 @@ pub static DROP: Rule = Rule {
     page: Page {
         what: "Messages are missing on the player's leg while those around them are there. The bytes that came are \
                right: the server left whole messages out.",
-        looks: "No body on the player's leg has the hash of the missing one; those before and behind it follow each \
-                other directly.",
+        looks: "publisher  27 01 00 00 50 ..   af 01 21 10 ..   27 01 00 00 28 ..\n\
+                player     27 01 00 00 50 ..                    27 01 00 00 28 ..\n\
+                \n\
+                No body on the player's leg is that of the missing one; its neighbours follow each other.",
         who: "Servers drop messages for a player that takes them too slowly: nginx-rtmp drops what is less important \
               first when the player's queue (`out_queue`) is full.",
         fix: "Look at the player's acknowledgements and TCP window before the place: if they stall, the player or its \
@@ -91,7 +93,10 @@ pub static PAYLOAD_CHANGED: Rule = Rule {
     page: Page {
         what: "In the place of a message the player got one of the same kind and time with other bytes. A relay must \
                not touch sound and pictures.",
-        looks: "The same type, place and timestamp on both legs, and another body.",
+        looks: "publisher  27 01 00 00 50 00 00 03 d6 41 9a ..\n\
+                player     27 01 00 00 50 00 00 03 d6 41 9b ..\n\
+                \n\
+                The same type, place and timestamp on both legs, and another body.",
         who: "Servers that transcode or repack, a broken server, or a filter on the way.",
         fix: "Compare the two bodies: rtmp-inspect payload names what was done to the bytes, where it can.",
         source: "RTMP 1.0 section 7.1: audio and video messages carry data that the protocol does not interpret.",
@@ -108,7 +113,10 @@ pub static UNKNOWN_TYPE: Rule = Rule {
     page: Page {
         what: "Not one message of this kind came through, though the player was there and got others. The server \
                forwards only kinds that it knows.",
-        looks: "Message types other than 8, 9 and 18, or data messages with a name of their own, on the publisher's \
+        looks: "publisher  04 00 00 00 00 00 1b 12 01 00 00 00  02 00 0a 6f 6e 54 65 78 74 ..\n\
+                player     (nothing)\n\
+                \n\
+                Message types other than 8, 9 and 18, or data messages with a name of their own, on the publisher's \
                 leg only.",
         who: "nginx-rtmp 1.2 forwards audio, video and onMetaData. Most servers forward types 8, 9 and 18 only, and \
               take shared objects and types of one's own for their own business, or for nothing.",
@@ -128,7 +136,10 @@ pub static REORDER: Rule = Rule {
     page: Page {
         what: "A message came through unchanged, but before or behind others of its kind that it was sent behind or \
                before. Decoders need pictures in the order in which they were coded.",
-        looks: "The same bodies on both legs in another order; timestamps on the player's leg go back.",
+        looks: "publisher  27 01 00 00 50 ..   27 01 00 00 28 ..   27 01 00 00 00 ..\n\
+                player     27 01 00 00 28 ..   27 01 00 00 50 ..   27 01 00 00 00 ..\n\
+                \n\
+                The same bodies on both legs in another order; timestamps on the player's leg go back.",
         who: "Servers that hand messages to several threads or queues. Sound against pictures may be in another order \
               without harm, and is not counted.",
         fix: "In the server, keep one queue for each player and kind.",
@@ -145,7 +156,10 @@ pub static DELAY: Rule = Rule {
     title: "messages came much later than the others",
     page: Page {
         what: "The way through the server took much longer for some messages than for most.",
-        looks: "The time between the frames that complete the same body on both legs.",
+        looks: "publisher  frame 60, 1.466 s   17 01 00 00 50 ..\n\
+                player     frame 94, 2.301 s   17 01 00 00 50 ..\n\
+                \n\
+                The time is that between the frames that complete the same body on both legs.",
         who: "A server that waits for a full buffer, a player that takes data too slowly, lost packets on the player's \
               leg.",
         fix: "Look for retransmissions and a full TCP window on the player's leg around the place. If there are none, \

@@ -297,6 +297,7 @@ fn every_entry_is_complete() {
     codes.sort_unstable();
     codes.dedup();
     assert_eq!(codes.len(), RULES.len(), "codes are unique");
+    let mut wrong: Vec<String> = Vec::new();
     for rule in RULES {
         let kebab = rule
             .code
@@ -311,22 +312,29 @@ fn every_entry_is_complete() {
         );
         assert!(!rule.title.ends_with('.'), "{}", rule.code);
         for (heading, text) in rule.page.sections() {
-            assert!(text.len() > 15, "{}: {heading}", rule.code);
-            assert!(text.is_ascii(), "{}: {heading} fits every terminal", rule.code);
+            if text.len() <= 15 || !text.is_ascii() {
+                wrong.push(format!("{}: {heading} is empty, or does not fit every terminal", rule.code));
+            }
         }
-        for line in rule.page.looks.lines().filter(|line| Page::is_set(line)) {
-            assert!(line.len() <= 76, "{}: {line} does not fit 80 columns", rule.code);
+        for line in rule.page.looks.lines().filter(|line| Page::is_set(line) && line.len() > 76) {
+            wrong.push(format!("{}: does not fit 80 columns: {line}", rule.code));
         }
         let hex = rule
             .page
             .looks
             .split(|c: char| !c.is_ascii_alphanumeric())
             .filter(|word| word.len() == 2 && word.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        assert!(hex.count() >= 3, "{}: the page shows bytes", rule.code);
+        if hex.count() < 3 {
+            wrong.push(format!("{}: the page shows no bytes", rule.code));
+        }
         assert_eq!(find(rule.code).map(|found| found.code), Some(rule.code));
-        assert!(search(rule.title).rules.iter().any(|found| found.code == rule.code), "{}", rule.code);
-        assert_eq!(search(rule.code).rules.first().map(|found| found.code), Some(rule.code));
+        if !search(rule.title).rules.iter().any(|found| found.code == rule.code)
+            || search(rule.code).rules.first().map(|found| found.code) != Some(rule.code)
+        {
+            wrong.push(format!("{}: not found by its title or its code", rule.code));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     for transform in TRANSFORMS.iter().copied().flatten() {
         assert!(find(transform.rule).is_some(), "{}", transform.rule);
     }

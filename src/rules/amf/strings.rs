@@ -44,7 +44,7 @@ pub static LENGTH_CHARS: Rule = Rule {
                bytes of the text are read as the marker of the next value.",
         looks: "02 00 03 70 c3 a4 72\n\
                 \n\
-                'p\u{e4}r' has 3 characters and 4 bytes: 72 is read as a marker.",
+                Three characters, the second of them c3 a4, are four bytes: 72 is read as a marker.",
         who: "Writers that take the length of the text before they encode it; names in English hide that.",
         fix: "Encode first, then write the number of bytes.",
         source: "AMF 0 section 1.3.1; msakrejda/pegasus#1.",

@@ -20,7 +20,7 @@ pub static IGNORED: Rule = Rule {
         what: "Abort Message says that the rest of a message will not come: the receiver is to drop what it has. Receivers that \
                ignore it put the next message of the chunk stream behind the old bytes: one message of garbage, and from its \
                end on they read chunks at the wrong place.",
-        looks: "02 00 00 00 00 00 04 02 00 00 00 00 00 00 00 06   give up what is open on chunk stream 6\n\
+        looks: "02 00 00 00 00 00 04 02 00 00 00 00 00 00 00 06   give up stream 6\n\
                 06 00 00 28 00 0c 87 09 01 00 00 00 17 01 ..      the next message there",
         who: "nginx-rtmp, Node-Media-Server and GStreamer ignore it, though receivers must know it.",
         fix: "As a sender, write each message to its end; as a receiver, empty the buffer of the chunk stream that is named.",

@@ -26,8 +26,8 @@ pub static MISSING: Rule = Rule {
     page: Page {
         what: "With Window Acknowledgement Size a sender asks for an Acknowledgement each time so many bytes have come. Some \
                encoders send no more when it does not come: the stream freezes after one or two windows.",
-        looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 26 25 a0   the sender: a window of 2500000\n\
-                02 00 00 00 00 00 04 03 00 00 00 00 00 26 25 a4   the receiver: 2500004 bytes, as it should come",
+        looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 26 25 a0   window: 2500000\n\
+                02 00 00 00 00 00 04 03 00 00 00 00 00 26 25 a4   the answer, as it should",
         who: "Small servers; Wirecast, and clients made with gortmplib, insist on it.",
         fix: "Count the bytes that come, and send type 3 with their number once for each window at least.",
         source: "RTMP 1.0 sections 5.4.3 and 5.4.4. ossrs/srs issues 598 and 795; gortmplib: `no acknowledge received within \

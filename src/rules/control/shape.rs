@@ -17,7 +17,7 @@ pub static MSID: Rule = Rule {
     page: Page {
         what: "Messages of types 1 to 6 belong to the connection: they travel on message stream 0, chunk stream 2. On another \
                message stream some receivers ignore them, and go on with the old chunk size or window.",
-        looks: "02 00 00 00 00 00 04 01 01 00 00 00 00 00 10 00   Set Chunk Size on message stream 1\n\
+        looks: "02 00 00 00 00 00 04 01 01 00 00 00 00 00 10 00   on message stream 1\n\
                 02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   as it should be",
         who: "livego for user control messages; senders that put the stream of their last message into every header.",
         fix: "Write 00 00 00 00 as the message stream id of types 1 to 6.",
