@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`amf0`] | AMF 0, all markers (and Wireshark's Int64) |
 //! | [`amf3`] | AMF 3, all markers |
-//! | [`fields`] | the names of the fields of both |
+//! | [`mod@fields`] | the names of the fields of both |
 //! | `progress` | what both keep while reading: depth, counts, defects |
 //! | `json` | values as natural JSON, with `$` names for what JSON cannot say |
 
