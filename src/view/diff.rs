@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthStr;
 
 use crate::diff::{Bytes, Cause, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
 use crate::rules::Severity;
@@ -61,7 +62,7 @@ pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, 
     }
     text.push('\n');
     for (index, pair) in report.pairs.iter().enumerate() {
-        text.push_str(&one_pair(pair));
+        text.push_str(&wrap(&one_pair(pair), "", layout));
         if shown.stat {
             text.push_str(&stat(&report.pairs[index].lines, shown.context, colour));
         }
@@ -89,9 +90,9 @@ fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
     let kind = format!("{}[{}]", cause.severity, cause.rule.code);
     let title = wrap(&format!("{kind}: {} ({})", escape(&cause.title), cause.certainty), "", layout);
     let mut text = title.replacen(&kind, &paint(&kind, style, colour), 1);
-    text.push_str(&places(&cause.r#where, cause.pair, report, colour));
+    text.push_str(&places(&cause.r#where, cause.pair, report, layout, colour));
     text.push('\n');
-    text.push_str(&values(&cause.r#where, &cause.bytes, colour));
+    text.push_str(&values(&cause.r#where, &cause.bytes, layout, colour));
     if !cause.why.is_empty() {
         text.push_str(&wrap(&escape(&cause.why), "  why: ", layout));
     }
@@ -110,7 +111,7 @@ fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
     text
 }
 
-fn places(at: &Where, pair: usize, report: &Report, colour: bool) -> String {
+fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool) -> String {
     let way = match at.direction {
         Direction::ClientToServer => "client → server",
         Direction::ServerToClient => "server → client",
@@ -118,11 +119,6 @@ fn places(at: &Where, pair: usize, report: &Report, colour: bool) -> String {
     let mut text = String::new();
     let connections = [&report.pairs[pair].a, &report.pairs[pair].b];
     for ((side, place), connection) in SIDES.iter().zip([&at.a, &at.b]).zip(connections) {
-        let arrow = if *side == SIDES[0] {
-            paint("-->", AnsiColor::Blue.on_default().bold(), colour)
-        } else {
-            "   ".to_owned()
-        };
         let words = match place {
             Some(Place { number, frame, stream_offset, .. }) => format!(
                 "{} row {number}, frame {frame}, connection {}, {way}, stream offset {stream_offset} ({stream_offset:#x})",
@@ -131,50 +127,56 @@ fn places(at: &Where, pair: usize, report: &Report, colour: bool) -> String {
             ),
             None => "has no such message".to_owned(),
         };
-        let _ = writeln!(text, "  {arrow} {side}  {words}");
+        let arrow = if *side == SIDES[0] { "-->" } else { "   " };
+        let line = wrap(&words, &format!("  {arrow} {side}  "), layout);
+        text.push_str(&line.replacen("-->", &paint("-->", AnsiColor::Blue.on_default().bold(), colour), 1));
     }
     text
 }
 
-/// What stands there on both sides: bytes and words, with the bytes that differ marked.
-fn values(at: &Where, bytes: &Bytes, colour: bool) -> String {
-    let sides = [(&at.a, &bytes.a), (&at.b, &bytes.b)];
-    let both = [bytes.a.as_deref().unwrap_or_default(), bytes.b.as_deref().unwrap_or_default()];
+/// What stands there on both sides: bytes and words, with the bytes that differ marked; beside each other where there
+/// is room.
+fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
+    let places = [&at.a, &at.b];
+    let both = [bytes.a.as_deref(), bytes.b.as_deref()].map(Option::unwrap_or_default);
     let same = both[0].iter().zip(both[1]).take_while(|(a, b)| a == b).count();
     // The first difference is to be seen, with some bytes before it.
     let from = if same + 4 > LINE { same - 4 } else { 0 };
-    let mut text = String::new();
-    for (index, (place, bytes)) in sides.into_iter().enumerate() {
-        let Some(bytes) = bytes else {
-            let _ = writeln!(text, "    {}  (nothing)", SIDES[index]);
-            continue;
+    let is_there = [bytes.a.is_some(), bytes.b.is_some()];
+    let side = |index: usize| {
+        if !is_there[index] {
+            return (format!("    {}  (nothing)", SIDES[index]), 16);
+        }
+        let part = both[index].get(from..both[index].len().min(from + LINE)).unwrap_or_default();
+        let cell = |(i, byte): (usize, &u8)| {
+            let differs = both[1 - index].get(from + i) != Some(byte);
+            let style = if differs { AnsiColor::Red.on_default().bold() } else { Style::new() };
+            paint(&format!("{byte:02x}"), style, colour)
         };
-        let part = bytes.get(from..bytes.len().min(from + LINE)).unwrap_or_default();
-        let cells: Vec<_> = part
-            .iter()
-            .enumerate()
-            .map(|(i, byte)| {
-                let differs = both[1 - index].get(from + i) != Some(byte);
-                let style = if differs { AnsiColor::Red.on_default().bold() } else { Style::new() };
-                paint(&format!("{byte:02x}"), style, colour)
-            })
-            .collect();
+        let cells: Vec<_> = part.iter().enumerate().map(cell).collect();
         let dots = if from > 0 { "… " } else { "" };
-        let more = if bytes.len() > from + LINE { " …" } else { "" };
-        let value = place.as_ref().and_then(|place| place.value.as_deref()).unwrap_or_default();
-        let _ = writeln!(text, "    {}  {dots}{}{more}  {}", SIDES[index], cells.join(" "), escape(value));
+        let more = if both[index].len() > from + LINE { " …" } else { "" };
+        let value = escape(places[index].as_ref().and_then(|place| place.value.as_deref()).unwrap_or_default());
+        let hex = (3 * part.len()).saturating_sub(1);
+        let width = 7 + dots.width() + hex + more.width() + 2 + value.width();
+        (format!("    {}  {dots}{}{more}  {value}", SIDES[index], cells.join(" ")), width)
+    };
+    let shown = [side(0), side(1)];
+    let cells = from..from + LINE.min(both[0].len().max(both[1].len()).saturating_sub(from));
+    let marks: Vec<_> = cells.map(|i| if both[0].get(i) == both[1].get(i) { "  " } else { "^^" }).collect();
+    let indent = if from > 0 { "  " } else { "" };
+    let mut marks = format!("       {indent}{}", marks.join(" ").trim_end());
+    if both.iter().any(|side| side.is_empty()) || !marks.contains('^') {
+        "       ".clone_into(&mut marks);
     }
-    let marks: Vec<_> = (from..from + LINE.min(both[0].len().max(both[1].len()).saturating_sub(from)))
-        .map(|i| if both[0].get(i) == both[1].get(i) { "  " } else { "^^" })
-        .collect();
-    let marks = marks.join(" ");
-    if !marks.trim().is_empty() && !both.iter().any(|side| side.is_empty()) {
-        let indent = if from > 0 { "  " } else { "" };
-        let _ = writeln!(text, "       {indent}{}  {}", marks.trim_end(), at.path);
-    } else {
-        let _ = writeln!(text, "       {}", at.path);
+    let half = layout.width.map_or(0, |width| width / 2);
+    if shown.iter().all(|(_, width)| width + 4 <= half) {
+        let gap = " ".repeat(half - shown[0].1);
+        let under = " ".repeat(half.saturating_sub(marks.width()));
+        return format!("{}{gap}{}\n{marks}{under}{marks}  {}\n", shown[0].0, shown[1].0, at.path);
     }
-    text
+    let marks = if marks.trim().is_empty() { marks } else { format!("{marks}  ") };
+    format!("{}\n{}\n{marks}{}\n", shown[0].0, shown[1].0, at.path)
 }
 
 fn unexplained(difference: &Unexplained, report: &Report, colour: bool) -> String {
@@ -196,7 +198,7 @@ fn one_pair(pair: &Pair) -> String {
     let counts = pair.messages;
     let (a, b) = (&pair.a, &pair.b);
     format!(
-        "A connection {} {} | B connection {} {}: {} messages equal, {} expected to differ, {} different, {} only in A, {} only in B\n",
+        "A connection {} {} | B connection {} {}: {} messages equal, {} expected to differ, {} different, {} only in A, {} only in B",
         a.tcp_stream.0,
         escape(&a.role),
         b.tcp_stream.0,
