@@ -4,7 +4,7 @@
 
 pub mod forms;
 pub mod strings;
-pub mod types;
+pub mod values;
 
 use std::ops::Range;
 

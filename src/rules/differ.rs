@@ -40,7 +40,11 @@ fn words(comparison: &Comparison<'_>, index: usize) -> String {
 /// A few of them, and how many more there are.
 fn list(comparison: &Comparison<'_>, indices: &[usize]) -> String {
     const SHOWN: usize = 6;
-    let mut words: Vec<String> = indices.iter().map(|&index| words(comparison, index)).collect();
+    // Markers and counts of AMF differ with the values that they belong to, and say no more.
+    let is_mark = |&&index: &&usize| comparison.mismatches[index].path.contains(':');
+    let marks_only = indices.iter().all(|index| is_mark(&index));
+    let said = indices.iter().filter(|index| marks_only || !is_mark(index));
+    let mut words: Vec<String> = said.map(|&index| words(comparison, index)).collect();
     words.dedup();
     let more = words.len().saturating_sub(SHOWN);
     words.truncate(SHOWN);
@@ -58,7 +62,8 @@ fn short(text: &str) -> String {
     if text.chars().count() <= LONGEST {
         return text.to_owned();
     }
-    text.chars().take(LONGEST).chain(['…']).collect()
+    let end = if text.starts_with('\'') { "…'" } else { "…" };
+    text.chars().take(LONGEST).chain(end.chars()).collect()
 }
 
 /// Who sent a mismatch's message, in B's session: `the client`, `the server`.

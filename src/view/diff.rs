@@ -100,7 +100,7 @@ fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
         text.push_str(&wrap(&escape(&cause.fix), "  fix: ", layout));
     }
     if cause.differences > 1 {
-        let _ = writeln!(text, "  The same in {} places.", cause.differences);
+        let _ = writeln!(text, "  It accounts for {} differences.", cause.differences);
     }
     match cause.consequences {
         0 => {}

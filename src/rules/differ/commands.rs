@@ -212,6 +212,8 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .collect();
             let whole: Vec<_> = all.iter().copied().filter(|index| !fields.contains(index)).collect();
             let mut said = values;
+            // A message may differ in several fields.
+            said.dedup();
             if !whole.is_empty() {
                 said.push(one_sided(comparison, &whole));
             }
