@@ -7,6 +7,7 @@ mod decode;
 mod diff;
 mod fields;
 mod input;
+mod lint;
 mod output;
 mod payload;
 mod record;
@@ -72,6 +73,8 @@ enum Command {
     Streams(streams::Options),
     /// Follow each published message through the server to the players
     Relay(relay::Options),
+    /// Check sessions against the rules, without a good one to compare with
+    Lint(lint::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
     /// Explain how the bytes received came from the bytes sent, and who changed them
@@ -105,6 +108,7 @@ pub fn main() -> ExitCode {
         Command::Diff(options) => diff::run(&options, &mut output),
         Command::Streams(options) => streams::run(&options, &mut output),
         Command::Relay(options) => relay::run(&options, &mut output),
+        Command::Lint(options) => lint::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),
         Command::Rules(options) => rules::run(&options, &mut output),

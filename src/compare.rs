@@ -106,6 +106,18 @@ impl<'r> Comparison<'r> {
         comparison
     }
 
+    /// A session by itself: A is [`Session::nothing`], each row is B's, and nothing is said to differ.
+    pub fn alone(b: &'r Session) -> Comparison<'r> {
+        let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
+        let named = [Vec::new(), lane::name_all(&b.items)];
+        Comparison { a: Session::nothing(), b, named, rows, mismatches: Vec::new() }
+    }
+
+    /// Whether there is no A to compare with.
+    pub fn is_alone(&self) -> bool {
+        std::ptr::eq(self.a, Session::nothing())
+    }
+
     /// Indices of the mismatches that are not to be expected.
     pub fn open(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.mismatches.len()).filter(|&index| self.mismatches[index].expected.is_none())

@@ -15,7 +15,7 @@
 //!                     └ recording  one capture's rows, kept
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
-//!                              └ diff · payload · relay      → reports
+//!                              └ diff · lint · payload · relay → reports
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```
@@ -43,6 +43,7 @@ pub mod diff;
 pub mod dissect;
 pub mod field;
 pub mod filter;
+pub mod lint;
 pub mod origin;
 pub mod packet;
 pub mod payload;

@@ -4,6 +4,7 @@
 //! budget; beyond it, media bodies are a hash, a length, and their first bytes.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 use xxhash_rust::xxh3::xxh3_128;
@@ -40,6 +41,20 @@ pub struct Session {
     pub from_start: [bool; 2],
     /// Why a direction's framing is broken, for directions where it is and something explains it.
     pub framing: Vec<Framing>,
+}
+
+impl Session {
+    /// A session of which nothing is known: what stands in for the good one where there is only one capture.
+    pub fn nothing() -> &'static Session {
+        static NOTHING: LazyLock<Session> = LazyLock::new(|| Session {
+            stream: Stream::unknown(),
+            items: Vec::new(),
+            beginnings: Default::default(),
+            from_start: [false; 2],
+            framing: Vec::new(),
+        });
+        &NOTHING
+    }
 }
 
 /// A direction whose framing is broken, and what explains it, the best first. The items were decoded as the best

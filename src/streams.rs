@@ -135,6 +135,35 @@ pub struct End {
     pub frame: FrameNo,
 }
 
+impl Stream {
+    /// A connection of which nothing is known.
+    pub fn unknown() -> Stream {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Stream {
+            tcp_stream: ConnectionId(0),
+            client: nowhere,
+            server: nowhere,
+            roles_known: false,
+            protocol: Protocol::Undecided,
+            protocol_why: "",
+            app: None,
+            tc_url: None,
+            activities: Vec::new(),
+            flash_ver: None,
+            fms_ver: None,
+            encoder: None,
+            error: None,
+            calls: None,
+            client_to_server: Side::default(),
+            server_to_client: Side::default(),
+            frames: (FrameNo(0), FrameNo(0)),
+            start: String::new(),
+            duration: 0.0,
+            end: None,
+        }
+    }
+}
+
 /// Gathers the connections of a capture.
 #[derive(Debug, Default)]
 pub struct Streams {

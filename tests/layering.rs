@@ -26,8 +26,9 @@ const BELOW: &[(&str, &[&str])] = &[
     ("rules", &["compare"]),
     ("payload", &["rules"]),
     ("diff", &["rules"]),
+    ("lint", &["diff"]),
     ("relay", &["rules"]),
-    ("view", &["diff", "payload", "relay"]),
+    ("view", &["lint", "payload", "relay"]),
     ("cli", &["view", "pipeline"]),
 ];
 

@@ -16,6 +16,8 @@ pub struct Folded {
     pub claim: Claim,
     /// Indices of the mismatches that exist only because of it.
     pub consequences: Vec<usize>,
+    /// How many other claims are only of what follows from it.
+    pub folded: usize,
 }
 
 /// The order of causes. Among those of one rank it is where they show.
@@ -75,9 +77,10 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
             continue;
         }
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
+            cause.folded += 1;
             if claim.breaks == Breaks::End {
                 // What the end cut off belongs to what brought it about.
-                let mut end = Folded { rule, claim, consequences: Vec::new() };
+                let mut end = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
                 end.take_consequences(comparison, &mut taken);
                 cause.consequences.append(&mut end.consequences);
             }
@@ -87,7 +90,7 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
             claim.certainty = claim.certainty.min(Certainty::Likely);
         }
         taken.extend(fresh);
-        let mut cause = Folded { rule, claim, consequences: Vec::new() };
+        let mut cause = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
         if turn(&cause.claim) > 0 {
             cause.take_consequences(comparison, &mut taken);
         }
@@ -202,6 +205,9 @@ fn is_of(comparison: &Comparison<'_>, row: usize, direction: Option<Direction>) 
 }
 
 fn is_missing(comparison: &Comparison<'_>, row: usize) -> bool {
+    if comparison.is_alone() {
+        return false;
+    }
     comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none()
 }
 

@@ -10,7 +10,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 use super::FORMAT_VERSION;
-use super::fold::{Outcome, Rank};
+use super::fold::{Folded, Outcome, Rank};
 
 /// What became of the comparison.
 #[derive(Debug, Serialize)]
@@ -240,24 +240,7 @@ impl Report {
         for (pattern, count) in ignored {
             self.count_expected(format!("--ignore {pattern}"), count);
         }
-        for cause in outcome.causes {
-            let (rank, severity) = (cause.rank(), cause.severity());
-            let claim = cause.claim;
-            self.causes.push(Cause {
-                rule: cause.rule,
-                certainty: claim.certainty,
-                severity,
-                title: claim.title,
-                pair,
-                r#where: place(comparison, claim.row, &claim.path, &claim.sides),
-                bytes: bytes(&claim.sides),
-                why: claim.why,
-                fix: claim.fix,
-                differences: claim.explains.len(),
-                consequences: cause.consequences.len(),
-                rank,
-            });
-        }
+        self.causes.extend(outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, pair)));
         for index in outcome.unexplained {
             let mismatch = &comparison.mismatches[index];
             let r#where = place(comparison, mismatch.row, &mismatch.path, &mismatch.sides);
@@ -305,10 +288,30 @@ impl Report {
     }
 }
 
+impl Cause {
+    /// A cause with its places; `pair` is the index of the pair of connections.
+    pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize) -> Cause {
+        let (rank, severity) = (cause.rank(), cause.severity());
+        let Folded { rule, claim, consequences, folded } = cause;
+        Cause {
+            rule,
+            certainty: claim.certainty,
+            severity,
+            title: claim.title,
+            pair,
+            r#where: place(comparison, claim.row, &claim.path, &claim.sides),
+            bytes: bytes(&claim.sides),
+            why: claim.why,
+            fix: claim.fix,
+            differences: claim.explains.len(),
+            consequences: if comparison.is_alone() { folded } else { consequences.len() },
+            rank,
+        }
+    }
+}
+
 fn connection(session: &Session) -> Connection {
-    let role = role(session);
-    let words = [role.what, &role.name].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    Connection { tcp_stream: session.stream.tcp_stream, role: words }
+    Connection { tcp_stream: session.stream.tcp_stream, role: role(session).to_string() }
 }
 
 fn counts(comparison: &Comparison<'_>) -> Counts {

@@ -6,11 +6,9 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use crate::diff::{Bytes, Cause, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
-use crate::rules::Severity;
-use crate::session::Direction;
 
 use super::escape::escape;
-use super::{Layout, paint, wrap};
+use super::{Layout, paint, severity, wrap};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +80,7 @@ pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, 
 }
 
 fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
-    let style = match cause.severity {
-        Severity::Error | Severity::Fatal => AnsiColor::Red.on_default().bold(),
-        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
-        Severity::Info => AnsiColor::Cyan.on_default().bold(),
-    };
+    let style = severity(cause.severity).bold();
     let kind = format!("{}[{}]", cause.severity, cause.rule.code);
     let title = wrap(&format!("{kind}: {} ({})", escape(&cause.title), cause.certainty), "", layout);
     let mut text = title.replacen(&kind, &paint(&kind, style, colour), 1);
@@ -112,10 +106,7 @@ fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
 }
 
 fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool) -> String {
-    let way = match at.direction {
-        Direction::ClientToServer => "client → server",
-        Direction::ServerToClient => "server → client",
-    };
+    let way = at.direction.in_words();
     let mut text = String::new();
     let connections = [&report.pairs[pair].a, &report.pairs[pair].b];
     for ((side, place), connection) in SIDES.iter().zip([&at.a, &at.b]).zip(connections) {
