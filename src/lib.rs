@@ -38,6 +38,7 @@ pub mod amf;
 pub mod capture;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod decode;
 pub mod diff;
 pub mod dissect;

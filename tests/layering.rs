@@ -28,7 +28,8 @@ const BELOW: &[(&str, &[&str])] = &[
     ("diff", &["rules"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
-    ("view", &["lint", "payload", "relay"]),
+    ("config", &["lint"]),
+    ("view", &["config", "payload", "relay"]),
     ("cli", &["view", "pipeline"]),
 ];
 
