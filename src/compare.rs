@@ -18,7 +18,7 @@ use crate::session::Direction;
 
 pub use lane::{Lane, Named};
 pub use pairing::{Paired, Role, pair, role};
-pub use unit::Unit;
+pub use unit::{Unit, header_value, units};
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +47,8 @@ pub struct Comparison<'r> {
     pub a: &'r Session,
     /// The session of B.
     pub b: &'r Session,
+    /// The other sessions of B's recording, if they are known.
+    pub around: &'r [Session],
     /// What each item of A and B is, by index.
     pub named: [Vec<Named>; 2],
     /// The items beside each other, in the order of B, what only A has where A has it.
@@ -95,7 +97,7 @@ impl<'r> Comparison<'r> {
     pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
         let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
         let rows = align::align(a, b, &named, options);
-        let mut comparison = Comparison { a, b, named, rows, mismatches: Vec::new() };
+        let mut comparison = Comparison { a, b, around: &[], named, rows, mismatches: Vec::new() };
         for row in 0..comparison.rows.len() {
             let found = unit::compare(&comparison, row);
             comparison.mismatches.extend(found);
@@ -107,10 +109,10 @@ impl<'r> Comparison<'r> {
     }
 
     /// A session by itself: A is [`Session::nothing`], each row is B's, and nothing is said to differ.
-    pub fn alone(b: &'r Session) -> Comparison<'r> {
+    pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
-        Comparison { a: Session::nothing(), b, named, rows, mismatches: Vec::new() }
+        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new() }
     }
 
     /// Whether there is no A to compare with.

@@ -133,7 +133,7 @@ pub fn lint(recording: &Recording, options: &Options) -> Report {
         counts: Counts::default(),
     };
     for (index, session) in recording.sessions.iter().enumerate() {
-        let causes = causes_alone(&Comparison::alone(session), index);
+        let causes = causes_alone(&Comparison::alone(session, &recording.sessions), index);
         report.findings.extend(causes.into_iter().filter_map(|cause| Finding::of(cause, session)));
     }
     report.findings.retain_mut(|finding| options.wants(finding));

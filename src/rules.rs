@@ -32,6 +32,7 @@ mod oddity;
 mod opening;
 pub(crate) mod relay;
 mod search;
+mod stall;
 mod text;
 mod transform;
 mod whole;
@@ -240,6 +241,7 @@ pub static RULES: &[&Rule] = &[
     &handshake::EARLY_DATA,
     &handshake::TAIL_LOST,
     &closed::SILENT_CLOSE,
+    &stall::TCP_STALL,
     // chunks
     &chunk::size::NOT_ANNOUNCED,
     &chunk::size::NOT_APPLIED,
@@ -268,6 +270,7 @@ pub static RULES: &[&Rule] = &[
     &chunk::header::TYPE_ID_DEC_HEX,
     &chunk::header::MSID_BIG_ENDIAN,
     &chunk::received::NO_DECHUNK,
+    &chunk::received::EXT_UNREAD,
     &chunk::received::INTERLEAVE,
     &chunk::order::DESYNC,
     // control
@@ -286,6 +289,7 @@ pub static RULES: &[&Rule] = &[
     &amf::FIRST_NOT_STRING,
     &amf::FORMAT_BYTE_MISSING,
     &amf::FORMAT_BYTE_EXTRA,
+    &amf::scan::SCAN_FOR_09,
     &amf::END_ONLY_09,
     &amf::UNTERMINATED,
     &amf::strings::LENGTH_ENDIAN,
@@ -304,6 +308,7 @@ pub static RULES: &[&Rule] = &[
     &command::connect::FIELDS,
     &command::answers::TRANSACTION,
     &command::answers::AUTH,
+    &command::stale::STALE_PUBLISHER,
     &command::answers::STATUS,
     &command::stream::PUBLISH_MSID,
     &command::start::STATUS_STREAM,

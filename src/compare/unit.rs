@@ -143,18 +143,22 @@ fn header(
     if in_a == in_b {
         return;
     }
-    let value = |(kept, (item, _)): InSession<'_>, text: String| {
-        let basic = match kept.first_header.first().map(|first| first & 0x3f) {
-            Some(0) => 1,
-            Some(1) => 2,
-            _ => 0,
-        };
-        let range = if range.start == 0 { range.clone() } else { range.start + basic..range.end + basic };
-        let bytes = kept.first_header.get(range.clone()).unwrap_or_default().to_vec();
-        let at = item.at.start + if bytes.is_empty() { 0 } else { range.start as u64 };
-        Some(Value { text, bytes, in_body: None, place: Some((at, item.frames[1])) })
-    };
+    let value = |(kept, (item, _)): InSession<'_>, text: String| Some(header_value(item, kept, range.clone(), text));
     found.push((path.to_owned(), [value(a, in_a), value(b, in_b)]));
+}
+
+/// What stands in the header of a message's first chunk. `range` is where it stands in a full header with a basic
+/// header of one byte.
+pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, text: String) -> Value {
+    let basic = match kept.first_header.first().map(|first| first & 0x3f) {
+        Some(0) => 1,
+        Some(1) => 2,
+        _ => 0,
+    };
+    let range = if range.start == 0 { range } else { range.start + basic..range.end + basic };
+    let bytes = kept.first_header.get(range.clone()).unwrap_or_default().to_vec();
+    let at = item.at.start + if bytes.is_empty() { 0 } else { range.start as u64 };
+    Value { text, bytes, in_body: None, place: Some((at, item.frames[1])) }
 }
 
 fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {

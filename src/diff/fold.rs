@@ -86,6 +86,12 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
             }
             continue;
         }
+        if comparison.is_alone() {
+            if let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim)) {
+                cause.folded += 1;
+                continue;
+            }
+        }
         if causes.iter().any(|cause| is_doubtful(comparison, cause, &claim)) {
             claim.certainty = claim.certainty.min(Certainty::Likely);
         }
@@ -158,6 +164,19 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
                 && (needs_the_lost || is_missing(comparison, claim.row) || is_damaged(comparison, claim.row))
         }
     }
+}
+
+/// Whether a claim about one session is about what an earlier, surer one has said already: the same bytes, the same
+/// layer of the same message, or a message that nobody understands anyhow. Beside a good session the mismatches tell.
+fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
+    let bytes = |claim: &Claim| claim.sides[Side::B as usize].as_ref().and_then(|value| value.in_body.clone());
+    let overlap = match (bytes(&cause.claim), bytes(claim)) {
+        (Some(one), Some(other)) => one.start < other.end && other.start < one.end,
+        _ => false,
+    };
+    cause.claim.row == claim.row
+        && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing)
+        && !matches!(cause.claim.breaks, Breaks::Capture { .. })
 }
 
 /// Whether a claim is made of what a capture has left.

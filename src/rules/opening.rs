@@ -12,6 +12,9 @@ pub use Direction::{ClientToServer as CLIENT, ServerToClient as SERVER};
 /// So long without a word, in seconds, and a side waits for the other.
 pub const WAITS: f64 = 1.0;
 
+/// So long, in seconds, and a request that is not answered is not going to be.
+pub const PATIENCE: f64 = 2.0;
+
 /// A session's beginning and end.
 #[derive(Clone, Copy)]
 pub struct Opening<'r> {
@@ -81,6 +84,12 @@ impl<'r> Opening<'r> {
         self.end() - seconds(last)
     }
 
+    /// How long, in seconds, the connection lasted behind an item, by its index; the capture's end counts as the
+    /// connection's.
+    pub fn waited_behind(&self, item: usize) -> f64 {
+        self.session.items.get(item).map_or(0.0, |item| self.end() - seconds(item.time))
+    }
+
     /// How long the connection lasted behind a moment, in seconds.
     fn end(&self) -> f64 {
         let start: f64 = self.session.stream.start.parse().unwrap_or_default();
@@ -98,6 +107,21 @@ impl<'r> Opening<'r> {
             place: item.map(|item| (at as u64, item.frames[1])),
         }
     }
+}
+
+/// Whether the client or the server said that it is done.
+pub fn is_over(session: &Session) -> bool {
+    const LAST: [&str; 8] = [
+        "deleteStream",
+        "closeStream",
+        "FCUnpublish",
+        "NetStream.Unpublish",
+        "NetStream.Play.Stop",
+        "NetStream.Play.Complete",
+        "UnpublishNotify",
+        "Stream EOF",
+    ];
+    session.items.iter().rev().take(64).any(|item| LAST.iter().any(|word| item.info.contains(word)))
 }
 
 /// The first row that a side has in a direction, or else the first of all.

@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, Side};
 use crate::rules::broken;
+use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -87,7 +88,13 @@ fn ends_early(comparison: &Comparison<'_>, direction: Direction) -> bool {
     };
     let count =
         |side| messages(comparison, side, direction).filter(|(_, _, kept)| kept.header.type_id.is_media()).count();
-    comparison.b.stream.end.is_some_and(|end| end.by == receiver) && count(Side::B) < count(Side::A)
+    let fewer = || {
+        if comparison.is_alone() {
+            return !is_over(comparison.b);
+        }
+        count(Side::B) < count(Side::A)
+    };
+    comparison.b.stream.end.is_some_and(|end| end.by == receiver) && fewer()
 }
 
 pub static TIMING: Rule = Rule {

@@ -205,7 +205,7 @@ pub static NOT_RESET: Rule = Rule {
     code: "chunk-size-not-reset",
     layer: Layer::Chunk,
     severity: Severity::Fatal,
-    modes: &[Mode::Diff],
+    modes: &[Mode::Lint, Mode::Diff],
     title: "a new connection begins with the chunk size of the one before",
     page: Page {
         what: "The first connection works. After a reconnect the sender cuts at the size that it announced on the old one, \

@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, Side};
 use crate::rules::look::{self, Flow, Spot};
+use crate::rules::opening::{Opening, PATIENCE};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
@@ -92,7 +93,11 @@ fn is_answered(said: &[Said<'_>]) -> bool {
 
 fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
-    let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
+    let Some(connect) = alone(&in_b).filter(|_| comparison.is_alone() || is_answered(&in_a)) else { return Vec::new() };
+    // By itself a connection is unanswered if the client had time to wait.
+    if comparison.is_alone() && Opening::of(comparison, Side::B).waited_behind(connect.item) < PATIENCE {
+        return Vec::new();
+    }
     // A server that closes does answer, in its way.
     if ended_by(comparison.b, "server") || !Flow::of(comparison.b, ServerToClient).is_complete {
         return Vec::new();
@@ -102,7 +107,10 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claim =
         look::claim(comparison, &spots, "connect", Certainty::Likely, "the server does not answer connect".to_owned());
     let own: Vec<_> = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).collect();
-    let why = if own.is_empty() {
+    let why = if comparison.is_alone() {
+        "the server takes the bytes and says nothing: it does not understand the message, or is in no state to answer"
+            .to_owned()
+    } else if own.is_empty() {
         "connect is as in A, where it is answered: the server is in another state, or does not get it".to_owned()
     } else {
         claim.certainty = Certainty::Possible;
@@ -119,6 +127,9 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    if comparison.is_alone() {
+        return alone(&in_b).and_then(|connect| closed_on(comparison, connect)).into_iter().collect();
+    }
     let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
     let differs = with_path(comparison, |path| path == "connect.app");
     let (Some(&index), true) = (differs.first(), ended_by(comparison.b, "server")) else { return Vec::new() };
@@ -136,8 +147,26 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
+/// By itself: the server closes on connect and said nothing.
+fn closed_on(comparison: &Comparison<'_>, connect: &Said<'_>) -> Option<Claim> {
+    let app = connect.text("app").filter(|_| ended_by(comparison.b, "server"))?;
+    let item = comparison.b.items.get(connect.item).filter(|item| item.defects.is_empty())?;
+    let range = memchr::memmem::find(&connect.kept.body, app.as_bytes()).map_or(0..0, |at| at..at + app.len());
+    let spots = [Spot::new(connect.item, range, format!("app '{app}'"))];
+    let title = format!("the server closes on connect to `{app}`, and says nothing");
+    let claim = look::claim(comparison, &spots, "connect.app", Certainty::Likely, title);
+    let claim = claim.why(format!(
+        "{} is the last that it received; nginx closes so for an application that it does not have",
+        item.info
+    ));
+    Some(claim.fix("check the application's name, and look into the server's log").breaking(Breaks::Answer))
+}
+
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     let names = ["app", "tcUrl"];
+    if comparison.is_alone() {
+        return fields_alone(comparison, &names);
+    }
     // An object that cannot be read as it was meant lacks properties for another reason.
     let is_readable = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
@@ -168,6 +197,25 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .why(why)
                 .fix(format!("send {name} in the object of connect"))
                 .breaking(breaks)
+        })
+        .collect()
+}
+
+/// By itself: connect can be read, and lacks them.
+fn fields_alone(comparison: &Comparison<'_>, names: &[&str]) -> Vec<Claim> {
+    let said = commands(comparison.b);
+    let answered = is_answered(&said);
+    let Some(connect) = said.iter().find(|said| said.is(ClientToServer, "connect")) else { return Vec::new() };
+    let object = connect.command.arguments().first();
+    let (Some(object), true) = (object, comparison.b.items[connect.item].defects.is_empty()) else { return Vec::new() };
+    let missing = names.iter().filter(|name| object.property(name.as_bytes()).is_none());
+    missing
+        .map(|name| {
+            let spots = [Spot::new(connect.item, 0..0, format!("no {name}"))];
+            let title = format!("connect has no {name}");
+            let claim = look::claim(comparison, &spots, &format!("connect.{name}"), Certainty::Certain, title);
+            let why = if answered { "this server does without it, others do not" } else { "and it is not answered" };
+            claim.why(why).fix(format!("send {name} in the object of connect"))
         })
         .collect()
 }

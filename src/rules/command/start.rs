@@ -1,9 +1,10 @@
 //! publish and play: what must come before, on which stream, and the first status.
 
 use crate::amf::Value;
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Side};
 use crate::recording::Session;
 use crate::rules::look::{self, Flow, Spot};
+use crate::rules::opening::{Opening, PATIENCE};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
@@ -96,9 +97,7 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
             let mut claim = look::claim(comparison, &spots, name, Certainty::Certain, title);
             claim.explains = Vec::new();
             claim
-                .why(format!(
-                    "A waits for the _result of {needed}; a server may not be ready, or ignore what comes early"
-                ))
+                .why("a server may not be ready, or ignore what comes early")
                 .fix(format!("wait for the _result of {needed}"))
         })
         .collect()
@@ -156,10 +155,15 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         said.is(ServerToClient, "onStatus")
             && said.command.arguments().iter().any(|value: &Value<'_>| value.property(b"code").is_some())
     };
-    if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) {
+    let closes = ended_by(comparison.b, "server");
+    if comparison.is_alone() {
+        let waited = Opening::of(comparison, Side::B).waited_behind(item);
+        if !closes && waited < PATIENCE {
+            return Vec::new();
+        }
+    } else if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) {
         return Vec::new();
     }
-    let closes = ended_by(comparison.b, "server");
     let spots = [Spot::new(item, 0..0, "no onStatus behind it")];
     let title = if closes {
         format!("the server closes on {name}, without onStatus")
@@ -170,7 +174,10 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     claim.explains = only_in_a(comparison, ServerToClient, |name| name == "onStatus");
     vec![
         claim
-            .why("A gets onStatus here and goes on; without it a client sends nothing")
+            .why(match comparison.is_alone() {
+                true => "an onStatus is due here; without it a client sends nothing",
+                false => "A gets onStatus here and goes on; without it a client sends nothing",
+            })
             .fix("look into the server's log: a hook, a login, or a missing FCPublish")
             .breaking(Breaks::Answer),
     ]

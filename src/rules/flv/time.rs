@@ -3,6 +3,7 @@
 use crate::compare::{Comparison, Side};
 use crate::recording::Kept;
 use crate::rtmp::MessageTypeId;
+use crate::rtmp::body::{self, Body};
 use crate::rules::look::{Flow, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
@@ -194,17 +195,25 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
-            |at: &&At<'_>| matches!(at.kept.fmt, 1 | 2) && at.kept.header.timestamp_delta.is_some_and(is_negative);
-        all.iter().find(wrong).map(|at| (at.item, at.kept.header.timestamp_delta.unwrap_or_default()))
+            |at: &At<'_>| matches!(at.kept.fmt, 1 | 2) && at.kept.header.timestamp_delta.is_some_and(is_negative);
+        let index = all.iter().position(wrong)?;
+        let goes_back = index > 0 && all[index].time < all[index - 1].time;
+        Some((all[index].item, all[index].kept.header.timestamp_delta?, goes_back))
     };
-    let Some((.., (item, delta))) = media(comparison, find) else { return Vec::new() };
+    let Some((.., (item, delta, goes_back))) = media(comparison, find) else { return Vec::new() };
     let meant = if delta >= 1 << 31 { i64::from(delta) - (1 << 32) } else { i64::from(delta) - (1 << 24) };
     let title = format!("a difference of time is {delta}, which is {meant} with a sign");
-    vec![
-        claim(comparison, item, Certainty::Certain, title)
-            .why("differences have no sign: receivers jump forward by hours or days")
-            .fix("send a header of format 0 where time goes back"),
-    ]
+    let claim =
+        claim(comparison, item, Certainty::Certain, title).fix("send a header of format 0 where time goes back");
+    // Timestamps count modulo 2^32, so who keeps 32 bits ends where it was meant to: behind another medium that
+    // shares the chunk stream.
+    vec![if delta >= 1 << 31 && !goes_back {
+        claim
+            .why("differences have no sign: receivers that do not count modulo 2^32 jump forward by 49 days")
+            .weighing(Severity::Warning)
+    } else {
+        claim.why("differences have no sign: receivers jump forward by more than four hours")
+    }]
 }
 
 fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -237,21 +246,54 @@ fn step(all: &[At<'_>]) -> Option<i64> {
 fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Sound and pictures come every 5 to 200 ms.
     let Some((a, b, of_b)) = media(comparison, |all| step(all).filter(|step| *step > 450)) else { return Vec::new() };
-    let Some(of_a) = step(&a).filter(|step| (5..=200).contains(step)) else { return Vec::new() };
+    // What they should be: A's, or else what the session says of its frames, or the pace at which they came.
+    let usual = if comparison.is_alone() { said(comparison, &b).or(pace(comparison, &b)) } else { step(&a) };
+    let Some(of_a) = usual.filter(|step| (5..=200).contains(step)) else { return Vec::new() };
     let (times, words, by) = match of_b as f64 / of_a as f64 {
         ratio if (700.0..1400.0).contains(&ratio) => (1000, "microseconds", "1000"),
         ratio if (64.0..126.0).contains(&ratio) => (90, "1/90000 s", "90"),
         _ => return Vec::new(),
     };
-    let exact = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.time * times == b.time);
+    let exact = !comparison.is_alone() && a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.time * times == b.time);
     let certainty = if exact { Certainty::Certain } else { Certainty::Likely };
-    let title = format!("timestamps are in {words}: steps of {of_b}, in A of {of_a}");
+    let title = match comparison.is_alone() {
+        true => format!("timestamps are in {words}: steps of {of_b}, for messages of about {of_a} ms"),
+        false => format!("timestamps are in {words}: steps of {of_b}, in A of {of_a}"),
+    };
     let first = b.get(1).map_or(0, |at| at.item);
     vec![
         claim(comparison, first, certainty, title)
             .why("timestamps are milliseconds; a player shows one picture and waits for the next")
             .fix(format!("divide by {by}")),
     ]
+}
+
+/// How many milliseconds a message lasts by the session's own words: the metadata's frame rate, or a frame of AAC at
+/// the rate of its configuration.
+fn said(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
+    const AAC_FRAME: f64 = 1024.0;
+    let first = all.first()?;
+    let direction = comparison.b.items[first.item].direction;
+    let items = comparison.b.items.iter().filter(|item| item.direction == direction);
+    if first.kept.header.type_id == MessageTypeId::AUDIO {
+        let config = items.into_iter().find_map(|item| item.detail.strip_prefix("AAC config "))?;
+        let rate: f64 = config.split(' ').next()?.parse().ok()?;
+        return Some((AAC_FRAME / rate) as i64);
+    }
+    let rate = Flow::of(comparison.b, direction).of_type(MessageTypeId::AMF0_DATA).find_map(|(_, body)| {
+        let Body::Data(data) = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body else {
+            return None;
+        };
+        data.arguments().iter().find_map(|value| value.property(b"framerate")?.as_number())
+    });
+    rate.filter(|rate| *rate > 0.0).map(|rate| (1000.0 / rate) as i64)
+}
+
+/// How many milliseconds lie between two messages as they were captured.
+fn pace(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
+    let [first, .., last] = all else { return None };
+    let time = |at: &At<'_>| comparison.b.items[at.item].time.0;
+    Some((time(last) - time(first)) / (all.len() as i64 - 1) / 1_000_000)
 }
 
 fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -263,9 +305,13 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| *gap > FAR);
     let Some((a, b, (item, gap))) = media(comparison, find) else { return Vec::new() };
-    let Some(usual) = gaps(&a).into_iter().map(|(_, gap)| gap).max() else { return Vec::new() };
+    let usual = gaps(&a).into_iter().map(|(_, gap)| gap).max();
+    if usual.is_none() && !comparison.is_alone() {
+        return Vec::new();
+    }
     let frames = b.iter().filter(|at| at.item <= item).count();
-    let title = format!("key frames are {gap} ms apart, in A at most {usual}");
+    let in_a = usual.map(|usual| format!(", in A at most {usual}")).unwrap_or_default();
+    let title = format!("key frames are {gap} ms apart{in_a}");
     let claim = claim(comparison, item, Certainty::Certain, title);
     let own = claim.explains.iter().copied().find(|&index| comparison.mismatches[index].side(Side::B).is_some());
     vec![

@@ -23,6 +23,24 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "scanned-for-09",
+            &["amf-scan-for-09"],
+            Base::Ffmpeg,
+            GoesOn,
+            "the metadata ends before the first property whose bytes hold a 09",
+            |s| {
+                let at = s.find(|message| message.type_id == 18);
+                let body = &mut s.message(at).body;
+                // `framerate` is nine letters long; the array's own end is put there.
+                let name = b"\0\x09framerate";
+                let cut = body.windows(name.len()).position(|part| part == name).expect("a frame rate");
+                body.truncate(cut);
+                body.extend([0, 0, 9]);
+                let array = array(body);
+                body[array + 1..array + 5].copy_from_slice(&[0, 0, 0, 4]);
+            },
+        ),
+        fault(
             "amf3-no-format-byte",
             &["amf3-format-byte-missing"],
             Base::OwnAmf3,

@@ -47,6 +47,16 @@ pub fn faults() -> Vec<Fault> {
             "the capture has the server's packets only",
             |session| session.without(true),
         ),
+        taken(
+            "window-closed",
+            &["tcp-stall"],
+            Base::Play,
+            "the player stops reading: its TCP window is closed to the end",
+            |session| {
+                let packet = session.data(false)[20];
+                session.stalled(true, packet)
+            },
+        ),
         fault(
             "tls-hello",
             &["tls-on-rtmp-port"],

@@ -52,6 +52,16 @@ pub fn faults() -> Vec<Fault> {
                 picture(s, |body| *body = body.chunks(128).collect::<Vec<_>>().join(&0xc6));
             },
         ),
+        fault(
+            "ext-left",
+            &["px-ext-left", "type3-ext-unread"],
+            Base::Own,
+            GoesOn,
+            "a picture has the extended timestamps of an earlier hop in it",
+            |s| {
+                picture(s, |body| *body = body.chunks(128).collect::<Vec<_>>().join(&[1, 0, 0, 16][..]));
+            },
+        ),
         fault("bytes-deleted", &["px-delete"], Base::Own, GoesOn, "a picture lacks four bytes", |s| {
             picture(s, |body| _ = body.drain(1024..1028))
         }),
