@@ -24,11 +24,12 @@ const BELOW: &[(&str, &[&str])] = &[
     ("recording", &["decode", "streams"]),
     ("compare", &["recording", "dissect"]),
     ("rules", &["compare"]),
+    ("secrets", &["rules"]),
     ("payload", &["rules"]),
     ("diff", &["rules"]),
     ("relay", &["rules"]),
     ("view", &["diff", "payload", "relay"]),
-    ("cli", &["view", "pipeline"]),
+    ("cli", &["view", "secrets", "pipeline"]),
 ];
 
 #[test]
