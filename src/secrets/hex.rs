@@ -124,5 +124,6 @@ fn pairs(run: &[u8]) -> Vec<Option<(usize, u8)>> {
 /// Whether no letter or digit goes on beyond either end.
 fn is_word(bytes: &[u8], range: &Range<usize>) -> bool {
     let continues = |at: usize| bytes[at - 1].is_ascii_alphanumeric() && bytes[at].is_ascii_alphanumeric();
-    !(range.start > 0 && continues(range.start)) && !(range.end < bytes.len() && continues(range.end))
+    let at_ends = [range.start, range.end].into_iter().filter(|&at| at > 0 && at < bytes.len());
+    !at_ends.into_iter().any(continues)
 }
