@@ -13,6 +13,7 @@ mod payload;
 mod record;
 mod relay;
 mod rules;
+mod secrets;
 mod select;
 mod streams;
 

@@ -16,6 +16,7 @@
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
 //!                              └ diff · lint · payload · relay → reports
+//!                                 ├ secrets  stream keys and credentials, hidden
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```
@@ -53,6 +54,7 @@ pub mod recording;
 pub mod relay;
 pub mod rtmp;
 pub mod rules;
+pub mod secrets;
 pub mod session;
 pub mod streams;
 pub mod tcp;

@@ -24,13 +24,14 @@ const BELOW: &[(&str, &[&str])] = &[
     ("recording", &["decode", "streams"]),
     ("compare", &["recording", "dissect"]),
     ("rules", &["compare"]),
+    ("secrets", &["rules"]),
     ("payload", &["rules"]),
     ("diff", &["rules"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
     ("config", &["lint"]),
     ("view", &["config", "payload", "relay"]),
-    ("cli", &["view", "pipeline"]),
+    ("cli", &["view", "secrets", "pipeline"]),
 ];
 
 #[test]

@@ -7,11 +7,14 @@ use clap::{Args, ValueEnum};
 
 use crate::diff::{self, Pattern, Verdict};
 use crate::rules::Layer;
+use crate::secrets::Secrets;
 use crate::session::Direction;
 use crate::view;
 
+use super::input;
 use super::output::Output;
 use super::record::record;
+use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
@@ -23,11 +26,11 @@ use super::{EXIT_FINDINGS, EXIT_OK};
     rtmp-inspect diff --ignore 'onMetaData.*' a.pcap b.pcap\n  \
     rtmp-inspect diff --format json a.pcap b.pcap | jq .causes[0].rule")]
 pub struct Options {
-    /// The capture that works
+    /// The capture that works; '-' reads standard input
     #[arg(value_name = "GOOD")]
     good: PathBuf,
 
-    /// The capture that does not
+    /// The capture that does not; '-' reads standard input
     #[arg(value_name = "MINE")]
     mine: PathBuf,
 
@@ -84,6 +87,9 @@ pub struct Options {
     format: Format,
 
     #[command(flatten)]
+    secrets: ShowSecrets,
+
+    #[command(flatten)]
     connections: Connections,
 
     #[command(flatten)]
@@ -100,6 +106,7 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    input::ensure_read_once([&options.good, &options.mine])?;
     let good = record(&options.good, &options.connections, &options.bounds)?;
     let mine = record(&options.mine, &options.connections, &options.bounds)?;
     let mut report = diff::diff(
@@ -133,8 +140,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 output.write_all(text.as_bytes())?;
             }
             Format::Json => {
-                serde_json::to_writer_pretty(&mut *output, &report)?;
-                output.write_all(b"\n")?;
+                options.secrets.json(&report, &Secrets::of(&[&good, &mine]), Layout::Pretty, output)?;
             }
         }
     }
