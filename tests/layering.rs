@@ -27,8 +27,10 @@ const BELOW: &[(&str, &[&str])] = &[
     ("payload", &["rules"]),
     ("diff", &["rules"]),
     ("relay", &["rules"]),
+    ("secrets", &["rules"]),
+    ("snapshot", &["secrets"]),
     ("view", &["diff", "payload", "relay"]),
-    ("cli", &["view", "pipeline"]),
+    ("cli", &["view", "snapshot", "pipeline"]),
 ];
 
 #[test]

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::diff::{self, Pattern, Verdict};
+use crate::recording;
 use crate::rules::Layer;
 use crate::session::Direction;
 use crate::view;
 
 use super::output::Output;
-use super::record::record;
+use super::record::record_two;
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
@@ -23,11 +24,11 @@ use super::{EXIT_FINDINGS, EXIT_OK};
     rtmp-inspect diff --ignore 'onMetaData.*' a.pcap b.pcap\n  \
     rtmp-inspect diff --format json a.pcap b.pcap | jq .causes[0].rule")]
 pub struct Options {
-    /// The capture that works
+    /// The capture that works, or a snapshot of it
     #[arg(value_name = "GOOD")]
     good: PathBuf,
 
-    /// The capture that does not
+    /// The capture that does not, or a snapshot of it
     #[arg(value_name = "MINE")]
     mine: PathBuf,
 
@@ -43,7 +44,8 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     ignore: Vec<String>,
 
-    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut
+    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut; but a snapshot's
+    /// placeholders stand for any value
     #[arg(long)]
     strict: bool,
 
@@ -100,8 +102,9 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let good = record(&options.good, &options.connections, &options.bounds)?;
-    let mine = record(&options.mine, &options.connections, &options.bounds)?;
+    let paths = [&options.good, &options.mine].map(PathBuf::as_path);
+    let [mut good, mut mine] = record_two(paths, &options.connections, &options.bounds)?;
+    recording::complete(&mut good, &mut mine);
     let mut report = diff::diff(
         &good,
         &mine,

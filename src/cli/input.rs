@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Other};
 use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
@@ -28,7 +28,29 @@ pub struct Input {
 impl Input {
     /// Opens `path`, or standard input for `-`.
     pub fn open(path: &Path, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
-        let limits = bounds.limits().capture;
+        let (name, reader, len) = Input::source(path)?;
+        let capture =
+            Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
+        Ok(Input { name, capture, is_live: len.is_none(), len })
+    }
+
+    /// The same for a file that may also be another that begins with `beginning`.
+    pub fn open_or(
+        beginning: &[u8],
+        path: &Path,
+        bounds: &super::select::Bounds,
+    ) -> anyhow::Result<Result<Input, (String, Other)>> {
+        let (name, reader, len) = Input::source(path)?;
+        let opened = Capture::open_or(beginning, reader, bounds.limits().capture)
+            .with_context(|| format!("cannot read {name}"))?;
+        Ok(match opened {
+            Ok(capture) => Ok(Input { name, capture, is_live: len.is_none(), len }),
+            Err(other) => Err((name, other)),
+        })
+    }
+
+    /// The name, the bytes, and how many there are, if that is known.
+    fn source(path: &Path) -> anyhow::Result<(String, Box<dyn Read + Send>, Option<u64>)> {
         let (name, reader, len): (_, Box<dyn Read + Send>, _) = if path == Path::new("-") {
             ("standard input".to_owned(), Box::new(io::stdin()), None)
         } else {
@@ -39,8 +61,7 @@ impl Input {
             let len = metadata.is_file().then_some(metadata.len());
             (name, Box::new(file), len)
         };
-        let capture = Capture::open(reader, limits).with_context(|| format!("cannot read {name}"))?;
-        Ok(Input { name, capture, is_live: len.is_none(), len })
+        Ok((name, reader, len))
     }
 
     /// What to call it in messages.
