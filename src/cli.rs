@@ -15,6 +15,7 @@ mod relay;
 mod rules;
 mod secrets;
 mod select;
+mod snapshot;
 mod streams;
 
 use std::io::Write;
@@ -82,6 +83,8 @@ enum Command {
     Payload(payload::Options),
     /// List the rules, print one rule's page, or find rules by words or a line from a log
     Rules(rules::Options),
+    /// Write a capture's sessions as text for a repository, one message a line
+    Snapshot(snapshot::Options),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -112,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Lint(options) => lint::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),
+        Command::Snapshot(options) => snapshot::run(&options, &mut output),
         Command::Rules(options) => rules::run(&options, &mut output),
         Command::Completions { shell } => completions(shell, &mut output),
         Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),

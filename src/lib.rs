@@ -56,6 +56,7 @@ pub mod rtmp;
 pub mod rules;
 pub mod secrets;
 pub mod session;
+pub mod snapshot;
 pub mod streams;
 pub mod tcp;
 pub mod view;

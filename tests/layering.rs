@@ -29,9 +29,10 @@ const BELOW: &[(&str, &[&str])] = &[
     ("diff", &["rules"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
+    ("snapshot", &["secrets"]),
     ("config", &["lint"]),
     ("view", &["config", "payload", "relay"]),
-    ("cli", &["view", "secrets", "pipeline"]),
+    ("cli", &["view", "snapshot", "pipeline"]),
 ];
 
 #[test]

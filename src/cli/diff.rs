@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::diff::{self, Pattern, Verdict};
+use crate::recording;
 use crate::rules::Layer;
 use crate::secrets::Secrets;
 use crate::session::Direction;
@@ -13,7 +14,7 @@ use crate::view;
 
 use super::input;
 use super::output::Output;
-use super::record::record;
+use super::record::record_two;
 use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
@@ -26,11 +27,11 @@ use super::{EXIT_FINDINGS, EXIT_OK};
     rtmp-inspect diff --ignore 'onMetaData.*' a.pcap b.pcap\n  \
     rtmp-inspect diff --format json a.pcap b.pcap | jq .causes[0].rule")]
 pub struct Options {
-    /// The capture that works; '-' reads standard input
+    /// The capture that works, or a snapshot of it; '-' reads standard input
     #[arg(value_name = "GOOD")]
     good: PathBuf,
 
-    /// The capture that does not; '-' reads standard input
+    /// The capture that does not, or a snapshot of it; '-' reads standard input
     #[arg(value_name = "MINE")]
     mine: PathBuf,
 
@@ -46,7 +47,8 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     ignore: Vec<String>,
 
-    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut
+    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut; but a snapshot's
+    /// placeholders stand for any value
     #[arg(long)]
     strict: bool,
 
@@ -107,8 +109,9 @@ enum Format {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     input::ensure_read_once([&options.good, &options.mine])?;
-    let good = record(&options.good, &options.connections, &options.bounds)?;
-    let mine = record(&options.mine, &options.connections, &options.bounds)?;
+    let paths = [&options.good, &options.mine].map(PathBuf::as_path);
+    let [mut good, mut mine] = record_two(paths, &options.connections, &options.bounds)?;
+    recording::complete(&mut good, &mut mine);
     let mut report = diff::diff(
         &good,
         &mine,

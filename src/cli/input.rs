@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Other};
 use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
@@ -115,15 +115,39 @@ impl Source {
 
     /// Opens it from its start. One at a time is to be read.
     pub fn open(&mut self, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
+        let (reader, len) = self.reader()?;
+        Input::new(self.name.clone(), reader, len, bounds)
+    }
+
+    /// The same where it may also be another file, which begins with `beginning`.
+    pub fn open_or(
+        &mut self,
+        beginning: &[u8],
+        bounds: &super::select::Bounds,
+    ) -> anyhow::Result<Result<Input, (String, Other)>> {
+        let (reader, len) = self.reader()?;
+        let name = self.name.clone();
+        let opened = Capture::open_or(beginning, reader, bounds.limits().capture)
+            .with_context(|| format!("cannot read {name}"))?;
+        Ok(match opened {
+            Ok(capture) => Ok(Input { name, capture, is_live: false, len }),
+            Err(other) => Err((name, other)),
+        })
+    }
+
+    fn reader(&mut self) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
         let (reader, len): (Box<dyn Read + Send>, _) = match &mut self.kept {
-            Kept::Path(path) => return Input::open(path, bounds),
+            Kept::Path(path) => {
+                let (_, reader, len) = open(path)?;
+                return Ok((reader, len));
+            }
             Kept::Memory(bytes) => (Box::new(Cursor::new(Arc::clone(bytes))), bytes.len() as u64),
             Kept::File(file, len) => {
                 file.rewind()?;
                 (Box::new(file.try_clone()?), *len)
             }
         };
-        Input::new(self.name.clone(), reader, Some(len), bounds)
+        Ok((reader, Some(len)))
     }
 }
 

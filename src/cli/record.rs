@@ -1,30 +1,122 @@
-//! A capture's sessions, kept for comparison. Where framing is broken, the capture is read a second time as the
-//! sender meant it.
+//! A capture's sessions, kept for comparison, or those of a snapshot. Where framing is broken, the capture is read a
+//! second time as the sender meant it.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 
 use crate::recording::{self, Recorder, Recording};
 use crate::session::{self, tape};
+use crate::snapshot;
 
-use super::input::Source;
+use super::input::{self, Input};
 use super::output::complain;
 use super::select::{Bounds, Connections};
 
-/// Records the sessions of the capture at `path`, or of standard input for `-`.
+/// A snapshot with more bytes than this is not read.
+const LONGEST_SNAPSHOT: usize = 1 << 30;
+
+/// A capture or a snapshot, opened.
+pub struct Source {
+    path: PathBuf,
+    /// From where a capture is read again.
+    bytes: input::Source,
+    what: What,
+}
+
+enum What {
+    Capture(Box<Input>),
+    Snapshot(Recording),
+}
+
+/// What to keep of a capture's sessions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keep {
+    /// With digests, as whatever is compared with a snapshot needs.
+    pub digests: bool,
+    /// All media bodies, however many.
+    pub all: bool,
+}
+
+impl Keep {
+    fn with(self, recorder: Recorder) -> Recorder {
+        let recorder = if self.digests { recorder.with_digests() } else { recorder };
+        if self.all { recorder.keeping_all() } else { recorder }
+    }
+}
+
+impl Source {
+    /// Opens what is at `path`, or on standard input for `-`; a snapshot is told by its first bytes, and read.
+    pub fn open(path: &Path, bounds: &Bounds) -> anyhow::Result<Source> {
+        let mut bytes = input::Source::new(path)?;
+        let what = match bytes.open_or(snapshot::BEGINNING, bounds)? {
+            Ok(input) => What::Capture(Box::new(input)),
+            Err((name, file)) => {
+                let text = file.bytes(LONGEST_SNAPSHOT).with_context(|| format!("cannot read {name}"))?;
+                let read = snapshot::read(&text).with_context(|| format!("cannot read the snapshot {name}"))?;
+                What::Snapshot(read)
+            }
+        };
+        Ok(Source { path: path.to_owned(), bytes, what })
+    }
+
+    /// Whether it is a snapshot.
+    pub fn is_snapshot(&self) -> bool {
+        matches!(self.what, What::Snapshot(_))
+    }
+
+    /// Its sessions.
+    pub fn record(self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
+        match self.what {
+            What::Capture(input) => record_capture(*input, self.bytes, connections, bounds, keep),
+            What::Snapshot(mut recording) => {
+                anyhow::ensure!(
+                    connections.port.is_empty(),
+                    "a snapshot has no ports: --port cannot choose from {}; --stream takes its connection numbers",
+                    self.path.display()
+                );
+                let wanted = |session: &recording::Session| {
+                    connections.stream.is_none_or(|number| number == session.stream.tcp_stream.0)
+                };
+                recording.sessions.retain(wanted);
+                Ok(recording)
+            }
+        }
+    }
+}
+
+/// Records the sessions of two captures or snapshots that are to be compared.
+pub fn record_two(paths: [&Path; 2], connections: &Connections, bounds: &Bounds) -> anyhow::Result<[Recording; 2]> {
+    let [a, b] = [Source::open(paths[0], bounds)?, Source::open(paths[1], bounds)?];
+    let keep = Keep { digests: a.is_snapshot() || b.is_snapshot(), all: false };
+    Ok([a.record(connections, bounds, keep)?, b.record(connections, bounds, keep)?])
+}
+
+/// Records the sessions of a capture, for what needs more of it than a snapshot keeps.
 pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow::Result<Recording> {
+    let source = Source::open(path, bounds)?;
+    anyhow::ensure!(!source.is_snapshot(), "{} is a snapshot; give the capture it was made of", path.display());
+    source.record(connections, bounds, Keep::default())
+}
+
+fn record_capture(
+    mut input: Input,
+    mut again: input::Source,
+    connections: &Connections,
+    bounds: &Bounds,
+    keep: Keep,
+) -> anyhow::Result<Recording> {
     let mut options = session::Options { only: connections.wanted(), ..connections.options(bounds, u32::MAX) };
-    let mut source = Source::new(path)?;
-    let mut input = source.open(bounds)?;
-    let observer = (Recorder::default(), tape::Recorder::default());
+    let observer = (keep.with(Recorder::default()), tape::Recorder::default());
     let ((recorder, tapes), _) = input.run(bounds, options.clone(), observer, false, &Cell::default(), || true)?;
     let mut recording = recorder.into_recording();
     let (tapes, _) = tapes.into_tapes();
     let framing = recording::explain_framing(&tapes);
     if !framing.is_empty() {
         options.dialects = recording::dialects(&framing);
-        let recorder = Recorder::with_framing(framing);
-        recording = source.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
+        let recorder = keep.with(Recorder::with_framing(framing));
+        recording = again.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
     }
     if recording.sessions.is_empty() {
         complain("note", &format!("no RTMP in {}", input.name()));

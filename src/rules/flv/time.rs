@@ -170,7 +170,7 @@ fn absolute(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let deltas: Vec<(usize, i64)> = all
             .iter()
-            .filter(|at| matches!(at.kept.fmt, 1 | 2))
+            .filter(|at| matches!(at.kept.fmt, Some(1 | 2)))
             .filter_map(|at| Some((at.item, at.kept.header.timestamp_delta?.into())))
             .collect();
         let grow = deltas.windows(2).filter(|pair| pair[1].1 > pair[0].1).count();
@@ -195,7 +195,7 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
-            |at: &At<'_>| matches!(at.kept.fmt, 1 | 2) && at.kept.header.timestamp_delta.is_some_and(is_negative);
+            |at: &At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
         let index = all.iter().position(wrong)?;
         let goes_back = index > 0 && all[index].time < all[index - 1].time;
         Some((all[index].item, all[index].kept.header.timestamp_delta?, goes_back))
