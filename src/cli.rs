@@ -12,6 +12,7 @@ mod payload;
 mod record;
 mod relay;
 mod rules;
+mod secrets;
 mod select;
 mod snapshot;
 mod streams;

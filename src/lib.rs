@@ -16,6 +16,7 @@
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
 //!                              └ diff · payload · relay      → reports
+//!                                 ├ secrets  stream keys and credentials, hidden
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```

@@ -30,7 +30,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("secrets", &["rules"]),
     ("snapshot", &["secrets"]),
     ("view", &["diff", "payload", "relay"]),
-    ("cli", &["view", "snapshot", "pipeline"]),
+    ("cli", &["view", "secrets", "snapshot", "pipeline"]),
 ];
 
 #[test]

@@ -8,11 +8,14 @@ use clap::{Args, ValueEnum};
 use crate::diff::{self, Pattern, Verdict};
 use crate::recording;
 use crate::rules::Layer;
+use crate::secrets::Secrets;
 use crate::session::Direction;
 use crate::view;
 
+use super::input;
 use super::output::Output;
 use super::record::record_two;
+use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
@@ -24,11 +27,11 @@ use super::{EXIT_FINDINGS, EXIT_OK};
     rtmp-inspect diff --ignore 'onMetaData.*' a.pcap b.pcap\n  \
     rtmp-inspect diff --format json a.pcap b.pcap | jq .causes[0].rule")]
 pub struct Options {
-    /// The capture that works, or a snapshot of it
+    /// The capture that works, or a snapshot of it; '-' reads standard input
     #[arg(value_name = "GOOD")]
     good: PathBuf,
 
-    /// The capture that does not, or a snapshot of it
+    /// The capture that does not, or a snapshot of it; '-' reads standard input
     #[arg(value_name = "MINE")]
     mine: PathBuf,
 
@@ -86,6 +89,9 @@ pub struct Options {
     format: Format,
 
     #[command(flatten)]
+    secrets: ShowSecrets,
+
+    #[command(flatten)]
     connections: Connections,
 
     #[command(flatten)]
@@ -102,6 +108,7 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    input::ensure_read_once([&options.good, &options.mine])?;
     let paths = [&options.good, &options.mine].map(PathBuf::as_path);
     let [mut good, mut mine] = record_two(paths, &options.connections, &options.bounds)?;
     recording::complete(&mut good, &mut mine);
@@ -136,8 +143,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 output.write_all(text.as_bytes())?;
             }
             Format::Json => {
-                serde_json::to_writer_pretty(&mut *output, &report)?;
-                output.write_all(b"\n")?;
+                options.secrets.json(&report, &Secrets::of(&[&good, &mine]), Layout::Pretty, output)?;
             }
         }
     }
