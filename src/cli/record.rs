@@ -2,7 +2,7 @@
 //! second time as the sender meant it.
 
 use std::cell::Cell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 
@@ -10,7 +10,7 @@ use crate::recording::{self, Recorder, Recording};
 use crate::session::{self, tape};
 use crate::snapshot;
 
-use super::input::{self, Input};
+use super::input::{Input, Source};
 use super::output::complain;
 use super::select::{Bounds, Connections};
 
@@ -18,10 +18,8 @@ use super::select::{Bounds, Connections};
 const LONGEST_SNAPSHOT: usize = 1 << 30;
 
 /// A capture or a snapshot, opened.
-pub struct Source {
-    path: PathBuf,
-    /// From where a capture is read again.
-    bytes: input::Source,
+pub struct Subject {
+    source: Source,
     what: What,
 }
 
@@ -46,19 +44,25 @@ impl Keep {
     }
 }
 
-impl Source {
+impl Subject {
     /// Opens what is at `path`, or on standard input for `-`; a snapshot is told by its first bytes, and read.
-    pub fn open(path: &Path, bounds: &Bounds) -> anyhow::Result<Source> {
-        let mut bytes = input::Source::new(path)?;
-        let what = match bytes.open_or(snapshot::BEGINNING, bounds)? {
+    pub fn open(path: &Path, bounds: &Bounds) -> anyhow::Result<Subject> {
+        let mut source = Source::new(path)?;
+        let what = match source.open_or(snapshot::BEGINNING, bounds)? {
             Ok(input) => What::Capture(Box::new(input)),
-            Err((name, file)) => {
-                let text = file.bytes(LONGEST_SNAPSHOT).with_context(|| format!("cannot read {name}"))?;
-                let read = snapshot::read(&text).with_context(|| format!("cannot read the snapshot {name}"))?;
+            Err(file) => {
+                let name = source.name();
+                let bytes = file.bytes(LONGEST_SNAPSHOT).with_context(|| format!("cannot read {name}"))?;
+                let read = snapshot::read(&bytes).with_context(|| format!("cannot read the snapshot {name}"))?;
                 What::Snapshot(read)
             }
         };
-        Ok(Source { path: path.to_owned(), bytes, what })
+        Ok(Subject { source, what })
+    }
+
+    /// What to call it in messages.
+    pub fn name(&self) -> &str {
+        self.source.name()
     }
 
     /// Whether it is a snapshot.
@@ -69,12 +73,12 @@ impl Source {
     /// Its sessions.
     pub fn record(self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
         match self.what {
-            What::Capture(input) => record_capture(*input, self.bytes, connections, bounds, keep),
+            What::Capture(input) => record_capture(*input, self.source, connections, bounds, keep),
             What::Snapshot(mut recording) => {
                 anyhow::ensure!(
                     connections.port.is_empty(),
                     "a snapshot has no ports: --port cannot choose from {}; --stream takes its connection numbers",
-                    self.path.display()
+                    self.source.name()
                 );
                 let wanted = |session: &recording::Session| {
                     connections.stream.is_none_or(|number| number == session.stream.tcp_stream.0)
@@ -86,23 +90,27 @@ impl Source {
     }
 }
 
+/// Records the sessions of a capture; of a snapshot they would have no times.
+pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow::Result<Recording> {
+    let subject = Subject::open(path, bounds)?;
+    anyhow::ensure!(
+        !subject.is_snapshot(),
+        "{} is a snapshot, and this needs the capture: a snapshot has no times",
+        subject.name()
+    );
+    subject.record(connections, bounds, Keep::default())
+}
+
 /// Records the sessions of two captures or snapshots that are to be compared.
 pub fn record_two(paths: [&Path; 2], connections: &Connections, bounds: &Bounds) -> anyhow::Result<[Recording; 2]> {
-    let [a, b] = [Source::open(paths[0], bounds)?, Source::open(paths[1], bounds)?];
+    let [a, b] = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
     let keep = Keep { digests: a.is_snapshot() || b.is_snapshot(), all: false };
     Ok([a.record(connections, bounds, keep)?, b.record(connections, bounds, keep)?])
 }
 
-/// Records the sessions of a capture, for what needs more of it than a snapshot keeps.
-pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow::Result<Recording> {
-    let source = Source::open(path, bounds)?;
-    anyhow::ensure!(!source.is_snapshot(), "{} is a snapshot; give the capture it was made of", path.display());
-    source.record(connections, bounds, Keep::default())
-}
-
 fn record_capture(
     mut input: Input,
-    mut again: input::Source,
+    mut source: Source,
     connections: &Connections,
     bounds: &Bounds,
     keep: Keep,
@@ -116,7 +124,7 @@ fn record_capture(
     if !framing.is_empty() {
         options.dialects = recording::dialects(&framing);
         let recorder = keep.with(Recorder::with_framing(framing));
-        recording = again.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
+        recording = source.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
     }
     if recording.sessions.is_empty() {
         complain("note", &format!("no RTMP in {}", input.name()));

@@ -11,7 +11,7 @@ use crate::snapshot;
 use super::EXIT_OK;
 use super::input::CapturePath;
 use super::output::Output;
-use super::record::{Keep, Source};
+use super::record::{Keep, Subject};
 use super::select::{Bounds, Connections};
 
 /// What `snapshot` was asked for.
@@ -58,14 +58,14 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         Payload::Sha256 => snapshot::Payload::Sha256,
         Payload::Full => snapshot::Payload::Full,
     };
-    let source = Source::open(path, &options.bounds)?;
+    let subject = Subject::open(path, &options.bounds)?;
+    let input_name = subject.name().to_owned();
     let keep = Keep { digests: true, all: payload == snapshot::Payload::Full };
-    let recording = source.record(&options.connections, &options.bounds, keep)?;
+    let recording = subject.record(&options.connections, &options.bounds, keep)?;
     anyhow::ensure!(
         recording.sessions.iter().any(|session| !session.items.is_empty()),
-        "no RTMP in {}: there is nothing to make a snapshot of; rtmp-inspect streams lists what it holds, and \
-         --decode-as tcp:PORT takes a port for RTMP",
-        if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
+        "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists what it holds, and \
+         --decode-as tcp:PORT takes a port for RTMP"
     );
     let name = options.name.clone().unwrap_or_else(|| base_name(path));
     let text = snapshot::write(&recording, &snapshot::Options { name, payload });

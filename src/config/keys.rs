@@ -111,12 +111,12 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "payload",
-        says: "what snapshots have of audio and video: hash (length and SHA-256) or full; as --payload",
-        default: r#""hash""#,
+        says: "what snapshots have of audio and video: sha256 (length and digest) or full; as --payload of snapshot",
+        default: r#""sha256""#,
         example: r#"payload = "full""#,
         place: Place::Both,
         read: Read::Values(|reader, value| {
-            one(word(reader, value, &[("hash", false), ("full", true)]).map(Value::FullPayload))
+            one(word(reader, value, &[("sha256", false), ("full", true)]).map(Value::FullPayload))
         }),
     },
     Key {

@@ -169,9 +169,9 @@ pub fn level_in_words(level: Level) -> String {
     }
 }
 
-/// `full` or `hash`.
+/// `full` or `sha256`.
 pub fn payload_in_words(full: bool) -> &'static str {
-    if full { "full" } else { "hash" }
+    if full { "full" } else { "sha256" }
 }
 
 fn fail_on<S: Serializer>(set: &Set<Option<Severity>>, serializer: S) -> Result<S::Ok, S::Error> {
