@@ -3,6 +3,8 @@
 //! Only here are files opened, the environment read and anything printed. What was typed is turned
 //! into library options once, in each subcommand's room.
 
+mod check;
+mod config;
 mod decode;
 mod diff;
 mod fields;
@@ -12,6 +14,7 @@ mod output;
 mod payload;
 mod record;
 mod relay;
+mod reports;
 mod rules;
 mod secrets;
 mod select;
@@ -77,6 +80,10 @@ enum Command {
     Relay(relay::Options),
     /// Check sessions against the rules, without a good one to compare with
     Lint(lint::Options),
+    /// Check captures against their snapshots and the rules, for CI
+    Check(check::Options),
+    /// Print what the configuration file says of a capture, and what is in force
+    Config(config::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
     /// Explain how the bytes received came from the bytes sent, and who changed them
@@ -113,6 +120,8 @@ pub fn main() -> ExitCode {
         Command::Streams(options) => streams::run(&options, &mut output),
         Command::Relay(options) => relay::run(&options, &mut output),
         Command::Lint(options) => lint::run(&options, &mut output),
+        Command::Check(options) => check::run(&options, &mut output),
+        Command::Config(options) => config::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),
         Command::Snapshot(options) => snapshot::run(&options, &mut output),

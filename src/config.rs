@@ -10,7 +10,7 @@ mod settings;
 
 pub use error::Error;
 pub use keys::{KEYS, Key, Place};
-pub use settings::{Origin, Set, Settings, Value};
+pub use settings::{Origin, Set, Settings, Value, fail_on_in_words, level_in_words, payload_in_words};
 
 use globset::GlobMatcher;
 

@@ -37,6 +37,7 @@
 
 pub mod amf;
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod compare;
 pub mod config;
@@ -52,6 +53,7 @@ pub mod payload;
 pub mod pipeline;
 pub mod recording;
 pub mod relay;
+pub mod report;
 pub mod rtmp;
 pub mod rules;
 pub mod secrets;

@@ -36,7 +36,6 @@ pub const FORMAT: &str = "rtmp-inspect snapshot";
 /// How every snapshot begins.
 pub const BEGINNING: &[u8] = b"{\"kind\":\"header\"";
 
-
 /// What a snapshot has of sound and pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Payload {

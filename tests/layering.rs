@@ -24,14 +24,17 @@ const BELOW: &[(&str, &[&str])] = &[
     ("recording", &["decode", "streams"]),
     ("compare", &["recording", "dissect"]),
     ("rules", &["compare"]),
+    ("secrets", &["rules"]),
     ("payload", &["rules"]),
     ("diff", &["secrets"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
     ("snapshot", &["secrets"]),
     ("config", &["lint"]),
-    ("view", &["config", "payload", "relay"]),
-    ("cli", &["view", "snapshot", "pipeline"]),
+    ("check", &["lint", "snapshot"]),
+    ("view", &["check", "config", "payload", "relay"]),
+    ("report", &["view"]),
+    ("cli", &["report", "pipeline"]),
 ];
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::config::Value;
 use crate::diff::{self, Pattern, Verdict};
 use crate::recording;
 use crate::rules::Layer;
@@ -12,6 +13,7 @@ use crate::secrets::Secrets;
 use crate::session::Direction;
 use crate::view;
 
+use super::config::ConfigFile;
 use super::input;
 use super::output::Output;
 use super::record::record_two;
@@ -95,6 +97,9 @@ pub struct Options {
     connections: Connections,
 
     #[command(flatten)]
+    config: ConfigFile,
+
+    #[command(flatten)]
     bounds: Bounds,
 }
 
@@ -110,7 +115,19 @@ enum Format {
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     input::ensure_read_once([&options.good, &options.mine])?;
     let paths = [&options.good, &options.mine].map(PathBuf::as_path);
-    let [mut good, mut mine] = record_two(paths, &options.connections, &options.bounds)?;
+    let configs = options.config.configs()?;
+    let mut given = options.connections.given();
+    given.extend(Some(Value::Ignore(options.ignore.clone())).filter(|_| !options.ignore.is_empty()));
+    given.extend(options.strict.then_some(Value::Strict(true)));
+    let settings = [configs.settings(paths[0], &given)?, configs.settings(paths[1], &given)?];
+    // What either of the two has, holds for both.
+    let mut ignore: Vec<String> = Vec::new();
+    for path in settings.iter().flat_map(|settings| &settings.ignore) {
+        if !ignore.contains(&path.value) {
+            ignore.push(path.value.clone());
+        }
+    }
+    let [mut good, mut mine] = record_two(paths, [&settings[0], &settings[1]], &options.connections, &options.bounds)?;
     recording::complete(&mut good, &mut mine);
     let mut report = diff::diff(
         &good,
@@ -119,10 +136,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             compare: crate::compare::Options {
                 direction: options.direction,
                 pins: options.align.clone(),
-                strict: options.strict,
+                strict: settings.iter().any(|settings| settings.strict.value),
             },
             pairs: options.pair.clone(),
-            ignore: options.ignore.iter().cloned().map(Pattern).collect(),
+            ignore: ignore.into_iter().map(Pattern).collect(),
         },
     );
     if !options.only.is_empty() {

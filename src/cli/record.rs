@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
+use crate::config::Settings;
 use crate::recording::{self, Recorder, Recording};
 use crate::session::{self, tape};
 use crate::snapshot;
@@ -102,10 +103,22 @@ pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow
 }
 
 /// Records the sessions of two captures or snapshots that are to be compared.
-pub fn record_two(paths: [&Path; 2], connections: &Connections, bounds: &Bounds) -> anyhow::Result<[Recording; 2]> {
+///
+/// `settings` has what is in force for each; what they say of ports is for captures.
+pub fn record_two(
+    paths: [&Path; 2],
+    settings: [&Settings; 2],
+    connections: &Connections,
+    bounds: &Bounds,
+) -> anyhow::Result<[Recording; 2]> {
     let [a, b] = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
     let keep = Keep { digests: a.is_snapshot() || b.is_snapshot(), all: false };
-    Ok([a.record(connections, bounds, keep)?, b.record(connections, bounds, keep)?])
+    let record = |subject: Subject, settings| {
+        let of_capture = connections.with(settings);
+        let connections = if subject.is_snapshot() { connections } else { &of_capture };
+        subject.record(connections, bounds, keep)
+    };
+    Ok([record(a, settings[0])?, record(b, settings[1])?])
 }
 
 fn record_capture(

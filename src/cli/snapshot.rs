@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
+use crate::config::Value;
 use crate::snapshot;
 
 use super::EXIT_OK;
+use super::config::ConfigFile;
 use super::input::CapturePath;
 use super::output::Output;
 use super::record::{Keep, Subject};
@@ -16,10 +18,12 @@ use super::select::{Bounds, Connections};
 
 /// What `snapshot` was asked for.
 #[derive(Debug, Args)]
-#[command(after_help = "A snapshot never holds stream keys or credentials: placeholders stand for them, as for all that \
+#[command(
+    after_help = "A snapshot never holds stream keys or credentials: placeholders stand for them, as for all that \
     is another in every recording. It can stand wherever diff takes a capture.\n\nExamples:\n  \
     rtmp-inspect snapshot session.pcap -o session.pcap.snapshot.jsonl\n  \
-    rtmp-inspect diff session.pcap.snapshot.jsonl new.pcap")]
+    rtmp-inspect diff session.pcap.snapshot.jsonl new.pcap"
+)]
 pub struct Options {
     #[command(flatten)]
     capture: CapturePath,
@@ -28,9 +32,9 @@ pub struct Options {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// What to keep of sound and pictures
-    #[arg(long, value_enum, default_value_t = Payload::Sha256, value_name = "WHAT")]
-    payload: Payload,
+    /// What to keep of sound and pictures [default: sha256]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    payload: Option<Payload>,
 
     /// The capture's name in the header, if not that of the file
     #[arg(long, value_name = "NAME")]
@@ -38,6 +42,9 @@ pub struct Options {
 
     #[command(flatten)]
     connections: Connections,
+
+    #[command(flatten)]
+    config: ConfigFile,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -54,14 +61,19 @@ enum Payload {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let path = &options.capture.path;
-    let payload = match options.payload {
-        Payload::Sha256 => snapshot::Payload::Sha256,
-        Payload::Full => snapshot::Payload::Full,
+    let mut given = options.connections.given();
+    given.extend(options.payload.map(|payload| Value::FullPayload(payload == Payload::Full)));
+    let settings = options.config.configs()?.settings(path, &given)?;
+    let payload = match settings.full_payload.value {
+        false => snapshot::Payload::Sha256,
+        true => snapshot::Payload::Full,
     };
     let subject = Subject::open(path, &options.bounds)?;
     let input_name = subject.name().to_owned();
+    let connections =
+        if subject.is_snapshot() { options.connections.clone() } else { options.connections.with(&settings) };
     let keep = Keep { digests: true, all: payload == snapshot::Payload::Full };
-    let recording = subject.record(&options.connections, &options.bounds, keep)?;
+    let recording = subject.record(&connections, &options.bounds, keep)?;
     anyhow::ensure!(
         recording.sessions.iter().any(|session| !session.items.is_empty()),
         "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists what it holds, and \

@@ -102,7 +102,11 @@ impl Keys {
     }
 
     /// One of the names of a table.
-    pub fn one_of<T: Copy>(&mut self, key: &str, table: &[(T, &'static str)]) -> Result<Option<(T, &'static str)>, Error> {
+    pub fn one_of<T: Copy>(
+        &mut self,
+        key: &str,
+        table: &[(T, &'static str)],
+    ) -> Result<Option<(T, &'static str)>, Error> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         match table.iter().find(|(_, name)| *name == text) {
             Some(&found) => Ok(Some(found)),

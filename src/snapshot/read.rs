@@ -175,12 +175,8 @@ enum Kind {
     Undecoded,
 }
 
-const KINDS: &[(Kind, &str)] = &[
-    (Kind::Message, "message"),
-    (Kind::Handshake, "handshake"),
-    (Kind::Gap, "gap"),
-    (Kind::Undecoded, "undecoded"),
-];
+const KINDS: &[(Kind, &str)] =
+    &[(Kind::Message, "message"), (Kind::Handshake, "handshake"), (Kind::Gap, "gap"), (Kind::Undecoded, "undecoded")];
 
 /// An item, and the index of its connection.
 fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {

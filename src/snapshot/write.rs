@@ -74,7 +74,10 @@ impl Writer<'_> {
     fn connection(&self) -> Connection {
         let stream = &self.session.stream;
         let text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
-        let sides = [(Direction::ClientToServer, &stream.client_to_server), (Direction::ServerToClient, &stream.server_to_client)];
+        let sides = [
+            (Direction::ClientToServer, &stream.client_to_server),
+            (Direction::ServerToClient, &stream.server_to_client),
+        ];
         let is_late = |direction: Direction| {
             let mut items = self.session.items.iter().filter(|item| item.direction == direction);
             !self.session.from_start[direction.index()] && items.next().is_some()
@@ -144,9 +147,11 @@ impl Writer<'_> {
                 (line.echo_ok, line.signature_ok) = (facts.echo_ok, facts.signature_ok);
             }
             Content::Message(kept) => {
-                let base = kept.header.timestamp.filter(|_| kept.header.type_id.is_media()).map(|timestamp| {
-                    *self.first[item.direction.index()].get_or_insert(timestamp)
-                });
+                let base = kept
+                    .header
+                    .timestamp
+                    .filter(|_| kept.header.type_id.is_media())
+                    .map(|timestamp| *self.first[item.direction.index()].get_or_insert(timestamp));
                 self.message(&mut line, item, kept, named);
                 line.timestamp = kept.header.timestamp.zip(base).map(|(at, first)| at.wrapping_sub(first));
             }
