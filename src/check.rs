@@ -204,10 +204,12 @@ impl Capture {
     }
 
     /// Its snapshot was written, or removed.
-    pub fn updated(&mut self, what: &str) {
-        self.action = Some(what.to_owned());
+    pub fn updated(&mut self, what: String) {
+        // Behind the difference it is said what was done about it.
+        self.action = (self.outcome == Outcome::Different).then(|| what.clone());
         // What rules object to stays.
-        self.outcome = if self.lint_fails { Outcome::Findings } else { Outcome::Updated };
+        let outcome = if self.lint_fails { Outcome::Findings } else { Outcome::Updated };
+        self.becomes(outcome, what);
     }
 
     /// What was to be done to its snapshot failed.
