@@ -8,6 +8,7 @@ mod align;
 mod expected;
 mod lane;
 mod pairing;
+pub mod placeholder;
 mod unit;
 
 use std::ops::Range;
@@ -16,7 +17,7 @@ use crate::origin::FrameNo;
 use crate::recording::{Content, Item, Session};
 use crate::session::Direction;
 
-pub use lane::{Lane, Named};
+pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
 pub use unit::{Unit, header_value, units};
 
@@ -36,7 +37,7 @@ pub struct Options {
     pub direction: Option<Direction>,
     /// Messages that are one and the same, by their numbers in A and B.
     pub pins: Vec<(u64, u64)>,
-    /// Nothing is expected to differ.
+    /// Nothing is expected to differ, but for what a snapshot does not say.
     pub strict: bool,
 }
 
@@ -102,9 +103,7 @@ impl<'r> Comparison<'r> {
             let found = unit::compare(&comparison, row);
             comparison.mismatches.extend(found);
         }
-        if !options.strict {
-            expected::mark(&mut comparison);
-        }
+        expected::mark(&mut comparison, options.strict);
         comparison
     }
 
@@ -131,6 +130,11 @@ impl<'r> Comparison<'r> {
             Side::A => self.a,
             Side::B => self.b,
         }
+    }
+
+    /// Whether a side was read from a snapshot.
+    pub fn has_snapshot(&self) -> bool {
+        self.a.is_snapshot || self.b.is_snapshot
     }
 
     /// The item of a row on a side.

@@ -16,6 +16,7 @@
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
 //!                              └ diff · lint · payload · relay → reports
+//!                                 ├ secrets  stream keys and credentials, hidden
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```
@@ -36,8 +37,10 @@
 
 pub mod amf;
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod decode;
 pub mod diff;
 pub mod dissect;
@@ -50,9 +53,12 @@ pub mod payload;
 pub mod pipeline;
 pub mod recording;
 pub mod relay;
+pub mod report;
 pub mod rtmp;
 pub mod rules;
+pub mod secrets;
 pub mod session;
+pub mod snapshot;
 pub mod streams;
 pub mod tcp;
 pub mod view;

@@ -158,12 +158,12 @@ pub struct Where {
 /// A place in a capture.
 #[derive(Clone, Debug, Serialize)]
 pub struct Place {
-    /// The row's number.
+    /// The row's number; in a snapshot the line's.
     pub number: u64,
-    /// The frame.
-    pub frame: FrameNo,
-    /// Offset in the direction's stream.
-    pub stream_offset: u64,
+    /// The frame; a snapshot has none.
+    pub frame: Option<FrameNo>,
+    /// Offset in the direction's stream; a snapshot does not say.
+    pub stream_offset: Option<u64>,
     /// The value in words.
     pub value: Option<String>,
 }
@@ -229,7 +229,9 @@ impl Report {
             lines: lines(comparison),
         });
         let (of_a, of_b) = (&comparison.a.stream, &comparison.b.stream);
-        if (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start) {
+        if !comparison.has_snapshot()
+            && (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start)
+        {
             self.count_expected("addresses, ports and times of the recordings".to_owned(), 1);
         }
         for mismatch in &comparison.mismatches {
@@ -238,7 +240,7 @@ impl Report {
             }
         }
         for (pattern, count) in ignored {
-            self.count_expected(format!("--ignore {pattern}"), count);
+            self.count_expected(format!("ignored: {pattern}"), count);
         }
         self.causes.extend(outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, pair)));
         for index in outcome.unexplained {
@@ -363,8 +365,14 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Va
     let of = |side: Side| {
         let item = comparison.item(row, side)?;
         let value = sides[side as usize].as_ref();
-        let (stream_offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
-        Some(Place { number: item.number, frame, stream_offset, value: value.map(|value| value.text.clone()) })
+        let (offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
+        let is_known = !comparison.session(side).is_snapshot;
+        Some(Place {
+            number: item.number,
+            frame: is_known.then_some(frame),
+            stream_offset: is_known.then_some(offset),
+            value: value.map(|value| value.text.clone()),
+        })
     };
     Where {
         path: path.to_owned(),

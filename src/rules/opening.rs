@@ -59,7 +59,8 @@ impl<'r> Opening<'r> {
     /// How many bytes a side sent, if the capture has all of them.
     pub fn total(&self, direction: Direction) -> Option<u64> {
         let count = self.count(direction);
-        let is_whole = count.gap_bytes == 0 && self.session.from_start[direction.index()];
+        // A snapshot does not say.
+        let is_whole = !self.session.is_snapshot && count.gap_bytes == 0 && self.session.from_start[direction.index()];
         // A FIN takes a number of its own.
         (is_whole && count.unseen_bytes <= 1).then_some(count.bytes)
     }

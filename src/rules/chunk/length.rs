@@ -30,7 +30,7 @@ pub static WITH_HEADERS: Rule = Rule {
 
 fn with_headers(seen: &Seen<'_, '_>) -> Option<Words> {
     let kept = seen.kept()?;
-    let extra = kept.chunks.count.saturating_sub(1) * type3::header(kept.csid).len();
+    let extra = kept.chunks?.count.saturating_sub(1) * type3::header(kept.csid).len();
     // The header's own bytes say what the receiver reads.
     let written = length_in(&kept.first_header)?;
     let payload = if kept.header.length == written { written.saturating_sub(extra as u32) } else { kept.header.length };
@@ -120,7 +120,7 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
         let longest_of_a = messages(comparison, Side::A, direction).map(|(_, _, kept)| kept.header.length).max();
         let is_longer = |length: u32| length > LOWEST_MAX && longest_of_a.is_none_or(|longest| length > longest);
         // Other types are never so long, unless broken framing makes them up.
-        let is_picture = |kept: &Kept| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < 2;
+        let is_picture = |kept: &Kept| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < Some(2);
         let mut longer = messages(comparison, Side::B, direction)
             .filter(|(_, _, kept)| is_longer(kept.header.length) && (!comparison.is_alone() || is_picture(kept)));
         let Some((row, item, kept)) = longer.next() else { continue };

@@ -90,8 +90,8 @@ fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
     }
     for (index, item) in items() {
         match &item.content {
-            Content::Message(kept) if kept.fmt > 0 && !known.contains(&kept.csid) => {
-                let (fmt, csid) = (kept.fmt, kept.csid);
+            Content::Message(kept) if kept.fmt.is_some_and(|fmt| fmt > 0) && !known.contains(&kept.csid) => {
+                let (fmt, csid) = (kept.fmt?, kept.csid);
                 return Some(First {
                     index,
                     fmt,

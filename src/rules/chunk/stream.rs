@@ -142,7 +142,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_high = |&row: &usize| {
         let item = comparison.item(row, Side::B);
         let kept = item.filter(|item| is_sound(item)).and_then(Item::message);
-        kept.is_some_and(|kept| kept.csid >= LOWEST_LIMIT && kept.fmt == 0 && kept.header.type_id.is_known())
+        kept.is_some_and(|kept| kept.csid >= LOWEST_LIMIT && kept.fmt == Some(0) && kept.header.type_id.is_known())
     };
     let row = match comparison.is_alone() {
         true => (0..comparison.rows.len()).rfind(is_high),

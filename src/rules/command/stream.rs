@@ -47,7 +47,8 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     if comparison.is_alone() {
         // Only full headers say it; the others take it from one before.
-        let says = |row: usize| comparison.item(row, Side::B).and_then(Item::message).is_some_and(|kept| kept.fmt == 0);
+        let says =
+            |row: usize| comparison.item(row, Side::B).and_then(Item::message).is_some_and(|kept| kept.fmt == Some(0));
         let rows = (0..comparison.rows.len()).filter(|&row| says(row) && belongs(row) && is_wrong(row));
         let rows: Vec<usize> = rows.collect();
         let Some(&row) = rows.first() else { return Vec::new() };

@@ -192,7 +192,7 @@ fn absolute(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let deltas: Vec<(usize, i64)> = all
             .iter()
-            .filter(|at| matches!(at.kept.fmt, 1 | 2))
+            .filter(|at| matches!(at.kept.fmt, Some(1 | 2)))
             .filter_map(|at| Some((at.item, at.kept.header.timestamp_delta?.into())))
             .collect();
         let grow = deltas.windows(2).filter(|pair| pair[1].1 > pair[0].1).count();
@@ -217,7 +217,7 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
-            |at: &At<'_>| matches!(at.kept.fmt, 1 | 2) && at.kept.header.timestamp_delta.is_some_and(is_negative);
+            |at: &At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
         // The first one may well be far behind its configuration, which has no time of its own.
         let index = (1..all.len()).find(|&index| wrong(&all[index]))?;
         let goes_back = all[index].time < all[index - 1].time;
