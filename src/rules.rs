@@ -27,6 +27,7 @@ mod handshake;
 pub mod index;
 mod length;
 mod look;
+mod malformed;
 mod media;
 mod oddity;
 mod opening;
@@ -302,6 +303,7 @@ pub static RULES: &[&Rule] = &[
     &amf::forms::NOT_NEGOTIATED,
     &amf::forms::NOT_ECMA,
     &amf::forms::ECMA_COUNT,
+    &malformed::AMF,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,
@@ -343,6 +345,7 @@ pub static RULES: &[&Rule] = &[
     &flv::time::BACKWARDS,
     &flv::time::UNIT,
     &flv::time::KEYFRAME_INTERVAL,
+    &malformed::MEDIA,
     &enhanced::FOUR_CC,
     &enhanced::CTS_CODEC,
     &enhanced::FRAMES_X,

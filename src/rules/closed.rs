@@ -68,7 +68,10 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
     let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
     let fix = format!("look at this message, and into the {}'s log", end.by);
-    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End)]
+    let claim = claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End);
+    // By itself a client that goes may have had all that it came for.
+    let is_free_to_go = comparison.is_alone() && end.by == "client";
+    vec![if is_free_to_go { claim.weighing(Severity::Warning) } else { claim }]
 }
 
 /// The last thing that came whole in a direction.

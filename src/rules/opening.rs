@@ -13,7 +13,16 @@ pub use Direction::{ClientToServer as CLIENT, ServerToClient as SERVER};
 pub const WAITS: f64 = 1.0;
 
 /// So long, in seconds, and a request that is not answered is not going to be.
-pub const PATIENCE: f64 = 2.0;
+const PATIENCE: f64 = 2.0;
+/// So long, in seconds, a client waits at least that gives up.
+const SHORTEST: f64 = 0.2;
+
+/// Whether the client of B waited in vain for an answer to its item of this index, or gave up waiting.
+pub fn gave_up(comparison: &Comparison<'_>, item: usize) -> bool {
+    let b = Opening::of(comparison, Side::B);
+    let waited = b.waited_behind(item);
+    waited >= PATIENCE || waited >= SHORTEST && b.ended_by() == Some("client")
+}
 
 /// A session's beginning and end.
 #[derive(Clone, Copy)]
@@ -87,7 +96,7 @@ impl<'r> Opening<'r> {
 
     /// How long, in seconds, the connection lasted behind an item, by its index; the capture's end counts as the
     /// connection's.
-    pub fn waited_behind(&self, item: usize) -> f64 {
+    fn waited_behind(&self, item: usize) -> f64 {
         self.session.items.get(item).map_or(0.0, |item| self.end() - seconds(item.time))
     }
 

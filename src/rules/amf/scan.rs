@@ -15,7 +15,7 @@ pub static SCAN_FOR_09: Rule = Rule {
         what: "An object ends with an empty name and the marker 09. A reader that looks for the next byte 09 instead of \
                reading value by value finds it in the length of a name or string of nine letters, or in a number, and loses \
                what stands behind.",
-        looks: "00 09 66 72 61 6d 65 72 61 74 65 00 40 39 ..   the name `framerate` is nine letters long\n\
+        looks: "00 09 66 72 61 6d 65 72 61 74 65 00 40 39 ..   `framerate`: nine letters\n\
                 00 00 09                                       the end, much later",
         who: "Small servers and relays with a reader of their own: only some metadata fails, those with such a length.",
         fix: "Read name and value by their types, up to the empty name with 09 behind it.",

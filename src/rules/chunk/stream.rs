@@ -1,11 +1,12 @@
 //! Chunk stream ids (RTMP 1.0 5.3.1.1): reserved ones, those a peer does not take, and those written wrongly.
 
 use crate::compare::{Comparison, Side};
+use crate::recording::Item;
 use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{both, is_nginx, is_refused, open_at, tail, type3};
+use super::{both, is_explained, is_nginx, is_refused, open_at, tail, type3};
 
 pub static WRONG_CONTINUATION: Rule = Rule {
     code: "wrong-csid-continuation",
@@ -133,7 +134,16 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
             csids.is_some_and(|[a, b]| a < LOWEST_LIMIT && b >= LOWEST_LIMIT)
         })
         .collect();
-    let is_high = |&row: &usize| sent_on(comparison, row).is_some_and(|csid| csid >= LOWEST_LIMIT);
+    // What is read out of broken framing has any chunk stream.
+    let is_sound = |item: &Item| {
+        let stream = item.message().and_then(|kept| kept.header.message_stream_id);
+        item.defects.is_empty() && stream.is_none_or(|stream| stream.0 < 1 << 24)
+    };
+    let is_high = |&row: &usize| {
+        let item = comparison.item(row, Side::B);
+        let kept = item.filter(|item| is_sound(item)).and_then(Item::message);
+        kept.is_some_and(|kept| kept.csid >= LOWEST_LIMIT && kept.fmt == Some(0) && kept.header.type_id.is_known())
+    };
     let row = match comparison.is_alone() {
         true => (0..comparison.rows.len()).rfind(is_high),
         false => wrong.first().map(|&first| comparison.mismatches[first].row),
@@ -142,7 +152,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(item), Some(b)) = (comparison.item(row, Side::B), sent_on(comparison, row)) else {
         return Vec::new();
     };
-    if !is_refused(comparison, item) {
+    if !is_refused(comparison, item) || comparison.is_alone() && is_explained(comparison, item.direction) {
         return Vec::new();
     }
     let name = &comparison.either(row).name;

@@ -1,8 +1,9 @@
 //! connect: its fields, how the URL is split, and no answer.
 
 use crate::compare::{Comparison, Side};
+use crate::recording::Item;
 use crate::rules::look::{self, Flow, Spot};
-use crate::rules::opening::{Opening, PATIENCE};
+use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
@@ -94,8 +95,14 @@ fn is_answered(said: &[Said<'_>]) -> bool {
 fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
     let Some(connect) = alone(&in_b).filter(|_| comparison.is_alone() || is_answered(&in_a)) else { return Vec::new() };
-    // By itself a connection is unanswered if the client had time to wait.
-    if comparison.is_alone() && Opening::of(comparison, Side::B).waited_behind(connect.item) < PATIENCE {
+    // By itself a connection is unanswered if the client waited, or gave up.
+    // An answer that cannot be read is one all the same.
+    let answers = |item: &Item| {
+        let kept = item.message();
+        item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
+    };
+    let is_answered = comparison.b.items.iter().any(answers);
+    if comparison.is_alone() && (is_answered || !gave_up(comparison, connect.item)) {
         return Vec::new();
     }
     // A server that closes does answer, in its way.

@@ -19,8 +19,9 @@ pub static STALE_PUBLISHER: Rule = Rule {
     page: Page {
         what: "A publisher vanished: no FCUnpublish, no deleteStream, no FIN. To the server it still publishes, so when it \
                comes back, its own name is in use.",
-        looks: "connection 0   .. media, then nothing: no 0c 64 65 6c 65 74 65 53 74 72 65 61 6d (deleteStream)\n\
-                connection 1   00 04 63 6f 64 65 02 00 19 4e 65 74 53 74 72 .. 42 61 64 4e 61 6d 65   BadName",
+        looks: "first    27 01 00 00 50 ..                          pictures, then nothing\n\
+                second   02 00 07 70 75 62 6c 69 73 68 00 ..       publish, the same name\n\
+                server   00 04 63 6f 64 65 02 .. 42 61 64 4e 61 6d 65   code .. BadName",
         who: "Encoders that lose their network or their process; NAT routers that forget a connection.",
         fix: "In the client: send FCUnpublish and deleteStream and close, and wait before it comes back. In the server: drop \
               idle publishers (nginx-rtmp: drop_idle_publisher), or ping them.",

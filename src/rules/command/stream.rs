@@ -2,7 +2,7 @@
 
 use crate::amf::Value;
 use crate::compare::{Comparison, Lane, Side};
-use crate::recording::Kept;
+use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -40,11 +40,17 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let stream = |row: usize, side| Some(comparison.item(row, side)?.message()?.header.message_stream_id?.0);
     // A big-endian id is a mistake of another kind.
+    // Nor is one of more than three bytes this mistake: broken framing looks like that.
     let is_wrong = |row: usize| {
-        stream(row, Side::B).is_some_and(|sent| !all_given.contains(&sent) && !all_given.contains(&sent.swap_bytes()))
+        let is_other = |sent| !all_given.contains(&sent) && !all_given.contains(&sent.swap_bytes());
+        stream(row, Side::B).is_some_and(|sent| sent < 1 << 24 && is_other(sent))
     };
     if comparison.is_alone() {
-        let rows: Vec<usize> = (0..comparison.rows.len()).filter(|&row| belongs(row) && is_wrong(row)).collect();
+        // Only full headers say it; the others take it from one before.
+        let says =
+            |row: usize| comparison.item(row, Side::B).and_then(Item::message).is_some_and(|kept| kept.fmt == Some(0));
+        let rows = (0..comparison.rows.len()).filter(|&row| says(row) && belongs(row) && is_wrong(row));
+        let rows: Vec<usize> = rows.collect();
         let Some(&row) = rows.first() else { return Vec::new() };
         let sent = stream(row, Side::B).unwrap_or_default();
         return vec![words(comparison, row, (sent, given), rows.len()).breaking(Breaks::Nothing)];

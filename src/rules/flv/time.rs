@@ -1,7 +1,7 @@
 //! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Kept;
+use crate::recording::{Item, Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::look::{Flow, rows_of_b};
@@ -101,6 +101,8 @@ pub static KEYFRAME_INTERVAL: Rule = Rule {
 
 /// Key frames may be so far apart, in milliseconds.
 const FAR: i64 = 4000;
+/// What is further apart than this, in milliseconds, is a jump in time.
+const JUMP: i64 = 3_600_000;
 /// So few steps prove nothing.
 const FEW: usize = 5;
 
@@ -110,17 +112,37 @@ struct At<'r> {
     item: usize,
     kept: &'r Kept,
     time: i64,
+    /// How often the session had begun at another place by then: time is compared only within one run.
+    run: usize,
+}
+
+/// Indices of items behind which a stream may go on at any time: it is played anew, or was sought in.
+fn restarts(session: &Session) -> Vec<usize> {
+    const WORDS: [&str; 7] = [
+        "play(",
+        "play2(",
+        "seek(",
+        "pause(",
+        "onStatus('NetStream.Seek.",
+        "onStatus('NetStream.Play.",
+        "Stream Begin",
+    ];
+    let is_restart = |item: &Item| WORDS.iter().any(|word| item.info.starts_with(word));
+    (0..session.items.len()).filter(|&index| is_restart(&session.items[index])).collect()
 }
 
 /// The coded messages of one medium.
-fn coded<'r>(flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
+fn coded<'r>(session: &Session, flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
     let is_config = |body: &[u8]| match *body {
         [first, ..] if first & 0x80 != 0 && medium == MessageTypeId::VIDEO => first & 15 == 0,
         [first, 0, ..] => first & 15 == 7 && medium == MessageTypeId::VIDEO || first >> 4 == 10,
         _ => false,
     };
     let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !is_config(&kept.body));
-    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into() })).collect()
+    let restarts = restarts(session);
+    let run = |item: usize| restarts.partition_point(|&restart| restart < item);
+    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into(), run: run(item) }))
+        .collect()
 }
 
 /// The first medium of a direction of which B shows something, and A the same does not.
@@ -131,7 +153,7 @@ fn media<'r, T>(
     let ways = [ClientToServer, ServerToClient];
     let all = ways.into_iter().flat_map(|way| [MessageTypeId::VIDEO, MessageTypeId::AUDIO].map(|medium| (way, medium)));
     let mut all = all.filter_map(|(way, medium)| {
-        let [a, b] = [comparison.a, comparison.b].map(|session| coded(&Flow::of(session, way), medium));
+        let [a, b] = [comparison.a, comparison.b].map(|session| coded(session, &Flow::of(session, way), medium));
         let found = find(&b)?;
         find(&a).is_none().then_some((a, b, found))
     });
@@ -196,8 +218,9 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
             |at: &At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
-        let index = all.iter().position(wrong)?;
-        let goes_back = index > 0 && all[index].time < all[index - 1].time;
+        // The first one may well be far behind its configuration, which has no time of its own.
+        let index = (1..all.len()).find(|&index| wrong(&all[index]))?;
+        let goes_back = all[index].time < all[index - 1].time;
         Some((all[index].item, all[index].kept.header.timestamp_delta?, goes_back))
     };
     let Some((.., (item, delta, goes_back))) = media(comparison, find) else { return Vec::new() };
@@ -220,13 +243,26 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let back = |pair: &&[At<'_>]| {
             let same_stream = pair[0].kept.header.message_stream_id == pair[1].kept.header.message_stream_id;
-            // Timestamps wrap at 2^32.
-            same_stream && (pair[1].time as u32).wrapping_sub(pair[0].time as u32) >= 1 << 31
+            // Timestamps wrap at 2^32; those cut to 24 bits have a rule of their own.
+            let is_cut = pair[0].time > 0xff_0000 && pair[0].time < 1 << 24 && pair[1].time < 1 << 16;
+            !is_cut
+                && pair[0].run == pair[1].run
+                && same_stream
+                && (pair[1].time as u32).wrapping_sub(pair[0].time as u32) >= 1 << 31
         };
         all.windows(2).find(back).map(|pair| (pair[1].item, pair[0].time, pair[1].time))
     };
     let Some((.., (item, before, after))) = media(comparison, find) else { return Vec::new() };
     let title = format!("time goes back from {before} to {after} ms");
+    // Who counts with 31 bits begins again there, after 24 days.
+    if before > 0x7f00_0000 && after < 0x0100_0000 {
+        return vec![
+            claim(comparison, item, Certainty::Certain, title)
+                .why("it is cut to 31 bits, and timestamps count modulo 2^32: receivers see a jump of 24 days")
+                .fix("keep all 32 bits of the timestamp")
+                .weighing(Severity::Warning),
+        ];
+    }
     vec![
         claim(comparison, item, Certainty::Certain, title)
             .why("timestamps are those of decoding and only grow; servers drop such messages or close")
@@ -301,9 +337,17 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_key = |at: &&At<'_>| at.kept.body.first().is_some_and(|first| first >> 4 & 7 == 1);
         let keys: Vec<_> =
             all.iter().filter(|at| at.kept.header.type_id == MessageTypeId::VIDEO).filter(is_key).collect();
-        keys.windows(2).map(|pair| (pair[1].item, pair[1].time - pair[0].time)).collect()
+        let pairs = keys.windows(2).filter(|pair| pair[0].run == pair[1].run);
+        let mut gaps: Vec<_> = pairs.map(|pair| (pair[1].item, pair[1].time - pair[0].time)).collect();
+        // The last one lasts to the end.
+        if let (Some(key), Some(end)) =
+            (keys.last(), all.last().filter(|end| end.kept.header.type_id == MessageTypeId::VIDEO))
+        {
+            gaps.extend((key.run == end.run).then_some((end.item, end.time - key.time)));
+        }
+        gaps
     };
-    let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| *gap > FAR);
+    let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| (FAR + 1..JUMP).contains(gap));
     let Some((a, b, (item, gap))) = media(comparison, find) else { return Vec::new() };
     let usual = gaps(&a).into_iter().map(|(_, gap)| gap).max();
     if usual.is_none() && !comparison.is_alone() {
@@ -311,7 +355,7 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let frames = b.iter().filter(|at| at.item <= item).count();
     let in_a = usual.map(|usual| format!(", in A at most {usual}")).unwrap_or_default();
-    let title = format!("key frames are {gap} ms apart{in_a}");
+    let title = format!("no key frame comes for {gap} ms{in_a}");
     let claim = claim(comparison, item, Certainty::Certain, title);
     let own = claim.explains.iter().copied().find(|&index| comparison.mismatches[index].side(Side::B).is_some());
     vec![

@@ -91,7 +91,8 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
         };
 
         let goes_on = match part {
-            Part::S0S1S2 => b.messages(CLIENT).next().is_some(),
+            // C2 as well: who minds S2 does not send it.
+            Part::S0S1S2 => b.messages(CLIENT).next().is_some() || b.part(Part::C2).is_some(),
             _ => b.messages(SERVER).next().is_some(),
         };
         let title = format!("{answer} neither echoes nor signs {block}");

@@ -92,7 +92,9 @@ fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<&Item
     let (handshake, ..) = opening.part(part).filter(|(item, ..)| item.defects.is_empty())?;
     // Nothing can be said of an order across holes.
     let is_whole = [CLIENT, SERVER].into_iter().all(|direction| opening.total(direction).is_some());
-    let first = opening.messages(direction).next()?;
+    // C2 answers S1, so it is early as well.
+    let block = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
+    let first = block.into_iter().chain(opening.messages(direction)).min_by_key(|item| item.number)?;
     (is_whole && first.number < handshake.number && first.frames[0] < handshake.frames[0]).then_some(first)
 }
 
