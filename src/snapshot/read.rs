@@ -68,7 +68,8 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
                 Direction::ServerToClient => &mut session.stream.server_to_client,
             };
             // How many bytes there were is not known; that there were some is.
-            side.bytes = session.items.iter().any(|item| item.direction == direction).into();
+            let came = |item: &Item| item.direction == direction && !matches!(item.content, Content::Gap(_));
+            side.bytes = session.items.iter().any(came).into();
         }
     }
     Ok(Recording { sessions })
