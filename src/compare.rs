@@ -54,6 +54,8 @@ pub struct Comparison<'r> {
     pub rows: Vec<Aligned>,
     /// Where they differ, in the order of `rows`.
     pub mismatches: Vec<Mismatch>,
+    /// What a snapshot's placeholders stand for in the other session.
+    pub bindings: placeholder::Bindings,
 }
 
 /// Items that are the same message, or one that the other side has not.
@@ -96,7 +98,7 @@ impl<'r> Comparison<'r> {
     pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
         let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
         let rows = align::align(a, b, &named, options);
-        let mut comparison = Comparison { a, b, named, rows, mismatches: Vec::new() };
+        let mut comparison = Comparison { a, b, named, rows, mismatches: Vec::new(), bindings: Default::default() };
         for row in 0..comparison.rows.len() {
             let found = unit::compare(&comparison, row);
             comparison.mismatches.extend(found);

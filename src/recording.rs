@@ -354,7 +354,9 @@ impl Observer for Recorder {
         self.seen += 1;
         let row = Row::new(self.seen, event, &self.selection);
         let (end, content) = match &event.kind {
-            Kind::Message(message) => (message.end(), Content::Message(Box::new(self.keep(message, event, &row.detail)))),
+            Kind::Message(message) => {
+                (message.end(), Content::Message(Box::new(self.keep(message, event, &row.detail))))
+            }
             Kind::Handshake(part, facts) => {
                 let mut map = SourceMap::default();
                 map.push(0, part.bytes.len() as u64, part.range.start);

@@ -16,10 +16,12 @@ use super::select::{Bounds, Connections};
 
 /// What `snapshot` was asked for.
 #[derive(Debug, Args)]
-#[command(after_help = "A snapshot never holds stream keys or credentials: placeholders stand for them, as for all that \
+#[command(
+    after_help = "A snapshot never holds stream keys or credentials: placeholders stand for them, as for all that \
     is another in every recording. It can stand wherever diff takes a capture.\n\nExamples:\n  \
     rtmp-inspect snapshot session.pcap -o session.pcap.snapshot.jsonl\n  \
-    rtmp-inspect diff session.pcap.snapshot.jsonl new.pcap")]
+    rtmp-inspect diff session.pcap.snapshot.jsonl new.pcap"
+)]
 pub struct Options {
     #[command(flatten)]
     capture: CapturePath,

@@ -21,6 +21,7 @@ pub fn mark(comparison: &mut Comparison<'_>, strict: bool) {
         Said::Nothing => reason(comparison, mismatch, &offsets).filter(|why| !strict || is_unsaid(why)),
     };
     let reasons: Vec<_> = comparison.mismatches.iter().map(&mut of).collect();
+    comparison.bindings = bindings;
     for (mismatch, reason) in comparison.mismatches.iter_mut().zip(reasons) {
         mismatch.expected = reason;
     }

@@ -229,7 +229,9 @@ impl Report {
             lines: lines(comparison),
         });
         let (of_a, of_b) = (&comparison.a.stream, &comparison.b.stream);
-        if !comparison.has_snapshot() && (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start) {
+        if !comparison.has_snapshot()
+            && (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start)
+        {
             self.count_expected("addresses, ports and times of the recordings".to_owned(), 1);
         }
         for mismatch in &comparison.mismatches {

@@ -102,7 +102,11 @@ impl Keys {
     }
 
     /// One of the names of a table.
-    pub fn one_of<T: Copy>(&mut self, key: &str, table: &[(T, &'static str)]) -> Result<Option<(T, &'static str)>, Error> {
+    pub fn one_of<T: Copy>(
+        &mut self,
+        key: &str,
+        table: &[(T, &'static str)],
+    ) -> Result<Option<(T, &'static str)>, Error> {
         let Some(text) = self.text(key)? else { return Ok(None) };
         match table.iter().find(|(_, name)| *name == text) {
             Some(&found) => Ok(Some(found)),
@@ -137,17 +141,6 @@ impl Keys {
         };
         let objects: Option<Vec<Keys>> = list.into_iter().enumerate().map(of).collect();
         objects.ok_or_else(|| self.wrong(key, "should be a list of objects"))
-    }
-
-    /// An object.
-    pub fn object(&mut self, key: &str) -> Result<Option<Keys>, Error> {
-        match self.take(key) {
-            Some(Value::Object(map)) => {
-                Ok(Some(Keys { line: self.line, prefix: format!("{}{key}.", self.prefix), map }))
-            }
-            Some(other) => Err(self.wrong(key, format!("is {}, and should be an object", shown(&other)))),
-            None => Ok(None),
-        }
     }
 
     fn list(&mut self, key: &str) -> Result<Vec<Value>, Error> {

@@ -114,7 +114,11 @@ impl<'s> Normaliser<'s> {
     fn rest(&self, body: Vec<u8>) -> Vec<u8> {
         let mut digits = json!(hex::encode(&body));
         self.secrets.hide_json(&mut digits);
-        digits.as_str().and_then(|digits| hex::decode(digits).ok()).filter(|made| made.len() == body.len()).unwrap_or(body)
+        digits
+            .as_str()
+            .and_then(|digits| hex::decode(digits).ok())
+            .filter(|made| made.len() == body.len())
+            .unwrap_or(body)
     }
 }
 

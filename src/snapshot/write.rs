@@ -10,9 +10,8 @@ use crate::rtmp::message::MessageHeader;
 use crate::rtmp::{MessageTypeId, body, summary};
 use crate::secrets::Secrets;
 use crate::session::Direction;
-use crate::tcp::How;
 
-use super::line::{self, Activity, Connection, End, Fields, Header, Line, name};
+use super::line::{self, Activity, Connection, Fields, Header, Line, name};
 use super::normalise::{Normaliser, is_text};
 use super::{FORMAT, FORMAT_VERSION, Options, Payload, RULES, order};
 
@@ -74,7 +73,10 @@ impl Writer<'_> {
     fn connection(&self) -> Connection {
         let stream = &self.session.stream;
         let text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
-        let sides = [(Direction::ClientToServer, &stream.client_to_server), (Direction::ServerToClient, &stream.server_to_client)];
+        let sides = [
+            (Direction::ClientToServer, &stream.client_to_server),
+            (Direction::ServerToClient, &stream.server_to_client),
+        ];
         let is_late = |direction: Direction| {
             let mut items = self.session.items.iter().filter(|item| item.direction == direction);
             !self.session.from_start[direction.index()] && items.next().is_some()
@@ -106,7 +108,13 @@ impl Writer<'_> {
             error: text(&stream.error),
             begins_late: of(&is_late),
             not_captured: of(&is_missing),
-            end: stream.end.map(|end| End { how: name::<How>(line::HOWS, &end.how).unwrap_or_default(), by: end.by }),
+            framing: self
+                .session
+                .framing
+                .iter()
+                .map(|framing| line::Framing { direction: framing.direction.code(), code: framing.hypotheses[0].code })
+                .collect(),
+            ended_by: stream.end.map(|end| end.by),
             messages: self.order().len(),
         }
     }
@@ -144,9 +152,11 @@ impl Writer<'_> {
                 (line.echo_ok, line.signature_ok) = (facts.echo_ok, facts.signature_ok);
             }
             Content::Message(kept) => {
-                let base = kept.header.timestamp.filter(|_| kept.header.type_id.is_media()).map(|timestamp| {
-                    *self.first[item.direction.index()].get_or_insert(timestamp)
-                });
+                let base = kept
+                    .header
+                    .timestamp
+                    .filter(|_| kept.header.type_id.is_media())
+                    .map(|timestamp| *self.first[item.direction.index()].get_or_insert(timestamp));
                 self.message(&mut line, item, kept, named);
                 line.timestamp = kept.header.timestamp.zip(base).map(|(at, first)| at.wrapping_sub(first));
             }

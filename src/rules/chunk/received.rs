@@ -67,8 +67,7 @@ fn interleave(comparison: &Comparison<'_>) -> Vec<Claim> {
             let kept = comparison.item(other, Side::A)?.message()?;
             (kept.csid != a.csid && kept.header.type_id.is_media()).then_some(kept)
         });
-        let first_chunk =
-            |kept: &Kept| Some(kept.body[..kept.body.len().min(kept.chunks?.size as usize)].to_vec());
+        let first_chunk = |kept: &Kept| Some(kept.body[..kept.body.len().min(kept.chunks?.size as usize)].to_vec());
         let foreign = neighbours.filter_map(first_chunk).filter(|chunk| chunk.len() >= 8).collect();
         let case = Case::with_context(&a.body, &b.body, Cow::Owned(Context { foreign, ..Context::default() }));
         Some((row, check(&case)?))

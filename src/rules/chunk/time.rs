@@ -227,7 +227,10 @@ fn type3_step(comparison: &Comparison<'_>) -> Vec<Claim> {
             offsets.insert(kept.csid, (offset, count + 1, changed || changes));
             let was_steady = changes && !changed && count >= STEADY;
             let same = of_a.hash == kept.hash && of_a.csid == kept.csid;
-            let step = kept.header.timestamp_delta.filter(|_| same && kept.fmt == Some(3) && of_a.fmt.is_some_and(|fmt| fmt != 3));
+            let step = kept
+                .header
+                .timestamp_delta
+                .filter(|_| same && kept.fmt == Some(3) && of_a.fmt.is_some_and(|fmt| fmt != 3));
             let Some(step) = step.filter(|_| was_steady) else { continue };
             let meant = i64::from(step) + before - offset;
             let name = &comparison.either(row).name;

@@ -193,8 +193,9 @@ fn absolute(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
-        let wrong =
-            |at: &&At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
+        let wrong = |at: &&At<'_>| {
+            matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative)
+        };
         all.iter().find(wrong).map(|at| (at.item, at.kept.header.timestamp_delta.unwrap_or_default()))
     };
     let Some((.., (item, delta))) = media(comparison, find) else { return Vec::new() };
