@@ -149,7 +149,10 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
             checked.becomes(Outcome::Stale, old);
             checked.action = Some(format!("rtmp-inspect check --update {} writes it anew", checked.name()));
         }
-        Known::Broken(why) => checked.becomes(Outcome::Error, why),
+        Known::Broken(why) => {
+            checked.becomes(Outcome::Error, why);
+            checked.action = Some(format!("if nobody needs it, remove {} and make it anew", checked.snapshot));
+        }
         Known::Read(mut snapshot) => {
             recording::complete(&mut snapshot, capture);
             secrets = Secrets::of(&[&snapshot, capture]);
