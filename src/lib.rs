@@ -17,6 +17,7 @@
 //!                           └ rules    the catalogue         → why
 //!                              └ diff · payload · relay      → reports
 //!                                 ├ secrets  stream keys and credentials, hidden
+//!                                 │  └ snapshot  a session as text for a repository, and back
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```

@@ -107,6 +107,60 @@ fn an_error_says_where_it_is_and_what_to_do() {
 }
 
 #[test]
+fn a_servers_message_stands_behind_the_call_that_it_answers_next() {
+    let server = |rest: &str| message(20, rest).replace("c2s", "s2c");
+    let body = "\"body\":\"\"";
+    // As a capture may have them: the server's second message comes when the client is two calls on.
+    let mut recording = lines(&[
+        message(20, body),
+        message(20, body),
+        server(body),
+        server(body),
+        message(20, body),
+        server(body),
+        server(body),
+    ])
+    .expect("a snapshot");
+    let session = &mut recording.sessions[0];
+    // Client: 0 at offset 10, 1 at 20, 4 at 30. Of the server, 3 answers 0 and 5 answers 1.
+    for (index, start) in [(0, 10), (1, 20), (4, 30)] {
+        session.items[index].at = start..start + 10;
+    }
+    session.items[3].answers = Some(10);
+    session.items[5].answers = Some(20);
+    let all: Vec<usize> = (0..7).collect();
+    assert_eq!(order::dialogue(session, &all), [0, 2, 3, 1, 5, 6, 4]);
+    // Without answers the server's stand in front, in their order.
+    session.items.iter_mut().for_each(|item| item.answers = None);
+    assert_eq!(order::dialogue(session, &all), [2, 3, 5, 6, 0, 1, 4]);
+}
+
+#[test]
+fn values_that_vary_give_way_to_placeholders_and_nothing_else_changes() {
+    // connect, 1, { app: live, tcUrl: rtmp://10.0.0.1:1935/live, clientid: 7 } and a string that ends too early.
+    let text = |text: &str| [&[0, text.len() as u8], text.as_bytes()].concat();
+    let string = |value: &str| [vec![2], text(value)].concat();
+    let body = |url: Vec<u8>, id: Vec<u8>| {
+        let number = |value: f64| [&[0], &value.to_be_bytes()[..]].concat();
+        [
+            string("connect"),
+            number(1.0),
+            [vec![3], text("app"), string("live"), text("tcUrl"), url, text("clientid"), id, vec![0, 0, 9]].concat(),
+            vec![2, 0, 9, b'x'],
+        ]
+        .concat()
+    };
+    let number = [&[0], &7f64.to_be_bytes()[..]].concat();
+    let was = body(string("rtmp://10.0.0.1:1935/live"), number);
+    let mut recording = lines(&[message(20, &format!("\"body\":\"{}\"", hex::encode(was)))]).expect("a snapshot");
+    recording.sessions[0].is_snapshot = false;
+    recording.sessions[0].stream.tc_url = Some("rtmp://10.0.0.1:1935/live".to_owned());
+    let written = write(&recording, &Options::default());
+    let now = body(string("rtmp://<host>/live"), string("<client-id:number>"));
+    assert!(written.contains(&format!("\"body\":\"{}\"", hex::encode(now))), "{written}");
+}
+
+#[test]
 fn a_placeholder_stands_for_one_name_throughout() {
     let names = |release: &str, publish: &str| {
         lines(&[command("releaseStream", 2.0, release), command("publish", 5.0, publish)]).expect("a snapshot")
