@@ -149,7 +149,10 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
             checked.becomes(Outcome::Stale, old);
             checked.action = Some(format!("rtmp-inspect check --update {} writes it anew", checked.name()));
         }
-        Known::Broken(why) => checked.becomes(Outcome::Error, why),
+        Known::Broken(why) => {
+            checked.becomes(Outcome::Error, why);
+            checked.action = Some(format!("if nobody needs it, remove {} and make it anew", checked.snapshot));
+        }
         Known::Read(mut snapshot) => {
             recording::complete(&mut snapshot, capture);
             secrets = Secrets::of(&[&snapshot, capture]);
@@ -204,10 +207,12 @@ impl Capture {
     }
 
     /// Its snapshot was written, or removed.
-    pub fn updated(&mut self, what: &str) {
-        self.action = Some(what.to_owned());
+    pub fn updated(&mut self, what: String) {
+        // Behind the difference it is said what was done about it.
+        self.action = (self.outcome == Outcome::Different).then(|| what.clone());
         // What rules object to stays.
-        self.outcome = if self.lint_fails { Outcome::Findings } else { Outcome::Updated };
+        let outcome = if self.lint_fails { Outcome::Findings } else { Outcome::Updated };
+        self.becomes(outcome, what);
     }
 
     /// What was to be done to its snapshot failed.

@@ -56,6 +56,8 @@ pub struct Comparison<'r> {
     pub rows: Vec<Aligned>,
     /// Where they differ, in the order of `rows`.
     pub mismatches: Vec<Mismatch>,
+    /// What a snapshot's placeholders stand for in the other session.
+    pub bindings: placeholder::Bindings,
 }
 
 /// Items that are the same message, or one that the other side has not.
@@ -98,7 +100,8 @@ impl<'r> Comparison<'r> {
     pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
         let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
         let rows = align::align(a, b, &named, options);
-        let mut comparison = Comparison { a, b, around: &[], named, rows, mismatches: Vec::new() };
+        let mut comparison =
+            Comparison { a, b, around: &[], named, rows, mismatches: Vec::new(), bindings: Default::default() };
         for row in 0..comparison.rows.len() {
             let found = unit::compare(&comparison, row);
             comparison.mismatches.extend(found);
@@ -111,7 +114,8 @@ impl<'r> Comparison<'r> {
     pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
-        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new() }
+        let bindings = Default::default();
+        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new(), bindings }
     }
 
     /// Whether there is no A to compare with.

@@ -15,9 +15,10 @@
 //!                     └ recording  one capture's rows, kept
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
-//!                              └ diff · lint · payload · relay → reports
+//!                              └ diff · lint · payload · relay · check → reports
 //!                                 ├ secrets  stream keys and credentials, hidden
 //!                                 └ view     lists, trees, dumps, findings → text
+//!                                    ├ report  JUnit, SARIF, annotations
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```
 //!

@@ -72,6 +72,7 @@ pub const RULES: &[&str] = &[
     "the handshake is its version, scheme, software version and whether it answers the other side's; random bytes and times are left out",
     "Acknowledgements and pings are left out, as their number depends on time and load",
     "how messages are cut into chunks is left out",
+    "of a connection's end only who ended it is kept: FIN or RST depends on what the other had not read yet",
     "timestamps of sound and pictures count from the first of their direction; other messages have none",
     "values that each recording has anew are placeholders: <host>, <banner>, <client-id>, <server-id>, <date>",
     "stream names and credentials are placeholders: <stream-key-1>, <credential-1>",

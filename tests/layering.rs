@@ -29,7 +29,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("diff", &["secrets"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
-    ("snapshot", &["secrets"]),
+    ("snapshot", &["diff"]),
     ("config", &["lint"]),
     ("check", &["lint", "snapshot"]),
     ("view", &["check", "config", "payload", "relay"]),

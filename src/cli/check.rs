@@ -221,7 +221,7 @@ impl Options {
             match write(path, &beside, &recording, settings) {
                 Ok(()) => {
                     let what = if checked.outcome == Outcome::Missing { "made" } else { "written anew" };
-                    checked.updated(&format!("{} was {what}", checked.snapshot));
+                    checked.updated(format!("{} was {what}", checked.snapshot));
                 }
                 Err(error) => checked.failed(format!("{error:#}")),
             }
@@ -233,7 +233,7 @@ impl Options {
         let mut checked = Capture::orphan(shown(path));
         if self.prune {
             match std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display())) {
-                Ok(()) => checked.updated("it was removed"),
+                Ok(()) => checked.updated("it was removed, as its capture is gone".to_owned()),
                 Err(error) => checked.failed(format!("{error:#}")),
             }
         }

@@ -21,6 +21,7 @@ pub fn mark(comparison: &mut Comparison<'_>, strict: bool) {
         Said::Nothing => reason(comparison, mismatch, &offsets).filter(|why| !strict || is_unsaid(why)),
     };
     let reasons: Vec<_> = comparison.mismatches.iter().map(&mut of).collect();
+    comparison.bindings = bindings;
     for (mismatch, reason) in comparison.mismatches.iter_mut().zip(reasons) {
         mismatch.expected = reason;
     }
@@ -102,7 +103,7 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
         let timestamp = |side| comparison.item(row, side)?.message()?.header.timestamp;
         if let (Some(a), Some(b)) = (timestamp(Side::A), timestamp(Side::B)) {
             let key = (comparison.either_item(row).direction, comparison.either(row).lane);
-            *counts.entry(key).or_default().entry(i64::from(b) - i64::from(a)).or_default() += 1;
+            *counts.entry(key).or_default().entry(step(a, b)).or_default() += 1;
         }
     }
     let most = |counts: HashMap<i64, usize>| counts.into_iter().max_by_key(|&(offset, count)| (count, -offset.abs()));
@@ -110,7 +111,12 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
 }
 
 fn difference(a: &str, b: &str) -> Option<i64> {
-    Some(b.parse::<i64>().ok()? - a.parse::<i64>().ok()?)
+    Some(step(a.parse().ok()?, b.parse().ok()?))
+}
+
+/// From one timestamp to another: they wrap at 2^32.
+fn step(a: u32, b: u32) -> i64 {
+    i64::from(b.wrapping_sub(a) as i32)
 }
 
 fn same_but_host(a: &str, b: &str) -> bool {

@@ -58,6 +58,15 @@ impl Bindings {
         Some(fits)
     }
 
+    /// A text with what its placeholders stand for, where that is known.
+    pub fn meant(&self, text: &str) -> String {
+        let part = |part: &Part<'_>| match part {
+            Part::Text(text) => (*text).to_owned(),
+            Part::Placeholder { name, .. } => self.0.get(*name).cloned().unwrap_or_else(|| format!("<{name}>")),
+        };
+        parts(text).iter().map(part).collect()
+    }
+
     /// Whether a text is what the parts say, one behind the other.
     fn part(&self, parts: &[Part<'_>], text: &str, bound: &mut Vec<(String, String)>) -> bool {
         let Some((first, rest)) = parts.split_first() else { return text.is_empty() };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::compare::{Comparison, Mismatch, Side};
 use crate::recording::Item;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Claim, NOT_IN_SNAPSHOTS, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
@@ -72,7 +72,10 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
                     .any(|index| is_open(&index) && !taken.contains(&index) && is_behind(comparison, index, &claim))
         };
         // What is expected anyhow is no news, unless something comes of it.
-        let is_new = has_open(&fresh) || !had_some || brings_more();
+        // What explains no difference may be in A as well, where only a capture would show it.
+        let is_seen = !comparison.has_snapshot() || !NOT_IN_SNAPSHOTS.contains(&rule.code);
+        let may_stand_alone = !had_some && is_seen;
+        let is_new = has_open(&fresh) || may_stand_alone || brings_more();
         if !is_new {
             continue;
         }

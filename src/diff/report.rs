@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer};
 
 use crate::compare::{Comparison, Paired, Side, Value, role};
 use crate::origin::FrameNo;
-use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Rule, Severity};
+use crate::recording::{Item, Recording, Session};
+use crate::rules::{Certainty, Claim, Rule, Severity};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -295,14 +295,15 @@ impl Cause {
     pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize) -> Cause {
         let (rank, severity) = (cause.rank(), cause.severity());
         let Folded { rule, claim, consequences, folded } = cause;
+        let (row, sides) = values(comparison, &claim, &consequences);
         Cause {
             rule,
             certainty: claim.certainty,
             severity,
             title: claim.title,
             pair,
-            r#where: place(comparison, claim.row, &claim.path, &claim.sides),
-            bytes: bytes(&claim.sides),
+            r#where: place(comparison, row, &claim.path, &sides),
+            bytes: bytes(&sides),
             why: claim.why,
             fix: claim.fix,
             differences: claim.explains.len(),
@@ -310,6 +311,36 @@ impl Cause {
             rank,
         }
     }
+}
+
+/// The values that a claim shows, and the row they stand in. Where it has none, those that differ there; where nothing
+/// does, as a time goes back only behind the one that is wrong, the first of that field that have to do with it. A
+/// payload that is kept as a digest only is said as that, on both sides.
+fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) -> (usize, [Option<Value>; 2]) {
+    let (mut row, mut sides) = (claim.row, claim.sides.clone());
+    if sides.iter().all(Option::is_none) {
+        let of_claim = claim.explains.iter().chain(consequences).map(|&index| &comparison.mismatches[index]);
+        let here = comparison.mismatches.iter().filter(|mismatch| mismatch.row == row);
+        let mut differs = here.chain(of_claim);
+        if let Some(mismatch) = differs.find(|mismatch| mismatch.path == claim.path) {
+            (row, sides) = (mismatch.row, mismatch.sides.clone());
+        }
+    }
+    let kept = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
+    if let [Some(a), Some(b)] = kept
+        && claim.path.ends_with(".payload")
+        && !(a.is_whole() && b.is_whole())
+        && a.hash != b.hash
+    {
+        for (side, kept) in sides.iter_mut().zip([a, b]) {
+            let digest = format!("message of {} bytes, SHA-256 {:016x}…", kept.header.length, kept.hash >> 64);
+            match side {
+                Some(value) => value.text = format!("{}; {digest}", value.text),
+                None => *side = Some(Value { text: digest, bytes: Vec::new(), in_body: None, place: None }),
+            }
+        }
+    }
+    (row, sides)
 }
 
 fn connection(session: &Session) -> Connection {

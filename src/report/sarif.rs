@@ -149,7 +149,7 @@ fn physical(file: &str) -> Value {
 
 /// A path as a reference: relative, or a `file:` URI if it begins at the root (RFC 3986 4.2, RFC 8089).
 fn uri(path: &str) -> String {
-    let path = path.replace('\\', "/");
+    let path = if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() };
     let mut uri = String::new();
     for byte in path.strip_prefix("./").unwrap_or(&path).bytes() {
         match byte {
@@ -168,6 +168,7 @@ mod tests {
     fn paths_are_references() {
         assert_eq!(uri("./a b/c:d.pcap"), "a%20b/c%3Ad.pcap");
         assert_eq!(uri("/tmp/ü.pcap"), "file:///tmp/%C3%BC.pcap");
-        assert_eq!(uri("a\\b.pcap"), "a/b.pcap");
+        #[cfg(unix)]
+        assert_eq!(uri("a\\b.pcap"), "a%5Cb.pcap");
     }
 }

@@ -143,17 +143,6 @@ impl Keys {
         objects.ok_or_else(|| self.wrong(key, "should be a list of objects"))
     }
 
-    /// An object.
-    pub fn object(&mut self, key: &str) -> Result<Option<Keys>, Error> {
-        match self.take(key) {
-            Some(Value::Object(map)) => {
-                Ok(Some(Keys { line: self.line, prefix: format!("{}{key}.", self.prefix), map }))
-            }
-            Some(other) => Err(self.wrong(key, format!("is {}, and should be an object", shown(&other)))),
-            None => Ok(None),
-        }
-    }
-
     fn list(&mut self, key: &str) -> Result<Vec<Value>, Error> {
         match self.take(key) {
             Some(Value::Array(list)) => Ok(list),

@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Ending;
 use crate::session::Protocol;
-use crate::tcp::{GapReason, How};
+use crate::tcp::GapReason;
 
 /// The first line.
 #[derive(serde::Serialize)]
@@ -43,8 +43,11 @@ pub struct Connection {
     pub begins_late: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_captured: Vec<&'static str>,
+    /// Directions whose framing is broken, and the mistake that explains it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub framing: Vec<Framing>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub end: Option<End>,
+    pub ended_by: Option<&'static str>,
     /// How many lines it has: a file that was cut off has fewer.
     pub messages: usize,
 }
@@ -56,11 +59,11 @@ pub struct Activity {
     pub stream: String,
 }
 
-/// How a connection ended.
+/// A mistake in the framing of a direction.
 #[derive(serde::Serialize)]
-pub struct End {
-    pub how: &'static str,
-    pub by: &'static str,
+pub struct Framing {
+    pub direction: &'static str,
+    pub code: &'static str,
 }
 
 /// A message, a part of the handshake, or a hole.
@@ -174,9 +177,6 @@ pub const PROTOCOLS: &[(Protocol, &str)] = &[
     (Protocol::Empty, "empty"),
     (Protocol::Other, "other"),
 ];
-
-/// The names of how a connection ends.
-pub const HOWS: &[(How, &str)] = &[(How::Fin, "fin"), (How::Rst, "rst"), (How::Reused, "reused")];
 
 /// The name of a value. The tables above have all.
 pub fn name<T: PartialEq>(table: &[(T, &'static str)], value: &T) -> Option<&'static str> {

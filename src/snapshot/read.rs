@@ -10,13 +10,15 @@ use std::sync::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::origin::{FrameNo, Time};
-use crate::recording::{Content, Hashing, Item, Kept, Recording, Session, first_half};
-use crate::rtmp::handshake::{BLOCK, Part};
+use crate::recording::{Content, Framing, Hashing, Item, Kept, Recording, Session, first_half};
+use crate::rtmp::dialect::Dialect;
+use crate::rtmp::handshake::Part;
+use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, MessageHeader};
 use crate::rtmp::{Defect, MessageStreamId, MessageTypeId, body, summary};
 use crate::session::{Direction, HandshakeFacts};
 use crate::streams::{Activity, End, Side, Stream};
-use crate::tcp::{ConnectionId, Gap};
+use crate::tcp::{ConnectionId, Gap, How};
 
 use super::json::{AGAIN, Keys, NEWER};
 use super::{FORMAT, FORMAT_VERSION, Payload, line};
@@ -54,7 +56,12 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
         let (number, text) = text(line)?;
         last = number;
         let (connection, item) = item(Keys::of_line(number, &text)?, sessions.len())?;
-        sessions[connection].items.push(item);
+        let session = &mut sessions[connection];
+        let is_first = !session.items.iter().any(|other| other.direction == item.direction);
+        if let (true, Content::Handshake { bytes, .. }) = (is_first, &item.content) {
+            session.beginnings[item.direction.index()].clone_from(bytes);
+        }
+        session.items.push(item);
     }
     for (index, (session, count)) in sessions.iter_mut().zip(counts).enumerate() {
         let found = session.items.len() as u64;
@@ -68,7 +75,8 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
                 Direction::ServerToClient => &mut session.stream.server_to_client,
             };
             // How many bytes there were is not known; that there were some is.
-            side.bytes = session.items.iter().any(|item| item.direction == direction).into();
+            let came = |item: &Item| item.direction == direction && !matches!(item.content, Content::Gap(_));
+            side.bytes = session.items.iter().any(came).into();
         }
     }
     Ok(Recording { sessions })
@@ -110,12 +118,14 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         activities.push(Activity { what, name: activity.some_text("stream")?, frame: FrameNo(0) });
         activity.finish()?;
     }
-    let mut end = None;
-    if let Some(mut keys) = keys.object("end")? {
-        let how = keys.some_of("how", line::HOWS)?;
-        let by = keys.one_of("by", &[((), "client"), ((), "server")])?.map_or("client", |(_, by)| by);
-        keys.finish()?;
-        end = Some(End { how, by, frame: FrameNo(0) });
+    let ended_by = keys.one_of("ended_by", &[((), "client"), ((), "server")])?;
+    let mut framing = Vec::new();
+    for mut one in keys.objects("framing")? {
+        let direction = one.some_of("direction", DIRECTIONS)?;
+        let text = one.some_text("code")?;
+        let code = code(&text).ok_or_else(|| one.wrong("code", "is no code of a rule"))?;
+        one.finish()?;
+        framing.push(Framing { connection: ConnectionId(number), direction, hypotheses: vec![named(code)] });
     }
     let begins_late = directions(&mut keys, "begins_late")?;
     let missing = directions(&mut keys, "not_captured")?;
@@ -142,7 +152,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         frames: (FrameNo(0), FrameNo(0)),
         start: String::new(),
         duration: 0.0,
-        end,
+        end: ended_by.map(|(_, by)| End { how: How::Fin, by, frame: FrameNo(0) }),
     };
     let count = keys.some_number("messages", u64::MAX)?;
     keys.finish()?;
@@ -153,11 +163,27 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         items: Vec::new(),
         beginnings: [Vec::new(), Vec::new()],
         from_start,
-        framing: Vec::new(),
+        framing,
         hashing: Hashing::Sha256,
         is_snapshot: true,
     };
     Ok((session, count))
+}
+
+/// A mistake of which no more than the name is known.
+fn named(code: &'static str) -> Hypothesis {
+    Hypothesis {
+        code,
+        dialect: Dialect::default(),
+        first_at: 0,
+        clean_bytes: 0,
+        messages: 0,
+        reaches_end: false,
+        bits: 0,
+        doubtful: 0,
+        certain: false,
+        evidence: Vec::new(),
+    }
 }
 
 fn directions(keys: &mut Keys, key: &str) -> Result<Vec<Direction>, Error> {
@@ -280,7 +306,6 @@ fn handshake(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
     if let (Some(software), Some(room)) = (facts.software, bytes.get_mut(5..9)) {
         room.copy_from_slice(&software);
     }
-    debug_assert!(part == Part::C2 || part.size() > BLOCK, "C0 stands in front of C1");
     item.content = Content::Handshake { part, facts, bytes, places: Default::default() };
     Ok(())
 }

@@ -10,9 +10,8 @@ use crate::rtmp::message::MessageHeader;
 use crate::rtmp::{MessageTypeId, body, summary};
 use crate::secrets::Secrets;
 use crate::session::Direction;
-use crate::tcp::How;
 
-use super::line::{self, Activity, Connection, End, Fields, Header, Line, name};
+use super::line::{self, Activity, Connection, Fields, Header, Line, name};
 use super::normalise::{Normaliser, is_text};
 use super::{FORMAT, FORMAT_VERSION, Options, Payload, RULES, order};
 
@@ -109,7 +108,13 @@ impl Writer<'_> {
             error: text(&stream.error),
             begins_late: of(&is_late),
             not_captured: of(&is_missing),
-            end: stream.end.map(|end| End { how: name::<How>(line::HOWS, &end.how).unwrap_or_default(), by: end.by }),
+            framing: self
+                .session
+                .framing
+                .iter()
+                .map(|framing| line::Framing { direction: framing.direction.code(), code: framing.hypotheses[0].code })
+                .collect(),
+            ended_by: stream.end.map(|end| end.by),
             messages: self.order().len(),
         }
     }

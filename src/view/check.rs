@@ -53,7 +53,8 @@ pub fn snapshot(capture: &Capture, verbose: bool, layout: Layout, colour: bool) 
         return diff::diff(report, &names, shown, layout, colour);
     }
     let word = match capture.outcome {
-        Outcome::Passed | Outcome::Findings => "passed",
+        Outcome::Passed => "passed",
+        Outcome::Findings => "findings",
         Outcome::Updated => "updated",
         Outcome::Different => "different",
         Outcome::Missing => "missing",

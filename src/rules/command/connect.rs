@@ -241,6 +241,9 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     else {
         return Vec::new();
     };
+    // A snapshot has a placeholder for the name, and that stands elsewhere for one that B has too.
+    let meant = |text: String| if comparison.a.is_snapshot { comparison.bindings.meant(&text) } else { text };
+    let (app_a, name_a) = (meant(app_a), name_a.map(meant));
     let name_of = |name: &Option<String>| name.clone().unwrap_or_default();
     let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));
     let Some(&first) = differs.first() else { return Vec::new() };
