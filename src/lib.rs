@@ -17,6 +17,7 @@
 //!                           └ rules    the catalogue         → why
 //!                              └ diff · lint · payload · relay · check → reports
 //!                                 ├ secrets  stream keys and credentials, hidden
+//!                                 │  └ snapshot  a session as text for a repository, and back
 //!                                 └ view     lists, trees, dumps, findings → text
 //!                                    ├ report  JUnit, SARIF, annotations
 //!                                    └ cli     options in; text, JSON, CSV out

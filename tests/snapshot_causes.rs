@@ -8,8 +8,11 @@ use rtmp_inspect::diff;
 use rtmp_inspect::recording;
 use rtmp_inspect::snapshot::{self, Options, Payload};
 
+/// Why, in snapshots with which payload, and the faults with what is reported of them.
+type NotThere = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// What a snapshot leaves out, with all payload and without.
-const NOT_THERE: &[(&str, &str, &[(&str, &str)])] = &[
+const NOT_THERE: &[NotThere] = &[
     (
         "acknowledgements and pings are left out; lint judges them",
         "all",
@@ -75,7 +78,7 @@ fn a_snapshot_of_the_good_session_leads_to_the_same_first_cause() {
 
 /// What is reported of a fault whose evidence is not in such a snapshot.
 fn expected(fault: &str, payload: Payload) -> Option<&'static str> {
-    let there = |of: &&(&str, &str, &[(&str, &str)])| of.1 == "all" || of.1 == payload.name();
+    let there = |of: &&NotThere| of.1 == "all" || of.1 == payload.name();
     let of = NOT_THERE.iter().filter(there).flat_map(|(.., faults)| *faults);
     of.copied().find(|(name, _)| *name == fault).map(|(_, code)| code)
 }
