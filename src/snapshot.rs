@@ -1,7 +1,7 @@
 //! Snapshots: a capture's sessions as text for a repository, one message a line, with all that changes from one
 //! recording to the next taken out.
 //!
-//! Takes a [`Recording`](crate::recording::Recording), gives JSON Lines ([`write`]), and back ([`read`]): what is read
+//! Takes a [`Recording`](crate::recording::Recording), gives JSON Lines ([`write()`]), and back ([`read()`]): what is read
 //! stands wherever a recording is compared. It opens no files. Two recordings of one scenario give the same snapshot,
 //! byte for byte but for the name of the capture, wherever the traffic itself is the same; [`RULES`] says what is left
 //! out, replaced or put in order for that.
