@@ -177,9 +177,13 @@ fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
         (Some(one), Some(other)) => one.start < other.end && other.start < one.end,
         _ => false,
     };
-    cause.claim.row == claim.row
-        && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing)
-        && !matches!(cause.claim.breaks, Breaks::Capture { .. })
+    // Who is not answered, or is closed on, for a message that is wrong, is so for that.
+    let is_failure = cause.rank() == Rank::Failure;
+    let follows = is_failure && matches!(claim.breaks, Breaks::Answer) && claim.certainty < cause.claim.certainty;
+    let is_here = cause.claim.row == claim.row
+        && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
+        && !matches!(cause.claim.breaks, Breaks::Capture { .. });
+    is_here || is_failure && claim.breaks == Breaks::End
 }
 
 /// Whether a claim is made of what a capture has left.

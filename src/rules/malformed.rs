@@ -11,7 +11,7 @@ pub static AMF: Rule = Rule {
     code: "amf-malformed",
     layer: Layer::Amf,
     severity: Severity::Error,
-    modes: &[Mode::Lint],
+    modes: &[Mode::Lint, Mode::Diff],
     title: "the values of a message cannot be read to the end",
     page: Page {
         what: "A command or data message has bytes that are no value of AMF, or ends inside one. Receivers lose what stands \
@@ -29,7 +29,7 @@ pub static MEDIA: Rule = Rule {
     code: "media-malformed",
     layer: Layer::Media,
     severity: Severity::Warning,
-    modes: &[Mode::Lint],
+    modes: &[Mode::Lint, Mode::Diff],
     title: "a sound, picture or configuration has a field that cannot be",
     page: Page {
         what: "The header of an audio or video message, or a configuration record, has a value that is reserved, or lengths \
@@ -45,12 +45,13 @@ pub static MEDIA: Rule = Rule {
 
 /// The first whole message of such a kind that has a defect, and how many there are.
 fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> {
+    let known: Vec<_> = comparison.a.items.iter().flat_map(|item| &item.defects).map(|defect| defect.code).collect();
     let of_row = |row: usize| {
         let item: &Item = comparison.item(row, Side::B)?;
         let kept = item.message().filter(|kept| is(kept) && kept.ending == Ending::Complete && kept.is_whole())?;
         // What is wrong with the framing has rules of its own; a body that was put together by guess is no evidence.
         let is_guess = item.defects.iter().any(|defect| OF_FRAMING.contains(&defect.code));
-        let defect = item.defects.first().filter(|_| !is_guess)?;
+        let defect = item.defects.first().filter(|defect| !is_guess && !known.contains(&defect.code))?;
         Some((comparison.rows[row].b?, kept, defect))
     };
     let all: Vec<_> = (0..comparison.rows.len()).filter_map(of_row).collect();
@@ -59,7 +60,8 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> 
     let at = usize::try_from(defect.offset).unwrap_or_default().min(kept.body.len());
     let spots = [Spot::new(item, at..kept.body.len().min(at + 16), defect.code)];
     let title = format!("{}{more}", defect.message);
-    let path = comparison.either(item).name.clone();
+    let row = comparison.rows.iter().position(|row| row.b == Some(item)).unwrap_or_default();
+    let path = comparison.either(row).name.clone();
     // That it is malformed is certain; that nobody has a better name for it is not, so all others go first.
     let claim = look::claim(comparison, &spots, &path, Certainty::Possible, title);
     vec![claim.why("receivers cannot read it as it stands").fix("compare the bytes at that place with what was meant")]

@@ -30,7 +30,7 @@ pub static STALE_PUBLISHER: Rule = Rule {
     check: Check::Diff(stale),
 };
 
-fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
+pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let said = commands(comparison.b);
     let refusal = said.iter().find(|said| said.text("code").is_some_and(|code| code.ends_with(".BadName")));
     let Some((refusal, name)) = refusal.zip(published(&said)) else { return Vec::new() };
