@@ -5,13 +5,14 @@
 //! counted as unexplained. It reads no files and lays out no text.
 
 mod fold;
+mod hide;
 mod ignore;
 mod payload;
 mod report;
 
 use crate::compare::{self, Comparison, pair};
 use crate::recording::Recording;
-use crate::rules::{Check, RULES};
+use crate::rules::{Check, Claim, Mode, RULES, Rule};
 
 pub use ignore::Pattern;
 pub use report::{Bytes, Cause, Counts, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
@@ -36,17 +37,28 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
     let mut report = Report::new(a, b, &paired);
     for &(of_a, of_b) in &paired.pairs {
         let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
+        comparison.around = &b.sessions;
         let ignored = ignore::mark(&mut comparison, &options.ignore);
-        let mut claims: Vec<_> = RULES
-            .iter()
-            .flat_map(|rule| match rule.check {
-                Check::Diff(check) => check(&comparison).into_iter().map(|claim| (*rule, claim)).collect(),
-                Check::Payload(_) | Check::Relay => Vec::new(),
-            })
-            .collect();
+        let mut claims = claims(&comparison, Mode::Diff);
         claims.extend(payload::claims(&comparison, &claims));
         let folded = fold::fold(&comparison, claims);
         report.add(&comparison, folded, ignored);
     }
     report.finish()
+}
+
+/// What is wrong with one session by itself: the causes, the gravest of each direction with its consequences folded.
+pub fn causes_alone(comparison: &Comparison<'_>, connection: usize) -> Vec<Cause> {
+    let outcome = fold::fold(comparison, claims(comparison, Mode::Lint));
+    outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, connection)).collect()
+}
+
+/// What the rules of a mode say.
+fn claims(comparison: &Comparison<'_>, mode: Mode) -> Vec<(&'static Rule, Claim)> {
+    let of_mode = RULES.iter().filter(|rule| rule.modes.contains(&mode));
+    let claims = of_mode.flat_map(|rule| match rule.check {
+        Check::Diff(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
+        Check::Payload(_) | Check::Relay => Vec::new(),
+    });
+    claims.collect()
 }

@@ -95,6 +95,21 @@ impl Secrets {
         text::hide(self, text, true)
     }
 
+    /// The same in a sentence of ours, where it stands.
+    pub fn hide_in(&self, sentence: &mut String) {
+        if let Cow::Owned(hidden) = text::hide(self, sentence, false) {
+            *sentence = hidden;
+        }
+    }
+
+    /// The same in bytes: those of secrets become `2a`. Short ones are known by `said`, which says the bytes in words.
+    pub fn hide_bytes(&self, bytes: &mut Vec<u8>, said: &str) {
+        let hidden = self.bytes.hide(&::hex::encode(&*bytes), &self.text.short_in(said));
+        if let Some(hidden) = hidden.and_then(|digits| ::hex::decode(digits).ok()) {
+            *bytes = hidden;
+        }
+    }
+
     /// The same in all strings of a report; in hex, the bytes of secrets become `2a`, so that lengths and offsets stay.
     ///
     /// Names of properties stay, and so do the strings of which a report's schema says what they may be.

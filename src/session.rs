@@ -57,6 +57,14 @@ impl Direction {
         }
     }
 
+    /// `client → server` or `server → client`.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Direction::ClientToServer => "client → server",
+            Direction::ServerToClient => "server → client",
+        }
+    }
+
     /// The other one.
     pub fn back(self) -> Direction {
         match self {

@@ -3,10 +3,13 @@
 //! Takes rows and reports, gives text. Strings from the wire are escaped here and nowhere else. JSON
 //! needs no view: it is the report itself, serialized.
 
+pub mod check;
+pub mod config;
 pub mod diff;
 pub mod escape;
 pub mod fields;
 pub mod hexdump;
+pub mod lint;
 pub mod list;
 pub mod palette;
 pub mod payload;
@@ -14,6 +17,8 @@ pub mod relay;
 pub mod rules;
 pub mod streams;
 pub mod tree;
+
+use crate::rules::Severity;
 
 /// How text is to be laid out.
 #[derive(Clone, Copy, Debug)]
@@ -39,4 +44,13 @@ fn wrap(text: &str, first: &str, layout: Layout) -> String {
 
 fn paint(text: &str, style: anstyle::Style, colour: bool) -> String {
     if colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// The colour of a severity.
+fn severity(severity: Severity) -> anstyle::Style {
+    match severity {
+        Severity::Error | Severity::Fatal => anstyle::AnsiColor::Red.on_default(),
+        Severity::Warning => anstyle::AnsiColor::Yellow.on_default(),
+        Severity::Info => anstyle::AnsiColor::Cyan.on_default(),
+    }
 }

@@ -7,15 +7,11 @@ mod kit;
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
 use kit::faults::{self, Fault};
-use rtmp_inspect::capture::{self, Capture};
+use kit::recorded::record;
 use rtmp_inspect::diff::{self, Report, Verdict};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
-use rtmp_inspect::recording::{self, Recorder, Recording};
-use rtmp_inspect::session::{Observer, Options, tape};
 
 #[test]
 fn the_first_cause_is_the_true_one() {
@@ -75,30 +71,4 @@ fn a_session_is_identical_to_itself() {
 
 fn report(a: &[u8], b: &[u8]) -> Report {
     diff::diff(&record(a), &record(b), &diff::Options::default())
-}
-
-fn record(pcap: &[u8]) -> Recording {
-    let observer = (Recorder::default(), tape::Recorder::default());
-    let (recorder, tapes) = run(pcap, Options::default(), observer);
-    let framing = recording::explain_framing(&tapes.into_tapes().0);
-    if framing.is_empty() {
-        return recorder.into_recording();
-    }
-    let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
-    run(pcap, options, Recorder::with_framing(framing)).into_recording()
-}
-
-fn run<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
-    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
-    pipeline::run(&mut capture, pipeline::Limits::default(), options, observer, &mut Silent).expect("readable").0
-}
-
-struct Silent;
-
-impl Watch for Silent {
-    fn warning(&mut self, _: Warning) {}
-
-    fn go_on(&mut self, _: &Capture) -> bool {
-        true
-    }
 }

@@ -26,10 +26,15 @@ const BELOW: &[(&str, &[&str])] = &[
     ("rules", &["compare"]),
     ("secrets", &["rules"]),
     ("payload", &["rules"]),
-    ("diff", &["rules"]),
+    ("diff", &["secrets"]),
+    ("lint", &["diff"]),
     ("relay", &["rules"]),
-    ("view", &["diff", "payload", "relay"]),
-    ("cli", &["view", "secrets", "pipeline"]),
+    ("snapshot", &["diff"]),
+    ("config", &["lint"]),
+    ("check", &["lint", "snapshot"]),
+    ("view", &["check", "config", "payload", "relay"]),
+    ("report", &["view"]),
+    ("cli", &["report", "pipeline"]),
 ];
 
 #[test]

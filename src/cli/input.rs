@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::capture::Capture;
+use crate::capture::{Capture, Other};
 use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
@@ -113,17 +113,41 @@ impl Source {
         Ok(Source { name, kept })
     }
 
+    /// What to call it in messages.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Opens it from its start. One at a time is to be read.
     pub fn open(&mut self, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
-        let (reader, len): (Box<dyn Read + Send>, _) = match &mut self.kept {
-            Kept::Path(path) => return Input::open(path, bounds),
-            Kept::Memory(bytes) => (Box::new(Cursor::new(Arc::clone(bytes))), bytes.len() as u64),
+        let (reader, len) = self.reader()?;
+        Input::new(self.name.clone(), reader, len, bounds)
+    }
+
+    /// The same for what may also be another file, which begins with `beginning`.
+    pub fn open_or(
+        &mut self,
+        beginning: &[u8],
+        bounds: &super::select::Bounds,
+    ) -> anyhow::Result<Result<Input, Other>> {
+        let (reader, len) = self.reader()?;
+        let opened = Capture::open_or(beginning, reader, bounds.limits().capture)
+            .with_context(|| format!("cannot read {}", self.name))?;
+        Ok(opened.map(|capture| Input { name: self.name.clone(), capture, is_live: len.is_none(), len }))
+    }
+
+    fn reader(&mut self) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
+        Ok(match &mut self.kept {
+            Kept::Path(path) => {
+                let (_, reader, len) = open(path)?;
+                (reader, len)
+            }
+            Kept::Memory(bytes) => (Box::new(Cursor::new(Arc::clone(bytes))), Some(bytes.len() as u64)),
             Kept::File(file, len) => {
                 file.rewind()?;
-                (Box::new(file.try_clone()?), *len)
+                (Box::new(file.try_clone()?), Some(*len))
             }
-        };
-        Input::new(self.name.clone(), reader, Some(len), bounds)
+        })
     }
 }
 

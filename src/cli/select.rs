@@ -8,7 +8,7 @@ use crate::session::{self, Direction, Wanted};
 use crate::tcp::ConnectionId;
 
 /// Which connections to look at.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct Connections {
     /// Only TCP connection N (Wireshark's tcp.stream)

@@ -1,5 +1,7 @@
 //! Which connection of A is which of B: by what the client does on them, then by order.
 
+use std::fmt;
+
 use crate::recording::{Recording, Session};
 
 /// What a connection is for.
@@ -9,6 +11,16 @@ pub struct Role {
     pub what: &'static str,
     /// `app/stream`.
     pub name: String,
+}
+
+impl fmt::Display for Role {
+    /// `publish live/one`; nothing, if nothing is known.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.what, &*self.name) {
+            ("", name) => f.write_str(name),
+            (what, name) => write!(f, "{what} {name}"),
+        }
+    }
 }
 
 /// Connections of A and B that are compared, and those that are left over.

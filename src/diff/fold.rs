@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::compare::{Comparison, Mismatch, Side};
 use crate::recording::Item;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Claim, NOT_IN_SNAPSHOTS, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
@@ -16,6 +16,8 @@ pub struct Folded {
     pub claim: Claim,
     /// Indices of the mismatches that exist only because of it.
     pub consequences: Vec<usize>,
+    /// How many other claims are only of what follows from it.
+    pub folded: usize,
 }
 
 /// The order of causes. Among those of one rank it is where they show.
@@ -70,24 +72,34 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
                     .any(|index| is_open(&index) && !taken.contains(&index) && is_behind(comparison, index, &claim))
         };
         // What is expected anyhow is no news, unless something comes of it.
-        let is_new = has_open(&fresh) || !had_some || brings_more();
+        // What explains no difference may be in A as well, where only a capture would show it.
+        let is_seen = !comparison.has_snapshot() || !NOT_IN_SNAPSHOTS.contains(&rule.code);
+        let may_stand_alone = !had_some && is_seen;
+        let is_new = has_open(&fresh) || may_stand_alone || brings_more();
         if !is_new {
             continue;
         }
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
+            cause.folded += 1;
             if claim.breaks == Breaks::End {
                 // What the end cut off belongs to what brought it about.
-                let mut end = Folded { rule, claim, consequences: Vec::new() };
+                let mut end = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
                 end.take_consequences(comparison, &mut taken);
                 cause.consequences.append(&mut end.consequences);
             }
             continue;
         }
+        if comparison.is_alone() {
+            if let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim)) {
+                cause.folded += 1;
+                continue;
+            }
+        }
         if causes.iter().any(|cause| is_doubtful(comparison, cause, &claim)) {
             claim.certainty = claim.certainty.min(Certainty::Likely);
         }
         taken.extend(fresh);
-        let mut cause = Folded { rule, claim, consequences: Vec::new() };
+        let mut cause = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
         if turn(&cause.claim) > 0 {
             cause.take_consequences(comparison, &mut taken);
         }
@@ -157,6 +169,23 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
     }
 }
 
+/// Whether a claim about one session is about what an earlier, surer one has said already: the same bytes, the same
+/// layer of the same message, or a message that nobody understands anyhow. Beside a good session the mismatches tell.
+fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
+    let bytes = |claim: &Claim| claim.sides[Side::B as usize].as_ref().and_then(|value| value.in_body.clone());
+    let overlap = match (bytes(&cause.claim), bytes(claim)) {
+        (Some(one), Some(other)) => one.start < other.end && other.start < one.end,
+        _ => false,
+    };
+    // Who is not answered, or is closed on, for a message that is wrong, is so for that.
+    let is_failure = cause.rank() == Rank::Failure;
+    let follows = is_failure && matches!(claim.breaks, Breaks::Answer) && claim.certainty < cause.claim.certainty;
+    let is_here = cause.claim.row == claim.row
+        && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
+        && !matches!(cause.claim.breaks, Breaks::Capture { .. });
+    is_here || is_failure && claim.breaks == Breaks::End
+}
+
 /// Whether a claim is made of what a capture has left.
 fn is_doubtful(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
     match (cause.claim.breaks, claim.breaks) {
@@ -202,6 +231,9 @@ fn is_of(comparison: &Comparison<'_>, row: usize, direction: Option<Direction>) 
 }
 
 fn is_missing(comparison: &Comparison<'_>, row: usize) -> bool {
+    if comparison.is_alone() {
+        return false;
+    }
     comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none()
 }
 

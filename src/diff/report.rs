@@ -4,13 +4,13 @@ use serde::{Serialize, Serializer};
 
 use crate::compare::{Comparison, Paired, Side, Value, role};
 use crate::origin::FrameNo;
-use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Rule, Severity};
+use crate::recording::{Item, Recording, Session};
+use crate::rules::{Certainty, Claim, Rule, Severity};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 use super::FORMAT_VERSION;
-use super::fold::{Outcome, Rank};
+use super::fold::{Folded, Outcome, Rank};
 
 /// What became of the comparison.
 #[derive(Debug, Serialize)]
@@ -158,12 +158,12 @@ pub struct Where {
 /// A place in a capture.
 #[derive(Clone, Debug, Serialize)]
 pub struct Place {
-    /// The row's number.
+    /// The row's number; in a snapshot the line's.
     pub number: u64,
-    /// The frame.
-    pub frame: FrameNo,
-    /// Offset in the direction's stream.
-    pub stream_offset: u64,
+    /// The frame; a snapshot has none.
+    pub frame: Option<FrameNo>,
+    /// Offset in the direction's stream; a snapshot does not say.
+    pub stream_offset: Option<u64>,
     /// The value in words.
     pub value: Option<String>,
 }
@@ -229,7 +229,9 @@ impl Report {
             lines: lines(comparison),
         });
         let (of_a, of_b) = (&comparison.a.stream, &comparison.b.stream);
-        if (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start) {
+        if !comparison.has_snapshot()
+            && (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start)
+        {
             self.count_expected("addresses, ports and times of the recordings".to_owned(), 1);
         }
         for mismatch in &comparison.mismatches {
@@ -238,26 +240,9 @@ impl Report {
             }
         }
         for (pattern, count) in ignored {
-            self.count_expected(format!("--ignore {pattern}"), count);
+            self.count_expected(format!("ignored: {pattern}"), count);
         }
-        for cause in outcome.causes {
-            let (rank, severity) = (cause.rank(), cause.severity());
-            let claim = cause.claim;
-            self.causes.push(Cause {
-                rule: cause.rule,
-                certainty: claim.certainty,
-                severity,
-                title: claim.title,
-                pair,
-                r#where: place(comparison, claim.row, &claim.path, &claim.sides),
-                bytes: bytes(&claim.sides),
-                why: claim.why,
-                fix: claim.fix,
-                differences: claim.explains.len(),
-                consequences: cause.consequences.len(),
-                rank,
-            });
-        }
+        self.causes.extend(outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, pair)));
         for index in outcome.unexplained {
             let mismatch = &comparison.mismatches[index];
             let r#where = place(comparison, mismatch.row, &mismatch.path, &mismatch.sides);
@@ -305,10 +290,61 @@ impl Report {
     }
 }
 
+impl Cause {
+    /// A cause with its places; `pair` is the index of the pair of connections.
+    pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize) -> Cause {
+        let (rank, severity) = (cause.rank(), cause.severity());
+        let Folded { rule, claim, consequences, folded } = cause;
+        let (row, sides) = values(comparison, &claim, &consequences);
+        Cause {
+            rule,
+            certainty: claim.certainty,
+            severity,
+            title: claim.title,
+            pair,
+            r#where: place(comparison, row, &claim.path, &sides),
+            bytes: bytes(&sides),
+            why: claim.why,
+            fix: claim.fix,
+            differences: claim.explains.len(),
+            consequences: if comparison.is_alone() { folded } else { consequences.len() },
+            rank,
+        }
+    }
+}
+
+/// The values that a claim shows, and the row they stand in. Where it has none, those that differ there; where nothing
+/// does, as a time goes back only behind the one that is wrong, the first of that field that have to do with it. A
+/// payload that is kept as a digest only is said as that, on both sides.
+fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) -> (usize, [Option<Value>; 2]) {
+    let (mut row, mut sides) = (claim.row, claim.sides.clone());
+    if sides.iter().all(Option::is_none) {
+        let of_claim = claim.explains.iter().chain(consequences).map(|&index| &comparison.mismatches[index]);
+        let here = comparison.mismatches.iter().filter(|mismatch| mismatch.row == row);
+        let mut differs = here.chain(of_claim);
+        if let Some(mismatch) = differs.find(|mismatch| mismatch.path == claim.path) {
+            (row, sides) = (mismatch.row, mismatch.sides.clone());
+        }
+    }
+    let kept = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
+    if let [Some(a), Some(b)] = kept
+        && claim.path.ends_with(".payload")
+        && !(a.is_whole() && b.is_whole())
+        && a.hash != b.hash
+    {
+        for (side, kept) in sides.iter_mut().zip([a, b]) {
+            let digest = format!("message of {} bytes, SHA-256 {:016x}…", kept.header.length, kept.hash >> 64);
+            match side {
+                Some(value) => value.text = format!("{}; {digest}", value.text),
+                None => *side = Some(Value { text: digest, bytes: Vec::new(), in_body: None, place: None }),
+            }
+        }
+    }
+    (row, sides)
+}
+
 fn connection(session: &Session) -> Connection {
-    let role = role(session);
-    let words = [role.what, &role.name].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    Connection { tcp_stream: session.stream.tcp_stream, role: words }
+    Connection { tcp_stream: session.stream.tcp_stream, role: role(session).to_string() }
 }
 
 fn counts(comparison: &Comparison<'_>) -> Counts {
@@ -360,8 +396,14 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Va
     let of = |side: Side| {
         let item = comparison.item(row, side)?;
         let value = sides[side as usize].as_ref();
-        let (stream_offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
-        Some(Place { number: item.number, frame, stream_offset, value: value.map(|value| value.text.clone()) })
+        let (offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
+        let is_known = !comparison.session(side).is_snapshot;
+        Some(Place {
+            number: item.number,
+            frame: is_known.then_some(frame),
+            stream_offset: is_known.then_some(offset),
+            value: value.map(|value| value.text.clone()),
+        })
     };
     Where {
         path: path.to_owned(),

@@ -3,6 +3,7 @@
 //! Each takes a body of B that does not decode, undoes one mistake, and fires if then all of it decodes.
 
 pub mod forms;
+pub mod scan;
 pub mod strings;
 pub mod values;
 
@@ -112,7 +113,8 @@ pub static END_ONLY_09: Rule = Rule {
     },
     check: Check::Diff(|comparison| {
         let repair = |_: &Kept, body: &[u8], _: usize| match body {
-            [rest @ .., 9] if !rest.ends_with(&[0, 0]) => Some([rest, &END].concat()),
+            // The zeros of a number in front of it are no name.
+            [rest @ .., 9] => Some([rest, &END].concat()),
             _ => None,
         };
         repaired(comparison, repair, "an object that ends in 09 alone", "write 00 00 09")

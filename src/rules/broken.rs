@@ -6,7 +6,7 @@
 use crate::compare::{Comparison, Side, Value};
 use crate::recording::{Framing, Item, Kept};
 use crate::rtmp::MessageTypeId;
-use crate::rtmp::hypotheses::Hypothesis;
+use crate::rtmp::hypotheses::{Hypothesis, PROOF};
 use crate::rtmp::message::Ending;
 
 use super::{Breaks, Certainty, Claim};
@@ -57,10 +57,13 @@ pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, 
 }
 
 /// Whether the best explanation of a broken direction says anything: it leads to the end, or gives the very message
-/// that A has.
+/// that A has. Where there is no A, evidence that is no accident is worth a guess.
 pub fn is_worth_a_claim(comparison: &Comparison<'_>, framing: &Framing) -> bool {
     framing.hypotheses.first().is_some_and(|best| {
-        best.certain || best.reaches_end || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
+        best.certain
+            || best.reaches_end
+            || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
+            || comparison.is_alone() && best.bits >= PROOF
     })
 }
 
@@ -77,7 +80,11 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
     // A body that comes out as A has it, byte for byte, is proof as well; but not of which of two mistakes it was.
     let rivals = seen.framing.hypotheses.iter().skip(1).any(|other| other.reaches_end);
     let certain = best.certain || best.reaches_end && seen.is_like_a() && !rivals;
-    let certainty = if certain { Certainty::Certain } else { Certainty::Likely };
+    let certainty = match (certain, best.reaches_end || seen.is_like_a()) {
+        (true, _) => Certainty::Certain,
+        (false, true) => Certainty::Likely,
+        (false, false) => Certainty::Possible,
+    };
     // What is to be expected is none of its doing; a message may well come out as it should be.
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     Some(Claim {

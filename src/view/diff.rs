@@ -6,11 +6,9 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
 use crate::diff::{Bytes, Cause, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
-use crate::rules::Severity;
-use crate::session::Direction;
 
 use super::escape::escape;
-use super::{Layout, paint, wrap};
+use super::{Layout, paint, severity, wrap};
 
 /// What is shown.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +80,7 @@ pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, 
 }
 
 fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
-    let style = match cause.severity {
-        Severity::Error | Severity::Fatal => AnsiColor::Red.on_default().bold(),
-        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
-        Severity::Info => AnsiColor::Cyan.on_default().bold(),
-    };
+    let style = severity(cause.severity).bold();
     let kind = format!("{}[{}]", cause.severity, cause.rule.code);
     let title = wrap(&format!("{kind}: {} ({})", escape(&cause.title), cause.certainty), "", layout);
     let mut text = title.replacen(&kind, &paint(&kind, style, colour), 1);
@@ -112,19 +106,21 @@ fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
 }
 
 fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool) -> String {
-    let way = match at.direction {
-        Direction::ClientToServer => "client → server",
-        Direction::ServerToClient => "server → client",
-    };
+    let way = at.direction.in_words();
     let mut text = String::new();
     let connections = [&report.pairs[pair].a, &report.pairs[pair].b];
     for ((side, place), connection) in SIDES.iter().zip([&at.a, &at.b]).zip(connections) {
         let words = match place {
-            Some(Place { number, frame, stream_offset, .. }) => format!(
-                "{} row {number}, frame {frame}, connection {}, {way}, stream offset {stream_offset} ({stream_offset:#x})",
-                escape(&at.message),
-                connection.tcp_stream.0
-            ),
+            Some(place) => {
+                let offset = place.stream_offset.map(|offset| format!(", stream offset {offset} ({offset:#x})"));
+                format!(
+                    "{} {}, connection {}, {way}{}",
+                    escape(&at.message),
+                    row(place),
+                    connection.tcp_stream.0,
+                    offset.unwrap_or_default()
+                )
+            }
             None => "has no such message".to_owned(),
         };
         let arrow = if *side == SIDES[0] { "-->" } else { "   " };
@@ -132,6 +128,14 @@ fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool
         text.push_str(&line.replacen("-->", &paint("-->", AnsiColor::Blue.on_default().bold(), colour), 1));
     }
     text
+}
+
+/// Which row, and its frame; of a snapshot, which line.
+fn row(place: &Place) -> String {
+    match place.frame {
+        Some(frame) => format!("row {}, frame {frame}", place.number),
+        None => format!("line {}", place.number),
+    }
 }
 
 /// What stands there on both sides: bytes and words, with the bytes that differ marked; beside each other where there
@@ -186,7 +190,7 @@ fn unexplained(difference: &Unexplained, report: &Report, colour: bool) -> Strin
         None => "no such message".to_owned(),
     };
     let place = at.b.as_ref().or(at.a.as_ref());
-    let row = place.map(|place| format!("row {}, frame {}", place.number, place.frame)).unwrap_or_default();
+    let row = place.map(row).unwrap_or_default();
     let more = if difference.more > 0 { format!(", and {} times more", difference.more) } else { String::new() };
     let connection = if report.pairs.len() > 1 { format!(", pair {}", difference.pair) } else { String::new() };
     let (message, path) = (escape(&at.message), escape(&at.path));

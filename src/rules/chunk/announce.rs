@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, Side};
 use crate::rules::broken;
+use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -37,6 +38,8 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
         let wrong = |side| {
             messages(comparison, side, direction).find_map(|(row, _, kept)| {
                 let size = broken::announced(kept)?;
+                // On another stream it is no such message, but what broken framing looks like.
+                kept.header.message_stream_id.is_none_or(|stream| stream.0 < 1 << 24).then_some(())?;
                 (size == 0 || size > NGINX_MOST).then_some((row, size))
             })
         };
@@ -87,7 +90,13 @@ fn ends_early(comparison: &Comparison<'_>, direction: Direction) -> bool {
     };
     let count =
         |side| messages(comparison, side, direction).filter(|(_, _, kept)| kept.header.type_id.is_media()).count();
-    comparison.b.stream.end.is_some_and(|end| end.by == receiver) && count(Side::B) < count(Side::A)
+    let fewer = || {
+        if comparison.is_alone() {
+            return !is_over(comparison.b);
+        }
+        count(Side::B) < count(Side::A)
+    };
+    comparison.b.stream.end.is_some_and(|end| end.by == receiver) && fewer()
 }
 
 pub static TIMING: Rule = Rule {

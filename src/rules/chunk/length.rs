@@ -1,6 +1,8 @@
 //! Message lengths (RTMP 1.0 6.1.1) that say another number than there are bytes, or more than the peer takes.
 
 use crate::compare::{Comparison, Side};
+use crate::recording::Kept;
+use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -28,7 +30,7 @@ pub static WITH_HEADERS: Rule = Rule {
 
 fn with_headers(seen: &Seen<'_, '_>) -> Option<Words> {
     let kept = seen.kept()?;
-    let extra = kept.chunks.count.saturating_sub(1) * type3::header(kept.csid).len();
+    let extra = kept.chunks?.count.saturating_sub(1) * type3::header(kept.csid).len();
     // The header's own bytes say what the receiver reads.
     let written = length_in(&kept.first_header)?;
     let payload = if kept.header.length == written { written.saturating_sub(extra as u32) } else { kept.header.length };
@@ -117,7 +119,10 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
     for direction in BOTH {
         let longest_of_a = messages(comparison, Side::A, direction).map(|(_, _, kept)| kept.header.length).max();
         let is_longer = |length: u32| length > LOWEST_MAX && longest_of_a.is_none_or(|longest| length > longest);
-        let mut longer = messages(comparison, Side::B, direction).filter(|(_, _, kept)| is_longer(kept.header.length));
+        // Other types are never so long, unless broken framing makes them up.
+        let is_picture = |kept: &Kept| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < Some(2);
+        let mut longer = messages(comparison, Side::B, direction)
+            .filter(|(_, _, kept)| is_longer(kept.header.length) && (!comparison.is_alone() || is_picture(kept)));
         let Some((row, item, kept)) = longer.next() else { continue };
         if !is_refused(comparison, item) {
             continue;
@@ -127,9 +132,11 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!("{name} has {length} bytes, and the peer closes the connection without a word");
         let claim = Claim::of_message(comparison, row, "header.length", Certainty::Likely, title)
             .why(format!(
-                "{server} takes {LOWEST_MAX} bytes if not told otherwise; the longest message of A in this direction has {}, \
-                 and nothing else of the last messages is out of the ordinary",
-                longest_of_a.unwrap_or_default()
+                "{server} takes {LOWEST_MAX} bytes if not told otherwise{}",
+                longest_of_a.map_or(String::new(), |longest| format!(
+                    "; the longest message of A in this direction has {longest}, and nothing else of the last messages is \
+                     out of the ordinary"
+                ))
             ))
             .fix("raise the server's limit (nginx-rtmp: max_message), or send smaller key frames")
             .explaining(of_row(comparison, row))

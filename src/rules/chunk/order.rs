@@ -53,7 +53,7 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
             continue;
         }
         let Some(row) = comparison.rows.iter().position(|row| row.b == Some(first.index)) else { continue };
-        let First { fmt, csid, header, command, .. } = first;
+        let First { index, fmt, csid, header, command } = first;
         let certainty = if command.is_some() { Certainty::Certain } else { Certainty::Likely };
         let what = command.map(|name| format!(", {name},")).unwrap_or_default();
         let missing = match fmt {
@@ -64,15 +64,19 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!(
             "the first chunk on chunk stream {csid}{what} has fmt {fmt}: there is nothing that it could repeat"
         );
+        // Who takes the missing stream for 0 reads on.
+        let is_taken = fmt == 1 && !is_refused(comparison, &comparison.b.items[index]);
         let claim = Claim::of_message(comparison, row, "chunk.fmt", certainty, title)
             .why(format!(
                 "{} is the first header on chunk stream {csid} and takes {missing} from the one before it, and there is none",
                 spaced(&header)
             ))
             .fix(format!("begin chunk stream {csid} with a full header, fmt 0"))
-            .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
-        claims.push(claim);
+            .explaining(of_row(comparison, row));
+        claims.push(match is_taken {
+            true => claim.weighing(Severity::Warning),
+            false => claim.breaking(Breaks::Framing),
+        });
     }
     claims
 }
@@ -86,8 +90,8 @@ fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
     }
     for (index, item) in items() {
         match &item.content {
-            Content::Message(kept) if kept.fmt > 0 && !known.contains(&kept.csid) => {
-                let (fmt, csid) = (kept.fmt, kept.csid);
+            Content::Message(kept) if kept.fmt.is_some_and(|fmt| fmt > 0) && !known.contains(&kept.csid) => {
+                let (fmt, csid) = (kept.fmt?, kept.csid);
                 return Some(First {
                     index,
                     fmt,

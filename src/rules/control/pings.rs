@@ -90,7 +90,12 @@ fn failed(session: &Session, direction: Direction) -> Vec<Ping<'_>> {
         answers.iter().filter(|answer| is_right(answer, answer.data)).map(|answer| answer.data).collect();
     let failed = requests.into_iter().filter(|request| {
         let had_time = ends.since(request.row.time) >= PATIENCE || closed_by(session, sender(direction));
-        had_time && !right.contains(request.data)
+        // Who answers wrongly needs no more time.
+        let is_answered = || {
+            let meant = |answer: &&Event<'_>| answer.item > request.item && answer.kind == RESPONSE;
+            answers.iter().filter(meant).any(|answer| !known.contains(answer.data))
+        };
+        (had_time || is_answered()) && !right.contains(request.data)
     });
     failed
         .take(MOST)
@@ -151,6 +156,11 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
         claim.explains.clear();
         let ended = closed_by(comparison.b, asks) && !closed_by(comparison.a, asks);
         let breaks = if ended { Breaks::Answer } else { Breaks::Nothing };
+        // Servers ask to find out who is gone; a client that asks may well be ignored.
+        let claim = match direction {
+            Direction::ClientToServer if !ended || comparison.is_alone() => claim.weighing(Severity::Warning),
+            _ => claim,
+        };
         Some(claim.why(why).fix("answer event 6 with event 7 and the same four bytes").breaking(breaks))
     };
     BOTH.into_iter().filter_map(claim).collect()

@@ -197,6 +197,19 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "no-onfcpublish",
+            &["fcpublish-reply"],
+            Base::Answering,
+            Ends,
+            "the server does not answer FCPublish, and the client waits for it",
+            |s| {
+                let at = s.command("onFCPublish");
+                s.remove(at);
+                let at = s.command("createStream");
+                s.silence(at);
+            },
+        ),
+        fault(
             "onbwdone",
             &["onbwdone-reaction"],
             Base::Own,

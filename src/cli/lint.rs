@@ -1,0 +1,181 @@
+//! `rtmp-inspect lint`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::config::Value;
+use crate::lint::{self, Report};
+use crate::report::Document;
+use crate::rules::{self, Severity};
+use crate::secrets::Secrets;
+use crate::view;
+
+use super::check::shown;
+use super::config::ConfigFile;
+use super::input;
+use super::output::Output;
+use super::record::record;
+use super::reports::Reports;
+use super::select::{Bounds, Connections};
+use super::{EXIT_FINDINGS, EXIT_OK};
+
+/// What `lint` was asked for.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    rtmp-inspect lint mine.pcap\n  \
+    rtmp-inspect lint --fail-on warning captures/*.pcap\n  \
+    rtmp-inspect lint --skip keyframe-interval mine.pcap\n  \
+    rtmp-inspect lint --format json mine.pcap | jq .captures[0].findings[0].rule")]
+pub struct Options {
+    /// The captures: pcap or pcapng, also in gzip or zstd; '-' reads standard input
+    #[arg(value_name = "CAPTURE", required = true)]
+    captures: Vec<PathBuf>,
+
+    /// Exit with 1 if something is as bad as this, or worse [default: error]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    fail_on: Option<FailOn>,
+
+    #[command(flatten)]
+    wanted: Wanted,
+
+    /// Also show notes in full
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Print nothing: the exit status tells
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Also in what machines read, print stream keys and credentials as they are, not <stream-key-1>
+    #[arg(long)]
+    show_secrets: bool,
+
+    #[command(flatten)]
+    reports: Reports,
+
+    #[command(flatten)]
+    connections: Connections,
+
+    #[command(flatten)]
+    config: ConfigFile,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+/// Which rules to apply.
+#[derive(Debug, Args)]
+pub struct Wanted {
+    /// Only the rule of this code (repeatable)
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    only: Vec<String>,
+
+    /// Not the rule of this code (repeatable)
+    #[arg(long, value_name = "CODE", value_parser = code)]
+    skip: Vec<String>,
+}
+
+/// From which severity on a finding is a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// The session dies or hangs
+    Fatal,
+    /// What arrives is wrong
+    Error,
+    /// Some peers will not take it
+    Warning,
+    /// Anything
+    Info,
+    /// Nothing fails
+    Never,
+}
+
+/// One capture's findings.
+struct Linted {
+    name: String,
+    report: Report,
+    fail_on: Option<Severity>,
+    /// Hidden where machines read.
+    secrets: Secrets,
+}
+
+/// Runs it.
+pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    input::ensure_read_once(&options.captures)?;
+    let configs = options.config.configs()?;
+    let mut given = options.connections.given();
+    given.extend(options.fail_on.map(|level| Value::FailOn(level.severity())));
+    let mut all = Vec::new();
+    for path in &options.captures {
+        let settings = configs.settings(path, &given)?;
+        let recording = record(path, &options.connections.with(&settings), &options.bounds)?;
+        let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
+        all.push(Linted {
+            name: shown(path),
+            report: lint::lint(&recording, &rules),
+            fail_on: settings.fail_on.value,
+            secrets: Secrets::of(&[&recording]),
+        });
+    }
+    let fails = all.iter().any(|one| one.fail_on.is_some_and(|severity| one.report.reaches(severity)));
+    // Text is for the user's own terminal; a log of CI is not that.
+    if !options.show_secrets && options.reports.for_machines() {
+        all.iter_mut().for_each(|one| one.report.hide(&one.secrets));
+    }
+    let document = Document::of_lint(all.iter().map(|one| (one.name.as_str(), &one.report, one.fail_on)));
+    let text = |output: &Output| {
+        let one =
+            |one: &Linted| view::lint::lint(&one.report, &one.name, options.verbose, output.layout(), output.colour);
+        all.iter().map(one).collect::<Vec<_>>().join("\n")
+    };
+    options.reports.give(&json(&all), &document, text, options.quiet, output)?;
+    Ok(if fails { EXIT_FINDINGS } else { EXIT_OK })
+}
+
+fn json(all: &[Linted]) -> serde_json::Value {
+    let captures: Vec<_> = all
+        .iter()
+        .map(|Linted { name, report, .. }| {
+            serde_json::json!({
+                "capture": name,
+                "summary": report.summary,
+                "connections": report.connections,
+                "findings": report.findings,
+                "counts": report.counts,
+            })
+        })
+        .collect();
+    serde_json::json!({ "format_version": lint::FORMAT_VERSION, "captures": captures })
+}
+
+impl Wanted {
+    /// The library's options.
+    pub fn options(&self) -> lint::Options {
+        lint::Options { only: self.only.clone(), skip: self.skip.clone(), levels: Vec::new() }
+    }
+}
+
+impl FailOn {
+    /// The severity; none if nothing fails.
+    pub fn severity(self) -> Option<Severity> {
+        match self {
+            FailOn::Fatal => Some(Severity::Fatal),
+            FailOn::Error => Some(Severity::Error),
+            FailOn::Warning => Some(Severity::Warning),
+            FailOn::Info => Some(Severity::Info),
+            FailOn::Never => None,
+        }
+    }
+}
+
+/// Reads the code of a rule.
+pub fn code(text: &str) -> Result<String, String> {
+    if rules::find(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    Err(match rules::nearest(text).as_slice() {
+        [] => format!("there is no rule '{text}'; rtmp-inspect rules lists them"),
+        near => format!("there is no rule '{text}'; did you mean {}?", near.join(" or ")),
+    })
+}

@@ -1,0 +1,246 @@
+//! One capture against the rules: what is wrong with its sessions, whatever a good one looks like.
+//!
+//! Takes a [`Recording`], gives a [`Report`]. The rules are those of [`crate::rules`] that need no second session; each
+//! session is compared with nothing ([`Comparison::alone`]), so that one function serves here and in
+//! [`crate::diff`]. Of a direction the root cause is reported, and what only follows from it is counted there. It
+//! reads no files and lays out no text.
+
+use serde::Serialize;
+
+use crate::compare::{Comparison, role};
+use crate::diff::{Cause, causes_alone};
+use crate::origin::FrameNo;
+use crate::recording::{Recording, Session};
+use crate::rules::{Certainty, Rule, Severity};
+use crate::secrets::Secrets;
+use crate::session::Direction;
+use crate::tcp::ConnectionId;
+
+/// The version of the report's format.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What a lint may be told.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only these rules, by code; all if empty.
+    pub only: Vec<String>,
+    /// Not these rules, by code.
+    pub skip: Vec<String>,
+    /// Rules that weigh more or less than the catalogue has it.
+    pub levels: Vec<(String, Level)>,
+}
+
+/// How much a rule's findings weigh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Not at all: they are not reported.
+    Off,
+    /// As this.
+    As(Severity),
+}
+
+/// What was found in a capture.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The version of this format.
+    pub format_version: u32,
+    /// The answer in one sentence.
+    pub summary: String,
+    /// The connections that were looked at.
+    pub connections: Vec<Connection>,
+    /// What is wrong, connection by connection; in each, what breaks something first.
+    pub findings: Vec<Finding>,
+    /// How many there are.
+    pub counts: Counts,
+}
+
+/// A connection that was looked at.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// Its number.
+    pub tcp_stream: ConnectionId,
+    /// What it is for: `publish live/one`.
+    pub role: String,
+    /// How many messages it has.
+    pub messages: usize,
+}
+
+/// Findings by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// The session dies or hangs.
+    pub fatal: usize,
+    /// What arrives is wrong.
+    pub error: usize,
+    /// Some peers will not take it.
+    pub warning: usize,
+    /// Worth knowing.
+    pub info: usize,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// The rule's code.
+    #[serde(serialize_with = "code")]
+    pub rule: &'static Rule,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in a sentence.
+    pub title: String,
+    /// Where it shows first.
+    pub r#where: Where,
+    /// The bytes there, in hex; the first of them, if they are many.
+    #[serde(serialize_with = "hex::serde::serialize")]
+    pub bytes: Vec<u8>,
+    /// The evidence.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+    /// How many other findings only follow from it.
+    pub consequences: usize,
+}
+
+/// A place in the capture.
+#[derive(Clone, Debug, Serialize)]
+pub struct Where {
+    /// The connection.
+    pub tcp_stream: ConnectionId,
+    /// Which way the message went.
+    pub direction: Direction,
+    /// The message: `connect`, `video keyframe`.
+    pub message: String,
+    /// The field: `connect.tcUrl`, `header.typeid`.
+    pub path: String,
+    /// The row's number.
+    pub number: u64,
+    /// The frame.
+    pub frame: FrameNo,
+    /// Offset in the direction's stream.
+    pub stream_offset: u64,
+    /// The value in words.
+    pub value: Option<String>,
+}
+
+/// Looks at every session of a recording.
+pub fn lint(recording: &Recording, options: &Options) -> Report {
+    let mut report = Report {
+        format_version: FORMAT_VERSION,
+        summary: String::new(),
+        connections: recording.sessions.iter().map(Connection::of).collect(),
+        findings: Vec::new(),
+        counts: Counts::default(),
+    };
+    for (index, session) in recording.sessions.iter().enumerate() {
+        let causes = causes_alone(&Comparison::alone(session, &recording.sessions), index);
+        report.findings.extend(causes.into_iter().filter_map(|cause| Finding::of(cause, session)));
+    }
+    report.findings.retain_mut(|finding| options.wants(finding));
+    report.counts = Counts::of(&report.findings);
+    report.summary = report.counts.in_words();
+    report
+}
+
+impl Options {
+    /// Whether a finding is to be reported; weighs it as asked for.
+    fn wants(&self, finding: &mut Finding) -> bool {
+        let is = |code: &String| code == finding.rule.code;
+        if self.skip.iter().any(is) || !self.only.is_empty() && !self.only.iter().any(is) {
+            return false;
+        }
+        match self.levels.iter().find(|(code, _)| is(code)) {
+            Some((_, Level::Off)) => return false,
+            Some((_, Level::As(severity))) => finding.severity = *severity,
+            None => {}
+        }
+        true
+    }
+}
+
+impl Report {
+    /// Puts placeholders in the place of stream keys and credentials.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        self.connections.iter_mut().for_each(|connection| secrets.hide_in(&mut connection.role));
+        for finding in &mut self.findings {
+            let value = finding.r#where.value.as_deref().unwrap_or_default();
+            secrets.hide_bytes(&mut finding.bytes, value);
+            let texts = [&mut finding.title, &mut finding.why, &mut finding.fix, &mut finding.r#where.message];
+            texts.into_iter().chain(&mut finding.r#where.value).for_each(|text| secrets.hide_in(text));
+        }
+    }
+
+    /// Whether there is a finding of this severity, or worse.
+    pub fn reaches(&self, severity: Severity) -> bool {
+        self.findings.iter().any(|finding| finding.severity >= severity)
+    }
+}
+
+impl Connection {
+    fn of(session: &Session) -> Connection {
+        let messages = session.items.iter().filter(|item| item.message().is_some()).count();
+        Connection { tcp_stream: session.stream.tcp_stream, role: role(session).to_string(), messages }
+    }
+}
+
+impl Finding {
+    fn of(cause: Cause, session: &Session) -> Option<Finding> {
+        let place = cause.r#where.b?;
+        Some(Finding {
+            rule: cause.rule,
+            certainty: cause.certainty,
+            severity: cause.severity,
+            title: cause.title,
+            r#where: Where {
+                tcp_stream: session.stream.tcp_stream,
+                direction: cause.r#where.direction,
+                message: cause.r#where.message,
+                path: cause.r#where.path,
+                number: place.number,
+                frame: place.frame?,
+                stream_offset: place.stream_offset?,
+                value: place.value,
+            },
+            bytes: cause.bytes.b.unwrap_or_default(),
+            why: cause.why,
+            fix: cause.fix,
+            consequences: cause.consequences,
+        })
+    }
+}
+
+impl Counts {
+    fn of(findings: &[Finding]) -> Counts {
+        let mut counts = Counts::default();
+        for finding in findings {
+            *counts.of_severity(finding.severity) += 1;
+        }
+        counts
+    }
+
+    fn of_severity(&mut self, severity: Severity) -> &mut usize {
+        match severity {
+            Severity::Fatal => &mut self.fatal,
+            Severity::Error => &mut self.error,
+            Severity::Warning => &mut self.warning,
+            Severity::Info => &mut self.info,
+        }
+    }
+
+    /// `1 fatal, 2 warnings`, or that there is nothing.
+    pub fn in_words(&self) -> String {
+        let plural = |count: usize, word: &str| match (count, word) {
+            (0, _) => None,
+            (1, _) | (_, "fatal" | "info") => Some(format!("{count} {word}")),
+            _ => Some(format!("{count} {word}s")),
+        };
+        let all = [(self.fatal, "fatal"), (self.error, "error"), (self.warning, "warning"), (self.info, "info")];
+        let said: Vec<_> = all.into_iter().filter_map(|(count, word)| plural(count, word)).collect();
+        if said.is_empty() { "nothing to report".to_owned() } else { said.join(", ") }
+    }
+}
+
+fn code<S: serde::Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.code)
+}

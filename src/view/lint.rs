@@ -1,0 +1,88 @@
+//! What a lint found, in the manner of a compiler's messages. Notes are a line each, unless more is asked for.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::lint::{Finding, Report};
+use crate::rules::Severity;
+
+use super::escape::escape;
+use super::{Layout, paint, severity, wrap};
+
+/// Bytes of a value that are shown.
+const LINE: usize = 16;
+
+/// The findings of one capture, with its name in front.
+pub fn lint(report: &Report, name: &str, verbose: bool, layout: Layout, colour: bool) -> String {
+    let worst = report.findings.iter().map(|finding| finding.severity).max();
+    let style = worst.map_or(AnsiColor::Green.on_default(), severity).bold();
+    let mut text = format!("{}: {}", escape(name), paint(&report.summary, style, colour));
+    let messages: usize = report.connections.iter().map(|connection| connection.messages).sum();
+    let _ = writeln!(text, " ({}, {})", count(report.connections.len(), "connection"), count(messages, "message"));
+    let is_note = |finding: &&Finding| finding.severity == Severity::Info && !verbose;
+    for found in report.findings.iter().filter(|finding| !is_note(finding)) {
+        text.push('\n');
+        text.push_str(&finding(found, layout, colour));
+    }
+    let notes: Vec<_> = report.findings.iter().filter(is_note).collect();
+    if !notes.is_empty() {
+        text.push('\n');
+    }
+    for note in notes {
+        let kind = kind(note);
+        let at = format!("connection {}, frame {}", note.r#where.tcp_stream.0, note.r#where.frame);
+        let line = wrap(&format!("{kind}: {} ({at})", escape(&note.title)), "", layout);
+        text.push_str(&line.replacen(&kind, &paint(&kind, severity(note.severity), colour), 1));
+    }
+    text
+}
+
+/// One finding with its place, bytes, reason and remedy.
+pub fn finding(finding: &Finding, layout: Layout, colour: bool) -> String {
+    let kind = kind(finding);
+    let title = wrap(&format!("{kind}: {} ({})", escape(&finding.title), finding.certainty), "", layout);
+    let mut text = title.replacen(&kind, &paint(&kind, severity(finding.severity).bold(), colour), 1);
+    let at = &finding.r#where;
+    let place = format!(
+        "{} row {}, frame {}, connection {}, {}, stream offset {} ({:#x})",
+        escape(&at.message),
+        at.number,
+        at.frame,
+        at.tcp_stream.0,
+        at.direction.in_words(),
+        at.stream_offset,
+        at.stream_offset
+    );
+    let line = wrap(&place, "  --> ", layout);
+    text.push_str(&line.replacen("-->", &paint("-->", AnsiColor::Blue.on_default().bold(), colour), 1));
+    let shown: Vec<_> = finding.bytes.iter().take(LINE).map(|byte| format!("{byte:02x}")).collect();
+    let more = if finding.bytes.len() > LINE { " …" } else { "" };
+    let value = at.value.as_deref().map(escape).unwrap_or_default();
+    if !shown.is_empty() || !value.is_empty() {
+        let hex = format!("{}{more}", shown.join(" "));
+        let words = [hex.as_str(), &value].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
+        let _ = writeln!(text, "\n    {words}\n    {}", paint(&escape(&at.path), Style::new().dimmed(), colour));
+    }
+    for (caption, words) in [("  why: ", &finding.why), ("  fix: ", &finding.fix)] {
+        if !words.is_empty() {
+            text.push_str(&wrap(&escape(words), caption, layout));
+        }
+    }
+    match finding.consequences {
+        0 => {}
+        1 => text.push_str("  One more finding follows from it.\n"),
+        more => _ = writeln!(text, "  {more} more findings follow from it."),
+    }
+    let _ = writeln!(text, "  More: rtmp-inspect rules {}", finding.rule.code);
+    text
+}
+
+fn kind(finding: &Finding) -> String {
+    format!("{}[{}]", finding.severity, finding.rule.code)
+}
+
+/// `1 message`, `2 messages`.
+fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

@@ -1,0 +1,27 @@
+//! A capture's sessions as the subcommands record them: a second time as the sender meant it, where framing is broken.
+
+use std::io::Cursor;
+
+use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::pipeline;
+use rtmp_inspect::recording::{self, Recorder, Recording};
+use rtmp_inspect::session::{Observer, Options, tape};
+
+use super::recording::Silent;
+
+/// Records a capture.
+pub fn record(pcap: &[u8]) -> Recording {
+    let observer = (Recorder::default(), tape::Recorder::default());
+    let (recorder, tapes) = run(pcap, Options::default(), observer);
+    let framing = recording::explain_framing(&tapes.into_tapes().0);
+    if framing.is_empty() {
+        return recorder.into_recording();
+    }
+    let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
+    run(pcap, options, Recorder::with_framing(framing)).into_recording()
+}
+
+fn run<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
+    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
+    pipeline::run(&mut capture, pipeline::Limits::default(), options, observer, &mut Silent).expect("readable").0
+}
