@@ -158,7 +158,9 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
             session.items.iter().position(|item: &Item| item.direction == direction && is_break(item))
         };
         let (Some(index), None) = (breaks(comparison.b), breaks(comparison.a)) else { continue };
-        if is_explained(comparison, direction) {
+        // Behind bytes that the capture lacks it is not the sender who is out of step.
+        let is_lost = |item: &Item| item.direction == direction && matches!(item.content, Content::Gap(_));
+        if is_explained(comparison, direction) || comparison.b.items[..index].iter().any(is_lost) {
             continue;
         }
         let Some(row) = comparison.rows.iter().position(|row| row.b == Some(index)) else { continue };
