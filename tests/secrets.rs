@@ -2,6 +2,7 @@
 mod kit;
 
 use std::io::Cursor;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -60,23 +61,26 @@ fn no_report_on_a_capture_tells_a_name() {
 
 #[test]
 fn no_report_on_a_fault_tells_a_key() {
-    // These write the name themselves; it is as long as the key that stands for it in the capture.
+    // Some faults write the name of their session themselves. Theirs is `pair`, and this is as long as that.
     const SHORT: &str = "Xq7z";
-    let mut told = 0;
+    let (mut told, mut left_out) = (0, Vec::new());
     let all = faults::all();
     for fault in &all {
         let base = fault.base();
         let name = name(&base);
-        let writes_it = ["strlen-in-characters", "strlen-counts-nul", "name-in-app", "delete-by-name"];
-        let (a, b, keys) = if writes_it.contains(&fault.name) {
-            let rename = |pcap: Vec<u8>| replaced(&pcap, b"pair", SHORT.as_bytes());
-            let (a, b) = fault.captures();
-            (rename(a), rename(b), [SHORT, SHORT])
-        } else if fault.name == "key-in-name" {
-            continue; // its name is `one`, a word of every other sentence
-        } else {
-            let (a, b) = fault.captures_of(&renamed(&base, &name, KEY), &renamed(&base, &name, OTHER));
-            (a, b, [KEY, OTHER])
+        let with_keys = || fault.captures_of(&renamed(&base, &name, KEY), &renamed(&base, &name, OTHER));
+        let (a, b, keys) = match std::panic::catch_unwind(AssertUnwindSafe(with_keys)) {
+            Ok((a, b)) => (a, b, [KEY, OTHER]),
+            Err(_) if name == "pair" => {
+                let rename = |pcap: Vec<u8>| replaced(&pcap, b"pair", SHORT.as_bytes());
+                let (a, b) = fault.captures();
+                (rename(a), rename(b), [SHORT, SHORT])
+            }
+            // A name that is a word of every other sentence cannot be looked for.
+            Err(_) => {
+                left_out.push(fault.name);
+                continue;
+            }
         };
         let (a, b) = (record(&a), record(&b));
         let report = diff::diff(&a, &b, &diff::Options::default());
@@ -88,6 +92,7 @@ fn no_report_on_a_fault_tells_a_key() {
             assert!(leaks.is_empty(), "{}: {leaks:?} of {key} in\n{report:#}", fault.name);
         }
     }
+    assert!(left_out.len() < 5, "{left_out:?}");
     assert!(told * 4 > all.len() * 3, "only {told} of {} reports have something to hide", all.len());
 }
 

@@ -131,13 +131,10 @@ mod tests {
     fn what_schemas_list_stays() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
         let mut found = Vec::new();
-        for file in std::fs::read_dir(folder).unwrap() {
-            let path = file.unwrap().path();
-            // `decode` hides nothing.
-            if !path.ends_with("decode.schema.json") {
-                let schema = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-                listed(&schema, "", &mut found);
-            }
+        // Reports that are hidden as a whole; others know which of their strings are from the wire.
+        for report in ["diff", "payload", "relay"] {
+            let schema = std::fs::read_to_string(folder.join(format!("{report}.schema.json"))).unwrap();
+            listed(&serde_json::from_str(&schema).unwrap(), "", &mut found);
         }
         assert!(found.len() > 50, "{found:?}");
         // `streams` has no schema.
