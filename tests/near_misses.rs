@@ -112,6 +112,21 @@ fn a_mistake_is_told_in_spite_of_a_hole_and_less_surely_in_its_direction() {
 }
 
 #[test]
+fn another_token_and_another_name_are_no_other_split() {
+    let with = |app: &[u8], name: &[u8]| {
+        let mut session = Base::Own.recording();
+        let (connect, publish) = (session.command("connect"), session.command("publish"));
+        session.replace(connect, b"app\x02\0\x04live", &[b"app\x02\0\x0f", app].concat());
+        session.replace(publish, b"\0\x04pair", &[b"\0\x04", name].concat());
+        record(&session.pcap())
+    };
+    let report =
+        diff::diff(&with(b"live?token=1111", b"pair"), &with(b"live?token=2222", b"twin"), &Default::default());
+    let codes: Vec<_> = report.causes.iter().map(|cause| cause.rule.code).collect();
+    assert!(!codes.is_empty() && !codes.contains(&"url-split"), "{codes:?}");
+}
+
+#[test]
 fn times_that_begin_anew_at_2_to_the_31_are_one_warning() {
     let mut old = Base::Own.recording();
     for message in old.sent(CLIENT, 0).filter(|message| is_media(message)) {

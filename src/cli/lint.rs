@@ -14,11 +14,11 @@ use crate::view;
 use super::check::shown;
 use super::config::ConfigFile;
 use super::input;
-use super::output::Output;
+use super::output::{Output, complain};
 use super::record::record;
 use super::reports::Reports;
 use super::select::{Bounds, Connections};
-use super::{EXIT_FINDINGS, EXIT_OK};
+use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 
 /// What `lint` was asked for.
 #[derive(Debug, Args)]
@@ -106,10 +106,19 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let configs = options.config.configs()?;
     let mut given = options.connections.given();
     given.extend(options.fail_on.map(|level| Value::FailOn(level.severity())));
-    let mut all = Vec::new();
+    let (mut all, mut trouble) = (Vec::new(), false);
     for path in &options.captures {
         let settings = configs.settings(path, &given)?;
-        let recording = record(path, &options.connections.with(&settings), &options.bounds)?;
+        // What cannot be read, or has nothing to judge, is no success; the others are looked at all the same.
+        let recording = match record(path, &options.connections.with(&settings), &options.bounds) {
+            Ok(recording) => recording,
+            Err(error) => {
+                complain("error", &format!("{error:#}"));
+                trouble = true;
+                continue;
+            }
+        };
+        trouble |= recording.sessions.is_empty();
         let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
         all.push(Linted {
             name: shown(path),
@@ -130,7 +139,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         all.iter().map(one).collect::<Vec<_>>().join("\n")
     };
     options.reports.give(&json(&all), &document, text, options.quiet, output)?;
-    Ok(if fails { EXIT_FINDINGS } else { EXIT_OK })
+    Ok(match (trouble, fails) {
+        (true, _) => EXIT_TROUBLE,
+        (false, true) => EXIT_FINDINGS,
+        (false, false) => EXIT_OK,
+    })
 }
 
 fn json(all: &[Linted]) -> serde_json::Value {

@@ -89,11 +89,11 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
             }
             continue;
         }
-        if comparison.is_alone() {
-            if let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim)) {
-                cause.folded += 1;
-                continue;
-            }
+        if comparison.is_alone()
+            && let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim))
+        {
+            cause.folded += 1;
+            continue;
         }
         if causes.iter().any(|cause| is_doubtful(comparison, cause, &claim)) {
             claim.certainty = claim.certainty.min(Certainty::Likely);
