@@ -141,8 +141,10 @@ fn left_out(comparison: &Comparison<'_>, direction: Direction, row: usize) -> (&
         let mut before = messages(comparison, Side::B, direction).take_while(|(other, ..)| *other < row);
         before.any(|(_, _, kept)| kept.chunks.count > 1 && is_command(kept) == commands)
     };
+    // A larger size that was never announced gives the same bytes. If A has the message in chunks, it is not that.
+    let is_cut_in_a = comparison.item(row, Side::A).and_then(Item::message).is_some_and(|kept| kept.chunks.count > 1);
     match (cut(false), cut(true)) {
-        (true, _) => ("type3-missing", true),
+        (true, _) => ("type3-missing", is_cut_in_a),
         (false, cut) => ("chunk-size-not-announced", !cut),
     }
 }
