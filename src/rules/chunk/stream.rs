@@ -5,7 +5,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{both, is_nginx, is_refused, open_at, tail, type3};
+use super::{both, is_meant, is_nginx, is_refused, open_at, tail, type3};
 
 pub static WRONG_CONTINUATION: Rule = Rule {
     code: "wrong-csid-continuation",
@@ -138,7 +138,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(item), Some([a, b])) = (comparison.item(row, Side::B), csids(comparison, first)) else {
         return Vec::new();
     };
-    if !is_refused(comparison, item) {
+    if !is_refused(comparison, item) || !is_meant(comparison, item) {
         return Vec::new();
     }
     let name = &comparison.either(row).name;
