@@ -5,7 +5,7 @@ use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, ended_by, only_in_a, with_path};
+use super::{Said, commands, ended_by, only_in_a, says_something, with_path};
 
 pub static UNANSWERED: Rule = Rule {
     code: "connect-unanswered",
@@ -93,8 +93,11 @@ fn is_answered(said: &[Said<'_>]) -> bool {
 fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
     let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
-    // A server that closes does answer, in its way.
-    if ended_by(comparison.b, "server") || !Flow::of(comparison.b, ServerToClient).is_complete {
+    // A server that closes does answer, in its way; and an answer that cannot be read is another matter.
+    if ended_by(comparison.b, "server")
+        || says_something(comparison, connect.item)
+        || !Flow::of(comparison.b, ServerToClient).is_complete
+    {
         return Vec::new();
     }
     let last = comparison.b.items.last().map_or(connect.item, |item| item.number as usize);
@@ -138,10 +141,10 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     let names = ["app", "tcUrl"];
+    let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_owned();
     // An object that cannot be read as it was meant lacks properties for another reason.
     let is_readable = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_lowercase();
         let is_twin = |other: usize| {
             let other = &comparison.mismatches[other];
             other.row == mismatch.row && other.path != mismatch.path && name(&other.path) == name(&mismatch.path)
@@ -157,7 +160,20 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
         .map(|index| {
             let path = &comparison.mismatches[index].path;
             let name = path.rsplit('.').next().unwrap_or_default();
-            let title = format!("connect has no {name}");
+            let row = comparison.mismatches[index].row;
+            let other_case = |other: &usize| {
+                let other = &comparison.mismatches[*other];
+                let other_name = other.path.rsplit('.').next().unwrap_or_default();
+                other.row == row && other_name != name && other_name.eq_ignore_ascii_case(name)
+            };
+            let misspelt = comparison.open().find(other_case);
+            let title = match misspelt {
+                Some(other) => format!(
+                    "connect has no {name}: it is spelled {}",
+                    comparison.mismatches[other].path.rsplit('.').next().unwrap_or_default()
+                ),
+                None => format!("connect has no {name}"),
+            };
             let why = if answered {
                 "this server does without it, others do not"
             } else {
@@ -167,6 +183,7 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
             Claim::at(comparison, index, Certainty::Certain, title)
                 .why(why)
                 .fix(format!("send {name} in the object of connect"))
+                .explaining(misspelt)
                 .breaking(breaks)
         })
         .collect()
@@ -190,13 +207,16 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));
     let Some(&first) = differs.first() else { return Vec::new() };
     let joined = |app: &str, name: &str| format!("{app}/{name}");
-    let parts = |url: &str| -> Vec<String> {
-        let path = url.split('?').next().unwrap_or_default();
-        path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    // The query may stand behind the name, or behind app.
+    let parts = |app: &str, name: &str| -> Vec<String> {
+        let paths = [app, name].map(|part| part.split('?').next().unwrap_or_default());
+        let parts = paths.into_iter().flat_map(|path| path.split('/')).filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
     };
     let (url_a, url_b) = (joined(&app_a, &name_of(&name_a)), joined(&app_b, &name_of(&name_b)));
-    let same_path = parts(&url_a) == parts(&url_b);
-    if !same_path {
+    let same_path = parts(&app_a, &name_of(&name_a)) == parts(&app_b, &name_of(&name_b));
+    let same_split = (&app_a, &name_a) == (&app_b, &name_b);
+    if !same_path || same_split {
         return Vec::new();
     }
     let split = |app: &str, name: &Option<String>| match name {

@@ -7,7 +7,7 @@ use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, ended_by, only_in_a, with_path};
+use super::{Said, commands, ended_by, only_in_a, says_something, with_path};
 
 pub static ORDER: Rule = Rule {
     code: "order-createstream",
@@ -79,6 +79,13 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .map(|said| said.item)
         };
         let needs = [("createStream", "connect"), ("publish", "createStream"), ("play", "createStream")];
+        let never = |name: &'static str| {
+            let call = call(name).filter(|_| whole && self::call(&said, "createStream").is_none())?;
+            Some((call.item, name, "createStream"))
+        };
+        if let Some(found) = never("publish").or_else(|| never("play")) {
+            return vec![found];
+        }
         needs
             .into_iter()
             .filter_map(|(name, needed)| {
@@ -92,9 +99,18 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
     early
         .map(|(item, name, needed)| {
             let spots = [Spot::new(item, 0..0, format!("before the _result of {needed}"))];
-            let title = format!("{name} is sent before {needed} is answered");
+            let is_sent = self::call(&commands(comparison.b), needed).is_some();
+            let title = match is_sent {
+                true => format!("{name} is sent before {needed} is answered"),
+                false => format!("{name} is sent without {needed}"),
+            };
             let mut claim = look::claim(comparison, &spots, name, Certainty::Certain, title);
             claim.explains = Vec::new();
+            if !is_sent {
+                let all = only_in_a(comparison, ClientToServer, |name| name == needed);
+                let answers = only_in_a(comparison, ServerToClient, |name| name.ends_with(&format!(" of {needed}")));
+                claim.explains = [all, answers].concat();
+            }
             claim
                 .why(format!(
                     "A waits for the _result of {needed}; a server may not be ready, or ignore what comes early"
@@ -156,7 +172,8 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         said.is(ServerToClient, "onStatus")
             && said.command.arguments().iter().any(|value: &Value<'_>| value.property(b"code").is_some())
     };
-    if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) {
+    if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) || says_something(comparison, item)
+    {
         return Vec::new();
     }
     let closes = ended_by(comparison.b, "server");
