@@ -211,8 +211,9 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let back = |pair: &&[At<'_>]| {
             let same_stream = pair[0].kept.header.message_stream_id == pair[1].kept.header.message_stream_id;
-            // Timestamps wrap at 2^32.
-            same_stream && (pair[1].time as u32).wrapping_sub(pair[0].time as u32) >= 1 << 31
+            // Timestamps wrap at 2^32; those cut to 24 bits are another rule's.
+            let falls = (pair[1].time as u32).wrapping_sub(pair[0].time as u32) >= 1 << 31;
+            same_stream && falls && !is_cut_to_24_bits(pair[0].time, pair[1].time)
         };
         all.windows(2).find(back).map(|pair| (pair[1].item, pair[0].time, pair[1].time))
     };
@@ -223,6 +224,13 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("timestamps are those of decoding and only grow; servers drop such messages or close")
             .fix("send times of decoding, and the difference in the composition time"),
     ]
+}
+
+/// Whether a time comes right if 2^24 is added to it.
+fn is_cut_to_24_bits(before: i64, after: i64) -> bool {
+    // Two messages are not further apart, in milliseconds.
+    const APART: i64 = 10_000;
+    after < 1 << 24 && (after + (1 << 24) - before).abs() <= APART
 }
 
 /// The middle one of the steps, if most are about the same.
@@ -239,6 +247,10 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some((a, b, of_b)) = media(comparison, |all| step(all).filter(|step| *step > 450)) else { return Vec::new() };
     let Some(of_a) = step(&a).filter(|step| (5..=200).contains(step)) else { return Vec::new() };
     let (times, words, by) = match of_b as f64 / of_a as f64 {
+        // Sound has 44100 or 48000 of them in a second.
+        ratio if (42.0..50.0).contains(&ratio) && is_sound(&b) => {
+            (0, "samples of sound", "44.1 or 48, the samples in a millisecond")
+        }
         ratio if (700.0..1400.0).contains(&ratio) => (1000, "microseconds", "1000"),
         ratio if (64.0..126.0).contains(&ratio) => (90, "1/90000 s", "90"),
         _ => return Vec::new(),
@@ -252,6 +264,10 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("timestamps are milliseconds; a player shows one picture and waits for the next")
             .fix(format!("divide by {by}")),
     ]
+}
+
+fn is_sound(all: &[At<'_>]) -> bool {
+    all.iter().all(|at| at.kept.header.type_id == MessageTypeId::AUDIO)
 }
 
 fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
