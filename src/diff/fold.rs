@@ -67,8 +67,12 @@ impl Fold {
                 Reverse(claim.severity.unwrap_or(rule.severity)),
             )
         });
+        let breaks: Vec<usize> =
+            claims.iter().filter(|(_, claim)| claim.breaks == Breaks::Framing).map(|(_, claim)| claim.row).collect();
         for (rule, claim) in claims {
-            self.put(comparison, rule, claim);
+            if !breaks.iter().any(|&row| is_spoilt_by(comparison, row, &claim)) {
+                self.put(comparison, rule, claim);
+            }
         }
     }
 
@@ -126,6 +130,14 @@ impl Fold {
         causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
         Outcome { causes, unexplained }
     }
+}
+
+/// Whether a claim that is a guess stands at the last message before a break, whose bytes it spoils.
+fn is_spoilt_by(comparison: &Comparison<'_>, broken: usize, claim: &Claim) -> bool {
+    let direction = comparison.either_item(broken).direction;
+    let is_guess = claim.certainty == Certainty::Possible && claim.breaks == Breaks::Nothing;
+    let before = || comparison.rows_of(direction).take_while(|&row| row < broken).last();
+    is_guess && comparison.either(claim.row).lane.is_media() && before() == Some(claim.row)
 }
 
 fn is_open(comparison: &Comparison<'_>, index: usize) -> bool {
