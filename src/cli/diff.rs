@@ -11,7 +11,7 @@ use crate::session::Direction;
 use crate::view;
 
 use super::output::Output;
-use super::record::record;
+use super::record::{record, record_beside};
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
@@ -101,7 +101,7 @@ enum Format {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let good = record(&options.good, &options.connections, &options.bounds)?;
-    let mine = record(&options.mine, &options.connections, &options.bounds)?;
+    let mine = record_beside(&good, &options.mine, &options.connections, &options.bounds)?;
     let mut report = diff::diff(
         &good,
         &mine,
