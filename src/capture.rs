@@ -86,6 +86,28 @@ impl Capture {
     pub fn open(reader: impl Read + Send + 'static, limits: Limits) -> Result<Capture, Error> {
         let mut input = Input::new(reader, limits.expansion);
         input.fill(4)?;
+        Capture::recognise(input, limits)
+    }
+
+    /// The same for a file that may also be another that begins with `beginning`.
+    pub fn open_or(
+        beginning: &[u8],
+        reader: impl Read + Send + 'static,
+        limits: Limits,
+    ) -> Result<Result<Capture, Other>, Error> {
+        let mut input = Input::new(reader, limits.expansion);
+        input.fill(4)?;
+        // No more than a capture's first bytes are waited for, unless they can be those of the other.
+        if input.window().first().is_some_and(|first| beginning.first() == Some(first)) {
+            input.fill(beginning.len())?;
+            if input.window().starts_with(beginning) {
+                return Ok(Err(Other { input }));
+            }
+        }
+        Capture::recognise(input, limits).map(Ok)
+    }
+
+    fn recognise(mut input: Input, limits: Limits) -> Result<Capture, Error> {
         let format = match input.window().first_chunk() {
             Some(magic) if pcap::Records::recognise(*magic) => Format::Pcap(pcap::Records::open(&mut input)?),
             Some(magic) if pcapng::Blocks::recognise(*magic) => Format::Pcapng(pcapng::Blocks::new()),
@@ -143,6 +165,30 @@ impl Capture {
     /// The compressions around the capture, outermost first.
     pub fn compressions(&self) -> &[Compression] {
         self.input.compressions()
+    }
+}
+
+/// A file that is no capture, told by how it begins; compressed or not.
+pub struct Other {
+    input: Input,
+}
+
+impl Other {
+    /// All of it, if that is no more than `most` bytes.
+    pub fn bytes(mut self, most: usize) -> Result<Vec<u8>, Error> {
+        while self.input.ending().is_none() {
+            let had = self.input.window().len();
+            if had > most {
+                return Err(Error::TooLong { most });
+            }
+            self.input.fill(had + 1)?;
+        }
+        match (self.input.ending(), self.input.compressions().first()) {
+            (Some(ending), Some(&compression)) if *ending != Ending::Source => {
+                Err(Error::NotAll { compression, ending: ending.clone() })
+            }
+            _ => Ok(self.input.window().to_vec()),
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! Only here are files opened, the environment read and anything printed. What was typed is turned
 //! into library options once, in each subcommand's room.
 
+mod check;
+mod config;
 mod decode;
 mod diff;
 mod fields;
@@ -12,8 +14,11 @@ mod output;
 mod payload;
 mod record;
 mod relay;
+mod reports;
 mod rules;
+mod secrets;
 mod select;
+mod snapshot;
 mod streams;
 
 use std::io::Write;
@@ -75,12 +80,18 @@ enum Command {
     Relay(relay::Options),
     /// Check sessions against the rules, without a good one to compare with
     Lint(lint::Options),
+    /// Check captures against their snapshots and the rules, for CI
+    Check(check::Options),
+    /// Print what the configuration file says of a capture, and what is in force
+    Config(config::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
     /// Explain how the bytes received came from the bytes sent, and who changed them
     Payload(payload::Options),
     /// List the rules, print one rule's page, or find rules by words or a line from a log
     Rules(rules::Options),
+    /// Write a capture's sessions as text for a repository, one message a line
+    Snapshot(snapshot::Options),
     /// Print the completion script for a shell
     Completions {
         /// The shell
@@ -109,8 +120,11 @@ pub fn main() -> ExitCode {
         Command::Streams(options) => streams::run(&options, &mut output),
         Command::Relay(options) => relay::run(&options, &mut output),
         Command::Lint(options) => lint::run(&options, &mut output),
+        Command::Check(options) => check::run(&options, &mut output),
+        Command::Config(options) => config::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),
+        Command::Snapshot(options) => snapshot::run(&options, &mut output),
         Command::Rules(options) => rules::run(&options, &mut output),
         Command::Completions { shell } => completions(shell, &mut output),
         Command::Man { subcommand } => man(subcommand.as_deref(), &mut output),

@@ -8,6 +8,7 @@ mod align;
 mod expected;
 mod lane;
 mod pairing;
+pub mod placeholder;
 mod unit;
 
 use std::collections::HashSet;
@@ -17,9 +18,9 @@ use crate::origin::FrameNo;
 use crate::recording::{Content, Item, Session};
 use crate::session::Direction;
 
-pub use lane::{Lane, Named};
+pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
-pub use unit::Unit;
+pub use unit::{Unit, header_value, units};
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,7 +38,7 @@ pub struct Options {
     pub direction: Option<Direction>,
     /// Messages that are one and the same, by their numbers in A and B.
     pub pins: Vec<(u64, u64)>,
-    /// Nothing is expected to differ.
+    /// Nothing is expected to differ, but for what a snapshot does not say.
     pub strict: bool,
 }
 
@@ -48,6 +49,8 @@ pub struct Comparison<'r> {
     pub a: &'r Session,
     /// The session of B.
     pub b: &'r Session,
+    /// The other sessions of B's recording, if they are known.
+    pub around: &'r [Session],
     /// What each item of A and B is, by index.
     pub named: [Vec<Named>; 2],
     /// The items beside each other, in the order of B, what only A has where A has it.
@@ -56,6 +59,8 @@ pub struct Comparison<'r> {
     pub mismatches: Vec<Mismatch>,
     /// Indices of the mismatches that belong to a cause: whoever looks for what is left passes them over.
     pub accounted_for: HashSet<usize>,
+    /// What a snapshot's placeholders stand for in the other session.
+    pub bindings: placeholder::Bindings,
 }
 
 /// Items that are the same message, or one that the other side has not.
@@ -98,22 +103,30 @@ impl<'r> Comparison<'r> {
     pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
         let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
         let rows = align::align(a, b, &named, options);
-        let mut comparison = Comparison { a, b, named, rows, mismatches: Vec::new(), accounted_for: HashSet::new() };
+        let mut comparison = Comparison {
+            a,
+            b,
+            around: &[],
+            named,
+            rows,
+            mismatches: Vec::new(),
+            accounted_for: HashSet::new(),
+            bindings: Default::default(),
+        };
         for row in 0..comparison.rows.len() {
             let found = unit::compare(&comparison, row);
             comparison.mismatches.extend(found);
         }
-        if !options.strict {
-            expected::mark(&mut comparison);
-        }
+        expected::mark(&mut comparison, options.strict);
         comparison
     }
 
     /// A session by itself: A is [`Session::nothing`], each row is B's, and nothing is said to differ.
-    pub fn alone(b: &'r Session) -> Comparison<'r> {
+    pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
-        Comparison { a: Session::nothing(), b, named, rows, mismatches: Vec::new(), accounted_for: HashSet::new() }
+        let (accounted_for, bindings) = Default::default();
+        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new(), accounted_for, bindings }
     }
 
     /// Whether there is no A to compare with.
@@ -133,6 +146,11 @@ impl<'r> Comparison<'r> {
             Side::A => self.a,
             Side::B => self.b,
         }
+    }
+
+    /// Whether a side was read from a snapshot.
+    pub fn has_snapshot(&self) -> bool {
+        self.a.is_snapshot || self.b.is_snapshot
     }
 
     /// The item of a row on a side.

@@ -15,8 +15,11 @@
 //!                     └ recording  one capture's rows, kept
 //!                        └ compare   two recordings aligned → what differs
 //!                           └ rules    the catalogue         → why
-//!                              └ diff · lint · payload · relay → reports
+//!                              └ diff · lint · payload · relay · check → reports
+//!                                 ├ secrets  stream keys and credentials, hidden
+//!                                 │  └ snapshot  a session as text for a repository, and back
 //!                                 └ view     lists, trees, dumps, findings → text
+//!                                    ├ report  JUnit, SARIF, annotations
 //!                                    └ cli     options in; text, JSON, CSV out
 //! ```
 //!
@@ -36,8 +39,10 @@
 
 pub mod amf;
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod decode;
 pub mod diff;
 pub mod dissect;
@@ -50,9 +55,12 @@ pub mod payload;
 pub mod pipeline;
 pub mod recording;
 pub mod relay;
+pub mod report;
 pub mod rtmp;
 pub mod rules;
+pub mod secrets;
 pub mod session;
+pub mod snapshot;
 pub mod streams;
 pub mod tcp;
 pub mod view;

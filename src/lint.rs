@@ -12,6 +12,7 @@ use crate::diff::{Cause, causes_alone};
 use crate::origin::FrameNo;
 use crate::recording::{Recording, Session};
 use crate::rules::{Certainty, Rule, Severity};
+use crate::secrets::Secrets;
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -133,7 +134,7 @@ pub fn lint(recording: &Recording, options: &Options) -> Report {
         counts: Counts::default(),
     };
     for (index, session) in recording.sessions.iter().enumerate() {
-        let causes = causes_alone(&Comparison::alone(session), index);
+        let causes = causes_alone(&Comparison::alone(session, &recording.sessions), index);
         report.findings.extend(causes.into_iter().filter_map(|cause| Finding::of(cause, session)));
     }
     report.findings.retain_mut(|finding| options.wants(finding));
@@ -159,6 +160,17 @@ impl Options {
 }
 
 impl Report {
+    /// Puts placeholders in the place of stream keys and credentials.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        self.connections.iter_mut().for_each(|connection| secrets.hide_in(&mut connection.role));
+        for finding in &mut self.findings {
+            let value = finding.r#where.value.as_deref().unwrap_or_default();
+            secrets.hide_bytes(&mut finding.bytes, value);
+            let texts = [&mut finding.title, &mut finding.why, &mut finding.fix, &mut finding.r#where.message];
+            texts.into_iter().chain(&mut finding.r#where.value).for_each(|text| secrets.hide_in(text));
+        }
+    }
+
     /// Whether there is a finding of this severity, or worse.
     pub fn reaches(&self, severity: Severity) -> bool {
         self.findings.iter().any(|finding| finding.severity >= severity)
@@ -186,8 +198,8 @@ impl Finding {
                 message: cause.r#where.message,
                 path: cause.r#where.path,
                 number: place.number,
-                frame: place.frame,
-                stream_offset: place.stream_offset,
+                frame: place.frame?,
+                stream_offset: place.stream_offset?,
                 value: place.value,
             },
             bytes: cause.bytes.b.unwrap_or_default(),

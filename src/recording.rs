@@ -1,12 +1,14 @@
 //! Sessions kept for comparison: every message with its bytes, or with a hash where bytes are many.
 //!
 //! Takes the events of [`crate::session`], gives a [`Recording`]. It judges nothing. Bodies are kept whole up to a
-//! budget; beyond it, media bodies are a hash, a length, and their first bytes.
+//! budget; beyond it, media bodies are a hash, a length, and their first bytes. A recording can also be read from a
+//! snapshot; then much that only a capture has is not known.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
+use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::decode::{Row, Selection};
@@ -17,7 +19,7 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, Message, MessageHeader};
 use crate::session::tape::Tape;
-use crate::session::{Conversation, Direction, Event, HandshakeFacts, Kind, Observer};
+use crate::session::{Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer};
 use crate::streams::{Stream, Streams};
 use crate::tcp::{Connection, ConnectionId, Endpoint, Gap, Piece};
 
@@ -41,6 +43,36 @@ pub struct Session {
     pub from_start: [bool; 2],
     /// Why a direction's framing is broken, for directions where it is and something explains it.
     pub framing: Vec<Framing>,
+    /// How the hashes of its bodies were made.
+    pub hashing: Hashing,
+    /// Whether it was read from a snapshot: it has no frames, times, stream offsets, chunks, acknowledgements or pings,
+    /// the handshake's random bytes are zeros, and values that vary are placeholders.
+    pub is_snapshot: bool,
+}
+
+/// How a hash of a body is made. Hashes can be compared only if they were made alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hashing {
+    /// The fast way.
+    #[default]
+    Xxh3,
+    /// The first half of the SHA-256: a snapshot has no other.
+    Sha256,
+}
+
+impl Hashing {
+    /// The hash of these bytes.
+    pub fn of(self, bytes: &[u8]) -> u128 {
+        match self {
+            Hashing::Xxh3 => xxh3_128(bytes),
+            Hashing::Sha256 => first_half(&Sha256::digest(bytes).into()),
+        }
+    }
+}
+
+/// The hash that a SHA-256 stands for under [`Hashing::Sha256`].
+pub fn first_half(digest: &[u8; 32]) -> u128 {
+    digest[..16].iter().fold(0, |hash, &byte| hash << 8 | u128::from(byte))
 }
 
 impl Session {
@@ -52,6 +84,8 @@ impl Session {
             beginnings: Default::default(),
             from_start: [false; 2],
             framing: Vec::new(),
+            hashing: Hashing::default(),
+            is_snapshot: false,
         });
         &NOTHING
     }
@@ -84,6 +118,34 @@ pub fn dialects(framing: &[Framing]) -> Vec<(ConnectionId, Direction, Dialect)> 
     framing.iter().map(|one| (one.connection, one.direction, one.hypotheses[0].dialect)).collect()
 }
 
+/// Fills in the media bodies that a snapshot has as digests, where the other recording has the same bytes: the rules
+/// look at bytes, and equal digests say which they are.
+pub fn complete(a: &mut Recording, b: &mut Recording) {
+    let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
+    match (is_snapshot(a), is_snapshot(b)) {
+        (true, false) => fill_in(a, b),
+        (false, true) => fill_in(b, a),
+        _ => {}
+    }
+}
+
+fn fill_in(snapshot: &mut Recording, from: &Recording) {
+    let kept = from.sessions.iter().flat_map(|session| &session.items).filter_map(Item::message);
+    let known: FxHashMap<[u8; 32], &Kept> =
+        kept.filter(|kept| kept.is_whole()).filter_map(|kept| Some((kept.sha256?, kept))).collect();
+    for item in snapshot.sessions.iter_mut().flat_map(|session| &mut session.items) {
+        let Content::Message(kept) = &mut item.content else { continue };
+        if kept.is_whole() {
+            continue;
+        }
+        if let Some(known) = kept.sha256.and_then(|digest| known.get(&digest))
+            && known.header.length == kept.header.length
+        {
+            kept.body.clone_from(&known.body);
+        }
+    }
+}
+
 /// A row of the list, kept.
 #[derive(Debug)]
 pub struct Item {
@@ -103,6 +165,8 @@ pub struct Item {
     pub detail: String,
     /// What is wrong with it.
     pub defects: Vec<Defect>,
+    /// If it answers a call: the call's first byte, as an offset in the other direction's stream.
+    pub answers: Option<u64>,
     /// What it is.
     pub content: Content,
 }
@@ -134,20 +198,22 @@ pub enum Content {
 pub struct Kept {
     /// Its chunk stream.
     pub csid: u32,
-    /// The format of its first chunk.
-    pub fmt: u8,
+    /// The format of its first chunk; a snapshot does not say.
+    pub fmt: Option<u8>,
     /// Its header.
     pub header: MessageHeader,
     /// The bytes of its first chunk's header.
     pub first_header: Vec<u8>,
-    /// How it was cut into chunks.
-    pub chunks: Chunks,
+    /// How it was cut into chunks; a snapshot does not say.
+    pub chunks: Option<Chunks>,
     /// How it ended.
     pub ending: Ending,
     /// The body, or its first bytes.
     pub body: Vec<u8>,
-    /// Hash of the body as far as it was captured.
+    /// Hash of the body as far as it was captured, by the session's [`Hashing`].
     pub hash: u128,
+    /// SHA-256 of the same, of sound and pictures, if digests were asked for.
+    pub sha256: Option<[u8; 32]>,
     /// Where the body's bytes stand.
     pub places: Places,
 }
@@ -210,8 +276,11 @@ pub struct Recorder {
     items: FxHashMap<ConnectionId, Vec<Item>>,
     beginnings: FxHashMap<ConnectionId, [Vec<u8>; 2]>,
     roles: FxHashMap<ConnectionId, [(Direction, bool); 2]>,
+    calls: FxHashMap<ConnectionId, Calls>,
     framing: Vec<Framing>,
     selection: Selection,
+    hashing: Hashing,
+    keeps_all: bool,
     seen: u64,
     kept: usize,
 }
@@ -220,6 +289,8 @@ pub struct Recorder {
 const BUDGET: usize = 64 << 20;
 /// What is kept of a media body beyond the budget.
 const PREFIX: usize = 64;
+/// Bodies up to this length are kept whole also beyond the budget, if they configure a decoder.
+const CONFIG: usize = 64 << 10;
 
 /// What is kept of the beginning of each direction: the handshake, and the first message behind it.
 const BEGINNING: usize = 8 << 10;
@@ -228,6 +299,16 @@ impl Recorder {
     /// A recorder for the second run over a capture, decoded as `framing` explains it.
     pub fn with_framing(framing: Vec<Framing>) -> Recorder {
         Recorder { framing, ..Recorder::default() }
+    }
+
+    /// With the SHA-256 of media bodies, so that the recording can be compared with a snapshot, or become one.
+    pub fn with_digests(self) -> Recorder {
+        Recorder { hashing: Hashing::Sha256, ..self }
+    }
+
+    /// Without a bound on the media bodies that are kept.
+    pub fn keeping_all(self) -> Recorder {
+        Recorder { keeps_all: true, ..self }
     }
 
     /// What was recorded.
@@ -245,31 +326,36 @@ impl Recorder {
             }
             let id = stream.tcp_stream;
             let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
-            Some(Session { stream, items, beginnings, from_start, framing })
+            let (hashing, is_snapshot) = (self.hashing, false);
+            Some(Session { stream, items, beginnings, from_start, framing, hashing, is_snapshot })
         });
         Recording { sessions: sessions.collect() }
     }
 
-    fn keep(&mut self, message: &Message, event: &Event<'_>) -> Kept {
-        let whole = !message.header.type_id.is_media() || self.kept + message.body.len() <= BUDGET;
+    fn keep(&mut self, message: &Message, event: &Event<'_>, detail: &str) -> Kept {
+        let is_media = message.header.type_id.is_media();
+        let is_config = || message.body.len() <= CONFIG && detail.split(' ').any(|word| word == "config");
+        let whole = !is_media || self.keeps_all || self.kept + message.body.len() <= BUDGET || is_config();
         let kept = if whole { message.body.len() } else { message.body.len().min(PREFIX) };
-        if message.header.type_id.is_media() {
+        if is_media {
             self.kept += kept;
         }
         let first = message.chunks.first();
+        let sha256 = (is_media && self.hashing == Hashing::Sha256).then(|| Sha256::digest(&message.body).into());
         Kept {
             csid: message.csid.0,
-            fmt: message.fmt,
+            fmt: Some(message.fmt),
             header: message.header,
             first_header: message.chunk_headers().next().map(|(_, bytes)| bytes.to_vec()).unwrap_or_default(),
-            chunks: Chunks {
+            chunks: Some(Chunks {
                 count: message.chunks.len(),
                 size: first.map_or(0, |chunk| chunk.chunk_size),
                 changed: message.chunks.windows(2).any(|pair| pair[0].chunk_size != pair[1].chunk_size),
-            },
+            }),
             ending: message.ending,
             body: message.body[..kept].to_vec(),
-            hash: xxh3_128(&message.body),
+            hash: sha256.as_ref().map_or_else(|| self.hashing.of(&message.body), first_half),
+            sha256,
             places: Places::new(&message.body_map(), event),
         }
     }
@@ -278,10 +364,16 @@ impl Recorder {
 impl Observer for Recorder {
     fn event(&mut self, event: &Event<'_>) {
         self.streams.event(event);
+        let answers = match self.calls.entry(event.connection.id).or_default().event(event) {
+            Some(Heard::Answer(answer)) => Some(answer.call.offset),
+            _ => None,
+        };
         self.seen += 1;
         let row = Row::new(self.seen, event, &self.selection);
         let (end, content) = match &event.kind {
-            Kind::Message(message) => (message.end(), Content::Message(Box::new(self.keep(message, event)))),
+            Kind::Message(message) => {
+                (message.end(), Content::Message(Box::new(self.keep(message, event, &row.detail))))
+            }
             Kind::Handshake(part, facts) => {
                 let mut map = SourceMap::default();
                 map.push(0, part.bytes.len() as u64, part.range.start);
@@ -301,6 +393,7 @@ impl Observer for Recorder {
             info: row.info,
             detail: row.detail,
             defects: row.defects,
+            answers,
             content,
         };
         self.items.entry(event.connection.id).or_default().push(item);
@@ -314,6 +407,7 @@ impl Observer for Recorder {
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
         self.streams.closed(connection, conversation);
+        self.calls.remove(&connection.id);
         let roles = [Endpoint::First, Endpoint::Second]
             .map(|sender| (conversation.direction(sender), connection.side(sender).started_at_syn));
         self.roles.insert(connection.id, roles);

@@ -27,11 +27,13 @@ mod handshake;
 pub mod index;
 mod length;
 mod look;
+mod malformed;
 mod media;
 mod oddity;
 mod opening;
 pub(crate) mod relay;
 mod search;
+mod stall;
 mod text;
 mod transform;
 mod whole;
@@ -243,6 +245,7 @@ pub static RULES: &[&Rule] = &[
     &handshake::EARLY_DATA,
     &handshake::TAIL_LOST,
     &closed::SILENT_CLOSE,
+    &stall::TCP_STALL,
     // chunks
     &chunk::size::NOT_ANNOUNCED,
     &chunk::size::NOT_APPLIED,
@@ -271,6 +274,7 @@ pub static RULES: &[&Rule] = &[
     &chunk::header::TYPE_ID_DEC_HEX,
     &chunk::header::MSID_BIG_ENDIAN,
     &chunk::received::NO_DECHUNK,
+    &chunk::received::EXT_UNREAD,
     &chunk::received::INTERLEAVE,
     &chunk::order::DESYNC,
     // control
@@ -289,6 +293,7 @@ pub static RULES: &[&Rule] = &[
     &amf::FIRST_NOT_STRING,
     &amf::FORMAT_BYTE_MISSING,
     &amf::FORMAT_BYTE_EXTRA,
+    &amf::scan::SCAN_FOR_09,
     &amf::END_ONLY_09,
     &amf::UNTERMINATED,
     &amf::strings::LENGTH_ENDIAN,
@@ -301,12 +306,14 @@ pub static RULES: &[&Rule] = &[
     &amf::forms::NOT_NEGOTIATED,
     &amf::forms::NOT_ECMA,
     &amf::forms::ECMA_COUNT,
+    &malformed::AMF,
     // commands and media
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,
     &command::connect::FIELDS,
     &command::answers::TRANSACTION,
     &command::answers::AUTH,
+    &command::stale::STALE_PUBLISHER,
     &command::answers::STATUS,
     &command::stream::PUBLISH_MSID,
     &command::start::STATUS_STREAM,
@@ -341,6 +348,7 @@ pub static RULES: &[&Rule] = &[
     &flv::time::BACKWARDS,
     &flv::time::UNIT,
     &flv::time::KEYFRAME_INTERVAL,
+    &malformed::MEDIA,
     &enhanced::FOUR_CC,
     &enhanced::CTS_CODEC,
     &enhanced::FRAMES_X,
@@ -406,6 +414,23 @@ pub static RULES: &[&Rule] = &[
     &differ::MEDIA,
     &differ::TIMESTAMPS,
     &differ::CHUNK_STREAMS,
+];
+
+/// Rules about what a snapshot leaves out: acknowledgements and pings, chunk headers, which side was first, and the
+/// segments that bytes came in. If A is one, nobody knows whether it does the same.
+pub const NOT_IN_SNAPSHOTS: &[&str] = &[
+    "ack-incremental",
+    "ack-missing",
+    "ack-wrap",
+    "ping-unanswered",
+    "ping-wrong-reply",
+    "fmt-first-on-csid",
+    "type3-new-msg-ts",
+    "ts-abs-in-delta",
+    "ts-negative-delta",
+    "order-createstream",
+    "hs-early-data",
+    "hs-tail-lost",
 ];
 
 /// The rule with this code.

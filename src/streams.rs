@@ -10,13 +10,13 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::amf::Value;
-use crate::origin::FrameNo;
+use crate::origin::{FrameNo, Time};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
 use crate::rtmp::{MessageTypeId, summary};
 use crate::session::calls::{Calls, Report};
 use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol};
-use crate::tcp::{self, Connection, ConnectionId, How};
+use crate::tcp::{self, Connection, ConnectionId, How, Moment};
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -109,10 +109,24 @@ pub struct Side {
     pub conflicts: u64,
     /// Frames that the capture holds twice.
     pub duplicate_frames: u64,
+    /// When this side took no more bytes for the longest time, as its TCP window was closed; absent if never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_closed: Option<WindowClosed>,
     /// The chunk size at the end, if known.
     pub chunk_size: Option<u32>,
     /// The last whole message before the connection's end.
     pub last_message: Option<LastMessage>,
+}
+
+/// A time for which a side took no bytes.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct WindowClosed {
+    /// The first frame that said so.
+    pub frame: FrameNo,
+    /// How long it lasted, in seconds.
+    pub seconds: f64,
+    /// Whether it took bytes again.
+    pub reopened: bool,
 }
 
 /// A message, told of briefly.
@@ -296,7 +310,7 @@ impl Gathered {
         let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, calls, mut sides, last } = self;
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let side = &mut sides[direction.index()];
-            side.take_tcp(connection.side(conversation.sender(direction)));
+            side.take_tcp(connection.side(conversation.sender(direction)), connection.last.time);
             side.chunk_size = conversation.chunk_size(direction);
             side.last_message = last[direction.index()].as_ref().map(|last| {
                 let decoded = body::decode(last.type_id, &last.bytes, last.length, &mut ());
@@ -339,7 +353,7 @@ impl Gathered {
 }
 
 impl Side {
-    fn take_tcp(&mut self, side: &tcp::Side) {
+    fn take_tcp(&mut self, side: &tcp::Side, end: Time) {
         self.packets = side.packets;
         self.bytes = side.payload_bytes;
         self.gap_bytes = side.gap_bytes;
@@ -348,6 +362,14 @@ impl Side {
         self.out_of_order = side.out_of_order;
         self.conflicts = side.conflicts;
         self.duplicate_frames = side.duplicate_frames;
+        let closed = |since: Moment, lasted: i64, reopened| WindowClosed {
+            frame: since.frame,
+            seconds: lasted as f64 / 1e9,
+            reopened,
+        };
+        let to_the_end = side.window_closed.map(|since| closed(since, end.since(since.time), false));
+        let before = side.longest_closed.map(|before| closed(before.since, before.lasted, true));
+        self.window_closed = to_the_end.or(before);
     }
 }
 

@@ -3,6 +3,8 @@
 //! Takes rows and reports, gives text. Strings from the wire are escaped here and nowhere else. JSON
 //! needs no view: it is the report itself, serialized.
 
+pub mod check;
+pub mod config;
 pub mod diff;
 pub mod escape;
 pub mod fields;

@@ -24,12 +24,17 @@ const BELOW: &[(&str, &[&str])] = &[
     ("recording", &["decode", "streams"]),
     ("compare", &["recording", "dissect"]),
     ("rules", &["compare"]),
+    ("secrets", &["rules"]),
     ("payload", &["rules"]),
-    ("diff", &["rules"]),
+    ("diff", &["secrets"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
-    ("view", &["lint", "payload", "relay"]),
-    ("cli", &["view", "pipeline"]),
+    ("snapshot", &["diff"]),
+    ("config", &["lint"]),
+    ("check", &["lint", "snapshot"]),
+    ("view", &["check", "config", "payload", "relay"]),
+    ("report", &["view"]),
+    ("cli", &["report", "pipeline"]),
 ];
 
 #[test]

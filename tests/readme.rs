@@ -39,7 +39,7 @@ fn every_command_of_readme_runs_and_prints_what_readme_shows() {
                     .expect("the program starts");
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
                 // What compares has something to report here.
-                let compares = ["diff", "payload"].iter().any(|name| args.starts_with(name));
+                let compares = ["diff", "lint", "payload"].iter().any(|name| args.starts_with(name));
                 let expected = if compares { 1 } else { 0 };
                 assert_eq!(output.status.code(), Some(expected), "{command}\n{}", text(&output.stderr));
                 printed = line

@@ -22,6 +22,20 @@ pub enum Error {
         /// Why nothing came out.
         ending: Ending,
     },
+    /// The compressed file gave some of its bytes only.
+    #[error("the {} data is {}: not all could be read from it", .compression.name(), unusable(.ending))]
+    NotAll {
+        /// The outermost compression.
+        compression: Compression,
+        /// Why no more came out.
+        ending: Ending,
+    },
+    /// There is more than may be read at once.
+    #[error("there are more than {most} bytes")]
+    TooLong {
+        /// The bound.
+        most: usize,
+    },
     /// The file ends inside its header.
     #[error("the capture ends in its file header: {had} of {needed} bytes are there, and no frame")]
     HeaderCut {

@@ -5,13 +5,19 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::config::Value;
 use crate::diff::{self, Pattern, Verdict};
+use crate::recording;
 use crate::rules::Layer;
+use crate::secrets::Secrets;
 use crate::session::Direction;
 use crate::view;
 
+use super::config::ConfigFile;
+use super::input;
 use super::output::Output;
-use super::record::{record, record_beside};
+use super::record::record_two;
+use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections, direction};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
@@ -23,11 +29,11 @@ use super::{EXIT_FINDINGS, EXIT_OK};
     rtmp-inspect diff --ignore 'onMetaData.*' a.pcap b.pcap\n  \
     rtmp-inspect diff --format json a.pcap b.pcap | jq .causes[0].rule")]
 pub struct Options {
-    /// The capture that works
+    /// The capture that works, or a snapshot of it; '-' reads standard input
     #[arg(value_name = "GOOD")]
     good: PathBuf,
 
-    /// The capture that does not
+    /// The capture that does not, or a snapshot of it; '-' reads standard input
     #[arg(value_name = "MINE")]
     mine: PathBuf,
 
@@ -43,7 +49,8 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     ignore: Vec<String>,
 
-    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut
+    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut; but a snapshot's
+    /// placeholders stand for any value
     #[arg(long)]
     strict: bool,
 
@@ -84,7 +91,13 @@ pub struct Options {
     format: Format,
 
     #[command(flatten)]
+    secrets: ShowSecrets,
+
+    #[command(flatten)]
     connections: Connections,
+
+    #[command(flatten)]
+    config: ConfigFile,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -100,8 +113,22 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let good = record(&options.good, &options.connections, &options.bounds)?;
-    let mine = record_beside(&good, &options.mine, &options.connections, &options.bounds)?;
+    input::ensure_read_once([&options.good, &options.mine])?;
+    let paths = [&options.good, &options.mine].map(PathBuf::as_path);
+    let configs = options.config.configs()?;
+    let mut given = options.connections.given();
+    given.extend(Some(Value::Ignore(options.ignore.clone())).filter(|_| !options.ignore.is_empty()));
+    given.extend(options.strict.then_some(Value::Strict(true)));
+    let settings = [configs.settings(paths[0], &given)?, configs.settings(paths[1], &given)?];
+    // What either of the two has, holds for both.
+    let mut ignore: Vec<String> = Vec::new();
+    for path in settings.iter().flat_map(|settings| &settings.ignore) {
+        if !ignore.contains(&path.value) {
+            ignore.push(path.value.clone());
+        }
+    }
+    let [mut good, mut mine] = record_two(paths, [&settings[0], &settings[1]], &options.connections, &options.bounds)?;
+    recording::complete(&mut good, &mut mine);
     let mut report = diff::diff(
         &good,
         &mine,
@@ -109,10 +136,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             compare: crate::compare::Options {
                 direction: options.direction,
                 pins: options.align.clone(),
-                strict: options.strict,
+                strict: settings.iter().any(|settings| settings.strict.value),
             },
             pairs: options.pair.clone(),
-            ignore: options.ignore.iter().cloned().map(Pattern).collect(),
+            ignore: ignore.into_iter().map(Pattern).collect(),
         },
     );
     if !options.only.is_empty() {
@@ -133,8 +160,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 output.write_all(text.as_bytes())?;
             }
             Format::Json => {
-                serde_json::to_writer_pretty(&mut *output, &report)?;
-                output.write_all(b"\n")?;
+                options.secrets.json(&report, &Secrets::of(&[&good, &mine]), Layout::Pretty, output)?;
             }
         }
     }

@@ -1,18 +1,24 @@
 //! `rtmp-inspect lint`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::config::Value;
 use crate::lint::{self, Report};
+use crate::report::Document;
 use crate::rules::{self, Severity};
+use crate::secrets::Secrets;
 use crate::view;
 
-use super::output::Output;
+use super::check::shown;
+use super::config::ConfigFile;
+use super::input;
+use super::output::{Output, complain};
 use super::record::record;
+use super::reports::Reports;
 use super::select::{Bounds, Connections};
-use super::{EXIT_FINDINGS, EXIT_OK};
+use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 
 /// What `lint` was asked for.
 #[derive(Debug, Args)]
@@ -26,9 +32,9 @@ pub struct Options {
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
 
-    /// Exit with 1 if something is as bad as this, or worse
-    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "LEVEL")]
-    fail_on: FailOn,
+    /// Exit with 1 if something is as bad as this, or worse [default: error]
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    fail_on: Option<FailOn>,
 
     #[command(flatten)]
     wanted: Wanted,
@@ -41,12 +47,18 @@ pub struct Options {
     #[arg(short, long)]
     quiet: bool,
 
-    /// How to print the findings
-    #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
-    format: Format,
+    /// Also in what machines read, print stream keys and credentials as they are, not <stream-key-1>
+    #[arg(long)]
+    show_secrets: bool,
+
+    #[command(flatten)]
+    reports: Reports,
 
     #[command(flatten)]
     connections: Connections,
+
+    #[command(flatten)]
+    config: ConfigFile,
 
     #[command(flatten)]
     bounds: Bounds,
@@ -79,44 +91,65 @@ pub enum FailOn {
     Never,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For reading
-    Text,
-    /// One JSON document
-    Json,
+/// One capture's findings.
+struct Linted {
+    name: String,
+    report: Report,
+    fail_on: Option<Severity>,
+    /// Hidden where machines read.
+    secrets: Secrets,
 }
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let mut reports = Vec::new();
+    input::ensure_read_once(&options.captures)?;
+    let configs = options.config.configs()?;
+    let mut given = options.connections.given();
+    given.extend(options.fail_on.map(|level| Value::FailOn(level.severity())));
+    let (mut all, mut trouble) = (Vec::new(), false);
     for path in &options.captures {
-        let recording = record(path, &options.connections, &options.bounds)?;
-        reports.push((path.display().to_string(), lint::lint(&recording, &options.wanted.options())));
-    }
-    if !options.quiet {
-        match options.format {
-            Format::Text => {
-                for (index, (name, report)) in reports.iter().enumerate() {
-                    let between = if index > 0 { "\n" } else { "" };
-                    let text = view::lint::lint(report, name, options.verbose, output.layout(), output.colour);
-                    output.write_all(format!("{between}{text}").as_bytes())?;
-                }
+        let settings = configs.settings(path, &given)?;
+        // What cannot be read, or has nothing to judge, is no success; the others are looked at all the same.
+        let recording = match record(path, &options.connections.with(&settings), &options.bounds) {
+            Ok(recording) => recording,
+            Err(error) => {
+                complain("error", &format!("{error:#}"));
+                trouble = true;
+                continue;
             }
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut *output, &document(&reports))?;
-                output.write_all(b"\n")?;
-            }
-        }
+        };
+        trouble |= recording.sessions.is_empty();
+        let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
+        all.push(Linted {
+            name: shown(path),
+            report: lint::lint(&recording, &rules),
+            fail_on: settings.fail_on.value,
+            secrets: Secrets::of(&[&recording]),
+        });
     }
-    let fails = reports.iter().any(|(_, report)| options.fail_on.is_reached(report));
-    Ok(if fails { EXIT_FINDINGS } else { EXIT_OK })
+    let fails = all.iter().any(|one| one.fail_on.is_some_and(|severity| one.report.reaches(severity)));
+    // Text is for the user's own terminal; a log of CI is not that.
+    if !options.show_secrets && options.reports.for_machines() {
+        all.iter_mut().for_each(|one| one.report.hide(&one.secrets));
+    }
+    let document = Document::of_lint(all.iter().map(|one| (one.name.as_str(), &one.report, one.fail_on)));
+    let text = |output: &Output| {
+        let one =
+            |one: &Linted| view::lint::lint(&one.report, &one.name, options.verbose, output.layout(), output.colour);
+        all.iter().map(one).collect::<Vec<_>>().join("\n")
+    };
+    options.reports.give(&json(&all), &document, text, options.quiet, output)?;
+    Ok(match (trouble, fails) {
+        (true, _) => EXIT_TROUBLE,
+        (false, true) => EXIT_FINDINGS,
+        (false, false) => EXIT_OK,
+    })
 }
 
-fn document(reports: &[(String, Report)]) -> serde_json::Value {
-    let captures: Vec<_> = reports
+fn json(all: &[Linted]) -> serde_json::Value {
+    let captures: Vec<_> = all
         .iter()
-        .map(|(name, report)| {
+        .map(|Linted { name, report, .. }| {
             serde_json::json!({
                 "capture": name,
                 "summary": report.summary,
@@ -137,14 +170,14 @@ impl Wanted {
 }
 
 impl FailOn {
-    /// Whether a report has something so bad.
-    pub fn is_reached(self, report: &Report) -> bool {
+    /// The severity; none if nothing fails.
+    pub fn severity(self) -> Option<Severity> {
         match self {
-            FailOn::Fatal => report.reaches(Severity::Fatal),
-            FailOn::Error => report.reaches(Severity::Error),
-            FailOn::Warning => report.reaches(Severity::Warning),
-            FailOn::Info => report.reaches(Severity::Info),
-            FailOn::Never => false,
+            FailOn::Fatal => Some(Severity::Fatal),
+            FailOn::Error => Some(Severity::Error),
+            FailOn::Warning => Some(Severity::Warning),
+            FailOn::Info => Some(Severity::Info),
+            FailOn::Never => None,
         }
     }
 }

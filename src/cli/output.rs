@@ -1,5 +1,6 @@
 //! Standard output and standard error.
 
+use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use crate::view::Layout;
@@ -39,8 +40,25 @@ impl Write for Output {
     }
 }
 
+thread_local! {
+    /// What this thread has to say, while that is kept.
+    static KEPT: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// Runs something, and gives beside its result what it would have said on standard error: for several at once, of
+/// which each is to speak in its turn.
+pub fn keeping_complaints<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
+    KEPT.set(Some(Vec::new()));
+    let result = run();
+    (result, KEPT.take().unwrap_or_default())
+}
+
 /// Prints a line on standard error: `error: …`, `warning: …`, `note: …`.
 pub fn complain(kind: &str, message: &str) {
+    let is_kept = KEPT.with_borrow_mut(|kept| kept.as_mut().map(|kept| kept.push(format!("{kind}: {message}"))));
+    if is_kept.is_some() {
+        return;
+    }
     let style = match kind {
         "error" => anstyle::AnsiColor::Red,
         "warning" => anstyle::AnsiColor::Yellow,
@@ -67,7 +85,8 @@ impl Progress {
 
     /// Progress through `total` bytes, if that is worth showing and there is a terminal to show it on.
     pub fn new(total: Option<u64>, rows_are_on_the_terminal: bool) -> Progress {
-        let wanted = io::stderr().is_terminal() && !rows_are_on_the_terminal;
+        let alone = KEPT.with_borrow(Option::is_none);
+        let wanted = alone && io::stderr().is_terminal() && !rows_are_on_the_terminal;
         Progress { total: total.filter(|&total| wanted && total > Self::LONG), next: 0, shown: false }
     }
 

@@ -1,28 +1,30 @@
 //! `rtmp-inspect payload`.
 
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::payload::{Report, Verdict, Wire};
+use crate::secrets::{Collector, Secrets};
 use crate::view;
 
-use super::input::Input;
+use super::input::{self, Input};
 use super::output::{Output, complain};
+use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
 /// What `payload` was asked for.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The payload as it was sent
+    /// The payload as it was sent; '-' reads standard input
     #[arg(value_name = "SENT")]
     sent: PathBuf,
 
-    /// What was received in its place
+    /// What was received in its place; '-' reads standard input
     #[arg(value_name = "RECEIVED")]
     received: PathBuf,
 
@@ -37,6 +39,9 @@ pub struct Options {
     /// Exit with 0 also if the two differ
     #[arg(long)]
     exit_zero: bool,
+
+    #[command(flatten)]
+    secrets: ShowSecrets,
 
     #[command(flatten)]
     connections: Connections,
@@ -55,20 +60,22 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    input::ensure_read_once([&options.sent, &options.received].into_iter().chain(&options.capture))?;
     let sent = read(&options.sent)?;
     let received = read(&options.received)?;
     let (sent_name, received_name) = (options.sent.display().to_string(), options.received.display().to_string());
     if is_same_file(&options.sent, &options.received) {
         complain("note", &format!("{sent_name} and {received_name} are the same file"));
     }
-    let report = match &options.capture {
-        None => Report::of_files(&sent, &received),
+    let (report, secrets) = match &options.capture {
+        None => (Report::of_files(&sent, &received), Secrets::default()),
         Some(path) => {
             let session_options = options.connections.options(&options.bounds, u32::MAX);
             let mut input = Input::open(path, &options.bounds)?;
-            let wire = Wire::new(&sent, &received);
-            let (wire, _) = input.run(&options.bounds, session_options, wire, false, &Cell::default(), || true)?;
-            Report::with_capture(wire)
+            let observer = (Wire::new(&sent, &received), Collector::default());
+            let ((wire, collector), _) =
+                input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
+            (Report::with_capture(wire), collector.into_secrets())
         }
     };
     match options.format {
@@ -78,8 +85,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             output.write_all(text.as_bytes())?;
         }
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &report)?;
-            output.write_all(b"\n")?;
+            options.secrets.json(&report, &secrets, Layout::Pretty, output)?;
         }
     }
     let differs = report.verdict == Verdict::Different && !options.exit_zero;
@@ -87,6 +93,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    if input::is_standard_input(path) {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        return Ok(bytes);
+    }
     let name = path.display();
     anyhow::ensure!(!path.is_dir(), "cannot read {name}: it is a directory; give a file with the payload's bytes");
     std::fs::read(path).with_context(|| format!("cannot read {name}"))

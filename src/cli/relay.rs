@@ -1,18 +1,19 @@
 //! `rtmp-inspect relay`.
 
-use std::cell::Cell;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use clap::{Args, ValueEnum};
 
-use crate::recording::Recorder;
 use crate::relay::{self, Named, Verdict};
+use crate::secrets::Secrets;
 use crate::view;
 
-use super::input::Input;
+use super::input;
 use super::output::{Output, complain};
+use super::record::record;
+use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
 use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 
@@ -40,6 +41,9 @@ pub struct Options {
     verbose: bool,
 
     #[command(flatten)]
+    secrets: ShowSecrets,
+
+    #[command(flatten)]
     connections: Connections,
 
     #[command(flatten)]
@@ -56,16 +60,16 @@ enum Format {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let mut recordings = Vec::new();
-    for path in &options.captures {
-        let session_options = crate::session::Options {
-            only: options.connections.wanted(),
-            ..options.connections.options(&options.bounds, u32::MAX)
-        };
-        let mut input = Input::open(path, &options.bounds)?;
-        let (recorder, _) =
-            input.run(&options.bounds, session_options, Recorder::default(), false, &Cell::default(), || true)?;
-        recordings.push(recorder.into_recording());
+    input::ensure_read_once(&options.captures)?;
+    let captures = options.captures.iter().map(|path| record(path, &options.connections, &options.bounds));
+    let recordings = captures.collect::<Result<Vec<_>, _>>()?;
+    for (path, recording) in options.captures.iter().zip(&recordings) {
+        for framing in recording.sessions.iter().flat_map(|session| &session.framing) {
+            let (connection, direction) = (framing.connection.0, framing.direction.arrow());
+            let code = framing.hypotheses[0].code; // there is always one
+            let said = "the chunks are wrong, and read as the sender meant them";
+            complain("note", &format!("{}: connection {connection} {direction}: {said} ({code})", path.display()));
+        }
     }
     let wanted = relay::Options { pairs: options.pair.clone(), messages: options.verbose };
     let report = relay::relay(&recordings, &wanted).map_err(|why| anyhow!(why)).context("cannot follow --pair")?;
@@ -75,8 +79,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             output.write_all(view::relay::relay(&report, &names, output.layout(), output.colour).as_bytes())?;
         }
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &report)?;
-            output.write_all(b"\n")?;
+            let secrets = Secrets::of(&recordings.iter().collect::<Vec<_>>());
+            options.secrets.json(&report, &secrets, Layout::Pretty, output)?;
         }
     }
     Ok(match report.verdict {

@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::secrets::Collector;
 use crate::session;
 use crate::streams::{FORMAT_VERSION, Stream, Streams};
 use crate::view;
@@ -13,6 +14,7 @@ use crate::view;
 use super::EXIT_OK;
 use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
+use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
 
 /// What `streams` was asked for.
@@ -24,6 +26,9 @@ pub struct Options {
     /// How to print the connections
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     format: Format,
+
+    #[command(flatten)]
+    secrets: ShowSecrets,
 
     #[command(flatten)]
     connections: Connections,
@@ -58,20 +63,20 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         ..options.connections.options(&options.bounds, MEDIA_PREFIX)
     };
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
-    let (observer, totals) =
-        input.run(&options.bounds, session_options, Streams::default(), false, &Cell::default(), || true)?;
-    let streams = observer.into_streams();
+    let observer = (Streams::default(), Collector::default());
+    let ((streams, collector), totals) =
+        input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
+    let (streams, secrets) = (streams.into_streams(), collector.into_secrets());
     match options.format {
         Format::Text if streams.is_empty() => {}
         Format::Text => output.write_all(view::streams::streams(&streams, output.layout()).as_bytes())?,
         Format::Json => {
-            serde_json::to_writer_pretty(&mut *output, &Report { format_version: FORMAT_VERSION, streams: &streams })?;
-            output.write_all(b"\n")?;
+            let report = Report { format_version: FORMAT_VERSION, streams: &streams };
+            options.secrets.json(&report, &secrets, Layout::Pretty, output)?;
         }
         Format::Jsonl => {
             for stream in &streams {
-                serde_json::to_writer(&mut *output, stream)?;
-                output.write_all(b"\n")?;
+                options.secrets.json(stream, &secrets, Layout::Line, output)?;
             }
         }
     }

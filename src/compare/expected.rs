@@ -5,16 +5,57 @@ use std::collections::HashMap;
 use crate::session::Direction;
 
 use super::lane::Lane;
+use super::placeholder::{self, Bindings};
 use super::{Comparison, Mismatch, Side};
 
-/// Says of each mismatch why it is to be expected, where it is.
-pub fn mark(comparison: &mut Comparison<'_>) {
+/// Says of each mismatch why it is to be expected, where it is. If `strict`, that is only what a snapshot does not say.
+pub fn mark(comparison: &mut Comparison<'_>, strict: bool) {
+    if strict && !comparison.has_snapshot() {
+        return;
+    }
     let offsets = timestamp_offsets(comparison);
-    let reasons: Vec<_> = comparison.mismatches.iter().map(|mismatch| reason(comparison, mismatch, &offsets)).collect();
+    let mut bindings = Bindings::default();
+    let mut of = |mismatch: &Mismatch| match by_snapshot(comparison, mismatch, &mut bindings) {
+        Said::Expected(why) => Some(why),
+        Said::Differs => None,
+        Said::Nothing => reason(comparison, mismatch, &offsets).filter(|why| !strict || is_unsaid(why)),
+    };
+    let reasons: Vec<_> = comparison.mismatches.iter().map(&mut of).collect();
+    comparison.bindings = bindings;
     for (mismatch, reason) in comparison.mismatches.iter_mut().zip(reasons) {
         mismatch.expected = reason;
     }
 }
+
+/// What a snapshot has to say of a difference.
+enum Said {
+    Expected(&'static str),
+    Differs,
+    Nothing,
+}
+
+/// Whether a placeholder of one side stands for the value of the other.
+fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut Bindings) -> Said {
+    let [Some(a), Some(b)] = &mismatch.sides else { return Said::Nothing };
+    let fits = match (comparison.a.is_snapshot, comparison.b.is_snapshot) {
+        (true, _) => bindings.fits(&a.text, &b.text),
+        (false, true) => bindings.fits(&b.text, &a.text),
+        (false, false) => None,
+    };
+    match fits {
+        Some(true) => Said::Expected("a placeholder of the snapshot stands for it"),
+        Some(false) => Said::Differs,
+        None => Said::Nothing,
+    }
+}
+
+/// Whether a snapshot cannot say what else would be compared.
+fn is_unsaid(why: &str) -> bool {
+    [VOLATILE_LANE, OFFSET].contains(&why)
+}
+
+const VOLATILE_LANE: &str = "acknowledgements and pings depend on time and load";
+const OFFSET: &str = "timestamps begin elsewhere";
 
 fn reason(
     comparison: &Comparison<'_>,
@@ -25,7 +66,7 @@ fn reason(
     let text = |side| mismatch.side(side).map(|value| value.text.as_str()).unwrap_or_default();
     let last = mismatch.path.rsplit('.').next().unwrap_or_default();
     match mismatch.path.as_str() {
-        _ if lane == Lane::Volatile => Some("acknowledgements and pings depend on time and load"),
+        _ if lane == Lane::Volatile => Some(VOLATILE_LANE),
         "handshake.software" => Some("the software's version in the handshake"),
         "handshake.random" => Some("times and random bytes of the handshake"),
         "handshake.scheme" if both_answer(comparison) => Some("how the handshake is made"),
@@ -33,7 +74,7 @@ fn reason(
             let direction = comparison.either_item(mismatch.row).direction;
             let offset = offsets.get(&(direction, lane))?;
             let difference = difference(text(Side::A), text(Side::B))?;
-            (difference == *offset || !lane.is_media()).then_some("timestamps begin elsewhere")
+            (difference == *offset || !lane.is_media()).then_some(OFFSET)
         }
         "chunk.cut" | "chunk.fmt" => Some("how messages are cut into chunks"),
         _ => match last {
@@ -42,10 +83,7 @@ fn reason(
                 Some("transaction ids are the sender's own")
             }
             "tcUrl" => same_but_host(text(Side::A), text(Side::B)).then_some("the host in tcUrl"),
-            "fmsVer" | "Server" => Some("the server's banner"),
-            "clientid" | "clientId" => Some("the client's id is the server's own"),
-            "creationdate" | "creationDate" => Some("the time of the recording"),
-            _ => None,
+            _ => placeholder::volatile(&mismatch.path).map(|(_, why)| why),
         },
     }
 }
@@ -68,7 +106,7 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
         let timestamp = |side| comparison.item(row, side)?.message()?.header.timestamp;
         if let (Some(a), Some(b)) = (timestamp(Side::A), timestamp(Side::B)) {
             let key = (comparison.either_item(row).direction, comparison.either(row).lane);
-            *counts.entry(key).or_default().entry(i64::from(b) - i64::from(a)).or_default() += 1;
+            *counts.entry(key).or_default().entry(step(a, b)).or_default() += 1;
         }
     }
     let most = |counts: HashMap<i64, usize>| counts.into_iter().max_by_key(|&(offset, count)| (count, -offset.abs()));
@@ -76,7 +114,12 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
 }
 
 fn difference(a: &str, b: &str) -> Option<i64> {
-    Some(b.parse::<i64>().ok()? - a.parse::<i64>().ok()?)
+    Some(step(a.parse().ok()?, b.parse().ok()?))
+}
+
+/// From one timestamp to another: they wrap at 2^32.
+fn step(a: u32, b: u32) -> i64 {
+    i64::from(b.wrapping_sub(a) as i32)
 }
 
 fn same_but_host(a: &str, b: &str) -> bool {

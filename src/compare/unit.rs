@@ -37,7 +37,10 @@ pub fn compare(comparison: &Comparison<'_>, row: usize) -> Vec<Mismatch> {
     };
     let found = match (&a.0.content, &b.0.content) {
         (Content::Message(in_a), Content::Message(in_b)) => messages((in_a, a), (in_b, b)),
-        (Content::Handshake { .. }, Content::Handshake { .. }) => handshakes(a.0, b.0),
+        (Content::Handshake { .. }, Content::Handshake { .. }) => {
+            // A snapshot has no random bytes.
+            handshakes(a.0, b.0, !comparison.has_snapshot())
+        }
         _ => Vec::new(),
     };
     found.into_iter().map(|(path, sides)| Mismatch { row, path, sides, expected: None }).collect()
@@ -55,11 +58,14 @@ fn whole(item: &Item) -> Value {
     Value { text: item.info.clone(), bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), in_body: None, place }
 }
 
-fn handshakes(a: &Item, b: &Item) -> Found {
+fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
     let facts = |item: &Item| -> Vec<(&'static str, String, Range<usize>)> {
         let Content::Handshake { part, facts, bytes, .. } = &item.content else { return Vec::new() };
         let random = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes));
-        let mut all = vec![("handshake.length", bytes.len().to_string(), 0..0), ("handshake.random", random, 9..25)];
+        let mut all = vec![("handshake.length", bytes.len().to_string(), 0..0)];
+        if has_random {
+            all.push(("handshake.random", random, 9..25));
+        }
         if let Some(version) = facts.version {
             all.push(("handshake.version", version.to_string(), 0..1));
         }
@@ -116,11 +122,12 @@ fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     header("header.timestamp", a, b, timestamp, 1..4, &mut found);
     header("chunk.csid", a, b, |kept| Some(kept.csid.to_string()), 0..1, &mut found);
     let cut = |kept: &Kept| {
-        let changed = if kept.chunks.changed { ", changed on the way" } else { "" };
-        Some(format!("{} of at most {}{changed}", kept.chunks.count, kept.chunks.size))
+        let chunks = kept.chunks?;
+        let changed = if chunks.changed { ", changed on the way" } else { "" };
+        Some(format!("{} of at most {}{changed}", chunks.count, chunks.size))
     };
     header("chunk.cut", a, b, cut, 0..0, &mut found);
-    header("chunk.fmt", a, b, |kept| Some(kept.fmt.to_string()), 0..1, &mut found);
+    header("chunk.fmt", a, b, |kept| Some(kept.fmt?.to_string()), 0..1, &mut found);
     header("message.ending", a, b, |kept| Some(format!("{:?}", kept.ending).to_lowercase()), 0..0, &mut found);
     if (a.0.hash, a.0.header.length) != (b.0.hash, b.0.header.length) || a.1.1.read_as != b.1.1.read_as {
         bodies(a, b, &mut found);
@@ -143,18 +150,22 @@ fn header(
     if in_a == in_b {
         return;
     }
-    let value = |(kept, (item, _)): InSession<'_>, text: String| {
-        let basic = match kept.first_header.first().map(|first| first & 0x3f) {
-            Some(0) => 1,
-            Some(1) => 2,
-            _ => 0,
-        };
-        let range = if range.start == 0 { range.clone() } else { range.start + basic..range.end + basic };
-        let bytes = kept.first_header.get(range.clone()).unwrap_or_default().to_vec();
-        let at = item.at.start + if bytes.is_empty() { 0 } else { range.start as u64 };
-        Some(Value { text, bytes, in_body: None, place: Some((at, item.frames[1])) })
-    };
+    let value = |(kept, (item, _)): InSession<'_>, text: String| Some(header_value(item, kept, range.clone(), text));
     found.push((path.to_owned(), [value(a, in_a), value(b, in_b)]));
+}
+
+/// What stands in the header of a message's first chunk. `range` is where it stands in a full header with a basic
+/// header of one byte.
+pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, text: String) -> Value {
+    let basic = match kept.first_header.first().map(|first| first & 0x3f) {
+        Some(0) => 1,
+        Some(1) => 2,
+        _ => 0,
+    };
+    let range = if range.start == 0 { range } else { range.start + basic..range.end + basic };
+    let bytes = kept.first_header.get(range.clone()).unwrap_or_default().to_vec();
+    let at = item.at.start + if bytes.is_empty() { 0 } else { range.start as u64 };
+    Value { text, bytes, in_body: None, place: Some((at, item.frames[1])) }
 }
 
 fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {

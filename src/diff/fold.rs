@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use crate::compare::{Comparison, Mismatch, Side};
 use crate::recording::Item;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Claim, NOT_IN_SNAPSHOTS, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
@@ -88,7 +88,10 @@ impl Fold {
                 })
         };
         // What is expected anyhow is no news, unless something comes of it.
-        let is_new = has_open(&fresh) || !had_some || brings_more();
+        // What explains no difference may be in A as well, where only a capture would show it.
+        let is_seen = !comparison.has_snapshot() || !NOT_IN_SNAPSHOTS.contains(&rule.code);
+        let may_stand_alone = !had_some && is_seen;
+        let is_new = has_open(&fresh) || may_stand_alone || brings_more();
         if !is_new {
             return;
         }
@@ -101,6 +104,12 @@ impl Fold {
                 cause.consequences.append(&mut end.consequences);
             }
             return;
+        }
+        if comparison.is_alone() {
+            if let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim)) {
+                cause.folded += 1;
+                return;
+            }
         }
         if causes.iter().any(|cause| is_doubtful(comparison, cause, &claim)) {
             claim.certainty = claim.certainty.min(Certainty::Likely);
@@ -196,6 +205,23 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
                 && (needs_the_lost || is_missing(comparison, claim.row) || is_damaged(comparison, claim.row))
         }
     }
+}
+
+/// Whether a claim about one session is about what an earlier, surer one has said already: the same bytes, the same
+/// layer of the same message, or a message that nobody understands anyhow. Beside a good session the mismatches tell.
+fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
+    let bytes = |claim: &Claim| claim.sides[Side::B as usize].as_ref().and_then(|value| value.in_body.clone());
+    let overlap = match (bytes(&cause.claim), bytes(claim)) {
+        (Some(one), Some(other)) => one.start < other.end && other.start < one.end,
+        _ => false,
+    };
+    // Who is not answered, or is closed on, for a message that is wrong, is so for that.
+    let is_failure = cause.rank() == Rank::Failure;
+    let follows = is_failure && matches!(claim.breaks, Breaks::Answer) && claim.certainty < cause.claim.certainty;
+    let is_here = cause.claim.row == claim.row
+        && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
+        && !matches!(cause.claim.breaks, Breaks::Capture { .. });
+    is_here || is_failure && claim.breaks == Breaks::End
 }
 
 /// Whether a claim is made of what a capture has left.

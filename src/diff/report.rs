@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer};
 
 use crate::compare::{Comparison, Paired, Side, Value, role};
 use crate::origin::FrameNo;
-use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Rule, Severity};
+use crate::recording::{Item, Recording, Session};
+use crate::rules::{Certainty, Claim, Rule, Severity};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -158,12 +158,12 @@ pub struct Where {
 /// A place in a capture.
 #[derive(Clone, Debug, Serialize)]
 pub struct Place {
-    /// The row's number.
+    /// The row's number; in a snapshot the line's.
     pub number: u64,
-    /// The frame.
-    pub frame: FrameNo,
-    /// Offset in the direction's stream.
-    pub stream_offset: u64,
+    /// The frame; a snapshot has none.
+    pub frame: Option<FrameNo>,
+    /// Offset in the direction's stream; a snapshot does not say.
+    pub stream_offset: Option<u64>,
     /// The value in words.
     pub value: Option<String>,
 }
@@ -229,7 +229,9 @@ impl Report {
             lines: lines(comparison),
         });
         let (of_a, of_b) = (&comparison.a.stream, &comparison.b.stream);
-        if (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start) {
+        if !comparison.has_snapshot()
+            && (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start)
+        {
             self.count_expected("addresses, ports and times of the recordings".to_owned(), 1);
         }
         for mismatch in &comparison.mismatches {
@@ -238,7 +240,7 @@ impl Report {
             }
         }
         for (pattern, count) in ignored {
-            self.count_expected(format!("--ignore {pattern}"), count);
+            self.count_expected(format!("ignored: {pattern}"), count);
         }
         self.causes.extend(outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, pair)));
         for index in outcome.unexplained {
@@ -293,14 +295,15 @@ impl Cause {
     pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize) -> Cause {
         let (rank, severity) = (cause.rank(), cause.severity());
         let Folded { rule, claim, consequences, folded } = cause;
+        let (row, sides) = values(comparison, &claim, &consequences);
         Cause {
             rule,
             certainty: claim.certainty,
             severity,
             title: claim.title,
             pair,
-            r#where: place(comparison, claim.row, &claim.path, &claim.sides),
-            bytes: bytes(&claim.sides),
+            r#where: place(comparison, row, &claim.path, &sides),
+            bytes: bytes(&sides),
             why: claim.why,
             fix: claim.fix,
             differences: claim.explains.len(),
@@ -308,6 +311,36 @@ impl Cause {
             rank,
         }
     }
+}
+
+/// The values that a claim shows, and the row they stand in. Where it has none, those that differ there; where nothing
+/// does, as a time goes back only behind the one that is wrong, the first of that field that have to do with it. A
+/// payload that is kept as a digest only is said as that, on both sides.
+fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) -> (usize, [Option<Value>; 2]) {
+    let (mut row, mut sides) = (claim.row, claim.sides.clone());
+    if sides.iter().all(Option::is_none) {
+        let of_claim = claim.explains.iter().chain(consequences).map(|&index| &comparison.mismatches[index]);
+        let here = comparison.mismatches.iter().filter(|mismatch| mismatch.row == row);
+        let mut differs = here.chain(of_claim);
+        if let Some(mismatch) = differs.find(|mismatch| mismatch.path == claim.path) {
+            (row, sides) = (mismatch.row, mismatch.sides.clone());
+        }
+    }
+    let kept = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
+    if let [Some(a), Some(b)] = kept
+        && claim.path.ends_with(".payload")
+        && !(a.is_whole() && b.is_whole())
+        && a.hash != b.hash
+    {
+        for (side, kept) in sides.iter_mut().zip([a, b]) {
+            let digest = format!("message of {} bytes, SHA-256 {:016x}…", kept.header.length, kept.hash >> 64);
+            match side {
+                Some(value) => value.text = format!("{}; {digest}", value.text),
+                None => *side = Some(Value { text: digest, bytes: Vec::new(), in_body: None, place: None }),
+            }
+        }
+    }
+    (row, sides)
 }
 
 fn connection(session: &Session) -> Connection {
@@ -363,8 +396,14 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Va
     let of = |side: Side| {
         let item = comparison.item(row, side)?;
         let value = sides[side as usize].as_ref();
-        let (stream_offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
-        Some(Place { number: item.number, frame, stream_offset, value: value.map(|value| value.text.clone()) })
+        let (offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
+        let is_known = !comparison.session(side).is_snapshot;
+        Some(Place {
+            number: item.number,
+            frame: is_known.then_some(frame),
+            stream_offset: is_known.then_some(offset),
+            value: value.map(|value| value.text.clone()),
+        })
     };
     Where {
         path: path.to_owned(),

@@ -3,6 +3,7 @@
 //! Each takes a body of B that does not decode, undoes one mistake, and fires if then all of it decodes.
 
 pub mod forms;
+pub mod scan;
 pub mod strings;
 pub mod values;
 

@@ -6,7 +6,7 @@
 use crate::compare::{Comparison, Side, Value};
 use crate::recording::{Framing, Item, Kept};
 use crate::rtmp::MessageTypeId;
-use crate::rtmp::hypotheses::Hypothesis;
+use crate::rtmp::hypotheses::{Hypothesis, PROOF};
 use crate::rtmp::message::Ending;
 
 use super::{Breaks, Certainty, Claim};
@@ -56,10 +56,13 @@ pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, 
 }
 
 /// Whether the best explanation of a broken direction says anything: it leads to the end, or gives the very message
-/// that A has.
+/// that A has. Where there is no A, evidence that is no accident is worth a guess.
 pub fn is_worth_a_claim(comparison: &Comparison<'_>, framing: &Framing) -> bool {
     framing.hypotheses.first().is_some_and(|best| {
-        best.certain || best.reaches_end || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
+        best.certain
+            || best.reaches_end
+            || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
+            || comparison.is_alone() && best.bits >= PROOF
     })
 }
 
@@ -81,7 +84,11 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
     let is_rival = |other: &&Hypothesis| other.code != best.code && other.reaches_end && !is_told(other);
     let rivals = seen.framing.hypotheses.iter().any(|other| is_rival(&other));
     let certain = best.certain || best.reaches_end && seen.is_like_a() && !rivals;
-    let certainty = if certain { Certainty::Certain } else { Certainty::Likely };
+    let certainty = match (certain, best.reaches_end || seen.is_like_a()) {
+        (true, _) => Certainty::Certain,
+        (false, true) => Certainty::Likely,
+        (false, false) => Certainty::Possible,
+    };
     // What is to be expected is none of its doing; a message may well come out as it should be.
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     Some(Claim {
@@ -127,7 +134,8 @@ impl<'c, 'r> Seen<'c, 'r> {
     /// Whether A has the message in chunks of the very size that is in force in B.
     fn is_cut_in_a(&self) -> bool {
         let of_a = self.comparison.item(self.row, Side::A).and_then(Item::message);
-        of_a.is_some_and(|kept| kept.chunks.count > 1 && kept.chunks.size == self.size_in_force())
+        let chunks = of_a.and_then(|kept| kept.chunks);
+        chunks.is_some_and(|chunks| chunks.count > 1 && chunks.size == self.size_in_force())
     }
 
     /// The message's name.

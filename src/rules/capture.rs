@@ -106,7 +106,7 @@ fn gap(comparison: &Comparison<'_>) -> Vec<Claim> {
         let certainty = if first.reason == GapReason::Acknowledged { Certainty::Certain } else { Certainty::Likely };
         let title = format!(
             "{} lost {lost} of the {}'s bytes{places}, the first at stream offset {}",
-            name(side),
+            name(comparison, side),
             sender(direction),
             first.offset
         );
@@ -134,7 +134,7 @@ fn snaplen(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!(
             "{} keeps only the beginning of {packets} packets: {of_client} bytes of the client and {of_server} of the \
              server are cut off",
-            name(side)
+            name(comparison, side)
         );
         let claim = claim(comparison, side, None, item, Certainty::Certain, title)?;
         let why = "the packets were longer on the wire than they are in the file, so the capture was taken with a snap \
@@ -155,10 +155,10 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let opening = Opening::of(comparison, side);
     let Some(item) = opening.session.items.first() else { return Vec::new() };
     let Some(row) = row_of(comparison, side, item) else { return Vec::new() };
-    let title = format!("{} begins in the middle of the connection, behind the handshake", name(side));
+    let title = format!("{} begins in the middle of the connection, behind the handshake", name(comparison, side));
     let is_alone = |row: usize| comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none();
     let before = mismatches_of(comparison, |other| other <= row && is_alone(other));
-    if before.is_empty() {
+    if before.is_empty() && !comparison.is_alone() {
         return Vec::new();
     }
     let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
@@ -186,10 +186,10 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let explains = mismatches_of(comparison, |row| comparison.either_item(row).direction == direction);
-    if explains.is_empty() {
+    if explains.is_empty() && !comparison.is_alone() {
         return Vec::new();
     }
-    let title = format!("{} has nothing of what the {absent} sent", name(side));
+    let title = format!("{} has nothing of what the {absent} sent", name(comparison, side));
     let why = format!(
         "the {present} acknowledged {unseen} bytes of the {absent}, and the capture has none of them: what the {absent} \
          answered, and which chunk size it announced, cannot be known"
@@ -224,7 +224,8 @@ fn claim(
     let mut sides = [None, None];
     sides[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", sides, certainty, title);
-    (!explains.is_empty()).then(|| claim.explaining(explains).breaking(Breaks::Capture { direction: lost, from }))
+    (!explains.is_empty() || comparison.is_alone())
+        .then(|| claim.explaining(explains).breaking(Breaks::Capture { direction: lost, from }))
 }
 
 fn gaps<'r>(opening: Opening<'r>, direction: Direction) -> impl Iterator<Item = (&'r Item, Gap)> {
@@ -251,8 +252,9 @@ fn starts_late(opening: Opening<'_>) -> bool {
         && [(CLIENT, Part::C0C1), (SERVER, Part::S0S1S2)].into_iter().any(is_late)
 }
 
-fn name(side: Side) -> &'static str {
+fn name(comparison: &Comparison<'_>, side: Side) -> &'static str {
     match side {
+        _ if comparison.is_alone() => "the capture",
         Side::A => "capture A, the good one,",
         Side::B => "capture B",
     }

@@ -1,6 +1,8 @@
 //! What a rule says of two sessions.
 
-use crate::compare::{Comparison, Mismatch, Side, Value};
+use std::ops::Range;
+
+use crate::compare::{Comparison, Mismatch, Side, Value, header_value};
 use crate::session::Direction;
 
 use super::{Certainty, Severity};
@@ -56,6 +58,25 @@ impl Claim {
     pub fn at(comparison: &Comparison<'_>, mismatch: usize, certainty: Certainty, title: impl Into<String>) -> Claim {
         let Mismatch { row, path, sides, .. } = comparison.mismatches[mismatch].clone();
         Claim { explains: vec![mismatch], ..Claim::on(row, path, sides, certainty, title) }
+    }
+
+    /// A claim about a field of the header of a row's message in B, as `text` has it; `range` as in [`header_value`].
+    /// It explains the mismatch there, if A has the message too.
+    pub fn at_header(
+        comparison: &Comparison<'_>,
+        row: usize,
+        path: &str,
+        (range, text): (Range<usize>, String),
+        certainty: Certainty,
+        title: impl Into<String>,
+    ) -> Claim {
+        let of_row = comparison.mismatches.iter().position(|mismatch| mismatch.row == row && mismatch.path == path);
+        if let Some(index) = of_row {
+            return Claim::at(comparison, index, certainty, title);
+        }
+        let item = comparison.item(row, Side::B);
+        let value = item.and_then(|item| Some(header_value(item, item.message()?, range, text)));
+        Claim::on(row, path, [None, value], certainty, title)
     }
 
     /// A claim about a row; it explains nothing yet.

@@ -6,7 +6,7 @@ use crate::recording::Item;
 use crate::session::Direction;
 use crate::tcp::How;
 
-use super::opening::{CLIENT, Opening, SERVER, mismatches_of, row_of};
+use super::opening::{CLIENT, Opening, SERVER, is_over, mismatches_of, row_of};
 use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static SILENT_CLOSE: Rule = Rule {
@@ -34,7 +34,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let b = Opening::of(comparison, Side::B);
     let Some(end) = b.session.stream.end.filter(|end| end.how != How::Reused) else { return Vec::new() };
     let to_closer = if end.by == "server" { CLIENT } else { SERVER };
-    if b.session.stream.error.is_some() || is_over(b) || end.by == "client" && has_begun(b) {
+    if b.session.stream.error.is_some() || is_over(b.session) || end.by == "client" && has_begun(b) {
         return Vec::new();
     }
     // Who waited in vain gave up; that nobody answered is another matter.
@@ -51,24 +51,27 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
         let row = comparison.mismatches[index].row;
         !comparison.either(row).lane.is_media()
     });
-    if !answers {
+    if !answers && !comparison.is_alone() {
         return Vec::new();
     }
     let how = if end.how == How::Rst { "reset" } else { "closed" };
     let title = format!("the {} {how} the connection behind {} and did not say why", end.by, item.info);
+    let short = match comparison.is_alone() {
+        true => String::new(),
+        false => format!(", {} messages short of the good one", explains.len()),
+    };
     let why = format!(
-        "frame {} ends the session, {} messages short of the good one; no _error and no onStatus came before. The last \
-         whole message that the {} received is {} (frame {})",
-        end.frame,
-        explains.len(),
-        end.by,
-        item.info,
-        item.frames[0]
+        "frame {} ends the session{short}; no _error and no onStatus came before. The last whole message that the {} \
+         received is {} (frame {})",
+        end.frame, end.by, item.info, item.frames[0]
     );
     let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
     let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
     let fix = format!("look at this message, and into the {}'s log", end.by);
-    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End)]
+    let claim = claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End);
+    // By itself a client that goes may have had all that it came for.
+    let is_free_to_go = comparison.is_alone() && end.by == "client";
+    vec![if is_free_to_go { claim.weighing(Severity::Warning) } else { claim }]
 }
 
 /// The last thing that came whole in a direction.
@@ -76,21 +79,6 @@ fn last_whole<'r>(comparison: &Comparison<'r>, b: Opening<'r>, direction: Direct
     let whole = b.items(direction).filter(|item| item.defects.is_empty());
     let item = whole.last()?;
     Some((item, row_of(comparison, Side::B, item)?))
-}
-
-/// Whether the client or the server said that it is done.
-fn is_over(b: Opening<'_>) -> bool {
-    const LAST: [&str; 8] = [
-        "deleteStream",
-        "closeStream",
-        "FCUnpublish",
-        "NetStream.Unpublish",
-        "NetStream.Play.Stop",
-        "NetStream.Play.Complete",
-        "UnpublishNotify",
-        "Stream EOF",
-    ];
-    b.session.items.iter().rev().take(64).any(|item| LAST.iter().any(|word| item.info.contains(word)))
 }
 
 /// Whether media flows: a client may stop it when it likes.

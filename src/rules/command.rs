@@ -6,10 +6,12 @@
 //! | [`answers`] | answers that do not fit, or say no |
 //! | [`start`] | publish and play: their order, streams and first status |
 //! | [`habits`] | what some peers want and others leave out |
+//! | [`stale`] | a name held by the client's own last connection |
 
 pub mod answers;
 pub mod connect;
 pub mod habits;
+pub mod stale;
 pub mod start;
 pub mod stream;
 

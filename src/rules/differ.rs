@@ -22,6 +22,10 @@ fn together(
 ) -> Option<Claim> {
     let all: Vec<usize> = comparison.open().filter(|&index| is_of(index)).collect();
     let first = *all.first()?;
+    // A count that differs with the values it belongs to is no place to look at.
+    let row = comparison.mismatches[first].row;
+    let says_more = |&index: &usize| comparison.mismatches[index].row == row && !is_mark(comparison, index);
+    let first = all.iter().copied().find(says_more).unwrap_or(first);
     Some(Claim::at(comparison, first, Certainty::Possible, title(&all)).explaining(all))
 }
 
@@ -40,10 +44,8 @@ fn words(comparison: &Comparison<'_>, index: usize) -> String {
 /// A few of them, and how many more there are.
 fn list(comparison: &Comparison<'_>, indices: &[usize]) -> String {
     const SHOWN: usize = 6;
-    // Markers and counts of AMF differ with the values that they belong to, and say no more.
-    let is_mark = |&&index: &&usize| comparison.mismatches[index].path.contains(':');
-    let marks_only = indices.iter().all(|index| is_mark(&index));
-    let said = indices.iter().filter(|index| marks_only || !is_mark(index));
+    let marks_only = indices.iter().all(|&index| is_mark(comparison, index));
+    let said = indices.iter().filter(|&&index| marks_only || !is_mark(comparison, index));
     let mut words: Vec<String> = said.map(|&index| words(comparison, index)).collect();
     words.dedup();
     let more = words.len().saturating_sub(SHOWN);
@@ -53,6 +55,11 @@ fn list(comparison: &Comparison<'_>, indices: &[usize]) -> String {
         text.push_str(&format!(", and {more} more"));
     }
     text
+}
+
+/// Markers and counts of AMF differ with the values that they belong to, and say no more.
+fn is_mark(comparison: &Comparison<'_>, index: usize) -> bool {
+    comparison.mismatches[index].path.contains(':')
 }
 
 fn short(text: &str) -> String {

@@ -6,8 +6,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use xxhash_rust::xxh3::xxh3_128;
-
 use crate::compare::{Comparison, Side, Value, is_gap};
 use crate::recording::{Content, Item, Kept, Session};
 use crate::rtmp::MessageTypeId;
@@ -126,7 +124,8 @@ pub fn rows_of_b(comparison: &Comparison<'_>) -> HashMap<usize, usize> {
 /// The differences in the bodies of `spots`, and the messages of A that they were meant to be.
 fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, usize>) -> Vec<usize> {
     let here: HashSet<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
-    let twins: HashSet<u128> = spots.iter().filter_map(|spot| spot.meant.as_deref()).map(xxh3_128).collect();
+    let hash = |bytes: &[u8]| comparison.a.hashing.of(bytes);
+    let twins: HashSet<u128> = spots.iter().filter_map(|spot| spot.meant.as_deref()).map(hash).collect();
     let is_twin = |row: usize| {
         let alone = comparison.rows[row].b.is_none();
         let hash = comparison.item(row, Side::A).and_then(Item::message).map(|kept| kept.hash);

@@ -12,6 +12,18 @@ pub use Direction::{ClientToServer as CLIENT, ServerToClient as SERVER};
 /// So long without a word, in seconds, and a side waits for the other.
 pub const WAITS: f64 = 1.0;
 
+/// So long, in seconds, and a request that is not answered is not going to be.
+const PATIENCE: f64 = 2.0;
+/// So long, in seconds, a client waits at least that gives up.
+const SHORTEST: f64 = 0.2;
+
+/// Whether the client of B waited in vain for an answer to its item of this index, or gave up waiting.
+pub fn gave_up(comparison: &Comparison<'_>, item: usize) -> bool {
+    let b = Opening::of(comparison, Side::B);
+    let waited = b.waited_behind(item);
+    waited >= PATIENCE || waited >= SHORTEST && b.ended_by() == Some("client")
+}
+
 /// A session's beginning and end.
 #[derive(Clone, Copy)]
 pub struct Opening<'r> {
@@ -47,7 +59,8 @@ impl<'r> Opening<'r> {
     /// How many bytes a side sent, if the capture has all of them.
     pub fn total(&self, direction: Direction) -> Option<u64> {
         let count = self.count(direction);
-        let is_whole = count.gap_bytes == 0 && self.session.from_start[direction.index()];
+        // A snapshot does not say.
+        let is_whole = !self.session.is_snapshot && count.gap_bytes == 0 && self.session.from_start[direction.index()];
         // A FIN takes a number of its own.
         (is_whole && count.unseen_bytes <= 1).then_some(count.bytes)
     }
@@ -81,6 +94,12 @@ impl<'r> Opening<'r> {
         self.end() - seconds(last)
     }
 
+    /// How long, in seconds, the connection lasted behind an item, by its index; the capture's end counts as the
+    /// connection's.
+    fn waited_behind(&self, item: usize) -> f64 {
+        self.session.items.get(item).map_or(0.0, |item| self.end() - seconds(item.time))
+    }
+
     /// How long the connection lasted behind a moment, in seconds.
     fn end(&self) -> f64 {
         let start: f64 = self.session.stream.start.parse().unwrap_or_default();
@@ -98,6 +117,21 @@ impl<'r> Opening<'r> {
             place: item.map(|item| (at as u64, item.frames[1])),
         }
     }
+}
+
+/// Whether the client or the server said that it is done.
+pub fn is_over(session: &Session) -> bool {
+    const LAST: [&str; 8] = [
+        "deleteStream",
+        "closeStream",
+        "FCUnpublish",
+        "NetStream.Unpublish",
+        "NetStream.Play.Stop",
+        "NetStream.Play.Complete",
+        "UnpublishNotify",
+        "Stream EOF",
+    ];
+    session.items.iter().rev().take(64).any(|item| LAST.iter().any(|word| item.info.contains(word)))
 }
 
 /// The first row that a side has in a direction, or else the first of all.

@@ -114,6 +114,37 @@ pub struct Side {
     pub fin: Option<Moment>,
     /// The RST that a receiver would take.
     pub rst: Option<Moment>,
+    /// Since when this endpoint takes no more bytes: its window is zero (RFC 9293, 3.8.6).
+    pub window_closed: Option<Moment>,
+    /// The longest time for which it took none and then went on.
+    pub longest_closed: Option<Closed>,
+}
+
+/// A time for which an endpoint's window was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The first packet that said so.
+    pub since: Moment,
+    /// How long it lasted, in nanoseconds.
+    pub lasted: i64,
+}
+
+impl Side {
+    /// Takes notice of the window that a packet of this endpoint announces.
+    pub(super) fn announces(&mut self, segment: &Segment<'_>) {
+        // A RST has no window.
+        if segment.rst || segment.ack.is_none() {
+            return;
+        }
+        if segment.window == 0 {
+            self.window_closed.get_or_insert(Moment::of(segment));
+        } else if let Some(since) = self.window_closed.take() {
+            let closed = Closed { since, lasted: segment.time.since(since.time) };
+            if self.longest_closed.is_none_or(|longest| longest.lasted < closed.lasted) {
+                self.longest_closed = Some(closed);
+            }
+        }
+    }
 }
 
 /// How a connection ended.

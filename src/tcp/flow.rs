@@ -57,6 +57,7 @@ impl Flow {
             return;
         }
         side.packets += 1;
+        side.announces(segment);
         self.connection.last = Moment::of(segment);
 
         if segment.syn {

@@ -111,11 +111,16 @@ fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool
     let connections = [&report.pairs[pair].a, &report.pairs[pair].b];
     for ((side, place), connection) in SIDES.iter().zip([&at.a, &at.b]).zip(connections) {
         let words = match place {
-            Some(Place { number, frame, stream_offset, .. }) => format!(
-                "{} row {number}, frame {frame}, connection {}, {way}, stream offset {stream_offset} ({stream_offset:#x})",
-                escape(&at.message),
-                connection.tcp_stream.0
-            ),
+            Some(place) => {
+                let offset = place.stream_offset.map(|offset| format!(", stream offset {offset} ({offset:#x})"));
+                format!(
+                    "{} {}, connection {}, {way}{}",
+                    escape(&at.message),
+                    row(place),
+                    connection.tcp_stream.0,
+                    offset.unwrap_or_default()
+                )
+            }
             None => "has no such message".to_owned(),
         };
         let arrow = if *side == SIDES[0] { "-->" } else { "   " };
@@ -123,6 +128,14 @@ fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool
         text.push_str(&line.replacen("-->", &paint("-->", AnsiColor::Blue.on_default().bold(), colour), 1));
     }
     text
+}
+
+/// Which row, and its frame; of a snapshot, which line.
+fn row(place: &Place) -> String {
+    match place.frame {
+        Some(frame) => format!("row {}, frame {frame}", place.number),
+        None => format!("line {}", place.number),
+    }
 }
 
 /// What stands there on both sides: bytes and words, with the bytes that differ marked; beside each other where there
@@ -177,7 +190,7 @@ fn unexplained(difference: &Unexplained, report: &Report, colour: bool) -> Strin
         None => "no such message".to_owned(),
     };
     let place = at.b.as_ref().or(at.a.as_ref());
-    let row = place.map(|place| format!("row {}, frame {}", place.number, place.frame)).unwrap_or_default();
+    let row = place.map(row).unwrap_or_default();
     let more = if difference.more > 0 { format!(", and {} times more", difference.more) } else { String::new() };
     let connection = if report.pairs.len() > 1 { format!(", pair {}", difference.pair) } else { String::new() };
     let (message, path) = (escape(&at.message), escape(&at.path));

@@ -4,9 +4,11 @@
 usage: check.py BINARY DIRECTORY
 
 The directory holds session.pcap, live.jsonl (rows of the decoder at the end of tcpdump's pipe) and
-live-rows-while-publishing (how many there were while ffmpeg still published, or nothing)."""
+live-rows-while-publishing (how many there were while ffmpeg still published, or nothing). publish.pcap is the same
+publish in the directories first, second and third, with another title in title, to another application in app."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -25,8 +27,8 @@ def check(what, holds, found=""):
         print(f"FAILED  {what}{f': {found}' if found != '' else ''}")
 
 
-def run(*arguments):
-    return subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=60)
+def run(*arguments, environment=None):
+    return subprocess.run([binary, *arguments], capture_output=True, text=True, timeout=60, env=environment)
 
 
 def rows_of(text):
@@ -109,7 +111,7 @@ check("the decoder at the end of the pipe shows the same messages", rows and wha
 early = (directory / "live-rows-while-publishing").read_text().strip()
 check("it showed them while ffmpeg was publishing", early.isdigit() and 0 < int(early) < len(live), f"{early or 'no'} rows")
 
-streams = run("streams", "--format", "json", capture)
+streams = run("streams", "--format", "json", "--show-secrets", capture)
 check("streams ends with status 0", streams.returncode == 0, streams.stderr)
 try:
     report = json.loads(streams.stdout)
@@ -120,6 +122,27 @@ said = [set(strings(item)) for item in objects(report)]
 check("streams finds the publish of live/e2e", any({"live", "e2e"} <= s and any("publish" in x for x in s) for s in said), streams.stdout)
 listing = run("streams", capture)
 check("and says so in text", all(word in listing.stdout for word in ("publish", "live", "e2e")), listing.stdout)
+
+# Three recordings of one publish: one snapshot, byte for byte.
+snapshots = []
+by_hand = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS")}
+for name in ("first", "second", "third"):
+    update = run("check", "--update", str(directory / name), environment=by_hand)
+    check(f"check --update makes the snapshot of the {name} recording", update.returncode == 0, update.stdout + update.stderr)
+    snapshots.append((directory / name / "publish.pcap.snapshot.jsonl").read_bytes())
+check("three recordings give three equal snapshots", len(set(snapshots)) == 1 and len(snapshots[0]) > 1000)
+again = run("check", *(str(directory / name) for name in ("first", "second", "third")))
+check("and pass", again.returncode == 0 and "3 captures: 3 passed" in again.stdout, again.stdout + again.stderr)
+good = str(directory / "first" / "publish.pcap.snapshot.jsonl")
+against = run("check", "--against", good, str(directory / "third" / "publish.pcap"))
+check("so does one against the snapshot of another", against.returncode == 0, against.stdout)
+for name, field, values in (("title", "onMetaData.title", ["other"]), ("app", "connect.app", ["live", "other"])):
+    seeded = run("check", "--against", good, str(directory / name / "publish.pcap"))
+    check(f"another {name} fails", seeded.returncode == 1, seeded.stdout)
+    found = field in seeded.stdout and all(value in seeded.stdout for value in values)
+    check(f"and {field} is named, with its values", found, seeded.stdout)
+refused = run("check", "--update", str(directory / "first"), environment={**os.environ, "CI": "true"})
+check("CI writes no snapshots", refused.returncode == 2, refused.stdout + refused.stderr)
 
 print(f"{passed} passed, {failed} failed")
 sys.exit(1 if failed else 0)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # End to end, with nothing recorded: a real ffmpeg publishes to a real nginx-rtmp over loopback, tcpdump
-# captures it into a file and into a pipe, and rtmp-inspect has to tell what happened.
+# captures it into a file and into a pipe, and rtmp-inspect has to tell what happened. Then the same is published three
+# more times: the recordings have to give one snapshot, byte for byte, and what is published otherwise has to fail.
 #
 # usage: tests/e2e/run.sh [PATH TO rtmp-inspect]
 #
@@ -74,6 +75,9 @@ rtmp {
         application live {
             live on;
         }
+        application other {
+            live on;
+        }
     }
 }
 CONF
@@ -127,6 +131,37 @@ sleep 1 # the server closes the connection
 kill "$tcpdump_file" "$tcpdump_live"
 wait "$tcpdump_file" "$tcpdump_live" || fail "tcpdump: $(cat "$dir"/tcpdump-*.log)"
 wait "$live" || fail "rtmp-inspect at the end of the pipe: $(cat "$dir/live.log")"
+# record DIRECTORY APP FFMPEG OPTIONS...: the recipe of the README: tcpdump, the client, stop.
+record() {
+    local to=$dir/$1 app=$2 tcpdump client
+    shift 2
+    mkdir "$to"
+    capture "$to/publish.pcap" "$to/tcpdump.log" &
+    tcpdump=$!
+    started+=("$tcpdump")
+    wait_for 10 "tcpdump starts" grep -q 'listening on' "$to/tcpdump.log"
+    timeout 60 ffmpeg -hide_banner -loglevel error -nostdin -re -i "$dir/media.flv" -c copy "$@" \
+        -f flv "rtmp://127.0.0.1:$port/$app/e2e" 2>"$to/ffmpeg.log" &
+    client=$!
+    started+=("$client")
+    wait "$client" || fail "ffmpeg: $(cat "$to/ffmpeg.log")"
+    sleep 1 # the server closes the connection
+    kill "$tcpdump"
+    wait "$tcpdump" || fail "tcpdump: $(cat "$to/tcpdump.log")"
+}
+
+ffmpeg -hide_banner -loglevel error -nostdin -f lavfi -i testsrc2=size=320x180:rate=25 \
+    -f lavfi -i sine=frequency=440:sample_rate=44100 -t 1 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p \
+    -c:a aac -b:a 64k -ac 2 -f flv "$dir/media.flv" || fail "ffmpeg makes no media"
+# What is not on port 1935 is found by its content all the same.
+for directory in first second third; do
+    echo "recording the same publish: $directory"
+    record "$directory" live
+done
+echo "recording it with another title, and to another application"
+record title live -metadata title=other
+record app other
+
 kill -QUIT "$nginx"
 wait "$nginx" || fail "nginx: $(cat "$dir/nginx.log")"
 started=()

@@ -14,6 +14,7 @@ pub mod decoded;
 pub mod edit;
 pub mod encode;
 pub mod faults;
+pub mod record;
 pub mod recorded;
 pub mod recording;
 
@@ -50,6 +51,7 @@ struct Packet {
     syn: bool,
     fin: bool,
     rst: bool,
+    window: u16,
     payload: Vec<u8>,
 }
 
@@ -171,6 +173,23 @@ impl Session {
         self
     }
 
+    /// From a packet on nothing more comes but one side's word that it takes no more bytes: its window is zero, and it
+    /// says so again when it is asked (RFC 9293, 3.8.6.1).
+    pub fn stalled(mut self, from_client: bool, number: usize) -> Self {
+        self.packets.truncate(number - 1);
+        for packet in &self.packets {
+            let len = packet.payload.len() as u32 + u32::from(packet.syn);
+            self.next[usize::from(!packet.from_client)] = packet.seq.wrapping_add(len);
+        }
+        let last = self.packets.last().and_then(|packet| packet.time).unwrap_or_default();
+        for later in [1000, 500_000, 5_000_000] {
+            self.clock = Some(last + later);
+            self.push(from_client, false, false, &[]);
+            self.packets.last_mut().expect("just pushed").window = 0;
+        }
+        self
+    }
+
     /// The capture starts late: the first `count` packets are missing.
     pub fn skip(mut self, count: usize) -> Self {
         self.packets.drain(..count);
@@ -207,6 +226,7 @@ impl Session {
             syn,
             fin,
             rst: false,
+            window: 65535,
             payload: payload.to_vec(),
         };
         let len = u32::try_from(payload.len()).expect("a packet is short");
@@ -219,9 +239,12 @@ impl Packet {
     fn ethernet(&self) -> Vec<u8> {
         let [client, server] = self.ends;
         let (from, to) = if self.from_client { (client, server) } else { (server, client) };
-        let mut builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])
-            .ipv4(from.0, to.0, 64)
-            .tcp(from.1, to.1, self.seq, 65535);
+        let mut builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]).ipv4(from.0, to.0, 64).tcp(
+            from.1,
+            to.1,
+            self.seq,
+            self.window,
+        );
         if self.syn {
             builder = builder.syn();
         }

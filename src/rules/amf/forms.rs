@@ -4,7 +4,9 @@ use crate::amf::Value;
 use crate::compare::{Comparison, Lane, Side};
 use crate::recording::{Item, Kept, Session};
 use crate::rtmp::body::{self, Body};
+use crate::session::Direction;
 
+use super::super::look::{self, Spot};
 use super::super::oddity::{self, Oddity};
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use super::{fields, is_amf};
@@ -122,7 +124,29 @@ fn ecma_count(comparison: &Comparison<'_>) -> Vec<Claim> {
         let why = "most readers go by the end marker; one that goes by the count reads too few entries or too many";
         Claim::at(comparison, index, Certainty::Certain, title).why(why).fix(format!("write {entries}"))
     };
+    if comparison.is_alone() {
+        return count_alone(comparison).into_iter().collect();
+    }
     comparison.open().filter_map(|index| wrong(&index)).map(claim).collect()
+}
+
+/// By itself a count of 0 is usual, whatever the array holds.
+fn count_alone(comparison: &Comparison<'_>) -> Option<Claim> {
+    (0..comparison.rows.len()).find_map(|row| {
+        let kept = comparison.item(row, Side::B)?.message()?;
+        let is_wrong = |&(said, entries): &(u32, usize)| said != 0 && said as usize != entries;
+        let (said, entries) = arrays(kept).into_iter().find(is_wrong)?;
+        let at = fields(kept, &kept.body, "amf.arraylength").into_iter().find_map(|node| {
+            let bytes = kept.body.get(node.range.clone())?;
+            (bytes == said.to_be_bytes()).then(|| node.range.clone())
+        });
+        let spot = Spot::new(comparison.rows[row].b?, at.unwrap_or(0..0), said.to_string());
+        let path = format!("{}:arraylength", comparison.either(row).name);
+        let title = format!("an array's count says {said}, it has {entries} entries");
+        let why = "most readers go by the end marker; one that goes by the count reads too few entries or too many";
+        let claim = look::claim(comparison, &[spot], &path, Certainty::Certain, title);
+        Some(claim.why(why).fix(format!("write {entries}")))
+    })
 }
 
 /// The ECMA arrays among the arguments of a message: what the count says, and the number of entries.
@@ -161,5 +185,24 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
             .fix("write 08 and the number of properties in place of 03")
             .explaining(count)
     };
+    if comparison.is_alone() {
+        return object_alone(comparison).into_iter().collect();
+    }
     comparison.open().filter(is_object).map(claim).collect()
+}
+
+/// A publisher's metadata that is an object. Servers send such to players, and players take it.
+fn object_alone(comparison: &Comparison<'_>) -> Option<Claim> {
+    comparison.rows_of(Direction::ClientToServer).find_map(|row| {
+        if comparison.either(row).lane != Lane::Data || comparison.either(row).name != "onMetaData" {
+            return None;
+        }
+        let kept = comparison.item(row, Side::B)?.message()?;
+        let Body::Data(data) = decode(kept) else { return None };
+        matches!(data.arguments().last()?, Value::Object(_)).then_some(())?;
+        let title = "the metadata is an object (03), no ECMA array (08)";
+        let why = "the specification has an ECMA array; most receivers take both, some look for the array only";
+        let claim = Claim::of_message(comparison, row, "onMetaData:amf0_type", Certainty::Certain, title);
+        Some(claim.why(why).fix("write 08 and the number of properties in place of 03"))
+    })
 }

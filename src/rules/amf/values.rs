@@ -1,10 +1,11 @@
 //! Values of another type than the working client's, and numbers written the wrong way round.
 
 use crate::amf::Value;
-use crate::compare::{Comparison, Lane, Side};
+use crate::compare::{Comparison, Lane, Side, units};
 use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
 
+use super::super::look::{self, Spot};
 use super::super::oddity::{self, Oddity};
 use super::super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use super::{Values, fields, odd_values};
@@ -54,7 +55,7 @@ pub static WRONG_TYPE: Rule = Rule {
     code: "amf-wrong-type",
     layer: Layer::Amf,
     severity: Severity::Error,
-    modes: &[Mode::Diff],
+    modes: &[Mode::Lint, Mode::Diff],
     title: "a value has another type",
     page: Page {
         what: "A property or an argument is a number in one session and a string or a boolean in the other. Receivers look \
@@ -68,7 +69,55 @@ pub static WRONG_TYPE: Rule = Rule {
     check: Check::Diff(wrong_type),
 };
 
+/// Values whose type is agreed on, by path, where a message has them.
+const TYPES: [(&str, &str); 16] = [
+    ("connect.transaction_id", "number"),
+    ("connect.app", "string"),
+    ("connect.tcUrl", "string"),
+    ("createStream.transaction_id", "number"),
+    ("publish.transaction_id", "number"),
+    ("publish.name", "string"),
+    ("publish.type", "string"),
+    ("play.transaction_id", "number"),
+    ("play.name", "string"),
+    ("onMetaData.width", "number"),
+    ("onMetaData.height", "number"),
+    ("onMetaData.framerate", "number"),
+    ("onMetaData.videodatarate", "number"),
+    ("onMetaData.audiodatarate", "number"),
+    ("onMetaData.audiosamplerate", "number"),
+    ("onMetaData.stereo", "boolean"),
+];
+
+/// By itself: a value of another type than commands and metadata have for it.
+fn wrong_alone(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let of_row = |row: usize| {
+        let kept = comparison.item(row, Side::B)?.message()?;
+        let named = comparison.name(row, Side::B)?;
+        matches!(named.lane, Lane::Command | Lane::Data).then_some(())?;
+        units(kept, named).into_iter().find_map(|unit| {
+            let (path, meant) = TYPES.iter().find(|(path, _)| *path == unit.path)?;
+            let (found, value) = type_of(&unit.text).filter(|(found, _)| found != meant)?;
+            let field = path.split('.').next_back()?;
+            let title = format!("{}'s {field} is a {found}, {value}, and should be a {meant}", named.name);
+            let spots = [Spot::new(comparison.rows[row].b?, unit.range, unit.text.clone())];
+            let matters = named.lane == Lane::Command;
+            let claim = look::claim(comparison, &spots, path, Certainty::Certain, title)
+                .why(format!(
+                    "a receiver that looks for a {meant} finds none there: it refuses the message or goes on without"
+                ))
+                .fix(format!("write {field} as a {meant}"));
+            Some(claim.weighing(if matters { Severity::Error } else { Severity::Warning }))
+        })
+    };
+    // Of the client: what servers make of it is theirs.
+    comparison.rows_of(Direction::ClientToServer).find_map(of_row).into_iter().collect()
+}
+
 fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
+    if comparison.is_alone() {
+        return wrong_alone(comparison);
+    }
     let mut claims = left_out(comparison);
     for index in comparison.open() {
         let mismatch = &comparison.mismatches[index];

@@ -3,6 +3,7 @@
 use crate::compare::{Comparison, Side};
 use crate::recording::Item;
 use crate::rules::broken;
+use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -38,6 +39,8 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
         let wrong = |side| {
             messages(comparison, side, direction).find_map(|(row, _, kept)| {
                 let size = broken::announced(kept)?;
+                // On another stream it is no such message, but what broken framing looks like.
+                kept.header.message_stream_id.is_none_or(|stream| stream.0 < 1 << 24).then_some(())?;
                 (size == 0 || size > NGINX_MOST).then_some((row, size))
             })
         };
@@ -89,7 +92,7 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// Whether a message is none that its sender meant.
 fn is_odd(comparison: &Comparison<'_>, item: &Item) -> bool {
-    item.message().is_some() && !is_meant(comparison, item)
+    item.message().is_some() && !is_meant(comparison.b, item)
 }
 
 /// Whether the receiver of a direction of B ended the connection, with less of it there than in A.
@@ -100,7 +103,13 @@ fn ends_early(comparison: &Comparison<'_>, direction: Direction) -> bool {
     };
     let count =
         |side| messages(comparison, side, direction).filter(|(_, _, kept)| kept.header.type_id.is_media()).count();
-    comparison.b.stream.end.is_some_and(|end| end.by == receiver) && count(Side::B) < count(Side::A)
+    let fewer = || {
+        if comparison.is_alone() {
+            return !is_over(comparison.b);
+        }
+        count(Side::B) < count(Side::A)
+    };
+    comparison.b.stream.end.is_some_and(|end| end.by == receiver) && fewer()
 }
 
 pub static TIMING: Rule = Rule {

@@ -28,15 +28,15 @@ pub static TYPE_ID_DEC_HEX: Rule = Rule {
 
 fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of_b = |row: usize| comparison.item(row, Side::B)?.message().zip(comparison.name(row, Side::B)?.read_as);
-    let wrong: Vec<usize> = comparison
-        .open()
-        .filter(|&index| {
-            let mismatch = &comparison.mismatches[index];
-            mismatch.path == "header.typeid" && of_b(mismatch.row).is_some()
-        })
+    // In A it has the right type, or there is no A.
+    let rows = (0..comparison.rows.len()).filter(|&row| of_b(row).is_some());
+    let wrong: Vec<usize> = open_at(comparison, "header.typeid")
+        .filter(|&index| of_b(comparison.mismatches[index].row).is_some())
         .collect();
-    let Some(&first) = wrong.first() else { return Vec::new() };
-    let Some((kept, meant)) = of_b(comparison.mismatches[first].row) else { return Vec::new() };
+    let is_wrong =
+        |row: &usize| comparison.is_alone() || wrong.iter().any(|&index| comparison.mismatches[index].row == *row);
+    let Some(row) = rows.clone().find(is_wrong) else { return Vec::new() };
+    let Some((kept, meant)) = of_b(row) else { return Vec::new() };
     let sent = kept.header.type_id;
     let MessageTypeId(number) = meant;
     let as_hex = u8::from_str_radix(&sent.0.to_string(), 16) == Ok(number);
@@ -45,13 +45,9 @@ fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
     } else {
         format!("the body is that of {meant}; no receiver knows type {}", sent.numbers())
     };
-    let name = comparison.either(comparison.mismatches[first].row).name.clone();
-    let claim = Claim::at(
-        comparison,
-        first,
-        Certainty::Certain,
-        format!("{name} was sent with message type {} where {} is meant", sent.numbers(), meant.numbers()),
-    );
+    let name = comparison.either(row).name.clone();
+    let title = format!("{name} was sent with message type {} where {} is meant", sent.numbers(), meant.numbers());
+    let claim = Claim::at_header(comparison, row, "header.typeid", (7..8, sent.to_string()), Certainty::Certain, title);
     vec![claim.why(why).fix(format!("send type {}", meant.numbers())).explaining(wrong).breaking(Breaks::Answer)]
 }
 
@@ -84,18 +80,24 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         streams(index).is_some_and(|[a, b]| b == a.swap_bytes() || b >= 1 << 24 && b.swap_bytes() < 1 << 8)
     };
     let wrong: Vec<usize> = open_at(comparison, "header.streamid").filter(is_swapped).collect();
-    let Some((&first, [a, b])) = wrong.first().and_then(|first| Some((first, streams(*first)?))) else {
-        return Vec::new();
+    let found = if comparison.is_alone() {
+        big_endian(comparison)
+    } else {
+        let first = wrong.first().and_then(|&first| Some((comparison.mismatches[first].row, streams(first)?)));
+        first.map(|(row, [a, b])| (row, a, b, wrong.len()))
     };
-    let row = comparison.mismatches[first].row;
+    let Some((row, a, b, count)) = found else { return Vec::new() };
     let name = &comparison.either(row).name;
     let title = format!("{name} was sent on message stream {b}, which is {} in big-endian", b.swap_bytes());
-    let also = match wrong.len() {
+    let also = match count {
         1 => String::new(),
         count => format!("; so are {} messages more", count - 1),
     };
-    let same = if a == b.swap_bytes() { format!(", and A sends it on {a}") } else { String::new() };
-    let claim = Claim::at(comparison, first, Certainty::Certain, title)
+    let same = match comparison.is_alone() {
+        false if a == b.swap_bytes() => format!(", and A sends it on {a}"),
+        _ => String::new(),
+    };
+    let claim = Claim::at_header(comparison, row, "header.streamid", (8..12, b.to_string()), Certainty::Certain, title)
         .why(format!(
             "read the other way round it is {}{same}{also}; servers that look at the field do not know stream {b}",
             b.swap_bytes()
@@ -103,4 +105,14 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         .fix("write the message stream id in little-endian, as the only field of the header")
         .explaining(wrong);
     vec![claim]
+}
+
+/// The first message of B on a stream that is small only when read in big-endian: its row, the stream meant and the
+/// one written, and how many there are.
+fn big_endian(comparison: &Comparison<'_>) -> Option<(usize, u32, u32, usize)> {
+    let stream = |row: usize| comparison.item(row, Side::B)?.message()?.header.message_stream_id;
+    let is_swapped = |&(_, stream): &(usize, u32)| stream >= 1 << 24 && stream.swap_bytes() < 1 << 8;
+    let all = (0..comparison.rows.len()).filter_map(|row| Some((row, stream(row)?.0))).filter(is_swapped);
+    let (row, sent) = all.clone().next()?;
+    Some((row, sent.swap_bytes(), sent, all.count()))
 }

@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, Side};
 use crate::recording::{Item, Kept};
+use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -29,7 +30,7 @@ pub static WITH_HEADERS: Rule = Rule {
 
 fn with_headers(seen: &Seen<'_, '_>) -> Option<Words> {
     let kept = seen.kept()?;
-    let extra = kept.chunks.count.saturating_sub(1) * type3::header(kept.csid).len();
+    let extra = kept.chunks?.count.saturating_sub(1) * type3::header(kept.csid).len();
     // The header's own bytes say what the receiver reads.
     let written = length_in(&kept.first_header)?;
     let payload = if kept.header.length == written { written.saturating_sub(extra as u32) } else { kept.header.length };
@@ -118,9 +119,14 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
     for direction in BOTH {
         let longest_of_a = messages(comparison, Side::A, direction).map(|(_, _, kept)| kept.header.length).max();
         let is_longer = |length: u32| length > LOWEST_MAX && longest_of_a.is_none_or(|longest| length > longest);
-        let mut longer = messages(comparison, Side::B, direction).filter(|(_, _, kept)| is_longer(kept.header.length));
+        // Other types are never so long, unless broken framing makes them up.
+        let is_picture = |kept: &Kept| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < Some(2);
+        let mut longer = messages(comparison, Side::B, direction)
+            .filter(|(_, _, kept)| is_longer(kept.header.length) && (!comparison.is_alone() || is_picture(kept)));
         let Some((row, item, kept)) = longer.next() else { continue };
-        if !is_refused(comparison, item) || !is_meant(comparison, item) || messages_or_bytes_lost(comparison, direction)
+        if !is_refused(comparison, item)
+            || !is_meant(comparison.b, item)
+            || messages_or_bytes_lost(comparison, direction)
         {
             continue;
         }
@@ -129,9 +135,11 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!("{name} has {length} bytes, and the peer closes the connection without a word");
         let claim = Claim::of_message(comparison, row, "header.length", Certainty::Likely, title)
             .why(format!(
-                "{server} takes {LOWEST_MAX} bytes if not told otherwise; the longest message of A in this direction has {}, \
-                 and nothing else of the last messages is out of the ordinary",
-                longest_of_a.unwrap_or_default()
+                "{server} takes {LOWEST_MAX} bytes if not told otherwise{}",
+                longest_of_a.map_or(String::new(), |longest| format!(
+                    "; the longest message of A in this direction has {longest}, and nothing else of the last messages is \
+                     out of the ordinary"
+                ))
             ))
             .fix("raise the server's limit (nginx-rtmp: max_message), or send smaller key frames")
             .explaining(of_row(comparison, row))
@@ -177,7 +185,7 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
         // Where the chunks break off behind it, the next may be no message at all.
         let is_lost = messages_or_bytes_lost(comparison, direction);
         let is_sound = |next: &Item, other: &Kept| {
-            other.ending == Ending::Complete && next.defects.is_empty() && is_meant(comparison, next)
+            other.ending == Ending::Complete && next.defects.is_empty() && is_meant(comparison.b, next)
         };
         if is_lost && !next.is_some_and(|(_, next, other)| is_sound(next, other)) {
             continue;

@@ -61,7 +61,7 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
             continue;
         }
         let Some(row) = comparison.rows.iter().position(|row| row.b == Some(first.index)) else { continue };
-        let First { fmt, csid, header, command, .. } = first;
+        let First { index, fmt, csid, header, command } = first;
         let certainty = if command.is_some() { Certainty::Certain } else { Certainty::Likely };
         let what = command.map(|name| format!(", {name},")).unwrap_or_default();
         let missing = match fmt {
@@ -72,15 +72,19 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!(
             "the first chunk on chunk stream {csid}{what} has fmt {fmt}: there is nothing that it could repeat"
         );
+        // Who takes the missing stream for 0 reads on.
+        let is_taken = fmt == 1 && !is_refused(comparison, &comparison.b.items[index]);
         let claim = Claim::of_message(comparison, row, "chunk.fmt", certainty, title)
             .why(format!(
                 "{} is the first header on chunk stream {csid} and takes {missing} from the one before it, and there is none",
                 spaced(&header)
             ))
             .fix(format!("begin chunk stream {csid} with a full header, fmt 0"))
-            .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
-        claims.push(claim);
+            .explaining(of_row(comparison, row));
+        claims.push(match is_taken {
+            true => claim.weighing(Severity::Warning),
+            false => claim.breaking(Breaks::Framing),
+        });
     }
     claims
 }
@@ -95,8 +99,8 @@ fn first_not_full(session: &Session, direction: Direction, is_body: impl Fn(&[u8
     }
     for (index, item) in items() {
         match &item.content {
-            Content::Message(kept) if kept.fmt > 0 && !known.contains(&kept.csid) => {
-                let (fmt, csid) = (kept.fmt, kept.csid);
+            Content::Message(kept) if kept.fmt.is_some_and(|fmt| fmt > 0) && !known.contains(&kept.csid) => {
+                let (fmt, csid) = (kept.fmt?, kept.csid);
                 return Some(First {
                     index,
                     fmt,
@@ -164,19 +168,20 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
             session.items.iter().position(|item: &Item| item.direction == direction && is_break(item))
         };
         // What is read as a header at the end, and is none that the sender meant.
-        let stray = || {
+        let stray = |session: &Session| {
             // Behind a hole it may be anything.
-            comparison.b.items.iter().all(|item| !matches!(item.content, Content::Gap(_))).then_some(())?;
-            comparison.b.items.iter().position(|item| {
+            session.items.iter().all(|item| !matches!(item.content, Content::Gap(_))).then_some(())?;
+            session.items.iter().position(|item| {
                 let Some(kept) = item.message().filter(|_| item.direction == direction) else { return false };
                 let is_cut = matches!(kept.ending, Ending::Cut | Ending::Lost);
                 // No server gives out such ids, whichever way round.
                 let is_wild = |id: u32| id > 0xffff && id.swap_bytes() > 0xffff;
                 let is_wild = kept.header.message_stream_id.is_some_and(|id| is_wild(id.0));
-                is_wild || is_cut && !is_meant(comparison, item)
+                is_wild || is_cut && !is_meant(session, item)
             })
         };
-        let (Some(index), None) = (breaks(comparison.b).or_else(stray), breaks(comparison.a)) else { continue };
+        let found = |session| breaks(session).or_else(|| stray(session));
+        let (Some(index), None) = (found(comparison.b), found(comparison.a)) else { continue };
         if is_explained(comparison, direction) {
             continue;
         }

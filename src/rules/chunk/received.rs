@@ -30,8 +30,34 @@ pub static NO_DECHUNK: Rule = Rule {
 
 fn no_dechunk(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_amf = |lane| matches!(lane, Lane::Command | Lane::Data);
-    let found = bodies(comparison).filter(|(row, ..)| is_amf(comparison.either(*row).lane)).find_map(|(row, a, b)| {
-        let check = framing::HEADERS_LEFT.check.payload()?;
+    left_in(comparison, &framing::HEADERS_LEFT, is_amf)
+}
+
+pub static EXT_UNREAD: Rule = Rule {
+    code: "type3-ext-unread",
+    layer: Layer::Chunk,
+    severity: Severity::Error,
+    modes: &[Mode::Payload, Mode::Diff],
+    title: "a body has the extended timestamps of an earlier hop in it",
+    page: Page {
+        what: "Who received the message did not expect the extended timestamp that its sender repeats behind every type 3 \
+               header, and took its four bytes for payload. It begins when timestamps no longer fit three bytes.",
+        looks: "c6 01 00 00 10 02 1c ...   type 3 header, timestamp 0x01000010, payload\n\
+                \n\
+                In the body as it is sent on, 01 00 00 10 stands every 128 bytes.",
+        who: "Readers after the text of 2009, in which type 3 chunks have no extended timestamp: yutopp/go-rtmp#72, \
+              KallDrexx/rust-media-libs#15.",
+        fix: "In the receiver: where the last header had ff ff ff in its timestamp field, compare the four bytes behind a type \
+              3 header with the timestamp, and skip them if they are equal.",
+        source: "RTMP 1.0 section 5.3.1.3; errata section 5.1.",
+    },
+    check: Check::Diff(|comparison| left_in(comparison, &framing::EXT_LEFT, |_| true)),
+};
+
+/// The first body of B in which a payload rule finds what an earlier receiver left in it.
+fn left_in(comparison: &Comparison<'_>, rule: &Rule, is_one: impl Fn(Lane) -> bool) -> Vec<Claim> {
+    let found = bodies(comparison).filter(|(row, ..)| is_one(comparison.either(*row).lane)).find_map(|(row, a, b)| {
+        let check = rule.check.payload()?;
         Some((row, check(&Case::new(&a.body, &b.body))?))
     });
     found.map(|(row, finding)| received(comparison, row, finding)).into_iter().collect()
@@ -67,8 +93,8 @@ fn interleave(comparison: &Comparison<'_>) -> Vec<Claim> {
             let kept = comparison.item(other, Side::A)?.message()?;
             (kept.csid != a.csid && kept.header.type_id.is_media()).then_some(kept)
         });
-        let first_chunk = |kept: &Kept| kept.body[..kept.body.len().min(kept.chunks.size as usize)].to_vec();
-        let foreign = neighbours.map(first_chunk).filter(|chunk| chunk.len() >= 8).collect();
+        let first_chunk = |kept: &Kept| Some(kept.body[..kept.body.len().min(kept.chunks?.size as usize)].to_vec());
+        let foreign = neighbours.filter_map(first_chunk).filter(|chunk| chunk.len() >= 8).collect();
         let case = Case::with_context(&a.body, &b.body, Cow::Owned(Context { foreign, ..Context::default() }));
         Some((row, check(&case)?))
     });

@@ -117,7 +117,7 @@ pub static NOT_APPLIED: Rule = Rule {
 
 fn not_applied(seen: &Seen<'_, '_>) -> Option<Words> {
     let (_, size) = seen.announced()?;
-    let chunks = seen.kept()?.chunks;
+    let chunks = seen.kept()?.chunks?;
     let extra = chunks.count.saturating_sub(1);
     Some(Words {
         title: format!("Set Chunk Size announced {size}, and {} is still cut at {}", seen.name(), chunks.size),
@@ -205,7 +205,7 @@ pub static NOT_RESET: Rule = Rule {
     code: "chunk-size-not-reset",
     layer: Layer::Chunk,
     severity: Severity::Fatal,
-    modes: &[Mode::Diff],
+    modes: &[Mode::Lint, Mode::Diff],
     title: "a new connection begins with the chunk size of the one before",
     page: Page {
         what: "The first connection works. After a reconnect the sender cuts at the size that it announced on the old one, \
@@ -262,7 +262,7 @@ fn type3_missing(seen: &Seen<'_, '_>) -> Option<Words> {
     let wrong = seen.read_as_header(force).map(|read| format!("; the receiver takes {read}")).unwrap_or_default();
     let rightly = seen.comparison.rows_of(seen.framing.direction).take_while(|&row| row < seen.row).find_map(|row| {
         let kept = seen.comparison.item(row, Side::B)?.message()?;
-        (kept.chunks.count > 1).then(|| seen.comparison.either(row).name.clone())
+        kept.chunks.is_some_and(|chunks| chunks.count > 1).then(|| seen.comparison.either(row).name.clone())
     });
     let rightly = rightly.map(|name| format!("; {name} before it is cut as it should be")).unwrap_or_default();
     let missing = length.saturating_sub(1) / force;

@@ -1,11 +1,12 @@
 //! Chunk stream ids (RTMP 1.0 5.3.1.1): reserved ones, those a peer does not take, and those written wrongly.
 
 use crate::compare::{Comparison, Side};
+use crate::recording::Item;
 use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{both, is_meant, is_nginx, is_refused, open_at, tail, type3};
+use super::{both, is_explained, is_meant, is_nginx, is_refused, open_at, tail, type3};
 
 pub static WRONG_CONTINUATION: Rule = Rule {
     code: "wrong-csid-continuation",
@@ -133,12 +134,26 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
             csids.is_some_and(|[a, b]| a < LOWEST_LIMIT && b >= LOWEST_LIMIT)
         })
         .collect();
-    let Some(&first) = wrong.first() else { return Vec::new() };
-    let row = comparison.mismatches[first].row;
-    let (Some(item), Some([a, b])) = (comparison.item(row, Side::B), csids(comparison, first)) else {
+    // What is read out of broken framing has any chunk stream.
+    let is_sound = |item: &Item| {
+        let stream = item.message().and_then(|kept| kept.header.message_stream_id);
+        item.defects.is_empty() && stream.is_none_or(|stream| stream.0 < 1 << 24)
+    };
+    let is_high = |&row: &usize| {
+        let item = comparison.item(row, Side::B);
+        let kept = item.filter(|item| is_sound(item)).and_then(Item::message);
+        kept.is_some_and(|kept| kept.csid >= LOWEST_LIMIT && kept.fmt == Some(0) && kept.header.type_id.is_known())
+    };
+    let row = match comparison.is_alone() {
+        true => (0..comparison.rows.len()).rfind(is_high),
+        false => wrong.first().map(|&first| comparison.mismatches[first].row),
+    };
+    let Some(row) = row else { return Vec::new() };
+    let (Some(item), Some(b)) = (comparison.item(row, Side::B), sent_on(comparison, row)) else {
         return Vec::new();
     };
-    if !is_refused(comparison, item) || !is_meant(comparison, item) {
+    let is_made_up = comparison.is_alone() && is_explained(comparison, item.direction);
+    if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up {
         return Vec::new();
     }
     let name = &comparison.either(row).name;
@@ -146,17 +161,12 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
         true => (Certainty::Certain, "the server is nginx-rtmp by its handshake, and takes ids up to 31".to_owned()),
         false => (Certainty::Likely, "servers keep 32 (nginx-rtmp) or 64 (mediamtx) chunk streams".to_owned()),
     };
-    let claim = Claim::at(
-        comparison,
-        first,
-        certainty,
-        format!("{name} is sent on chunk stream {b}, and the peer closes the connection without a word"),
-    );
-    let claim = claim
-        .why(format!("{server}; A sends {name} on chunk stream {a}, and goes on"))
-        .fix("use chunk streams 3 to 8")
-        .explaining(wrong)
-        .breaking(Breaks::Framing);
+    let title = format!("{name} is sent on chunk stream {b}, and the peer closes the connection without a word");
+    let a = comparison.item(row, Side::A).and_then(|item| item.message());
+    let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and goes on", a.csid)).unwrap_or_default();
+    let claim = Claim::at_header(comparison, row, "chunk.csid", (0..1, b.to_string()), certainty, title);
+    let claim =
+        claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Breaks::Framing);
     vec![claim]
 }
 
@@ -180,23 +190,28 @@ pub static RESERVED: Rule = Rule {
 };
 
 fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let is_control = |index: usize| {
-        let row = comparison.mismatches[index].row;
+    let is_control = |row: usize| {
         let kept = comparison.item(row, Side::B).and_then(|item| item.message())?;
         Some(is_control(kept.header.type_id))
     };
-    let is_wrong = |index: usize| {
-        let (Some(control), Some([a, b])) = (is_control(index), csids(comparison, index)) else { return false };
-        (a == 2) == control && (b == 2) != control
+    let is_right_in_a = |row: usize, control: bool| {
+        let kept = comparison.item(row, Side::A).and_then(|item| item.message());
+        comparison.is_alone() || kept.is_some_and(|kept| (kept.csid == 2) == control)
     };
-    let all: Vec<usize> = open_at(comparison, "chunk.csid").filter(|&index| is_wrong(index)).collect();
+    let is_wrong = |&row: &usize| {
+        let (Some(control), Some(csid)) = (is_control(row), sent_on(comparison, row)) else { return false };
+        (csid == 2) != control && is_right_in_a(row, control)
+    };
+    let all: Vec<usize> = (0..comparison.rows.len()).filter(is_wrong).collect();
     let mut claims = Vec::new();
     for control in [true, false] {
-        let wrong: Vec<usize> = all.iter().copied().filter(|&index| is_control(index) == Some(control)).collect();
-        let Some((&first, [_, b])) = wrong.first().and_then(|first| Some((first, csids(comparison, *first)?))) else {
+        let wrong: Vec<usize> = all.iter().copied().filter(|&row| is_control(row) == Some(control)).collect();
+        let Some((&row, b)) = wrong.first().and_then(|row| Some((row, sent_on(comparison, *row)?))) else {
             continue;
         };
-        let name = &comparison.either(comparison.mismatches[first].row).name;
+        let name = &comparison.either(row).name;
+        let explains = open_at(comparison, "chunk.csid")
+            .filter(|&index| wrong.binary_search(&comparison.mismatches[index].row).is_ok());
         let also = if wrong.len() == 1 { String::new() } else { format!(", and {} messages more", wrong.len() - 1) };
         let (why, fix) = match control {
             true => {
@@ -208,7 +223,8 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
             ),
         };
         let title = format!("{name}{also} {} sent on chunk stream {b}", if wrong.len() == 1 { "is" } else { "are" });
-        claims.push(Claim::at(comparison, first, Certainty::Certain, title).why(why).fix(fix).explaining(wrong));
+        let claim = Claim::at_header(comparison, row, "chunk.csid", (0..1, b.to_string()), Certainty::Certain, title);
+        claims.push(claim.why(why).fix(fix).explaining(explains));
     }
     claims
 }
@@ -216,6 +232,11 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// Whether a type is one that belongs on chunk stream 2.
 fn is_control(type_id: MessageTypeId) -> bool {
     (1..=6).contains(&type_id.0)
+}
+
+/// The chunk stream of a row's message in B.
+fn sent_on(comparison: &Comparison<'_>, row: usize) -> Option<u32> {
+    Some(comparison.item(row, Side::B)?.message()?.csid)
 }
 
 /// The chunk streams of the messages of a mismatch, in A and in B.

@@ -53,7 +53,7 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
         true => Some(true),
         false => is_amf(kept.header.type_id, body).then_some(false),
     };
-    let force = kept.chunks.size as usize;
+    let force = kept.chunks?.size as usize;
     let right = type3::header(kept.csid);
     let found = |code, size, header: &[u8], like_a, certain| {
         Some(Tail { row, item, kept, code, size, header: header.to_vec(), certain, like_a })
@@ -139,10 +139,11 @@ fn left_out(comparison: &Comparison<'_>, direction: Direction, row: usize) -> (&
         |kept: &Kept| matches!(kept.header.type_id, MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND);
     let cut = |commands: bool| {
         let mut before = messages(comparison, Side::B, direction).take_while(|(other, ..)| *other < row);
-        before.any(|(_, _, kept)| kept.chunks.count > 1 && is_command(kept) == commands)
+        before.any(|(_, _, kept)| kept.chunks.is_some_and(|chunks| chunks.count > 1) && is_command(kept) == commands)
     };
     // A larger size that was never announced gives the same bytes. If A has the message in chunks, it is not that.
-    let is_cut_in_a = comparison.item(row, Side::A).and_then(Item::message).is_some_and(|kept| kept.chunks.count > 1);
+    let is_cut_in_a = comparison.item(row, Side::A).and_then(Item::message).and_then(|kept| kept.chunks);
+    let is_cut_in_a = is_cut_in_a.is_some_and(|chunks| chunks.count > 1);
     match (cut(false), cut(true)) {
         (true, _) => ("type3-missing", is_cut_in_a),
         (false, cut) => ("chunk-size-not-announced", !cut),
@@ -157,7 +158,7 @@ fn last_announced(comparison: &Comparison<'_>, direction: Direction, row: usize)
 fn claim(comparison: &Comparison<'_>, tail: &Tail<'_>) -> Claim {
     let Tail { row, kept, code, size, header, .. } = tail;
     let name = &comparison.either(*row).name;
-    let (length, csid, force) = (kept.header.length, kept.csid, kept.chunks.size);
+    let (length, csid, force) = (kept.header.length, kept.csid, kept.chunks.map_or(0, |chunks| chunks.size));
     let (right, header) = (spaced(&type3::header(csid)), spaced(header));
     let (title, fix) = match *code {
         "type3-missing" => (
@@ -218,7 +219,7 @@ fn claim(comparison: &Comparison<'_>, tail: &Tail<'_>) -> Claim {
 
 /// The byte of the stream where the next chunk header has to stand.
 fn raw_at<'r>(comparison: &Comparison<'r>, tail: &Tail<'_>) -> Option<&'r u8> {
-    let start = tail.item.at.start + tail.kept.first_header.len() as u64 + u64::from(tail.kept.chunks.size);
+    let start = tail.item.at.start + tail.kept.first_header.len() as u64 + u64::from(tail.kept.chunks?.size);
     raw(comparison.b, tail.item.direction, start)?.first()
 }
 

@@ -181,7 +181,7 @@ fn absolute_in_delta(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!(
             "the extended timestamp of {}, a fmt {} header, is the time itself and no step",
             comparison.either(row).name,
-            kept.fmt
+            kept.fmt.unwrap_or_default()
         );
         let claim = Claim::of_message(comparison, row, "header.timestamp", Certainty::Likely, title)
             .why(format!("{}{also}", defect.map(|defect| defect.message.clone()).unwrap_or_default()))
@@ -227,7 +227,10 @@ fn type3_step(comparison: &Comparison<'_>) -> Vec<Claim> {
             offsets.insert(kept.csid, (offset, count + 1, changed || changes));
             let was_steady = changes && !changed && count >= STEADY;
             let same = of_a.hash == kept.hash && of_a.csid == kept.csid;
-            let step = kept.header.timestamp_delta.filter(|_| same && kept.fmt == 3 && of_a.fmt != 3);
+            let step = kept
+                .header
+                .timestamp_delta
+                .filter(|_| same && kept.fmt == Some(3) && of_a.fmt.is_some_and(|fmt| fmt != 3));
             let Some(step) = step.filter(|_| was_steady) else { continue };
             let meant = i64::from(step) + before - offset;
             let name = &comparison.either(row).name;
@@ -236,7 +239,7 @@ fn type3_step(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .why(format!(
                     "A has the same message with a fmt {} header at {a} ms; here type 3 repeats the step before, which makes it \
                      {b} ms, and all that follow on chunk stream {} are {} ms off",
-                    of_a.fmt,
+                    of_a.fmt.unwrap_or_default(),
                     kept.csid,
                     (offset - before).abs()
                 ))

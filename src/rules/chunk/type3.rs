@@ -68,17 +68,18 @@ fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option
     if super::is_explained(comparison, direction) {
         return None;
     }
-    let is_exact = |kept: &Kept| kept.chunks.size > 0 && kept.header.length.is_multiple_of(kept.chunks.size);
+    let size = |kept: &Kept| kept.chunks.map_or(0, |chunks| chunks.size);
+    let is_exact = |kept: &Kept| size(kept) > 0 && kept.header.length.is_multiple_of(size(kept));
     let mut before: Option<(usize, &Item, &Kept)> = None;
     let (last, row, item) = messages(comparison, Side::B, direction).find_map(|(row, item, kept)| {
         let last = before.replace((row, item, kept))?;
         let follows = last.1.at.end == item.at.start && last.2.csid == kept.csid && last.2.ending == Ending::Complete;
         let is_short = matches!(kept.ending, Ending::Cut | Ending::Lost);
-        (follows && is_short && kept.fmt == 3 && last.2.header.length > 0 && is_exact(last.2))
+        (follows && is_short && kept.fmt == Some(3) && last.2.header.length > 0 && is_exact(last.2))
             .then_some((last, row, item))
     })?;
     let kept = last.2;
-    let (length, size) = (kept.header.length, kept.chunks.size);
+    let (length, size) = (kept.header.length, size(kept));
     let name = &comparison.either(last.0).name;
     let header = broken::spaced(&header(kept.csid));
     let title =

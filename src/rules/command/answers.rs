@@ -162,6 +162,10 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
+    // Whose name it is that is in use says more.
+    if !super::stale::stale(comparison).is_empty() {
+        return Vec::new();
+    }
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
     let code = |said: &Said<'_>| said.text("code").unwrap_or_default();
     let known: Vec<String> = refusals(&in_a).map(code).collect();

@@ -1,7 +1,9 @@
 //! connect: its fields, how the URL is split, and no answer.
 
 use crate::compare::{Comparison, Side};
+use crate::recording::Item;
 use crate::rules::look::{self, Flow, Spot};
+use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
@@ -92,7 +94,17 @@ fn is_answered(said: &[Said<'_>]) -> bool {
 
 fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
-    let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
+    let Some(connect) = alone(&in_b).filter(|_| comparison.is_alone() || is_answered(&in_a)) else { return Vec::new() };
+    // By itself a connection is unanswered if the client waited, or gave up.
+    // An answer that cannot be read is one all the same.
+    let answers = |item: &Item| {
+        let kept = item.message();
+        item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
+    };
+    let is_answered = comparison.b.items.iter().any(answers);
+    if comparison.is_alone() && (is_answered || !gave_up(comparison, connect.item)) {
+        return Vec::new();
+    }
     // A server that closes does answer, in its way; and an answer that cannot be read is another matter.
     if ended_by(comparison.b, "server")
         || says_something(comparison, connect.item)
@@ -105,7 +117,10 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claim =
         look::claim(comparison, &spots, "connect", Certainty::Likely, "the server does not answer connect".to_owned());
     let own: Vec<_> = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).collect();
-    let why = if own.is_empty() {
+    let why = if comparison.is_alone() {
+        "the server takes the bytes and says nothing: it does not understand the message, or is in no state to answer"
+            .to_owned()
+    } else if own.is_empty() {
         "connect is as in A, where it is answered: the server is in another state, or does not get it".to_owned()
     } else {
         claim.certainty = Certainty::Possible;
@@ -122,6 +137,9 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    if comparison.is_alone() {
+        return alone(&in_b).and_then(|connect| closed_on(comparison, connect)).into_iter().collect();
+    }
     let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
     let differs = with_path(comparison, |path| path == "connect.app");
     let (Some(&index), true) = (differs.first(), ended_by(comparison.b, "server")) else { return Vec::new() };
@@ -139,8 +157,26 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
+/// By itself: the server closes on connect and said nothing.
+fn closed_on(comparison: &Comparison<'_>, connect: &Said<'_>) -> Option<Claim> {
+    let app = connect.text("app").filter(|_| ended_by(comparison.b, "server"))?;
+    let item = comparison.b.items.get(connect.item).filter(|item| item.defects.is_empty())?;
+    let range = memchr::memmem::find(&connect.kept.body, app.as_bytes()).map_or(0..0, |at| at..at + app.len());
+    let spots = [Spot::new(connect.item, range, format!("app '{app}'"))];
+    let title = format!("the server closes on connect to `{app}`, and says nothing");
+    let claim = look::claim(comparison, &spots, "connect.app", Certainty::Likely, title);
+    let claim = claim.why(format!(
+        "{} is the last that it received; nginx closes so for an application that it does not have",
+        item.info
+    ));
+    Some(claim.fix("check the application's name, and look into the server's log").breaking(Breaks::Answer))
+}
+
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     let names = ["app", "tcUrl"];
+    if comparison.is_alone() {
+        return fields_alone(comparison, &names);
+    }
     let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_owned();
     // An object that cannot be read as it was meant lacks properties for another reason.
     let is_readable = |index: &usize| {
@@ -189,6 +225,25 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
         .collect()
 }
 
+/// By itself: connect can be read, and lacks them.
+fn fields_alone(comparison: &Comparison<'_>, names: &[&str]) -> Vec<Claim> {
+    let said = commands(comparison.b);
+    let answered = is_answered(&said);
+    let Some(connect) = said.iter().find(|said| said.is(ClientToServer, "connect")) else { return Vec::new() };
+    let object = connect.command.arguments().first();
+    let (Some(object), true) = (object, comparison.b.items[connect.item].defects.is_empty()) else { return Vec::new() };
+    let missing = names.iter().filter(|name| object.property(name.as_bytes()).is_none());
+    missing
+        .map(|name| {
+            let spots = [Spot::new(connect.item, 0..0, format!("no {name}"))];
+            let title = format!("connect has no {name}");
+            let claim = look::claim(comparison, &spots, &format!("connect.{name}"), Certainty::Certain, title);
+            let why = if answered { "this server does without it, others do not" } else { "and it is not answered" };
+            claim.why(why).fix(format!("send {name} in the object of connect"))
+        })
+        .collect()
+}
+
 fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |said: &[Said<'_>]| {
         let app = said.iter().find(|said| said.is(ClientToServer, "connect")).and_then(|said| said.text("app"));
@@ -203,6 +258,9 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     else {
         return Vec::new();
     };
+    // A snapshot has a placeholder for the name, and that stands elsewhere for one that B has too.
+    let meant = |text: String| if comparison.a.is_snapshot { comparison.bindings.meant(&text) } else { text };
+    let (app_a, name_a) = (meant(app_a), name_a.map(meant));
     let name_of = |name: &Option<String>| name.clone().unwrap_or_default();
     let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));
     let Some(&first) = differs.first() else { return Vec::new() };

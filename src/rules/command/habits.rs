@@ -181,7 +181,7 @@ fn data_frame(comparison: &Comparison<'_>, direction: Direction) -> Vec<Claim> {
         if is_wanted { (bare, with.len()) } else { (with, bare.len()) }
     };
     let ((wrong, _), (wrong_a, right_a)) = (of(comparison.b), of(comparison.a));
-    if wrong.is_empty() || !wrong_a.is_empty() || right_a == 0 {
+    if wrong.is_empty() || !wrong_a.is_empty() || right_a == 0 && !comparison.is_alone() {
         return Vec::new();
     }
     let spots: Vec<Spot> =

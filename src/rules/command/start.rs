@@ -2,8 +2,9 @@
 
 use crate::amf::Value;
 use crate::compare::Comparison;
-use crate::recording::Session;
+use crate::recording::{Item, Session};
 use crate::rules::look::{self, Flow, Spot};
+use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
@@ -79,13 +80,6 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .map(|said| said.item)
         };
         let needs = [("createStream", "connect"), ("publish", "createStream"), ("play", "createStream")];
-        let never = |name: &'static str| {
-            let call = call(name).filter(|_| whole && self::call(&said, "createStream").is_none())?;
-            Some((call.item, name, "createStream"))
-        };
-        if let Some(found) = never("publish").or_else(|| never("play")) {
-            return vec![found];
-        }
         needs
             .into_iter()
             .filter_map(|(name, needed)| {
@@ -96,28 +90,42 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let known: Vec<_> = of(comparison.a).into_iter().map(|(_, name, _)| name).collect();
     let early = of(comparison.b).into_iter().filter(|(_, name, _)| !known.contains(name));
-    early
+    let mut claims: Vec<Claim> = early
         .map(|(item, name, needed)| {
             let spots = [Spot::new(item, 0..0, format!("before the _result of {needed}"))];
-            let is_sent = self::call(&commands(comparison.b), needed).is_some();
-            let title = match is_sent {
-                true => format!("{name} is sent before {needed} is answered"),
-                false => format!("{name} is sent without {needed}"),
-            };
+            let title = format!("{name} is sent before {needed} is answered");
             let mut claim = look::claim(comparison, &spots, name, Certainty::Certain, title);
             claim.explains = Vec::new();
-            if !is_sent {
-                let all = only_in_a(comparison, ClientToServer, |name| name == needed);
-                let answers = only_in_a(comparison, ServerToClient, |name| name.ends_with(&format!(" of {needed}")));
-                claim.explains = [all, answers].concat();
-            }
             claim
-                .why(format!(
-                    "A waits for the _result of {needed}; a server may not be ready, or ignore what comes early"
-                ))
+                .why("a server may not be ready, or ignore what comes early")
                 .fix(format!("wait for the _result of {needed}"))
         })
-        .collect()
+        .collect();
+    let creates = || call(&commands(comparison.a), "createStream").is_some();
+    if claims.is_empty() && (comparison.is_alone() || creates()) {
+        claims.extend(without_stream(comparison));
+    }
+    claims
+}
+
+/// Publish or play on a connection on which no stream was asked for.
+fn without_stream(comparison: &Comparison<'_>) -> Option<Claim> {
+    let said = commands(comparison.b);
+    let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
+    let whole = Flow::of(comparison.b, ClientToServer).is_complete;
+    if !whole || call(&said, "createStream").is_some_and(|create| create.item < start.item) {
+        return None;
+    }
+    let spots = [Spot::new(start.item, 0..0, "no createStream before it")];
+    let title = format!("{} is sent, and no stream was created", start.name);
+    let mut claim = look::claim(comparison, &spots, &start.name, Certainty::Certain, title);
+    let answers = only_in_a(comparison, ServerToClient, |name| name == "_result of createStream");
+    claim.explains = [only_in_a(comparison, ClientToServer, |name| name == "createStream"), answers].concat();
+    Some(
+        claim
+            .why("the stream's number comes from createStream; nginx-rtmp and Node-Media-Server do without, others do not")
+            .fix("send createStream and wait for its _result"),
+    )
 }
 
 fn call<'a, 'r>(said: &'a [Said<'r>], name: &str) -> Option<&'a Said<'r>> {
@@ -141,6 +149,8 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     if of(comparison.a).is_some() {
         return Vec::new();
     }
+    let goes_on = comparison.b.items[item..].iter().filter_map(|item| item.message());
+    let goes_on = goes_on.filter(|kept| kept.header.type_id.is_media()).count() > 1;
     let spots = [Spot::new(item, 0..0, format!("message stream {on}"))];
     let title = format!("onStatus comes on message stream {on}, {name} was on {stream}");
     let mut claim = look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
@@ -150,12 +160,14 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     if let Some(&index) = claim.explains.first() {
         claim.sides = comparison.mismatches[index].sides.clone();
     }
-    vec![
+    let claim = claim.fix(format!("send onStatus on message stream {stream}"));
+    vec![if goes_on && comparison.is_alone() {
         claim
-            .why("a client that keeps message streams apart does not see it, and waits")
-            .fix(format!("send onStatus on message stream {stream}"))
-            .breaking(Breaks::Answer),
-    ]
+            .why("this client takes it; one that keeps message streams apart does not see it, and waits")
+            .weighing(Severity::Warning)
+    } else {
+        claim.why("a client that keeps message streams apart does not see it, and waits").breaking(Breaks::Answer)
+    }]
 }
 
 fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -163,7 +175,14 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |session: &Session| {
         let said = commands(session);
         let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
-        let answered = said.iter().any(|said| said.item > start.item && said.direction == ServerToClient);
+        // An answer that cannot be read is one all the same.
+        let answers = |item: &Item| {
+            let kept = item.message();
+            item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
+        };
+        // In a snapshot, what is no answer to anything seen stands where it can.
+        let from = if session.is_snapshot { 0 } else { start.item };
+        let answered = session.items[from..].iter().any(answers);
         let seen = Flow::of(session, ServerToClient).is_complete;
         (!answered && seen).then(|| (start.item, start.name.clone()))
     };
@@ -172,11 +191,17 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         said.is(ServerToClient, "onStatus")
             && said.command.arguments().iter().any(|value: &Value<'_>| value.property(b"code").is_some())
     };
-    if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) || says_something(comparison, item)
+    let closes = ended_by(comparison.b, "server");
+    if comparison.is_alone() {
+        if !closes && !gave_up(comparison, item) {
+            return Vec::new();
+        }
+    } else if of(comparison.a).is_some()
+        || !commands(comparison.a).iter().any(has_status)
+        || says_something(comparison, item)
     {
         return Vec::new();
     }
-    let closes = ended_by(comparison.b, "server");
     let spots = [Spot::new(item, 0..0, "no onStatus behind it")];
     let title = if closes {
         format!("the server closes on {name}, without onStatus")
@@ -185,9 +210,20 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let mut claim = look::claim(comparison, &spots, &name, Certainty::Likely, title);
     claim.explains = only_in_a(comparison, ServerToClient, |name| name == "onStatus");
+    if comparison.is_alone() && name == "play" && !closes {
+        return vec![
+            claim
+                .why("some servers, nginx-rtmp among them, say nothing as long as nobody publishes the stream")
+                .fix("publish the stream, and check app and name")
+                .weighing(Severity::Warning),
+        ];
+    }
     vec![
         claim
-            .why("A gets onStatus here and goes on; without it a client sends nothing")
+            .why(match comparison.is_alone() {
+                true => "an onStatus is due here; without it a client sends nothing",
+                false => "A gets onStatus here and goes on; without it a client sends nothing",
+            })
             .fix("look into the server's log: a hook, a login, or a missing FCPublish")
             .breaking(Breaks::Answer),
     ]

@@ -1,7 +1,10 @@
 //! Messages of a stream that carry another stream's id.
 
 use crate::amf::Value;
+use std::collections::HashSet;
+
 use crate::compare::{Comparison, Lane, Side};
+use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -28,7 +31,8 @@ pub static PUBLISH_MSID: Rule = Rule {
 };
 
 fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let Some(given) = given(comparison) else { return Vec::new() };
+    let all_given = given(comparison);
+    let Some(&given) = all_given.first() else { return Vec::new() };
     let belongs = |row: usize| {
         let named = comparison.either(row);
         comparison.either_item(row).direction == Direction::ClientToServer
@@ -38,44 +42,74 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let stream = |row: usize, side| Some(comparison.item(row, side)?.message()?.header.message_stream_id?.0);
     // A big-endian id is a mistake of another kind.
-    // Four bytes of something else are no id at all: nobody counts so far.
-    const MOST: u32 = 0xffff;
+    // Nor is one of more than three bytes this mistake: broken framing looks like that.
     let is_wrong = |row: usize| {
-        stream(row, Side::B).is_some_and(|sent| sent != given && sent.swap_bytes() != given && sent <= MOST)
+        let is_other = |sent| !all_given.contains(&sent) && !all_given.contains(&sent.swap_bytes());
+        stream(row, Side::B).is_some_and(|sent| sent < 1 << 24 && is_other(sent))
     };
+    if comparison.is_alone() {
+        // Only full headers say it; the others take it from one before.
+        let says =
+            |row: usize| comparison.item(row, Side::B).and_then(Item::message).is_some_and(|kept| kept.fmt == Some(0));
+        let rows = (0..comparison.rows.len()).filter(|&row| says(row) && belongs(row) && is_wrong(row));
+        let rows: Vec<usize> = rows.collect();
+        let Some(&row) = rows.first() else { return Vec::new() };
+        let sent = stream(row, Side::B).unwrap_or_default();
+        return vec![words(comparison, row, (sent, given), rows.len()).breaking(Breaks::Nothing)];
+    }
+    // Where no full header was sent before on the chunk stream, nobody wrote an id.
+    let mut said: HashSet<u32> = HashSet::new();
+    let is_said: Vec<bool> = (0..comparison.rows.len())
+        .map(|row| {
+            let item = comparison.item(row, Side::B).filter(|item| item.direction == Direction::ClientToServer);
+            let Some(kept) = item.and_then(Item::message) else { return false };
+            if kept.fmt.is_none_or(|fmt| fmt == 0) {
+                said.insert(kept.csid);
+            }
+            said.contains(&kept.csid)
+        })
+        .collect();
     let wrong: Vec<usize> = comparison
         .open()
         .filter(|&index| {
             let mismatch = &comparison.mismatches[index];
-            mismatch.path == "header.streamid" && belongs(mismatch.row) && is_wrong(mismatch.row)
+            let is_of = mismatch.path == "header.streamid" && belongs(mismatch.row) && is_said[mismatch.row];
+            is_of && is_wrong(mismatch.row)
         })
         .collect();
     let Some(&first) = wrong.first() else { return Vec::new() };
     let row = comparison.mismatches[first].row;
-    let (name, sent) = (&comparison.either(row).name, stream(row, Side::B).unwrap_or_default());
+    let sent = stream(row, Side::B).unwrap_or_default();
+    let claim = words(comparison, row, (sent, given), wrong.len());
+    vec![claim.explaining(wrong).breaking(Breaks::Nothing)]
+}
+
+/// The claim about the first of `count` messages, in a row.
+fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), count: usize) -> Claim {
+    let name = &comparison.either(row).name;
     let title = format!("{name} travels on message stream {sent}, and createStream gave out {given}");
-    let more = match wrong.len() {
+    let more = match count {
         1 => String::new(),
         count => format!("; {} messages behind it do so too", count - 1),
     };
-    let claim = Claim::at(comparison, first, Certainty::Certain, title)
+    Claim::at_header(comparison, row, "header.streamid", (8..12, sent.to_string()), Certainty::Certain, title)
         .why(format!(
             "the server's _result of createStream says {given}{more}; a server that looks at the field drops them"
         ))
         .fix(format!(
             "write {given}, in little-endian, into the last four bytes of the header of {name} and what follows"
-        ));
-    vec![claim.explaining(wrong).breaking(Breaks::Nothing)]
+        ))
 }
 
-/// The stream that B's server gave out first.
-fn given(comparison: &Comparison<'_>) -> Option<u32> {
+/// The streams that B's server gave out, in order.
+fn given(comparison: &Comparison<'_>) -> Vec<u32> {
     let items = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]);
-    let mut results = items.filter(|(_, named)| named.name == "_result of createStream");
-    let kept = results.next()?.0.message()?;
-    let type_id = MessageTypeId::AMF0_COMMAND;
-    let decoded = body::decode(type_id, &kept.body, kept.header.length, &mut ());
-    let Body::Command(command) = &decoded.body else { return None };
-    let number = command.arguments().iter().rev().find_map(Value::as_number)?;
-    (number >= 0.0 && number.fract() == 0.0 && number <= f64::from(u32::MAX)).then_some(number as u32)
+    let results = items.filter(|(_, named)| named.name == "_result of createStream");
+    let stream = |kept: &Kept| {
+        let decoded = body::decode(MessageTypeId::AMF0_COMMAND, &kept.body, kept.header.length, &mut ());
+        let Body::Command(command) = &decoded.body else { return None };
+        let number = command.arguments().iter().rev().find_map(Value::as_number)?;
+        (number >= 0.0 && number.fract() == 0.0 && number <= f64::from(u32::MAX)).then_some(number as u32)
+    };
+    results.filter_map(|(item, _)| stream(item.message()?)).collect()
 }

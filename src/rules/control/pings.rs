@@ -160,6 +160,11 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
         claim.explains.clear();
         let ended = closed_by(comparison.b, asks) && !closed_by(comparison.a, asks);
         let breaks = if ended { Breaks::Answer } else { Breaks::Nothing };
+        // Servers ask to find out who is gone; a client that asks may well be ignored.
+        let claim = match direction {
+            Direction::ClientToServer if !ended || comparison.is_alone() => claim.weighing(Severity::Warning),
+            _ => claim,
+        };
         Some(claim.why(why).fix("answer event 6 with event 7 and the same four bytes").breaking(breaks))
     };
     BOTH.into_iter().filter_map(claim).collect()

@@ -1,7 +1,7 @@
 //! Window Acknowledgement Size (RTMP 1.0 5.4.4): absent or too small.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Session;
+use crate::recording::{Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -52,7 +52,13 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
             flow.messages.iter().any(|(_, kept)| kept.header.type_id == MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE);
         (asks, flow.is_complete)
     };
-    if asks(comparison.b) != (false, true) || !asks(comparison.a).0 {
+    if asks(comparison.b) != (false, true) {
+        return Vec::new();
+    }
+    if comparison.is_alone() {
+        return never_acknowledged(comparison).into_iter().collect();
+    }
+    if !asks(comparison.a).0 {
         return Vec::new();
     }
     let is_window = |index: &usize| {
@@ -73,6 +79,24 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
             .fix("nothing, if no Acknowledgements are wanted; else send type 5 behind the answer to connect"),
     ]
 }
+
+/// By itself a missing window is worth a word only where much was sent and nothing acknowledged.
+fn never_acknowledged(comparison: &Comparison<'_>) -> Option<Claim> {
+    let server = Flow::of(comparison.b, Direction::ServerToClient);
+    let is_ack = |(_, kept): &(usize, &Kept)| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT;
+    let sent = comparison.b.stream.client_to_server.bytes;
+    if sent < MUCH || !server.is_complete || server.messages.iter().any(is_ack) {
+        return None;
+    }
+    let row = comparison.rows_of(Direction::ClientToServer).next()?;
+    let title = "the client sends no Window Acknowledgement Size";
+    let why = format!("the client sent {sent} bytes, and the server acknowledged none of them: it was never asked to");
+    let fix = "nothing, if no Acknowledgements are wanted; else send type 5 behind the answer to connect";
+    Some(Claim::of_message(comparison, row, "control.window_size", Certainty::Certain, title).why(why).fix(fix))
+}
+
+/// More than the windows that are usual, in bytes.
+const MUCH: u64 = 5_000_000;
 
 fn tiny(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {

@@ -3,6 +3,7 @@
 use crate::amf::Value;
 use crate::compare::{Comparison, Side};
 use crate::recording::Session;
+use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -152,13 +153,40 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
         in_b[direction.index()].is_some() && mismatch.path.ends_with(".videocodecid") && says_nothing
     };
     let differs: Vec<_> = comparison.open().filter(is_codec).collect();
-    let Some(&first) = differs.first() else { return Vec::new() };
-    let said = comparison.mismatches[first].side(Side::B).map_or("missing", |_| "0");
-    let title = format!("videocodecid in the metadata is {said}, and the video is enhanced");
-    vec![
-        Claim::at(comparison, first, Certainty::Certain, title)
+    let words = |said: &str| format!("videocodecid in the metadata is {said}, and the video is enhanced");
+    let claim = if comparison.is_alone() {
+        without_codec(comparison, in_b).map(|(item, said)| {
+            let spots = [Spot::new(item, 0..0, said)];
+            look::claim(comparison, &spots, "onMetaData.videocodecid", Certainty::Certain, words(said))
+        })
+    } else {
+        differs.first().map(|&first| {
+            let said = comparison.mismatches[first].side(Side::B).map_or("missing", |_| "0");
+            Claim::at(comparison, first, Certainty::Certain, words(said))
+        })
+    };
+    let claim = claim.map(|claim| {
+        claim
             .why("players may take the stream for one without video")
             .fix("write the FourCC as a number: 1635148593 for avc1, 1752589105 for hvc1, 1635135537 for av01")
-            .explaining(differs),
-    ]
+            .explaining(differs)
+    });
+    claim.into_iter().collect()
+}
+
+/// The first metadata without a codec of video, in a direction whose video is enhanced (the first such item, each).
+fn without_codec(comparison: &Comparison<'_>, enhanced: [Option<usize>; 2]) -> Option<(usize, &'static str)> {
+    [ClientToServer, ServerToClient].into_iter().filter(|way| enhanced[way.index()].is_some()).find_map(|way| {
+        let flow = Flow::of(comparison.b, way);
+        flow.of_type(MessageTypeId::AMF0_DATA).find_map(|(item, body)| {
+            let decoded = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body;
+            let Body::Data(data) = decoded else { return None };
+            let object = data.arguments().iter().rfind(|value| value.property(b"width").is_some())?;
+            match object.property(b"videocodecid").and_then(Value::as_number) {
+                None => Some((item, "missing")),
+                Some(0.0) => Some((item, "0")),
+                Some(_) => None,
+            }
+        })
+    })
 }

@@ -134,8 +134,8 @@ fn missing(
     vec![
         claim
             .why(format!(
-                "without the sequence header nobody knows how to decode them, and servers drop them; A sends it before the \
-                 first {what}"
+                "without the sequence header nobody knows how to decode them, and servers drop them{}",
+                if comparison.is_alone() { String::new() } else { format!("; A sends it before the first {what}") }
             ))
             .fix("send the sequence header before the first frame, after every connect"),
     ]
@@ -208,7 +208,7 @@ fn repeated(comparison: &Comparison<'_>) -> Vec<Claim> {
                 )
             };
             let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);
-            Some(claim.why(why).fix(fix))
+            Some(claim.why(why).fix(fix).weighing(if same { Severity::Info } else { Severity::Error }))
         })
         .collect()
 }

@@ -1,8 +1,9 @@
 //! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Kept;
+use crate::recording::{Item, Kept, Session};
 use crate::rtmp::MessageTypeId;
+use crate::rtmp::body::{self, Body};
 use crate::rules::look::{Flow, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
@@ -100,6 +101,8 @@ pub static KEYFRAME_INTERVAL: Rule = Rule {
 
 /// Key frames may be so far apart, in milliseconds.
 const FAR: i64 = 4000;
+/// What is further apart than this, in milliseconds, is a jump in time.
+const JUMP: i64 = 3_600_000;
 /// So few steps prove nothing.
 const FEW: usize = 5;
 
@@ -109,17 +112,37 @@ struct At<'r> {
     item: usize,
     kept: &'r Kept,
     time: i64,
+    /// How often the session had begun at another place by then: time is compared only within one run.
+    run: usize,
+}
+
+/// Indices of items behind which a stream may go on at any time: it is played anew, or was sought in.
+fn restarts(session: &Session) -> Vec<usize> {
+    const WORDS: [&str; 7] = [
+        "play(",
+        "play2(",
+        "seek(",
+        "pause(",
+        "onStatus('NetStream.Seek.",
+        "onStatus('NetStream.Play.",
+        "Stream Begin",
+    ];
+    let is_restart = |item: &Item| WORDS.iter().any(|word| item.info.starts_with(word));
+    (0..session.items.len()).filter(|&index| is_restart(&session.items[index])).collect()
 }
 
 /// The coded messages of one medium.
-fn coded<'r>(flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
+fn coded<'r>(session: &Session, flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
     let is_config = |body: &[u8]| match *body {
         [first, ..] if first & 0x80 != 0 && medium == MessageTypeId::VIDEO => first & 15 == 0,
         [first, 0, ..] => first & 15 == 7 && medium == MessageTypeId::VIDEO || first >> 4 == 10,
         _ => false,
     };
     let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !is_config(&kept.body));
-    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into() })).collect()
+    let restarts = restarts(session);
+    let run = |item: usize| restarts.partition_point(|&restart| restart < item);
+    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into(), run: run(item) }))
+        .collect()
 }
 
 /// The first medium of a direction of which B shows something, and A the same does not.
@@ -130,7 +153,7 @@ fn media<'r, T>(
     let ways = [ClientToServer, ServerToClient];
     let all = ways.into_iter().flat_map(|way| [MessageTypeId::VIDEO, MessageTypeId::AUDIO].map(|medium| (way, medium)));
     let mut all = all.filter_map(|(way, medium)| {
-        let [a, b] = [comparison.a, comparison.b].map(|session| coded(&Flow::of(session, way), medium));
+        let [a, b] = [comparison.a, comparison.b].map(|session| coded(session, &Flow::of(session, way), medium));
         let found = find(&b)?;
         find(&a).is_none().then_some((a, b, found))
     });
@@ -169,7 +192,7 @@ fn absolute(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let deltas: Vec<(usize, i64)> = all
             .iter()
-            .filter(|at| matches!(at.kept.fmt, 1 | 2))
+            .filter(|at| matches!(at.kept.fmt, Some(1 | 2)))
             .filter_map(|at| Some((at.item, at.kept.header.timestamp_delta?.into())))
             .collect();
         let grow = deltas.windows(2).filter(|pair| pair[1].1 > pair[0].1).count();
@@ -194,43 +217,57 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
-            |at: &&At<'_>| matches!(at.kept.fmt, 1 | 2) && at.kept.header.timestamp_delta.is_some_and(is_negative);
-        all.iter().find(wrong).map(|at| (at.item, at.kept.header.timestamp_delta.unwrap_or_default()))
+            |at: &At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
+        // The first one may well be far behind its configuration, which has no time of its own.
+        let index = (1..all.len()).find(|&index| wrong(&all[index]))?;
+        let goes_back = all[index].time < all[index - 1].time;
+        Some((all[index].item, all[index].kept.header.timestamp_delta?, goes_back))
     };
-    let Some((.., (item, delta))) = media(comparison, find) else { return Vec::new() };
+    let Some((.., (item, delta, goes_back))) = media(comparison, find) else { return Vec::new() };
     let meant = if delta >= 1 << 31 { i64::from(delta) - (1 << 32) } else { i64::from(delta) - (1 << 24) };
     let title = format!("a difference of time is {delta}, which is {meant} with a sign");
-    vec![
-        claim(comparison, item, Certainty::Certain, title)
-            .why("differences have no sign: receivers jump forward by hours or days")
-            .fix("send a header of format 0 where time goes back"),
-    ]
+    let claim =
+        claim(comparison, item, Certainty::Certain, title).fix("send a header of format 0 where time goes back");
+    // Timestamps count modulo 2^32, so who keeps 32 bits ends where it was meant to: behind another medium that
+    // shares the chunk stream.
+    vec![if delta >= 1 << 31 && !goes_back {
+        claim
+            .why("differences have no sign: receivers that do not count modulo 2^32 jump forward by 49 days")
+            .weighing(Severity::Warning)
+    } else {
+        claim.why("differences have no sign: receivers jump forward by more than four hours")
+    }]
 }
 
 fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| {
         let back = |pair: &&[At<'_>]| {
             let same_stream = pair[0].kept.header.message_stream_id == pair[1].kept.header.message_stream_id;
-            // Timestamps wrap at 2^32; those cut to 24 bits are another rule's.
-            let falls = (pair[1].time as u32).wrapping_sub(pair[0].time as u32) >= 1 << 31;
-            same_stream && falls && !is_cut_to_24_bits(pair[0].time, pair[1].time)
+            // Timestamps wrap at 2^32; those cut to 24 bits have a rule of their own.
+            let is_cut = pair[0].time > 0xff_0000 && pair[0].time < 1 << 24 && pair[1].time < 1 << 16;
+            !is_cut
+                && pair[0].run == pair[1].run
+                && same_stream
+                && (pair[1].time as u32).wrapping_sub(pair[0].time as u32) >= 1 << 31
         };
         all.windows(2).find(back).map(|pair| (pair[1].item, pair[0].time, pair[1].time))
     };
     let Some((.., (item, before, after))) = media(comparison, find) else { return Vec::new() };
     let title = format!("time goes back from {before} to {after} ms");
+    // Who counts with 31 bits begins again there, after 24 days.
+    if before > 0x7f00_0000 && after < 0x0100_0000 {
+        return vec![
+            claim(comparison, item, Certainty::Certain, title)
+                .why("it is cut to 31 bits, and timestamps count modulo 2^32: receivers see a jump of 24 days")
+                .fix("keep all 32 bits of the timestamp")
+                .weighing(Severity::Warning),
+        ];
+    }
     vec![
         claim(comparison, item, Certainty::Certain, title)
             .why("timestamps are those of decoding and only grow; servers drop such messages or close")
             .fix("send times of decoding, and the difference in the composition time"),
     ]
-}
-
-/// Whether a time comes right if 2^24 is added to it.
-fn is_cut_to_24_bits(before: i64, after: i64) -> bool {
-    // Two messages are not further apart, in milliseconds.
-    const APART: i64 = 10_000;
-    after < 1 << 24 && (after + (1 << 24) - before).abs() <= APART
 }
 
 /// The middle one of the steps, if most are about the same.
@@ -245,7 +282,9 @@ fn step(all: &[At<'_>]) -> Option<i64> {
 fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Sound and pictures come every 5 to 200 ms.
     let Some((a, b, of_b)) = media(comparison, |all| step(all).filter(|step| *step > 450)) else { return Vec::new() };
-    let Some(of_a) = step(&a).filter(|step| (5..=200).contains(step)) else { return Vec::new() };
+    // What they should be: A's, or else what the session says of its frames, or the pace at which they came.
+    let usual = if comparison.is_alone() { said(comparison, &b).or(pace(comparison, &b)) } else { step(&a) };
+    let Some(of_a) = usual.filter(|step| (5..=200).contains(step)) else { return Vec::new() };
     let (times, words, by) = match of_b as f64 / of_a as f64 {
         // Sound has 44100 or 48000 of them in a second.
         ratio if (42.0..50.0).contains(&ratio) && is_sound(&b) => {
@@ -255,9 +294,12 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
         ratio if (64.0..126.0).contains(&ratio) => (90, "1/90000 s", "90"),
         _ => return Vec::new(),
     };
-    let exact = a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.time * times == b.time);
+    let exact = !comparison.is_alone() && a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.time * times == b.time);
     let certainty = if exact { Certainty::Certain } else { Certainty::Likely };
-    let title = format!("timestamps are in {words}: steps of {of_b}, in A of {of_a}");
+    let title = match comparison.is_alone() {
+        true => format!("timestamps are in {words}: steps of {of_b}, for messages of about {of_a} ms"),
+        false => format!("timestamps are in {words}: steps of {of_b}, in A of {of_a}"),
+    };
     let first = b.get(1).map_or(0, |at| at.item);
     vec![
         claim(comparison, first, certainty, title)
@@ -270,18 +312,58 @@ fn is_sound(all: &[At<'_>]) -> bool {
     all.iter().all(|at| at.kept.header.type_id == MessageTypeId::AUDIO)
 }
 
+/// How many milliseconds a message lasts by the session's own words: the metadata's frame rate, or a frame of AAC at
+/// the rate of its configuration.
+fn said(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
+    const AAC_FRAME: f64 = 1024.0;
+    let first = all.first()?;
+    let direction = comparison.b.items[first.item].direction;
+    let items = comparison.b.items.iter().filter(|item| item.direction == direction);
+    if first.kept.header.type_id == MessageTypeId::AUDIO {
+        let config = items.into_iter().find_map(|item| item.detail.strip_prefix("AAC config "))?;
+        let rate: f64 = config.split(' ').next()?.parse().ok()?;
+        return Some((AAC_FRAME / rate) as i64);
+    }
+    let rate = Flow::of(comparison.b, direction).of_type(MessageTypeId::AMF0_DATA).find_map(|(_, body)| {
+        let Body::Data(data) = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body else {
+            return None;
+        };
+        data.arguments().iter().find_map(|value| value.property(b"framerate")?.as_number())
+    });
+    rate.filter(|rate| *rate > 0.0).map(|rate| (1000.0 / rate) as i64)
+}
+
+/// How many milliseconds lie between two messages as they were captured.
+fn pace(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
+    let [first, .., last] = all else { return None };
+    let time = |at: &At<'_>| comparison.b.items[at.item].time.0;
+    Some((time(last) - time(first)) / (all.len() as i64 - 1) / 1_000_000)
+}
+
 fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     let gaps = |all: &[At<'_>]| -> Vec<(usize, i64)> {
         let is_key = |at: &&At<'_>| at.kept.body.first().is_some_and(|first| first >> 4 & 7 == 1);
         let keys: Vec<_> =
             all.iter().filter(|at| at.kept.header.type_id == MessageTypeId::VIDEO).filter(is_key).collect();
-        keys.windows(2).map(|pair| (pair[1].item, pair[1].time - pair[0].time)).collect()
+        let pairs = keys.windows(2).filter(|pair| pair[0].run == pair[1].run);
+        let mut gaps: Vec<_> = pairs.map(|pair| (pair[1].item, pair[1].time - pair[0].time)).collect();
+        // The last one lasts to the end.
+        if let (Some(key), Some(end)) =
+            (keys.last(), all.last().filter(|end| end.kept.header.type_id == MessageTypeId::VIDEO))
+        {
+            gaps.extend((key.run == end.run).then_some((end.item, end.time - key.time)));
+        }
+        gaps
     };
-    let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| *gap > FAR);
+    let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| (FAR + 1..JUMP).contains(gap));
     let Some((a, b, (item, gap))) = media(comparison, find) else { return Vec::new() };
-    let Some(usual) = gaps(&a).into_iter().map(|(_, gap)| gap).max() else { return Vec::new() };
+    let usual = gaps(&a).into_iter().map(|(_, gap)| gap).max();
+    if usual.is_none() && !comparison.is_alone() {
+        return Vec::new();
+    }
     let frames = b.iter().filter(|at| at.item <= item).count();
-    let title = format!("key frames are {gap} ms apart, in A at most {usual}");
+    let in_a = usual.map(|usual| format!(", in A at most {usual}")).unwrap_or_default();
+    let title = format!("no key frame comes for {gap} ms{in_a}");
     let claim = claim(comparison, item, Certainty::Certain, title);
     let own = claim.explains.iter().copied().find(|&index| comparison.mismatches[index].side(Side::B).is_some());
     vec![

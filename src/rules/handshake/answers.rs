@@ -70,9 +70,13 @@ pub static VERSION_QUAD_ASSERT: Rule = Rule {
 
 fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (_, b) = sides(comparison);
-    let wrong: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].path == ANSWER).collect();
-    let claim_of = |index: usize| {
-        let row = comparison.mismatches[index].row;
+    let at = |index: usize| (comparison.mismatches[index].row, Some(index));
+    let wrong: Vec<_> = if comparison.is_alone() {
+        (0..comparison.rows.len()).map(|row| (row, None)).take(BEGINNING).collect()
+    } else {
+        comparison.open().filter(|&index| comparison.mismatches[index].path == ANSWER).map(at).collect()
+    };
+    let claim_of = |(row, index): (usize, Option<usize>)| {
         // Which of the two is wrong, if they differ?
         let part = [Part::S0S1S2, Part::C2].into_iter().find_map(|part| {
             b.part(part).filter(|(item, ..)| row_of(comparison, Side::B, item) == Some(row)).map(|found| (part, found))
@@ -87,12 +91,21 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
         };
 
         let goes_on = match part {
-            Part::S0S1S2 => b.messages(CLIENT).next().is_some(),
+            // C2 as well: who minds S2 does not send it.
+            Part::S0S1S2 => b.messages(CLIENT).next().is_some() || b.part(Part::C2).is_some(),
             _ => b.messages(SERVER).next().is_some(),
         };
         let title = format!("{answer} neither echoes nor signs {block}");
         let fix = format!("copy bytes 8 to 1535 of {block} into {answer}");
-        let claim = Claim::at(comparison, index, Certainty::Certain, title.clone()).fix(fix);
+        let claim = match index {
+            Some(index) => Claim::at(comparison, index, Certainty::Certain, title.clone()),
+            None => {
+                let (direction, at) = if part == Part::C2 { (CLIENT, 1537) } else { (SERVER, 1537) };
+                let value = b.value(direction, at + 8, 16, "neither echoes nor signs the peer's block");
+                Claim::on(row, ANSWER, [None, Some(value)], Certainty::Certain, title.clone())
+            }
+        };
+        let claim = claim.fix(fix);
         if goes_on || b.ended_by() != Some(receiver) {
             let what = if goes_on { "the session went on all the same" } else { "most peers do not look at it" };
             let why =
@@ -183,6 +196,8 @@ fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 const ANSWER: &str = "handshake.answer";
+/// Among so many rows the handshake is.
+const BEGINNING: usize = 16;
 
 fn has_no_digest(opening: Opening<'_>) -> bool {
     opening.part(Part::C0C1).is_some_and(|(_, facts, _)| {

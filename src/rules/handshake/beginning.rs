@@ -88,9 +88,10 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of_server = |opening: Opening<'_>| {
         opening.sent(SERVER).first().copied().filter(|_| opening.sent(CLIENT).first() == Some(&3))
     };
-    if let (Some(of_b), Some(3)) =
-        (of_server(b).filter(|of_b| handshake::is_version(*of_b) && *of_b != 3), of_server(a))
-    {
+    if let (Some(of_b), Some(3)) = (
+        of_server(b).filter(|of_b| handshake::is_version(*of_b) && *of_b != 3),
+        of_server(a).or(comparison.is_alone().then_some(3)),
+    ) {
         let Some(row) = first_row(comparison, SERVER, Side::B) else { return Vec::new() };
         let values = [a, b].map(|opening| Some(opening.value(SERVER, 0, 16, "S0 and S1")));
         let title = format!("the server's version byte S0 is {of_b}; RTMP's is 3");

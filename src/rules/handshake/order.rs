@@ -97,7 +97,9 @@ fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<&Item
     }
     // Nothing can be said of an order across holes.
     let is_whole = [CLIENT, SERVER].into_iter().all(|direction| opening.total(direction).is_some());
-    let first = opening.messages(direction).next()?;
+    // C2 answers S1, so it is early as well.
+    let block = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
+    let first = block.into_iter().chain(opening.messages(direction)).min_by_key(|item| item.number)?;
     (is_whole && first.number < handshake.number && first.frames[0] < handshake.frames[0]).then_some(first)
 }
 
@@ -105,12 +107,14 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
     let Some((item, frame)) = in_one_segment(b) else { return Vec::new() };
     let is_mute = |opening: Opening<'_>| opening.messages(SERVER).next().is_none();
-    if in_one_segment(a).is_some() || !is_mute(b) || is_mute(a) || b.total(SERVER).is_none() {
+    let is_mute_in_a = !comparison.is_alone() && is_mute(a);
+    if in_one_segment(a).is_some() || !is_mute(b) || is_mute_in_a || b.total(SERVER).is_none() {
         return Vec::new();
     }
     let Some(row) = row_of(comparison, Side::B, item) else { return Vec::new() };
     // Where the command itself differs, that is why.
-    if !mismatches_at(comparison, row).is_empty() || comparison.item(row, Side::A).is_none() {
+    let differs = !mismatches_at(comparison, row).is_empty() || comparison.item(row, Side::A).is_none();
+    if differs && !comparison.is_alone() || !item.defects.is_empty() {
         return Vec::new();
     }
     let name = comparison.either(row).name.clone();
@@ -124,12 +128,15 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
         })
     };
     let explains = mismatches_of(comparison, |other| other > row && comparison.item(other, Side::B).is_none());
+    // Alone it may as well be the command that the server does not like.
+    let certainty = if comparison.is_alone() { Certainty::Possible } else { Certainty::Likely };
     let title = format!("{name} came in one segment with the end of C2, and the server never answers it");
     let why = format!(
-        "frame {frame} holds the last bytes of C2 and {name}; the same command in a segment of its own is answered in A. A \
-         server that drops what its buffer holds behind the handshake never saw it"
+        "frame {frame} holds the last bytes of C2 and {name}{}. A server that drops what its buffer holds behind the \
+         handshake never saw it",
+        if comparison.is_alone() { "" } else { "; the same command in a segment of its own is answered in A" }
     );
-    let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), Certainty::Likely, title);
+    let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), certainty, title);
     let fix = "in the receiver, read on behind C2 in the same buffer; in the sender, let connect wait a moment";
     vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::Answer)]
 }

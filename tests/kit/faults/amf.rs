@@ -2,6 +2,7 @@
 
 use super::chunk::is_data;
 use super::{Base, Fault, Then, fault};
+use crate::kit::amf0;
 use crate::kit::edit::CLIENT;
 use crate::kit::encode::Message;
 use crate::kit::recording::Recording;
@@ -20,6 +21,46 @@ pub fn faults() -> Vec<Fault> {
             |s| {
                 body(s, "connect", |body| _ = body.drain(..10));
                 unanswered(s, |message| message.body.starts_with(&[0, 0x3f, 0xf0]));
+            },
+        ),
+        fault(
+            "name-as-number",
+            &["amf-wrong-type"],
+            Base::Own,
+            GoesOn,
+            "publish has a number where the stream's name belongs",
+            |s| {
+                let at = s.command("publish");
+                s.replace(at, &amf0::string("pair"), &amf0::number(42.0));
+            },
+        ),
+        fault(
+            "unknown-marker",
+            &["amf-malformed", "metadata-differs"],
+            Base::Own,
+            GoesOn,
+            "a value of the metadata has a marker that is none",
+            |s| {
+                let at = s.find(is_data);
+                s.replace(at, b"\0\x05width\0", b"\0\x05width\x30");
+            },
+        ),
+        fault(
+            "scanned-for-09",
+            &["amf-scan-for-09"],
+            Base::Ffmpeg,
+            GoesOn,
+            "the metadata ends before the first property whose bytes hold a 09",
+            |s| {
+                let at = s.find(|message| message.type_id == 18);
+                let body = &mut s.message(at).body;
+                // `framerate` is nine letters long; the array's own end is put there.
+                let name = b"\0\x09framerate";
+                let cut = body.windows(name.len()).position(|part| part == name).expect("a frame rate");
+                body.truncate(cut);
+                body.extend([0, 0, 9]);
+                let array = array(body);
+                body[array + 1..array + 5].copy_from_slice(&[0, 0, 0, 4]);
             },
         ),
         fault(

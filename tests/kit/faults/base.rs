@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::kit::amf0;
 use crate::kit::edit::{CLIENT, SERVER, is_media, is_picture};
 use crate::kit::encode::Message;
 use crate::kit::recording::{Recording, What};
@@ -35,6 +36,8 @@ pub enum Base {
     Play,
     /// Two connections of the small publisher, one after the other.
     Twice,
+    /// The small publisher, and a server that answers FCPublish with onFCPublish.
+    Answering,
     /// The small publisher with enhanced video headers, negotiated in connect.
     Enhanced,
 }
@@ -65,6 +68,7 @@ impl Base {
             Base::Gstreamer => read("a/gst_rtmp2sink_pub.pcap", 0),
             Base::Play => read("a/ffmpeg_pub_play.pcap", 0),
             Base::Twice => twice(read("pairs/06_chunk_not_used_A.pcap", 0)),
+            Base::Answering => answering(read("pairs/04_type14_A.pcap", 0)),
             Base::Enhanced => enhanced(read("pairs/04_type14_A.pcap", 0)),
         }
     }
@@ -114,6 +118,15 @@ fn twice(first: Recording) -> Recording {
     second.opened += LATER;
     second.steps.iter_mut().for_each(|step| step.time += LATER);
     Recording { next: Some(Box::new(second)), ..first }
+}
+
+/// As Adobe's and Wowza's servers do, with no transaction.
+fn answering(mut recording: Recording) -> Recording {
+    let at = recording.command("FCPublish");
+    let code = amf0::object(&[("level", amf0::string("status")), ("code", amf0::string("NetStream.Publish.Start"))]);
+    let body = [amf0::string("onFCPublish"), amf0::number(0.0), amf0::null(), code].concat();
+    recording.answer(at, SERVER, Message::new(3, 20, 0, 0, &body));
+    recording
 }
 
 /// Both sides say in connect that they know enhanced video, and video comes with its headers (E-RTMP v2, ExVideoTagHeader):

@@ -2,8 +2,8 @@
 
 use super::{Base, Fault, Seed, Then, fault};
 use crate::kit::Session;
-use crate::kit::edit::CLIENT;
-use crate::kit::recording::Recording;
+use crate::kit::edit::{CLIENT, SERVER};
+use crate::kit::recording::{Recording, What};
 
 pub fn faults() -> Vec<Fault> {
     vec![
@@ -46,6 +46,16 @@ pub fn faults() -> Vec<Fault> {
             Base::Play,
             "the capture has the server's packets only",
             |session| session.without(true),
+        ),
+        taken(
+            "window-closed",
+            &["tcp-stall"],
+            Base::Play,
+            "the player stops reading: its TCP window is closed to the end",
+            |session| {
+                let packet = session.data(false)[20];
+                session.stalled(true, packet)
+            },
         ),
         fault(
             "tls-hello",
@@ -93,6 +103,40 @@ pub fn faults() -> Vec<Fault> {
             |s| {
                 s.handshake(CLIENT, 0)[0] = 6;
                 s.closed(0);
+            },
+        ),
+        fault(
+            "rtmpe-goes-on",
+            &["rtmpe"],
+            Base::Ffmpeg,
+            Then::Breaks,
+            "both sides say 6: all behind the handshake is encrypted",
+            |s| {
+                s.handshake(CLIENT, 0)[0] = 6;
+                s.handshake(SERVER, 0)[0] = 6;
+                let mut key = 0x2545_f491_u32;
+                for step in &mut s.steps {
+                    if let What::Message(message) = &step.what {
+                        let bytes = [&message.body[..], &[message.type_id; 12]].concat();
+                        let noise = bytes.iter().map(|byte| {
+                            key = key.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                            byte ^ (key >> 24) as u8
+                        });
+                        step.what = What::Bytes(noise.collect());
+                    }
+                }
+            },
+        ),
+        fault(
+            "tls-alert",
+            &["plain-on-tls-port"],
+            Base::Own,
+            Then::Breaks,
+            "the server speaks TLS: it answers C0 and C1 with an alert",
+            |s| {
+                // Record 21, TLS 1.2, 2 bytes: fatal, unexpected message (RFC 5246, 7.2).
+                *s.handshake(SERVER, 0) = vec![0x15, 3, 3, 0, 2, 2, 10];
+                s.closed(1);
             },
         ),
     ]

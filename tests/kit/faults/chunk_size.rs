@@ -54,6 +54,22 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "of-the-server-1024",
+            &["chunk-size-wrong-direction", "chunk-size-not-announced"],
+            Base::Own1024,
+            Breaks,
+            "the server announces 1024 for itself, and the client cuts at that without a word",
+            |s| {
+                let at = s.find(|message| message.type_id == 1);
+                s.message(at).body = 1024_u32.to_be_bytes().to_vec();
+                let at = announcement(s);
+                s.remove(at);
+                s.cut(CLIENT, at, 1024);
+                let at = s.nth(6, is_picture);
+                s.closed(at);
+            },
+        ),
+        fault(
             "not-applied",
             &["chunk-size-not-applied"],
             Base::Own4096,

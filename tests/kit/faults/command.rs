@@ -34,7 +34,7 @@ pub fn faults() -> Vec<Fault> {
         ),
         fault(
             "closed-on-connect",
-            &["silent-close"],
+            &["silent-close", "app-unknown"],
             Base::Own,
             Ends,
             "the server closes on a connect without fault",
@@ -245,6 +245,19 @@ pub fn faults() -> Vec<Fault> {
                 let second = s.next.as_deref_mut().expect("the client comes back");
                 let body = status("onStatus", 0.0, "error", "NetStream.Publish.BadName", "Already publishing");
                 answered(second, "onStatus", &body);
+            },
+        ),
+        fault(
+            "no-onfcpublish",
+            &["fcpublish-reply"],
+            Base::Answering,
+            Ends,
+            "the server does not answer FCPublish, and the client waits for it",
+            |s| {
+                let at = s.command("onFCPublish");
+                s.remove(at);
+                let at = s.command("createStream");
+                s.silence(at);
             },
         ),
         fault(

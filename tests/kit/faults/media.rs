@@ -17,6 +17,17 @@ pub const HEAD: usize = 5;
 fn video() -> Vec<Fault> {
     use Then::{Ends, GoesOn};
     vec![
+        fault(
+            "frame-type-0",
+            &["media-malformed", "media-differs", "px-bitflip"],
+            Base::Own,
+            GoesOn,
+            "a picture has frame type 0, which is reserved",
+            |s| {
+                let at = s.nth(4, is_picture);
+                s.message(at).body[0] &= 0x0f;
+            },
+        ),
         fault("no-avc-config", &["avc-seqhdr-missing"], Base::Own, GoesOn, "there is no AVC sequence header", |s| {
             s.drop_all(CLIENT, is_video_config);
         }),

@@ -52,6 +52,42 @@ pub fn faults() -> Vec<Fault> {
                 picture(s, |body| *body = body.chunks(128).collect::<Vec<_>>().join(&0xc6));
             },
         ),
+        fault(
+            "result-undechunked",
+            &["receiver-no-dechunk"],
+            Base::Own,
+            GoesOn,
+            "_result went through a proxy that left its type 3 header in",
+            |s| {
+                let at = s.command("_result");
+                let body = &mut s.message(at).body;
+                *body = body.chunks(128).collect::<Vec<_>>().join(&0xc3);
+            },
+        ),
+        fault(
+            "foreign-chunk",
+            &["interleave-unsupported", "px-foreign-chunk"],
+            Base::Own,
+            GoesOn,
+            "a picture has a chunk of the sound beside it in it",
+            |s| {
+                let at = s.nth(3, is_sound);
+                let sound = s.message(at).body[..128].to_vec();
+                let before = (0..at).rev().find(|&at| s.steps[at].message().is_some_and(is_picture));
+                let picture = before.expect("a picture before it");
+                s.message(picture).body.splice(128..128, sound);
+            },
+        ),
+        fault(
+            "ext-left",
+            &["px-ext-left", "type3-ext-unread"],
+            Base::Own,
+            GoesOn,
+            "a picture has the extended timestamps of an earlier hop in it",
+            |s| {
+                picture(s, |body| *body = body.chunks(128).collect::<Vec<_>>().join(&[1, 0, 0, 16][..]));
+            },
+        ),
         fault("bytes-deleted", &["px-delete"], Base::Own, GoesOn, "a picture lacks four bytes", |s| {
             picture(s, |body| _ = body.drain(1024..1028))
         }),

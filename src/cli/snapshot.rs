@@ -1,0 +1,113 @@
+//! `rtmp-inspect snapshot`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use crate::config::Value;
+use crate::snapshot;
+
+use super::EXIT_OK;
+use super::config::ConfigFile;
+use super::input::CapturePath;
+use super::output::Output;
+use super::record::{Keep, Subject};
+use super::select::{Bounds, Connections};
+
+/// What `snapshot` was asked for.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A snapshot never holds stream keys or credentials: placeholders stand for them, as for all that \
+    is another in every recording. It can stand wherever diff takes a capture.\n\nExamples:\n  \
+    rtmp-inspect snapshot session.pcap -o session.pcap.snapshot.jsonl\n  \
+    rtmp-inspect diff session.pcap.snapshot.jsonl new.pcap"
+)]
+pub struct Options {
+    #[command(flatten)]
+    capture: CapturePath,
+
+    /// Write to FILE, all of it or nothing
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// What to keep of sound and pictures [default: sha256]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    payload: Option<Payload>,
+
+    /// The capture's name in the header, if not that of the file
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    connections: Connections,
+
+    #[command(flatten)]
+    config: ConfigFile,
+
+    #[command(flatten)]
+    bounds: Bounds,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Payload {
+    /// Length and SHA-256, and the bytes in front of the coded payload
+    Sha256,
+    /// All bytes
+    Full,
+}
+
+/// Runs it.
+pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
+    let path = &options.capture.path;
+    let mut given = options.connections.given();
+    given.extend(options.payload.map(|payload| Value::FullPayload(payload == Payload::Full)));
+    let settings = options.config.configs()?.settings(path, &given)?;
+    let payload = match settings.full_payload.value {
+        false => snapshot::Payload::Sha256,
+        true => snapshot::Payload::Full,
+    };
+    let subject = Subject::open(path, &options.bounds)?;
+    let input_name = subject.name().to_owned();
+    let connections =
+        if subject.is_snapshot() { options.connections.clone() } else { options.connections.with(&settings) };
+    let keep = Keep { digests: true, all: payload == snapshot::Payload::Full };
+    let recording = subject.record(&connections, &options.bounds, keep)?;
+    anyhow::ensure!(
+        recording.sessions.iter().any(|session| !session.items.is_empty()),
+        "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists what it holds, and \
+         --decode-as tcp:PORT takes a port for RTMP"
+    );
+    let name = options.name.clone().unwrap_or_else(|| base_name(path));
+    let text = snapshot::write(&recording, &snapshot::Options { name, payload });
+    match &options.output {
+        Some(file) => replace(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?,
+        None => output.write_all(text.as_bytes())?,
+    }
+    Ok(EXIT_OK)
+}
+
+fn base_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| "-".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Puts a file in the place of what is there: written beside it and renamed, so that nobody finds half of it.
+pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A temporary file is its owner's alone; this one is a file like others.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.prefix(".rtmp-inspect-").tempfile_in(directory)?;
+    if let Ok(replaced) = std::fs::metadata(path) {
+        file.as_file().set_permissions(replaced.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! Secrets in a report, hidden before anybody prints it.
+
+use crate::secrets::Secrets;
+
+use super::report::{Bytes, Connection, Report, Where};
+
+impl Report {
+    /// Puts placeholders in the place of stream keys and credentials.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        secrets.hide_in(&mut self.summary);
+        for pair in &mut self.pairs {
+            connection(&mut pair.a, secrets);
+            connection(&mut pair.b, secrets);
+            pair.lines.iter_mut().for_each(|line| secrets.hide_in(&mut line.message));
+        }
+        self.only_a.iter_mut().chain(&mut self.only_b).for_each(|only| connection(only, secrets));
+        for cause in &mut self.causes {
+            for text in [&mut cause.title, &mut cause.why, &mut cause.fix] {
+                secrets.hide_in(text);
+            }
+            place(&mut cause.r#where, &mut cause.bytes, secrets);
+        }
+        for difference in &mut self.unexplained {
+            place(&mut difference.r#where, &mut difference.bytes, secrets);
+        }
+    }
+}
+
+fn connection(connection: &mut Connection, secrets: &Secrets) {
+    secrets.hide_in(&mut connection.role);
+}
+
+fn place(at: &mut Where, bytes: &mut Bytes, secrets: &Secrets) {
+    secrets.hide_in(&mut at.message);
+    for (place, bytes) in [(&mut at.a, &mut bytes.a), (&mut at.b, &mut bytes.b)] {
+        let mut value = place.as_mut().and_then(|place| place.value.as_mut());
+        if let Some(bytes) = bytes {
+            secrets.hide_bytes(bytes, value.as_deref().map_or("", String::as_str));
+        }
+        if let Some(value) = &mut value {
+            secrets.hide_in(value);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Objects that were read by looking for the byte of their end.
+
+use crate::compare::{Comparison, Lane, Side, Unit, units};
+use crate::recording::Kept;
+
+use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+
+pub static SCAN_FOR_09: Rule = Rule {
+    code: "amf-scan-for-09",
+    layer: Layer::Amf,
+    severity: Severity::Error,
+    modes: &[Mode::Diff],
+    title: "an object ends where the byte 09 happens to stand",
+    page: Page {
+        what: "An object ends with an empty name and the marker 09. A reader that looks for the next byte 09 instead of \
+               reading value by value finds it in the length of a name or string of nine letters, or in a number, and loses \
+               what stands behind.",
+        looks: "00 09 66 72 61 6d 65 72 61 74 65 00 40 39 ..   `framerate`: nine letters\n\
+                00 00 09                                       the end, much later",
+        who: "Small servers and relays with a reader of their own: only some metadata fails, those with such a length.",
+        fix: "Read name and value by their types, up to the empty name with 09 behind it.",
+        source: "AMF 0 specification section 2.11; MicrosoftDX/AzureRTMPIngestLib issue 5.",
+    },
+    check: Check::Diff(scanned),
+};
+
+/// So few lost values can be anything.
+const FEW: usize = 2;
+
+fn scanned(comparison: &Comparison<'_>) -> Vec<Claim> {
+    (0..comparison.rows.len()).find_map(|row| of_row(comparison, row)).into_iter().collect()
+}
+
+/// A message of B that has the first properties of A's and none behind the first byte 09.
+fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
+    matches!(comparison.either(row).lane, Lane::Command | Lane::Data).then_some(())?;
+    let of = |side| {
+        let kept: &Kept = comparison.item(row, side)?.message()?;
+        let properties = units(kept, comparison.name(row, side)?).into_iter().filter(is_property);
+        Some((kept, properties.collect::<Vec<_>>()))
+    };
+    let ((in_a, all), (_, left)) = (of(Side::A)?, of(Side::B)?);
+    let lost: Vec<&Unit> = all.iter().filter(|unit| left.iter().all(|other| other.path != unit.path)).collect();
+    // What is lost is all that stands behind a place, and nothing else.
+    let kept_before = all.len().checked_sub(lost.len())?;
+    let is_tail = all[kept_before..].iter().zip(&lost).all(|(one, other)| one.path == other.path);
+    if lost.len() < FEW || !is_tail || kept_before == 0 || left.len() != kept_before {
+        return None;
+    }
+    // The name of a property stands before its value, behind the end of the one before.
+    let start = |index: usize| all[index - 1].range.end;
+    let at_end = start(kept_before)..lost[0].range.end;
+    let at = in_a.body.get(at_end.clone())?.iter().position(|&byte| byte == 9)? + at_end.start;
+    let before = in_a.body.get(start(1)..at_end.start)?;
+    if before.contains(&9) {
+        return None;
+    }
+    let last = all[kept_before].path.rsplit('.').next().unwrap_or_default();
+    let mismatches = || comparison.open().filter(|&index| comparison.mismatches[index].row == row);
+    let first = mismatches().find(|&index| comparison.mismatches[index].path == lost[0].path)?;
+    let name = &comparison.either(row).name;
+    let title = format!("{name} ends before {last}, where the first byte 09 stands, and lacks {} values", lost.len());
+    Some(
+        Claim::at(comparison, first, Certainty::Likely, title)
+            .why(format!(
+                "in A, byte {at} of the body is 09, the first one of the object; all {} values in front of it came, none \
+                 behind it did",
+                kept_before
+            ))
+            .fix("read objects value by value, up to the empty name with 09 behind it")
+            .explaining(mismatches()),
+    )
+}
+
+fn is_property(unit: &Unit) -> bool {
+    unit.path.contains('.') && !unit.path.contains(':')
+}

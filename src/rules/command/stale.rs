@@ -1,0 +1,73 @@
+//! A name that is in use by a publisher who is gone.
+
+use crate::compare::Comparison;
+use crate::recording::Session;
+use crate::rules::look::{self, Spot};
+use crate::rules::opening::is_over;
+use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction::ClientToServer;
+use crate::tcp::How;
+
+use super::{Said, commands};
+
+pub static STALE_PUBLISHER: Rule = Rule {
+    code: "stale-publisher",
+    layer: Layer::Command,
+    severity: Severity::Error,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the server still holds the client's last connection",
+    page: Page {
+        what: "A publisher vanished: no FCUnpublish, no deleteStream, no FIN. To the server it still publishes, so when it \
+               comes back, its own name is in use.",
+        looks: "first    27 01 00 00 50 ..                          pictures, then nothing\n\
+                second   02 00 07 70 75 62 6c 69 73 68 00 ..       publish, the same name\n\
+                server   00 04 63 6f 64 65 02 .. 42 61 64 4e 61 6d 65   code .. BadName",
+        who: "Encoders that lose their network or their process; NAT routers that forget a connection.",
+        fix: "In the client: send FCUnpublish and deleteStream and close, and wait before it comes back. In the server: drop \
+              idle publishers (nginx-rtmp: drop_idle_publisher), or ping them.",
+        source: "arut/nginx-rtmp-module issues 367 and 1152, illuspas/Node-Media-Server issue 381.",
+    },
+    check: Check::Diff(stale),
+};
+
+pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let said = commands(comparison.b);
+    let is_refusal = |said: &&Said<'_>| said.text("code").is_some_and(|code| code.ends_with(".BadName"));
+    // What A is refused too makes no difference.
+    if commands(comparison.a).iter().any(|said| is_refusal(&said)) {
+        return Vec::new();
+    }
+    let refusal = said.iter().find(is_refusal);
+    let Some((refusal, name)) = refusal.zip(published(&said)) else { return Vec::new() };
+    let asked = comparison.b.items[refusal.item].time;
+    let is_left_behind = |other: &&Session| {
+        let same = published(&commands(other)).as_ref() == Some(&name)
+            && other.stream.app == comparison.b.stream.app
+            && other.stream.client.ip() == comparison.b.stream.client.ip();
+        let closed = other.stream.end.is_some_and(|end| end.how == How::Fin && end.by == "client");
+        // Who still sends is no ghost.
+        let silent = other.items.iter().all(|item| item.direction != ClientToServer || item.time < asked);
+        same && silent && !closed && !is_over(other) && other.stream.tcp_stream < comparison.b.stream.tcp_stream
+    };
+    let Some(before) = comparison.around.iter().find(is_left_behind) else { return Vec::new() };
+    let number = before.stream.tcp_stream.0;
+    let last = before.items.iter().filter(|item| item.direction == ClientToServer).map(|item| item.frames[0]).max();
+    let last = last.map(|frame| format!(", last heard of in frame {frame}")).unwrap_or_default();
+    let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), "the name is in use")];
+    let title = format!("the server refuses the name, which the client's own connection {number} still holds");
+    let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Likely, title);
+    vec![
+        claim
+            .why(format!(
+                "connection {number} published the same stream{last}, and ended without FCUnpublish, deleteStream or FIN"
+            ))
+            .fix("close cleanly before coming back, or make the server drop idle publishers")
+            .breaking(Breaks::Answer),
+    ]
+}
+
+/// The name that a session publishes.
+fn published(said: &[Said<'_>]) -> Option<String> {
+    let publish = said.iter().find(|said| said.is(ClientToServer, "publish"))?;
+    Some(publish.command.arguments().get(1)?.as_str()?.to_string())
+}

@@ -1,0 +1,257 @@
+//! A recording as the lines of a snapshot.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use crate::compare::{Lane, Named, Unit, name_all, placeholder, units};
+use crate::recording::{Content, Item, Kept, Recording, Session};
+use crate::rtmp::message::MessageHeader;
+use crate::rtmp::{MessageTypeId, body, summary};
+use crate::secrets::Secrets;
+use crate::session::Direction;
+
+use super::line::{self, Activity, Connection, Fields, Header, Line, name};
+use super::normalise::{Normaliser, is_text};
+use super::{FORMAT, FORMAT_VERSION, Options, Payload, RULES, order};
+
+/// The snapshot of a recording, which must have been made with digests
+/// ([`Recorder::with_digests`](crate::recording::Recorder::with_digests)), and for [`Payload::Full`] keeping all.
+pub fn write(recording: &Recording, options: &Options) -> String {
+    // What was read from a snapshot has its placeholders.
+    let is_raw = recording.sessions.iter().any(|session| !session.is_snapshot);
+    let secrets = if is_raw { Secrets::of(&[recording]) } else { Secrets::default() };
+    let mut sessions: Vec<Writer<'_>> = (0..)
+        .zip(&recording.sessions)
+        .map(|(number, session)| Writer {
+            number,
+            session,
+            named: name_all(&session.items),
+            normaliser: (!session.is_snapshot).then(|| Normaliser::new(session, &secrets)),
+            payload: options.payload,
+            first: [None; 2],
+        })
+        .collect();
+    let header = Header {
+        kind: "header",
+        format: FORMAT,
+        format_version: FORMAT_VERSION,
+        capture: &options.name,
+        payload: options.payload.name(),
+        normalised: RULES,
+        connections: sessions.iter().map(Writer::connection).collect(),
+    };
+    let mut text = String::new();
+    push(&mut text, &header);
+    for session in &mut sessions {
+        for index in session.order() {
+            let line = session.line(index);
+            push(&mut text, &line);
+        }
+    }
+    text
+}
+
+fn push(text: &mut String, line: &impl serde::Serialize) {
+    // Maps with names for keys, numbers and strings: nothing that JSON cannot say.
+    text.push_str(&serde_json::to_string(line).expect("a line is JSON"));
+    text.push('\n');
+}
+
+/// One session.
+struct Writer<'r> {
+    number: u32,
+    session: &'r Session,
+    named: Vec<Named>,
+    normaliser: Option<Normaliser<'r>>,
+    payload: Payload,
+    /// The time of the first sound or picture of each direction.
+    first: [Option<u32>; 2],
+}
+
+impl Writer<'_> {
+    fn connection(&self) -> Connection {
+        let stream = &self.session.stream;
+        let text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
+        let sides = [
+            (Direction::ClientToServer, &stream.client_to_server),
+            (Direction::ServerToClient, &stream.server_to_client),
+        ];
+        let is_late = |direction: Direction| {
+            let mut items = self.session.items.iter().filter(|item| item.direction == direction);
+            !self.session.from_start[direction.index()] && items.next().is_some()
+        };
+        let is_missing = |direction: Direction| {
+            let (side, back) = (sides[direction.index()].1, sides[direction.back().index()].1);
+            // The FIN's own number is no byte.
+            side.bytes == 0 && back.bytes > 0 && side.unseen_bytes + side.gap_bytes > 1
+        };
+        let of = |is: &dyn Fn(Direction) -> bool| {
+            sides.iter().filter(|(direction, _)| is(*direction)).map(|(direction, _)| direction.code()).collect()
+        };
+        Connection {
+            connection: self.number,
+            protocol: name(line::PROTOCOLS, &stream.protocol).unwrap_or_default().to_owned(),
+            app: text(&stream.app),
+            tc_url: text(&stream.tc_url),
+            activities: stream
+                .activities
+                .iter()
+                .map(|activity| Activity { what: activity.what, stream: self.text(&activity.name) })
+                .collect(),
+            flash_ver: text(&stream.flash_ver),
+            fms_ver: stream.fms_ver.as_ref().map(|_| {
+                let (name, _) = placeholder::volatile("fmsVer").expect("it is in the list");
+                format!("<{name}>")
+            }),
+            encoder: text(&stream.encoder),
+            error: text(&stream.error),
+            begins_late: of(&is_late),
+            not_captured: of(&is_missing),
+            framing: self
+                .session
+                .framing
+                .iter()
+                .map(|framing| line::Framing { direction: framing.direction.code(), code: framing.hypotheses[0].code })
+                .collect(),
+            ended_by: stream.end.map(|end| end.by),
+            messages: self.order().len(),
+        }
+    }
+
+    /// The items that are in the snapshot, in its order.
+    fn order(&self) -> Vec<usize> {
+        let items: Vec<usize> =
+            (0..self.session.items.len()).filter(|&index| self.named[index].lane != Lane::Volatile).collect();
+        if self.session.is_snapshot { items } else { order::dialogue(self.session, &items) }
+    }
+
+    fn line(&mut self, index: usize) -> Line {
+        let (item, named) = (&self.session.items[index], &self.named[index]);
+        let mut line = Line {
+            connection: self.number,
+            direction: item.direction.code(),
+            defects: item.defects.iter().map(|defect| defect.code).collect(),
+            ..Line::default()
+        };
+        match &item.content {
+            Content::Gap(gap) => {
+                line.kind = "gap";
+                line.reason = name(line::REASONS, &gap.reason);
+            }
+            Content::Undecoded => line.kind = "undecoded",
+            Content::Handshake { part, facts, bytes, .. } => {
+                line.kind = "handshake";
+                line.message = part.to_string();
+                line.length = (bytes.len() < part.size()).then_some(bytes.len() as u32);
+                line.info = item.info.clone();
+                line.detail = item.detail.clone();
+                line.version = facts.version;
+                line.scheme = facts.scheme.and_then(|scheme| name(line::SCHEMES, &scheme));
+                line.software = facts.software.map(hex::encode);
+                (line.echo_ok, line.signature_ok) = (facts.echo_ok, facts.signature_ok);
+            }
+            Content::Message(kept) => {
+                let base = kept
+                    .header
+                    .timestamp
+                    .filter(|_| kept.header.type_id.is_media())
+                    .map(|timestamp| *self.first[item.direction.index()].get_or_insert(timestamp));
+                self.message(&mut line, item, kept, named);
+                line.timestamp = kept.header.timestamp.zip(base).map(|(at, first)| at.wrapping_sub(first));
+            }
+        }
+        line
+    }
+
+    fn message(&self, line: &mut Line, item: &Item, kept: &Kept, named: &Named) {
+        let MessageHeader { type_id, length, .. } = kept.header;
+        line.kind = "message";
+        line.message = self.text(&named.name);
+        line.type_id = Some(type_id.0);
+        line.r#type = Some(type_id.name());
+        line.csid = Some(kept.csid);
+        line.message_stream_id = kept.header.message_stream_id.map(|id| id.0);
+        line.ending = name(line::ENDINGS, &kept.ending);
+        let head = if kept.is_whole() && self.payload == Payload::Full { None } else { head(kept, named) };
+        let normal = self.normal(kept, named, head);
+        line.fields = Fields(fields(&normal, named));
+        match head {
+            Some(_) => {
+                line.length = Some(length);
+                line.head = Some(hex::encode(&normal.body));
+                let digest = kept.sha256.or_else(|| kept.is_whole().then(|| Sha256::digest(&kept.body).into()));
+                line.body_sha256 = digest.map(hex::encode);
+            }
+            None => {
+                // A body that is not all there has the length that its header says.
+                line.length = (normal.body.len() as u32 != normal.header.length).then_some(normal.header.length);
+                line.body = Some(hex::encode(&normal.body));
+            }
+        }
+        if type_id.is_media() {
+            (line.info, line.detail) = (item.info.clone(), item.detail.clone());
+        } else {
+            let decoded = body::decode(type_id, &normal.body, normal.header.length, &mut ());
+            line.info = self.text(&summary::info(type_id, &decoded.body));
+            line.detail = self.text(&summary::detail(type_id, &decoded.body));
+        }
+    }
+
+    /// The message as the snapshot has it, with the first bytes of the body only, or all.
+    fn normal(&self, kept: &Kept, named: &Named, head: Option<usize>) -> Kept {
+        let body = match (&self.normaliser, head) {
+            (_, Some(head)) => Cow::Borrowed(&kept.body[..head]),
+            (Some(normaliser), None) if is_text(kept.header.type_id) => Cow::Owned(normaliser.body(kept, named)),
+            _ => Cow::Borrowed(&kept.body[..]),
+        };
+        // What is missing of a body is missing still.
+        let missing = kept.header.length.saturating_sub(kept.body.len() as u32);
+        let length = if head.is_some() { kept.header.length } else { body.len() as u32 + missing };
+        Kept {
+            csid: kept.csid,
+            fmt: None,
+            header: MessageHeader { length, ..kept.header },
+            first_header: Vec::new(),
+            chunks: None,
+            ending: kept.ending,
+            body: body.into_owned(),
+            hash: kept.hash,
+            sha256: kept.sha256,
+            places: Default::default(),
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.normaliser.as_ref().map_or_else(|| text.to_owned(), |normaliser| normaliser.text(text))
+    }
+}
+
+/// More of a body whose coded payload cannot be told from its header is not shown.
+const UNKNOWN: usize = 16;
+
+/// Of sound, pictures and aggregates: how many bytes stand in front of the coded payload. None for all else, and for
+/// what configures a decoder.
+fn head(kept: &Kept, named: &Named) -> Option<usize> {
+    let is_coded = matches!(named.lane, Lane::Audio | Lane::Video) || kept.header.type_id == MessageTypeId::AGGREGATE;
+    if !is_coded {
+        return None;
+    }
+    let payload = units(kept, named).into_iter().find(is_payload).map(|unit| unit.range.start);
+    Some(payload.unwrap_or(UNKNOWN).min(kept.body.len()))
+}
+
+fn fields(kept: &Kept, named: &Named) -> Vec<(String, String)> {
+    // Markers say what the values' own words say too.
+    let is_marker = |unit: &Unit| {
+        let name = unit.path.split_once(':').map_or("", |(_, name)| name);
+        ["amf0_type", "amf3_type", "end_of_"].iter().any(|marker| name.starts_with(marker))
+    };
+    let units = units(kept, named).into_iter().filter(|unit| !is_payload(unit) && !is_marker(unit));
+    units.map(|unit| (unit.path, unit.text)).collect()
+}
+
+/// Whether a unit is coded sound or pictures.
+fn is_payload(unit: &Unit) -> bool {
+    unit.path.ends_with(".payload")
+}

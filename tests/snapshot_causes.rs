@@ -1,0 +1,108 @@
+//! Seeded faults against a snapshot of the good session: the first cause is the one that the capture gives.
+
+mod kit;
+
+use kit::faults;
+use kit::record::record;
+use rtmp_inspect::diff;
+use rtmp_inspect::recording;
+use rtmp_inspect::snapshot::{self, Options, Payload};
+
+/// Why, in snapshots with which payload, and the faults with what is reported of them.
+type NotThere = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What a snapshot leaves out, with all payload and without.
+const NOT_THERE: &[NotThere] = &[
+    (
+        "acknowledgements and pings are left out; lint judges them",
+        "all",
+        &[
+            ("ack-constant", NOTHING),
+            ("ack-reset", NOTHING),
+            ("ping-by-ping", NOTHING),
+            ("ping-other-time", NOTHING),
+            ("ping-unanswered", NOTHING),
+        ],
+    ),
+    (
+        "which side was first is put in order",
+        "all",
+        &[("create-early", "commands-differ"), ("early-server", NOTHING), ("publish-early", NOTHING)],
+    ),
+    ("segments are left out", "all", &[("tail-lost", "connect-unanswered")]),
+    ("chunk headers are left out", "all", &[("fmt1-first", NOTHING), ("type3-new-message", NOTHING)]),
+    ("times count from the first message", "all", &[("ts-24-bits", "ts-backwards")]),
+    ("the stream's name is a secret, and B has it nowhere else", "all", &[("name-in-app", "app-unknown")]),
+    (
+        "the bytes of A's sound and pictures are digests",
+        "sha256",
+        &[
+            ("bit-flip", "media-differs"),
+            ("blocks-reordered", "media-differs"),
+            ("bytes-deleted", "avc-nal-tiling"),
+            ("continued-in-a-byte", "desync-unknown"),
+            ("crlf", "avc-nal-tiling"),
+            ("ext-without-ffffff", "desync-unknown"),
+            ("first-chunk-only", "avc-nal-tiling"),
+            ("headers-left", "avc-nal-tiling"),
+            ("latin1-utf8", "avc-nal-tiling"),
+            ("seven-bits", "avc-nal-tiling"),
+            ("swapped-words", "media-differs"),
+            ("utf8-lossy", "avc-nal-tiling"),
+            ("xor", "media-differs"),
+            ("zero-padded", "media-differs"),
+        ],
+    ),
+];
+
+const NOTHING: &str = "equivalent";
+
+#[test]
+fn a_snapshot_of_the_good_session_leads_to_the_same_first_cause() {
+    let mut wrong = Vec::new();
+    for fault in faults::all() {
+        let (base, faulty) = fault.captures();
+        let capture = first(&mut record(&base), &faulty);
+        for payload in [Payload::Sha256, Payload::Full] {
+            let options = Options { name: "good.pcap".to_owned(), payload };
+            let text = snapshot::write(&record(&base), &options);
+            let mut snapshot = snapshot::read(text.as_bytes()).expect("what was written can be read");
+            let (found, expected) = (first(&mut snapshot, &faulty), expected(fault.name, payload));
+            if found != expected.unwrap_or(&capture) {
+                wrong.push(format!("{} ({}): {found}, with the capture {capture}", fault.name, payload.name()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What is reported of a fault whose evidence is not in such a snapshot.
+fn expected(fault: &str, payload: Payload) -> Option<&'static str> {
+    let there = |of: &&NotThere| of.1 == "all" || of.1 == payload.name();
+    let of = NOT_THERE.iter().filter(there).flat_map(|(.., faults)| *faults);
+    of.copied().find(|(name, _)| *name == fault).map(|(_, code)| code)
+}
+
+#[test]
+fn the_exceptions_are_faults_and_the_unseen_rules_are_rules() {
+    let names: Vec<_> = faults::all().iter().map(|fault| fault.name).collect();
+    for (why, _, faults) in NOT_THERE {
+        assert!(!why.is_empty());
+        for (name, _) in *faults {
+            assert!(names.contains(name), "{name}");
+        }
+    }
+    for code in rtmp_inspect::rules::NOT_IN_SNAPSHOTS {
+        assert!(rtmp_inspect::rules::find(code).is_some(), "{code}");
+    }
+}
+
+fn first(a: &mut recording::Recording, faulty: &[u8]) -> String {
+    let mut b = record(faulty);
+    recording::complete(a, &mut b);
+    let report = diff::diff(a, &b, &diff::Options::default());
+    match report.causes.first() {
+        Some(cause) => cause.rule.code.to_owned(),
+        None => serde_json::to_value(report.verdict).expect("a name").as_str().expect("a name").to_owned(),
+    }
+}
