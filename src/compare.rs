@@ -11,6 +11,7 @@ mod pairing;
 pub mod placeholder;
 mod unit;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::origin::FrameNo;
@@ -56,6 +57,8 @@ pub struct Comparison<'r> {
     pub rows: Vec<Aligned>,
     /// Where they differ, in the order of `rows`.
     pub mismatches: Vec<Mismatch>,
+    /// Indices of the mismatches that belong to a cause: whoever looks for what is left passes them over.
+    pub accounted_for: HashSet<usize>,
     /// What a snapshot's placeholders stand for in the other session.
     pub bindings: placeholder::Bindings,
 }
@@ -100,8 +103,16 @@ impl<'r> Comparison<'r> {
     pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
         let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
         let rows = align::align(a, b, &named, options);
-        let mut comparison =
-            Comparison { a, b, around: &[], named, rows, mismatches: Vec::new(), bindings: Default::default() };
+        let mut comparison = Comparison {
+            a,
+            b,
+            around: &[],
+            named,
+            rows,
+            mismatches: Vec::new(),
+            accounted_for: HashSet::new(),
+            bindings: Default::default(),
+        };
         for row in 0..comparison.rows.len() {
             let found = unit::compare(&comparison, row);
             comparison.mismatches.extend(found);
@@ -114,8 +125,8 @@ impl<'r> Comparison<'r> {
     pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
-        let bindings = Default::default();
-        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new(), bindings }
+        let (accounted_for, bindings) = Default::default();
+        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new(), accounted_for, bindings }
     }
 
     /// Whether there is no A to compare with.
@@ -123,9 +134,10 @@ impl<'r> Comparison<'r> {
         std::ptr::eq(self.a, Session::nothing())
     }
 
-    /// Indices of the mismatches that are not to be expected.
+    /// Indices of the mismatches that are not to be expected, and belong to no cause.
     pub fn open(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.mismatches.len()).filter(|&index| self.mismatches[index].expected.is_none())
+        let is_open = |index: usize| self.mismatches[index].expected.is_none() && !self.accounted_for.contains(&index);
+        (0..self.mismatches.len()).filter(move |&index| is_open(index))
     }
 
     /// The session of a side.

@@ -14,6 +14,7 @@ use crate::compare::{self, Comparison, pair};
 use crate::recording::Recording;
 use crate::rules::{Check, Claim, Mode, RULES, Rule};
 
+use fold::Fold;
 pub use ignore::Pattern;
 pub use report::{Bytes, Cause, Counts, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
 
@@ -41,15 +42,21 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
         let ignored = ignore::mark(&mut comparison, &options.ignore);
         let mut claims = claims(&comparison, Mode::Diff);
         claims.extend(payload::claims(&comparison, &claims));
-        let folded = fold::fold(&comparison, claims);
-        report.add(&comparison, folded, ignored);
+        let mut fold = Fold::default();
+        fold.add(&comparison, claims);
+        // What is merely different is named where no cause accounts for it.
+        comparison.accounted_for = fold.taken().clone();
+        fold.add(&comparison, differences(&comparison));
+        report.add(&comparison, fold.finish(&comparison), ignored);
     }
     report.finish()
 }
 
 /// What is wrong with one session by itself: the causes, the gravest of each direction with its consequences folded.
 pub fn causes_alone(comparison: &Comparison<'_>, connection: usize) -> Vec<Cause> {
-    let outcome = fold::fold(comparison, claims(comparison, Mode::Lint));
+    let mut fold = Fold::default();
+    fold.add(comparison, claims(comparison, Mode::Lint));
+    let outcome = fold.finish(comparison);
     outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, connection)).collect()
 }
 
@@ -58,7 +65,16 @@ fn claims(comparison: &Comparison<'_>, mode: Mode) -> Vec<(&'static Rule, Claim)
     let of_mode = RULES.iter().filter(|rule| rule.modes.contains(&mode));
     let claims = of_mode.flat_map(|rule| match rule.check {
         Check::Diff(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
-        Check::Payload(_) | Check::Relay => Vec::new(),
+        Check::Payload(_) | Check::Relay | Check::Rest(_) => Vec::new(),
+    });
+    claims.collect()
+}
+
+/// What the rules say that look at what the others leave.
+fn differences(comparison: &Comparison<'_>) -> Vec<(&'static Rule, Claim)> {
+    let claims = RULES.iter().flat_map(|rule| match rule.check {
+        Check::Rest(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
+        Check::Payload(_) | Check::Relay | Check::Diff(_) => Vec::new(),
     });
     claims.collect()
 }

@@ -117,6 +117,8 @@ pub enum Check {
     Payload(fn(&Case<'_>) -> Option<Finding>),
     /// Explains differences of two sessions.
     Diff(fn(&Comparison<'_>) -> Vec<Claim>),
+    /// Names the differences of two sessions that no other rule accounts for.
+    Rest(fn(&Comparison<'_>) -> Vec<Claim>),
     /// Judged by [`crate::relay`], which follows every message by itself.
     Relay,
 }
@@ -126,7 +128,7 @@ impl Check {
     pub fn payload(self) -> Option<fn(&Case<'_>) -> Option<Finding>> {
         match self {
             Check::Payload(check) => Some(check),
-            Check::Diff(_) | Check::Relay => None,
+            Check::Diff(_) | Check::Rest(_) | Check::Relay => None,
         }
     }
 }
@@ -136,6 +138,7 @@ impl fmt::Debug for Check {
         f.write_str(match self {
             Check::Payload(_) => "Payload",
             Check::Diff(_) => "Diff",
+            Check::Rest(_) => "Rest",
             Check::Relay => "Relay",
         })
     }

@@ -245,6 +245,7 @@ impl Connections {
             stream: self.stream,
             port: settings.ports.value.clone(),
             decode_as: settings.decode_as.value.clone(),
+            known: self.known.clone(),
         }
     }
 }

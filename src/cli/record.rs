@@ -12,7 +12,6 @@ use crate::session::{self, tape};
 use crate::snapshot;
 
 use super::input::{Input, Source};
-use super::output::complain;
 use super::select::{Bounds, Connections};
 
 /// A snapshot with more bytes than this is not read.
@@ -104,7 +103,8 @@ pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow
 
 /// Records the sessions of two captures or snapshots that are to be compared.
 ///
-/// `settings` has what is in force for each; what they say of ports is for captures.
+/// `settings` has what is in force for each; what they say of ports is for captures. A session whose beginning is wrong
+/// is not recognised as RTMP by it, so the ports of the first one's servers are known for the second.
 pub fn record_two(
     paths: [&Path; 2],
     settings: [&Settings; 2],
@@ -113,12 +113,16 @@ pub fn record_two(
 ) -> anyhow::Result<[Recording; 2]> {
     let [a, b] = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
     let keep = Keep { digests: a.is_snapshot() || b.is_snapshot(), all: false };
-    let record = |subject: Subject, settings| {
-        let of_capture = connections.with(settings);
+    let record = |subject: Subject, settings, known| {
+        let of_capture = Connections { known, ..connections.with(settings) };
         let connections = if subject.is_snapshot() { connections } else { &of_capture };
         subject.record(connections, bounds, keep)
     };
-    Ok([record(a, settings[0])?, record(b, settings[1])?])
+    let a_is_snapshot = a.is_snapshot();
+    let a = record(a, settings[0], Vec::new())?;
+    let known = a.sessions.iter().map(|session| session.stream.server.port()).filter(|_| !a_is_snapshot);
+    let known = known.collect();
+    Ok([a, record(b, settings[1], known)?])
 }
 
 fn record_capture(
@@ -138,9 +142,6 @@ fn record_capture(
         options.dialects = recording::dialects(&framing);
         let recorder = keep.with(Recorder::with_framing(framing));
         recording = source.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
-    }
-    if recording.sessions.is_empty() {
-        complain("note", &format!("no RTMP in {}", input.name()));
     }
     Ok(recording)
 }

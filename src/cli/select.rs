@@ -22,6 +22,10 @@ pub struct Connections {
     /// Take connections on PORT for RTMP whatever they look like, besides those found by content (repeatable)
     #[arg(long, value_name = "tcp:PORT", value_parser = tcp_port)]
     pub decode_as: Vec<u16>,
+
+    /// Ports of RTMP servers that are known from elsewhere: what is on them need not prove that it is RTMP.
+    #[arg(skip)]
+    pub known: Vec<u16>,
 }
 
 /// Bounds against hostile and damaged input.
@@ -61,7 +65,9 @@ impl Connections {
 
     /// The session layer's options, for decoders that keep `media_prefix` bytes of each media body.
     pub fn options(&self, bounds: &Bounds, media_prefix: u32) -> session::Options {
+        let plain = session::Options::default();
         session::Options {
+            ports: plain.ports.iter().chain(&self.known).copied().collect(),
             forced_ports: self.port.iter().chain(&self.decode_as).copied().collect(),
             decoder: decoder::Options {
                 media_prefix,
@@ -69,7 +75,7 @@ impl Connections {
                 chunk_streams: bounds.max_chunk_streams,
                 ..decoder::Options::default()
             },
-            ..session::Options::default()
+            ..plain
         }
     }
 }

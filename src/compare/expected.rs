@@ -78,7 +78,10 @@ fn reason(
         }
         "chunk.cut" | "chunk.fmt" => Some("how messages are cut into chunks"),
         _ => match last {
-            "transaction_id" => Some("transaction ids are the sender's own"),
+            // A number, as in A: another type is no choice.
+            "transaction_id" if [Side::A, Side::B].iter().all(|&side| text(side).starts_with("Number ")) => {
+                Some("transaction ids are the sender's own")
+            }
             "tcUrl" => same_but_host(text(Side::A), text(Side::B)).then_some("the host in tcUrl"),
             _ => placeholder::volatile(&mismatch.path).map(|(_, why)| why),
         },

@@ -43,33 +43,49 @@ pub struct Outcome {
     pub unexplained: Vec<usize>,
 }
 
-/// Sorts claims out.
-pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>) -> Outcome {
-    let is_open = |index: &usize| comparison.mismatches[*index].expected.is_none();
-    // What the capture lost is known before anything is made of the rest, and how it ended is asked when all else
-    // is known. Of two claims about the same place the surer one counts, then the worse one; rules that say more
-    // stand first.
-    claims.sort_by_key(|(rule, claim)| {
-        let breaks_framing = claim.breaks == Breaks::Framing;
-        (
-            turn(claim),
-            claim.severity.unwrap_or(rule.severity) == Severity::Info,
-            claim.row,
-            Reverse(breaks_framing),
-            Reverse(claim.certainty),
-            Reverse(claim.severity.unwrap_or(rule.severity)),
-        )
-    });
-    let mut taken: HashSet<usize> = HashSet::new();
-    let mut causes: Vec<Folded> = Vec::new();
-    for (rule, mut claim) in claims {
+/// Causes as they are gathered from claims: first from those of faults, then from those of what is left.
+#[derive(Default)]
+pub struct Fold {
+    causes: Vec<Folded>,
+    taken: HashSet<usize>,
+}
+
+impl Fold {
+    /// Sorts claims out.
+    pub fn add(&mut self, comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>) {
+        // What the capture lost is known before anything is made of the rest, and how it ended is asked when all else
+        // is known. Of two claims about the same place the surer one counts, then the worse one; rules that say more
+        // stand first.
+        claims.sort_by_key(|(rule, claim)| {
+            let breaks_framing = claim.breaks == Breaks::Framing;
+            (
+                turn(claim),
+                claim.severity.unwrap_or(rule.severity) == Severity::Info,
+                claim.row,
+                Reverse(breaks_framing),
+                Reverse(claim.certainty),
+                Reverse(claim.severity.unwrap_or(rule.severity)),
+            )
+        });
+        let breaks: Vec<usize> =
+            claims.iter().filter(|(_, claim)| claim.breaks == Breaks::Framing).map(|(_, claim)| claim.row).collect();
+        for (rule, claim) in claims {
+            if !breaks.iter().any(|&row| is_spoilt_by(comparison, row, &claim)) {
+                self.put(comparison, rule, claim);
+            }
+        }
+    }
+
+    fn put(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, mut claim: Claim) {
+        let Fold { causes, taken } = self;
         let had_some = !claim.explains.is_empty();
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
-        let has_open = |indices: &[usize]| indices.iter().any(is_open);
+        let has_open = |indices: &[usize]| indices.iter().any(|index| is_open(comparison, *index));
         let brings_more = || {
             claim.breaks != Breaks::Nothing
-                && (0..comparison.mismatches.len())
-                    .any(|index| is_open(&index) && !taken.contains(&index) && is_behind(comparison, index, &claim))
+                && (0..comparison.mismatches.len()).any(|index| {
+                    is_open(comparison, index) && !taken.contains(&index) && is_behind(comparison, index, &claim)
+                })
         };
         // What is expected anyhow is no news, unless something comes of it.
         // What explains no difference may be in A as well, where only a capture would show it.
@@ -77,23 +93,23 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
         let may_stand_alone = !had_some && is_seen;
         let is_new = has_open(&fresh) || may_stand_alone || brings_more();
         if !is_new {
-            continue;
+            return;
         }
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
             cause.folded += 1;
             if claim.breaks == Breaks::End {
                 // What the end cut off belongs to what brought it about.
                 let mut end = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
-                end.take_consequences(comparison, &mut taken);
+                end.take_consequences(comparison, taken);
                 cause.consequences.append(&mut end.consequences);
             }
-            continue;
+            return;
         }
         if comparison.is_alone()
             && let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim))
         {
             cause.folded += 1;
-            continue;
+            return;
         }
         if causes.iter().any(|cause| is_doubtful(comparison, cause, &claim)) {
             claim.certainty = claim.certainty.min(Certainty::Likely);
@@ -101,18 +117,40 @@ pub fn fold(comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>
         taken.extend(fresh);
         let mut cause = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
         if turn(&cause.claim) > 0 {
-            cause.take_consequences(comparison, &mut taken);
+            cause.take_consequences(comparison, taken);
         }
         causes.push(cause);
     }
-    // What the capture lost may be why anything differs behind it, where nothing else explains it.
-    for cause in causes.iter_mut().filter(|cause| turn(&cause.claim) == 0) {
-        cause.take_consequences(comparison, &mut taken);
+
+    /// Indices of the mismatches that belong to a cause so far.
+    pub fn taken(&self) -> &HashSet<usize> {
+        &self.taken
     }
-    let unexplained =
-        (0..comparison.mismatches.len()).filter(|index| is_open(index) && !taken.contains(index)).collect();
-    causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
-    Outcome { causes, unexplained }
+
+    /// The causes in order, and what is left.
+    pub fn finish(self, comparison: &Comparison<'_>) -> Outcome {
+        let Fold { mut causes, mut taken } = self;
+        // What the capture lost may be why anything differs behind it, where nothing else explains it.
+        for cause in causes.iter_mut().filter(|cause| turn(&cause.claim) == 0) {
+            cause.take_consequences(comparison, &mut taken);
+        }
+        let is_left = |index: &usize| is_open(comparison, *index) && !taken.contains(index);
+        let unexplained = (0..comparison.mismatches.len()).filter(is_left).collect();
+        causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
+        Outcome { causes, unexplained }
+    }
+}
+
+/// Whether a claim that is a guess stands at the last message before a break, whose bytes it spoils.
+fn is_spoilt_by(comparison: &Comparison<'_>, broken: usize, claim: &Claim) -> bool {
+    let direction = comparison.either_item(broken).direction;
+    let is_guess = claim.certainty == Certainty::Possible && claim.breaks == Breaks::Nothing;
+    let before = || comparison.rows_of(direction).take_while(|&row| row < broken).last();
+    is_guess && comparison.either(claim.row).lane.is_media() && before() == Some(claim.row)
+}
+
+fn is_open(comparison: &Comparison<'_>, index: usize) -> bool {
+    comparison.mismatches[index].expected.is_none()
 }
 
 impl Folded {

@@ -62,9 +62,23 @@ pub fn claims(comparison: &Comparison<'_>, others: &[(&'static Rule, Claim)]) ->
         .filter(|(_, claim)| claim.certainty >= Certainty::Likely)
         .flat_map(|(_, claim)| claim.explains.iter().copied())
         .collect();
+    let is_of_body = |path: &str| !path.starts_with("header.") && !path.starts_with("chunk.");
+    let of_body = taken.iter().map(|&index| &comparison.mismatches[index]).filter(|one| is_of_body(&one.path));
+    let rows: HashSet<usize> = of_body.map(|mismatch| mismatch.row).collect();
+    // Where chunks cannot be told apart, a body ends early or late just before.
+    let breaks = |direction: Direction| {
+        let of = others.iter().filter(|(_, claim)| claim.breaks == Breaks::Framing);
+        let of = of.filter(|(_, claim)| comparison.either_item(claim.row).direction == direction);
+        of.map(|(_, claim)| claim.row).min()
+    };
     let mut all = Vec::new();
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
         let (mut explained, differing) = explain(comparison, direction, &taken);
+        let before = breaks(direction).and_then(|row| comparison.rows_of(direction).take_while(|&of| of < row).last());
+        explained.retain(|one| {
+            let row = one.rows[Side::B as usize];
+            MEANT.contains(&one.rule.code) || !rows.contains(&row) && before.is_none_or(|before| row < before)
+        });
         // Two captures of other material differ everywhere, and no rule of this kind is the reason.
         while let Some(first) = explained.first() {
             let code = first.rule.code;

@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 use serde::Serialize;
 
 use super::decoder::Decoder;
-use super::dialect::{Dialect, Handshake};
+use super::dialect::{ChunkSize, Dialect, Handshake};
 use super::handshake::BLOCK;
 use replay::Replay;
 pub use replay::WRONG;
@@ -104,13 +104,20 @@ pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
         let hypothesis = weigh(case, code, dialect, &plain, replay);
         let is_better = match plain.trouble {
             Some(trouble) => replay.clean_end > trouble,
-            // Nothing is wrong but that the last message is not whole: it has to be with the dialect.
-            None => hypothesis.reaches_end && replay.unfinished.is_none() && hypothesis.doubtful == 0,
+            // Nothing is wrong but that the last message is not whole: it has to be with the dialect, or another that
+            // begins later, and the bytes between prove it.
+            None => {
+                let is_later = replay.unfinished.is_some_and(|at| plain.unfinished.is_some_and(|plain| at > plain));
+                let whole = replay.unfinished.is_none() || is_later && hypothesis.bits >= PROOF;
+                hypothesis.reaches_end && whole && hypothesis.doubtful == 0
+            }
         };
-        if is_better && hypothesis.bits >= WORTH_A_WORD * (1 + hypothesis.doubtful) {
+        // Behind the trouble any bytes are read as headers, and a size that fits them explains nothing.
+        let is_worth_a_word = is_better && hypothesis.bits >= WORTH_A_WORD * (1 + hypothesis.doubtful);
+        if is_worth_a_word {
             found.push(hypothesis);
         }
-        is_better && replay.trouble.is_none()
+        is_worth_a_word && replay.trouble.is_none()
     });
     found.sort_by_key(|one| Reverse(rank(one)));
     let mut best: Vec<Hypothesis> = Vec::new();
@@ -148,6 +155,12 @@ fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, 
     let bits = bits + last.map_or(0, |last| last.payload.max(1).ilog2());
     let bits = bits + handshake_bits(case, &dialect, replay);
     let bits = bits.saturating_sub(candidates::price(code, &dialect));
+    // A size that nothing is cut at may be any that is large enough.
+    let is_cut = behind().any(|header| header.continues);
+    let bits = match dialect.chunk_size {
+        ChunkSize::LittleEndian if !is_cut => bits.min(PROOF - 1),
+        _ => bits,
+    };
     let doubtful =
         behind().filter(|header| header.bits.is_none()).count() + bodies().filter(|proof| proof.bits.is_none()).count();
     let is_last_sound = replay.headers.last().is_none_or(|last| last.bits.is_some());

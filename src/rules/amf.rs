@@ -33,7 +33,18 @@ pub static FIRST_NOT_STRING: Rule = Rule {
         fix: "Write the name as the first value.",
         source: "RTMP 1.0 section 7.1.1.",
     },
-    check: Check::Diff(|comparison| by_defect(comparison, "amf-first-not-string", "write the name as the first value")),
+    check: Check::Diff(|comparison| {
+        let find = |item: &Item, kept: &Kept| {
+            // What stands before the name may be no value at all.
+            let is_tag = crate::rules::flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some();
+            if is_tag {
+                None
+            } else {
+                defective(item, kept, "amf-first-not-string", "write the name as the first value")
+            }
+        };
+        oddity::claims(comparison, find, |_| true)
+    }),
 };
 
 pub static FORMAT_BYTE_MISSING: Rule = Rule {
@@ -91,7 +102,12 @@ pub static UNTERMINATED: Rule = Rule {
     check: Check::Diff(|comparison| {
         repaired(
             comparison,
-            |_, body, _| Some([body, &END].concat()),
+            |kept, body, _| {
+                let with = |end: &[u8]| [body, end].concat();
+                // Its empty name may be there.
+                let named = body.ends_with(&END[..2]).then(|| with(&END[2..]));
+                named.filter(|named| first_defect(kept, named).is_none()).or_else(|| Some(with(&END)))
+            },
             "an object that has no end marker",
             "write 00 00 09",
         )
@@ -113,7 +129,7 @@ pub static END_ONLY_09: Rule = Rule {
     },
     check: Check::Diff(|comparison| {
         let repair = |_: &Kept, body: &[u8], _: usize| match body {
-            // The zeros of a number in front of it are no name.
+            // The value before may end in zeros, so that they look like the marker's.
             [rest @ .., 9] => Some([rest, &END].concat()),
             _ => None,
         };
@@ -128,12 +144,13 @@ const MOST: usize = 64;
 const LONGEST: usize = 1 << 20;
 
 fn by_defect(comparison: &Comparison<'_>, code: &'static str, fix: &'static str) -> Vec<super::Claim> {
-    let find = |item: &Item, kept: &Kept| {
-        let defect = item.defects.iter().find(|defect| defect.code == code).filter(|_| is_amf(kept))?;
-        let type_id = kept.header.type_id;
-        Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
-    };
-    oddity::claims(comparison, find, |_| true)
+    oddity::claims(comparison, |item, kept| defective(item, kept, code, fix), |_| true)
+}
+
+fn defective(item: &Item, kept: &Kept, code: &str, fix: &'static str) -> Option<Oddity> {
+    let defect = item.defects.iter().find(|defect| defect.code == code).filter(|_| is_amf(kept))?;
+    let type_id = kept.header.type_id;
+    Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
 }
 
 const SILENT: &str = "receivers do not find the message's name, and most say nothing";

@@ -43,13 +43,12 @@ pub fn claims(comparison: &Comparison<'_>, code: &str) -> Vec<Claim> {
 
 /// The same in a rule's own words. None: the case is another rule's.
 pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
-    let is_best = |framing: &&Framing| framing.hypotheses[0].code == code;
+    let is_best = |framing: &&Framing| Seen::new(comparison, framing).is_some_and(|seen| seen.best.code == code);
     let also_in_a = |framing: &&Framing| {
-        comparison
-            .a
-            .framing
-            .iter()
-            .any(|other| other.direction == framing.direction && other.hypotheses[0].code == code)
+        comparison.a.framing.iter().any(|other| {
+            let of_a = other.hypotheses[0].code;
+            other.direction == framing.direction && [code, framing.hypotheses[0].code].contains(&of_a)
+        })
     };
     let of_b = comparison.b.framing.iter().filter(is_best).filter(|framing| !also_in_a(framing));
     let of_b = of_b.filter(|framing| is_worth_a_claim(comparison, framing));
@@ -78,7 +77,12 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
         place: Some((best.first_at, item.frames[1])),
     };
     // A body that comes out as A has it, byte for byte, is proof as well; but not of which of two mistakes it was.
-    let rivals = seen.framing.hypotheses.iter().skip(1).any(|other| other.reaches_end);
+    // Whether type 3 headers are missing or an announcement, A tells where it has the headers.
+    let is_told = |other: &Hypothesis| {
+        (best.code, other.code) == ("type3-missing", "chunk-size-not-announced") && seen.is_cut_in_a()
+    };
+    let is_rival = |other: &&Hypothesis| other.code != best.code && other.reaches_end && !is_told(other);
+    let rivals = seen.framing.hypotheses.iter().any(|other| is_rival(&other));
     let certain = best.certain || best.reaches_end && seen.is_like_a() && !rivals;
     let certainty = match (certain, best.reaches_end || seen.is_like_a()) {
         (true, _) => Certainty::Certain,
@@ -111,7 +115,27 @@ impl<'c, 'r> Seen<'c, 'r> {
             .collect();
         let holds = |(_, item): &(usize, &Item)| item.at.end > best.first_at;
         let (row, item) = rows.iter().copied().find(holds).or(rows.last().copied())?;
-        Some(Seen { comparison, framing, best, row, item })
+        let mut seen = Seen { comparison, framing, best, row, item };
+        // A message in one piece lacks its type 3 headers, or the announcement of a size that it is within: the bytes
+        // are the same. What A has in its place tells.
+        let other = match best.code {
+            "type3-missing" if !seen.is_cut_in_a() => "chunk-size-not-announced",
+            "chunk-size-not-announced" if seen.is_cut_in_a() => "type3-missing",
+            _ => return Some(seen),
+        };
+        let is_as_good = |one: &&Hypothesis| {
+            one.code == other
+                && (one.first_at, one.reaches_end, one.bits) == (best.first_at, best.reaches_end, best.bits)
+        };
+        seen.best = framing.hypotheses.iter().find(is_as_good).unwrap_or(best);
+        Some(seen)
+    }
+
+    /// Whether A has the message in chunks of the very size that is in force in B.
+    fn is_cut_in_a(&self) -> bool {
+        let of_a = self.comparison.item(self.row, Side::A).and_then(Item::message);
+        let chunks = of_a.and_then(|kept| kept.chunks);
+        chunks.is_some_and(|chunks| chunks.count > 1 && chunks.size == self.size_in_force())
     }
 
     /// The message's name.

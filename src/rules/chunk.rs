@@ -68,6 +68,23 @@ fn is_refused(comparison: &Comparison<'_>, item: &Item) -> bool {
     !answers && session.stream.end.is_some_and(|end| end.by == receiver)
 }
 
+/// Whether a message of a session is one that its sender meant: its type is known, and the direction has had others on its
+/// message stream, or it is the connection's own. Behind a fault of the framing any bytes are read as a header.
+fn is_meant(session: &Session, item: &Item) -> bool {
+    let Some(kept) = item.message() else { return false };
+    let before = || {
+        let all = session.items.iter().filter(|other| other.direction == item.direction);
+        all.take_while(|other| other.at.start < item.at.start).filter_map(Item::message)
+    };
+    let stream = kept.header.message_stream_id.map_or(0, |stream| stream.0);
+    let is_of_stream = |other: &Kept| other.header.message_stream_id.is_some_and(|other| other.0 == stream);
+    // A command that is read to its end says so itself; so do the first sounds and pictures, on a stream that was given.
+    let follows = stream == 0 || before().any(is_of_stream) || stream == 1;
+    kept.header.type_id.is_known()
+        && follows
+        && (kept.fmt.is_none_or(|fmt| fmt == 0) || before().any(|other| other.csid == kept.csid))
+}
+
 /// Whether the server of a session is nginx, by its handshake.
 fn is_nginx(session: &Session) -> bool {
     session.items.iter().any(|item| match &item.content {

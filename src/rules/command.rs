@@ -16,8 +16,8 @@ pub mod start;
 pub mod stream;
 
 use crate::amf::Value;
-use crate::compare::{Comparison, Side};
-use crate::recording::{Kept, Session};
+use crate::compare::{Comparison, Lane, Named, Side};
+use crate::recording::{Item, Kept, Session};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::command::Command;
 use crate::session::Direction;
@@ -61,6 +61,16 @@ fn commands(session: &Session) -> Vec<Said<'_>> {
         }
     });
     said.collect()
+}
+
+/// Whether the server of B sends a command behind an item, be it one that cannot be read as such.
+fn says_something(comparison: &Comparison<'_>, behind: usize) -> bool {
+    let named = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]).skip(behind + 1);
+    let is_command = |item: &Item, named: &Named| {
+        let type_id = item.message().map(|kept| kept.header.type_id);
+        named.lane == Lane::Command || type_id.is_some_and(|type_id| matches!(type_id.0, 17 | 20))
+    };
+    named.filter(|(item, _)| item.direction == Direction::ServerToClient).any(|(item, named)| is_command(item, named))
 }
 
 /// Whether the capture holds the connection's end.

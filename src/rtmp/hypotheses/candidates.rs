@@ -151,19 +151,21 @@ fn sizes(case: &Case<'_>, plain: &Replay, whole: &Replay, anchor: &Header) -> Ve
         }
     }
     all.extend(sizes.into_iter().map(|size| ("chunk-size-not-announced", of_size(ChunkSize::Own(size)))));
-    // Messages in one piece. Who never cut one, or none but commands, may have a size of its own since; who
-    // cut others before left the headers out. What cannot be told apart stands here twice, so that neither is certain.
+    // Messages in one piece. Who never cut one, or none but commands, may have a size of its own since; who cut
+    // others before rather left the headers out, but may have changed the size. What cannot be told apart stands here
+    // twice, so that neither is certain.
     let cut = |commands: bool| {
         plain.headers.iter().any(|one| one.continues && one.at < anchor.at && is_command(one.type_id) == commands)
     };
-    if !cut(false) {
-        all.push(("chunk-size-not-announced", of_size(ChunkSize::Own(LARGEST))));
-    }
-    if cut(false) || cut(true) {
-        for messages in [Messages::All, Messages::Media, Messages::Of(anchor.type_id)] {
-            let continuation = Continuation::LeftOut(messages);
-            all.push(("type3-missing", Dialect { continuation, ..Dialect::default() }));
-        }
+    let larger = [("chunk-size-not-announced", of_size(ChunkSize::Own(LARGEST)))];
+    let left_out = [Messages::All, Messages::Media, Messages::Of(anchor.type_id)].map(|messages| {
+        let continuation = Continuation::LeftOut(messages);
+        ("type3-missing", Dialect { continuation, ..Dialect::default() })
+    });
+    match (cut(false), cut(true)) {
+        (true, _) => all.extend(left_out.into_iter().chain(larger)),
+        (false, true) => all.extend(larger.into_iter().chain(left_out)),
+        (false, false) => all.extend(larger),
     }
     all
 }

@@ -1,6 +1,8 @@
 //! Values of another type than the working client's, and numbers written the wrong way round.
 
+use crate::amf::Value;
 use crate::compare::{Comparison, Lane, Side, units};
+use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
 
 use super::super::look::{self, Spot};
@@ -116,7 +118,7 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
     if comparison.is_alone() {
         return wrong_alone(comparison);
     }
-    let mut claims = Vec::new();
+    let mut claims = left_out(comparison);
     for index in comparison.open() {
         let mismatch = &comparison.mismatches[index];
         let lane = comparison.either(mismatch.row).lane;
@@ -147,6 +149,53 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
         );
     }
     claims
+}
+
+/// Commands without the transaction id or the null that A has behind the name: each value stands in another's place.
+fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let kinds = |row: usize, side: Side| -> Option<Vec<u8>> {
+        let kept = comparison.item(row, side)?.message()?;
+        match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {
+            Body::Command(command) => Some(command.values.iter().map(kind).collect()),
+            _ => None,
+        }
+    };
+    let of_row = |row: usize| {
+        let (a, b) = (kinds(row, Side::A)?, kinds(row, Side::B)?);
+        let place = (1..3).find(|&place| {
+            let without = a.get(..place).zip(a.get(place + 1..)).map(|(front, back)| [front, back].concat());
+            without.is_some_and(|without| without == b)
+        })?;
+        let what = ["transaction id", "null"][place - 1];
+        let explains: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
+        let name = &comparison.either(row).name;
+        // The object of connect is another matter.
+        if place == 2 && a[2] != NOTHING {
+            return None;
+        }
+        let title = format!("{name} has no {what} behind its {}", ["name", "transaction id"][place - 1]);
+        let claim = Claim::at(comparison, *explains.first()?, Certainty::Certain, title)
+            .why(format!("A has one, and then the values that B has; a receiver that goes by their places takes each for the one before"))
+            .fix(format!("write the {what} in front of the other values"))
+            .explaining(explains)
+            .breaking(if oddity::stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing });
+        Some(claim)
+    };
+    comparison.rows_of(Direction::ClientToServer).filter_map(of_row).collect()
+}
+
+/// The kind of null.
+const NOTHING: u8 = 5;
+
+/// What kind of value it is, for commands.
+fn kind(value: &Value<'_>) -> u8 {
+    match value {
+        Value::Number(_) => 0,
+        Value::Boolean(_) => 1,
+        Value::String(_) | Value::LongString(_) => 2,
+        Value::Null | Value::Undefined => NOTHING,
+        _ => 3,
+    }
 }
 
 /// The type of a value that stands for itself, and the value; nothing for null, which stands for whatever is not there.

@@ -1,12 +1,13 @@
 //! Set Chunk Size itself (RTMP 1.0 5.4.1): what it says, and when it is sent.
 
 use crate::compare::{Comparison, Side};
+use crate::recording::Item;
 use crate::rules::broken;
 use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
-use super::{BOTH, is_nginx, messages, of_row};
+use super::{BOTH, is_break, is_meant, is_nginx, messages, of_row};
 
 pub static RANGE: Rule = Rule {
     code: "chunk-size-range",
@@ -44,6 +45,13 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
             })
         };
         let (Some((row, size)), None) = (wrong(Side::B), wrong(Side::A)) else { continue };
+        // Behind a break any bytes may be read as one.
+        let is_behind_a_break = comparison.rows_of(direction).take_while(|&before| before <= row).any(|before| {
+            comparison.item(before, Side::B).is_some_and(|item| is_break(item) || is_odd(comparison, item))
+        });
+        if is_behind_a_break {
+            continue;
+        }
         let in_wrong_order = |framing: &crate::recording::Framing| {
             framing.direction == direction && framing.hypotheses[0].code == super::size::BYTE_ORDER.code
         };
@@ -80,6 +88,11 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
         claims.push(claim);
     }
     claims
+}
+
+/// Whether a message is none that its sender meant.
+fn is_odd(comparison: &Comparison<'_>, item: &Item) -> bool {
+    item.message().is_some() && !is_meant(comparison.b, item)
 }
 
 /// Whether the receiver of a direction of B ended the connection, with less of it there than in A.

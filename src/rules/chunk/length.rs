@@ -1,13 +1,13 @@
 //! Message lengths (RTMP 1.0 6.1.1) that say another number than there are bytes, or more than the peer takes.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Kept;
+use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{BOTH, is_break, is_explained, is_nginx, is_refused, messages, of_row, type3};
+use super::{BOTH, is_break, is_explained, is_meant, is_nginx, is_refused, messages, of_row, type3};
 
 pub static WITH_HEADERS: Rule = Rule {
     code: "mlen-includes-headers",
@@ -124,7 +124,10 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
         let mut longer = messages(comparison, Side::B, direction)
             .filter(|(_, _, kept)| is_longer(kept.header.length) && (!comparison.is_alone() || is_picture(kept)));
         let Some((row, item, kept)) = longer.next() else { continue };
-        if !is_refused(comparison, item) {
+        if !is_refused(comparison, item)
+            || !is_meant(comparison.b, item)
+            || messages_or_bytes_lost(comparison, direction)
+        {
             continue;
         }
         let (name, length) = (&comparison.either(row).name, kept.header.length);
@@ -174,12 +177,19 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
         let abandoned =
             |side| messages(comparison, side, direction).find(|(_, _, kept)| kept.ending == Ending::Abandoned);
         let (Some((row, item, kept)), None) = (abandoned(Side::B), abandoned(Side::A)) else { continue };
-        let is_lost = || messages_or_bytes_lost(comparison, direction);
-        if is_explained(comparison, direction) || is_lost() {
+        if is_explained(comparison, direction) {
             continue;
         }
         let next = messages(comparison, Side::B, direction)
             .find(|(_, next, other)| other.csid == kept.csid && next.at.start > item.at.start);
+        // Where the chunks break off behind it, the next may be no message at all.
+        let is_lost = messages_or_bytes_lost(comparison, direction);
+        let is_sound = |next: &Item, other: &Kept| {
+            other.ending == Ending::Complete && next.defects.is_empty() && is_meant(comparison.b, next)
+        };
+        if is_lost && !next.is_some_and(|(_, next, other)| is_sound(next, other)) {
+            continue;
+        }
         let (name, csid, length) = (&comparison.either(row).name, kept.csid, kept.header.length);
         let came = kept.body.len();
         let title = format!("{name} of {length} bytes is given up after {came}, with no Abort Message");
@@ -192,9 +202,14 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
                 broken::spaced(&other.first_header)
             )
         });
-        let claim = Claim::of_message(comparison, row, "message.ending", Certainty::Certain, title)
+        let certainty = if is_lost { Certainty::Likely } else { Certainty::Certain };
+        let how = match is_lost {
+            true => "it is whole; behind it what is left of the first breaks the chunks, as when two threads write",
+            false => "all else in this direction decodes, so the framing is in order and the message itself is short",
+        };
+        let claim = Claim::of_message(comparison, row, "message.ending", certainty, title)
             .why(format!(
-                "{}; all else in this direction decodes, so the framing is in order and the message itself is short",
+                "{}; {how}",
                 next.unwrap_or_else(|| format!("another message begins on the same chunk stream {csid}"))
             ))
             .fix("write a message to its end before the next one on its chunk stream, one writer at a time")

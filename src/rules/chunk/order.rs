@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use crate::compare::{Comparison, Side};
 use crate::recording::{Content, Item, Session};
+use crate::rtmp::message::Ending;
 use crate::rules::broken::spaced;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
-use super::{BOTH, is_break, is_explained, is_refused, of_row, raw};
+use super::{BOTH, is_break, is_explained, is_meant, is_refused, messages, of_row, raw};
 
 pub static FMT_FIRST: Rule = Rule {
     code: "fmt-first-on-csid",
@@ -45,11 +46,18 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
         let counts = |first: &First| {
             let item = &comparison.b.items[first.index];
             let is_control = item.message().is_some_and(|kept| (1..=6).contains(&kept.header.type_id.0));
-            first.fmt > 1 || !is_control || is_refused(comparison, item)
+            let is_known = item.message().is_none_or(|kept| kept.header.type_id.is_known());
+            is_known && (first.fmt > 1 || !is_control || is_refused(comparison, item))
         };
-        let found = first_not_full(comparison.b, direction).filter(counts);
+        let of_a: Vec<&[u8]> = messages(comparison, Side::A, direction).map(|(.., kept)| &kept.body[..]).collect();
+        let is_of_a = |bytes: &[u8]| {
+            // So many bytes are the same by chance once in 2^40.
+            const PROOF: usize = 5;
+            of_a.iter().any(|body| (PROOF..64).contains(&body.len()) && bytes.starts_with(body))
+        };
+        let found = first_not_full(comparison.b, direction, is_of_a).filter(counts);
         let Some(first) = found else { continue };
-        if first_not_full(comparison.a, direction).is_some_and(|other| other.csid == first.csid) {
+        if first_not_full(comparison.a, direction, |_| false).is_some_and(|other| other.csid == first.csid) {
             continue;
         }
         let Some(row) = comparison.rows.iter().position(|row| row.b == Some(first.index)) else { continue };
@@ -82,7 +90,8 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 /// The first chunk stream that does not begin with a full header, in a direction that was captured from its start.
-fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
+/// `is_body` says of bytes that cannot be read whether they are a message's body.
+fn first_not_full(session: &Session, direction: Direction, is_body: impl Fn(&[u8]) -> bool) -> Option<First> {
     let mut known: HashSet<u32> = HashSet::new();
     let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
     if !items().next().is_some_and(|(_, item)| matches!(item.content, Content::Handshake { .. })) {
@@ -108,6 +117,7 @@ fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
                 let (fmt, csid) = (bytes[0] >> 6, u32::from(bytes[0] & 0x3f));
                 let len = [12, 8, 4, 1][usize::from(fmt)];
                 let is_first = fmt > 0 && csid > 1 && !known.contains(&csid);
+                let is_sent = bytes.get(len..).is_some_and(&is_body);
                 return is_first
                     .then(|| First {
                         index,
@@ -116,7 +126,7 @@ fn first_not_full(session: &Session, direction: Direction) -> Option<First> {
                         header: bytes[..len.min(bytes.len())].to_vec(),
                         command: bytes.get(len..).and_then(command),
                     })
-                    .filter(|first| first.command.is_some());
+                    .filter(|first| first.command.is_some() || is_sent);
             }
         }
     }
@@ -157,9 +167,23 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
         let breaks = |session: &Session| {
             session.items.iter().position(|item: &Item| item.direction == direction && is_break(item))
         };
-        let (Some(index), None) = (breaks(comparison.b), breaks(comparison.a)) else { continue };
+        // What is read as a header at the end, and is none that the sender meant.
+        let stray = |session: &Session| {
+            // Behind a hole it may be anything.
+            session.items.iter().all(|item| !matches!(item.content, Content::Gap(_))).then_some(())?;
+            session.items.iter().position(|item| {
+                let Some(kept) = item.message().filter(|_| item.direction == direction) else { return false };
+                let is_cut = matches!(kept.ending, Ending::Cut | Ending::Lost);
+                // No server gives out such ids, whichever way round.
+                let is_wild = |id: u32| id > 0xffff && id.swap_bytes() > 0xffff;
+                let is_wild = kept.header.message_stream_id.is_some_and(|id| is_wild(id.0));
+                is_wild || is_cut && !is_meant(session, item)
+            })
+        };
         // Behind bytes that the capture lacks it is not the sender who is out of step.
         let is_lost = |item: &Item| item.direction == direction && matches!(item.content, Content::Gap(_));
+        let found = |session| breaks(session).or_else(|| stray(session));
+        let (Some(index), None) = (found(comparison.b), found(comparison.a)) else { continue };
         if is_explained(comparison, direction) || comparison.b.items[..index].iter().any(is_lost) {
             continue;
         }

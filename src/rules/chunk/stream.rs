@@ -6,7 +6,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{both, is_explained, is_nginx, is_refused, open_at, tail, type3};
+use super::{both, is_explained, is_meant, is_nginx, is_refused, open_at, tail, type3};
 
 pub static WRONG_CONTINUATION: Rule = Rule {
     code: "wrong-csid-continuation",
@@ -152,7 +152,8 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(item), Some(b)) = (comparison.item(row, Side::B), sent_on(comparison, row)) else {
         return Vec::new();
     };
-    if !is_refused(comparison, item) || comparison.is_alone() && is_explained(comparison, item.direction) {
+    let is_made_up = comparison.is_alone() && is_explained(comparison, item.direction);
+    if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up {
         return Vec::new();
     }
     let name = &comparison.either(row).name;

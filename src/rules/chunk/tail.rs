@@ -144,8 +144,11 @@ fn left_out(comparison: &Comparison<'_>, direction: Direction, row: usize) -> (&
         let mut before = messages(comparison, Side::B, direction).take_while(|(other, ..)| *other < row);
         before.any(|(_, _, kept)| kept.chunks.is_some_and(|chunks| chunks.count > 1) && is_command(kept) == commands)
     };
+    // A larger size that was never announced gives the same bytes. If A has the message in chunks, it is not that.
+    let is_cut_in_a = comparison.item(row, Side::A).and_then(Item::message).and_then(|kept| kept.chunks);
+    let is_cut_in_a = is_cut_in_a.is_some_and(|chunks| chunks.count > 1);
     match (cut(false), cut(true)) {
-        (true, _) => ("type3-missing", true),
+        (true, _) => ("type3-missing", is_cut_in_a),
         (false, cut) => ("chunk-size-not-announced", !cut),
     }
 }

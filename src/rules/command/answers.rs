@@ -92,6 +92,14 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(&item), true) = (lost.first(), find(Side::A).is_empty()) else { return Vec::new() };
     let said = commands(comparison.b);
     let Some(answer) = said.iter().find(|said| said.item == item) else { return Vec::new() };
+    // A number in the wrong byte order is another rule's.
+    let is_swapped = |id: f64| {
+        let turned = f64::from_bits(id.to_bits().swap_bytes());
+        id != 0.0 && turned.fract() == 0.0 && (1.0..65536.0).contains(&turned)
+    };
+    if answer.command.transaction_id().is_some_and(is_swapped) {
+        return Vec::new();
+    }
     let id = answer.command.transaction_id().map_or("none".to_owned(), crate::amf::number_text);
     let asked: Vec<_> = said
         .iter()

@@ -7,7 +7,7 @@ use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, ended_by, only_in_a, with_path};
+use super::{Said, commands, ended_by, only_in_a, says_something, with_path};
 
 pub static UNANSWERED: Rule = Rule {
     code: "connect-unanswered",
@@ -105,8 +105,11 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     if comparison.is_alone() && (is_answered || !gave_up(comparison, connect.item)) {
         return Vec::new();
     }
-    // A server that closes does answer, in its way.
-    if ended_by(comparison.b, "server") || !Flow::of(comparison.b, ServerToClient).is_complete {
+    // A server that closes does answer, in its way; and an answer that cannot be read is another matter.
+    if ended_by(comparison.b, "server")
+        || says_something(comparison, connect.item)
+        || !Flow::of(comparison.b, ServerToClient).is_complete
+    {
         return Vec::new();
     }
     let last = comparison.b.items.last().map_or(connect.item, |item| item.number as usize);
@@ -174,10 +177,10 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     if comparison.is_alone() {
         return fields_alone(comparison, &names);
     }
+    let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_owned();
     // An object that cannot be read as it was meant lacks properties for another reason.
     let is_readable = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_lowercase();
         let is_twin = |other: usize| {
             let other = &comparison.mismatches[other];
             other.row == mismatch.row && other.path != mismatch.path && name(&other.path) == name(&mismatch.path)
@@ -193,7 +196,20 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
         .map(|index| {
             let path = &comparison.mismatches[index].path;
             let name = path.rsplit('.').next().unwrap_or_default();
-            let title = format!("connect has no {name}");
+            let row = comparison.mismatches[index].row;
+            let other_case = |other: &usize| {
+                let other = &comparison.mismatches[*other];
+                let other_name = other.path.rsplit('.').next().unwrap_or_default();
+                other.row == row && other_name != name && other_name.eq_ignore_ascii_case(name)
+            };
+            let misspelt = comparison.open().find(other_case);
+            let title = match misspelt {
+                Some(other) => format!(
+                    "connect has no {name}: it is spelled {}",
+                    comparison.mismatches[other].path.rsplit('.').next().unwrap_or_default()
+                ),
+                None => format!("connect has no {name}"),
+            };
             let why = if answered {
                 "this server does without it, others do not"
             } else {
@@ -203,6 +219,7 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
             Claim::at(comparison, index, Certainty::Certain, title)
                 .why(why)
                 .fix(format!("send {name} in the object of connect"))
+                .explaining(misspelt)
                 .breaking(breaks)
         })
         .collect()
@@ -271,11 +288,10 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     } else {
         "the path is the same, the query is not; some servers take it for a part of the name"
     };
-    vec![
-        Claim::at(comparison, first, Certainty::Certain, title)
-            .why(why)
-            .fix(format!("send {}", split(&app_a, &name_a)))
-            .explaining(differs)
-            .breaking(if answered { Breaks::Nothing } else { Breaks::Answer }),
-    ]
+    let claim = Claim::at(comparison, first, Certainty::Certain, title)
+        .why(why)
+        .fix(format!("send {}", split(&app_a, &name_a)))
+        .explaining(differs);
+    // A server that answers took it, whatever it made of it.
+    vec![if answered { claim.weighing(Severity::Warning) } else { claim.breaking(Breaks::Answer) }]
 }

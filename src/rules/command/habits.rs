@@ -2,7 +2,7 @@
 
 use crate::amf::Value;
 use crate::compare::{Comparison, Side};
-use crate::recording::Session;
+use crate::recording::{Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::look::{self, Flow, Spot, count};
@@ -145,8 +145,11 @@ fn onbwdone(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |session: &Session| {
         let said = commands(session);
         let done = said.iter().find(|said| said.is(ServerToClient, "onBWDone"))?.item;
-        let silent =
-            !session.items[done + 1..].iter().any(|item| item.direction == ClientToServer && item.message().is_some());
+        // Control messages may have been on their way.
+        let says = |kept: &Kept| !(1..=6).contains(&kept.header.type_id.0);
+        let silent = !session.items[done + 1..]
+            .iter()
+            .any(|item| item.direction == ClientToServer && item.message().is_some_and(says));
         (silent && ended_by(session, "client")).then_some(done)
     };
     let (Some(item), None) = (of(comparison.b), of(comparison.a)) else { return Vec::new() };

@@ -32,7 +32,12 @@ pub static STALE_PUBLISHER: Rule = Rule {
 
 pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let said = commands(comparison.b);
-    let refusal = said.iter().find(|said| said.text("code").is_some_and(|code| code.ends_with(".BadName")));
+    let is_refusal = |said: &&Said<'_>| said.text("code").is_some_and(|code| code.ends_with(".BadName"));
+    // What A is refused too makes no difference.
+    if commands(comparison.a).iter().any(|said| is_refusal(&said)) {
+        return Vec::new();
+    }
+    let refusal = said.iter().find(is_refusal);
     let Some((refusal, name)) = refusal.zip(published(&said)) else { return Vec::new() };
     let asked = comparison.b.items[refusal.item].time;
     let is_left_behind = |other: &&Session| {

@@ -8,7 +8,7 @@ use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, ended_by, only_in_a, with_path};
+use super::{Said, commands, ended_by, only_in_a, says_something, with_path};
 
 pub static ORDER: Rule = Rule {
     code: "order-createstream",
@@ -101,13 +101,14 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .fix(format!("wait for the _result of {needed}"))
         })
         .collect();
-    if comparison.is_alone() && claims.is_empty() {
+    let creates = || call(&commands(comparison.a), "createStream").is_some();
+    if claims.is_empty() && (comparison.is_alone() || creates()) {
         claims.extend(without_stream(comparison));
     }
     claims
 }
 
-/// By itself: publish or play on a connection on which no stream was asked for.
+/// Publish or play on a connection on which no stream was asked for.
 fn without_stream(comparison: &Comparison<'_>) -> Option<Claim> {
     let said = commands(comparison.b);
     let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
@@ -117,7 +118,9 @@ fn without_stream(comparison: &Comparison<'_>) -> Option<Claim> {
     }
     let spots = [Spot::new(start.item, 0..0, "no createStream before it")];
     let title = format!("{} is sent, and no stream was created", start.name);
-    let claim = look::claim(comparison, &spots, &start.name, Certainty::Certain, title);
+    let mut claim = look::claim(comparison, &spots, &start.name, Certainty::Certain, title);
+    let answers = only_in_a(comparison, ServerToClient, |name| name == "_result of createStream");
+    claim.explains = [only_in_a(comparison, ClientToServer, |name| name == "createStream"), answers].concat();
     Some(
         claim
             .why("the stream's number comes from createStream; nginx-rtmp and Node-Media-Server do without, others do not")
@@ -193,7 +196,10 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         if !closes && !gave_up(comparison, item) {
             return Vec::new();
         }
-    } else if of(comparison.a).is_some() || !commands(comparison.a).iter().any(has_status) {
+    } else if of(comparison.a).is_some()
+        || !commands(comparison.a).iter().any(has_status)
+        || says_something(comparison, item)
+    {
         return Vec::new();
     }
     let spots = [Spot::new(item, 0..0, "no onStatus behind it")];

@@ -1,6 +1,8 @@
 //! Messages of a stream that carry another stream's id.
 
 use crate::amf::Value;
+use std::collections::HashSet;
+
 use crate::compare::{Comparison, Lane, Side};
 use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
@@ -55,11 +57,24 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
         let sent = stream(row, Side::B).unwrap_or_default();
         return vec![words(comparison, row, (sent, given), rows.len()).breaking(Breaks::Nothing)];
     }
+    // Where no full header was sent before on the chunk stream, nobody wrote an id.
+    let mut said: HashSet<u32> = HashSet::new();
+    let is_said: Vec<bool> = (0..comparison.rows.len())
+        .map(|row| {
+            let item = comparison.item(row, Side::B).filter(|item| item.direction == Direction::ClientToServer);
+            let Some(kept) = item.and_then(Item::message) else { return false };
+            if kept.fmt.is_none_or(|fmt| fmt == 0) {
+                said.insert(kept.csid);
+            }
+            said.contains(&kept.csid)
+        })
+        .collect();
     let wrong: Vec<usize> = comparison
         .open()
         .filter(|&index| {
             let mismatch = &comparison.mismatches[index];
-            mismatch.path == "header.streamid" && belongs(mismatch.row) && is_wrong(mismatch.row)
+            let is_of = mismatch.path == "header.streamid" && belongs(mismatch.row) && is_said[mismatch.row];
+            is_of && is_wrong(mismatch.row)
         })
         .collect();
     let Some(&first) = wrong.first() else { return Vec::new() };

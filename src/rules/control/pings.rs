@@ -63,7 +63,7 @@ struct Ping<'r> {
 }
 
 /// The ping requests of a direction that got no answer though there was time.
-fn failed(session: &Session, direction: Direction) -> Vec<Ping<'_>> {
+fn failed(session: &Session, direction: Direction, patience: i64) -> Vec<Ping<'_>> {
     // Beyond this many, one says as much as all.
     const MOST: usize = 64;
     // The answer may be among what was not captured.
@@ -88,15 +88,7 @@ fn failed(session: &Session, direction: Direction) -> Vec<Ping<'_>> {
     };
     let right: HashSet<&[u8]> =
         answers.iter().filter(|answer| is_right(answer, answer.data)).map(|answer| answer.data).collect();
-    let failed = requests.into_iter().filter(|request| {
-        let had_time = ends.since(request.row.time) >= PATIENCE || closed_by(session, sender(direction));
-        // Who answers wrongly needs no more time.
-        let is_answered = || {
-            let meant = |answer: &&Event<'_>| answer.item > request.item && answer.kind == RESPONSE;
-            answers.iter().filter(meant).any(|answer| !known.contains(answer.data))
-        };
-        (had_time || is_answered()) && !right.contains(request.data)
-    });
+    let failed = requests.into_iter().filter(|request| !right.contains(request.data));
     failed
         .take(MOST)
         .map(|request| {
@@ -112,6 +104,11 @@ fn failed(session: &Session, direction: Direction) -> Vec<Ping<'_>> {
             });
             Ping { request, wrong: wrong.next() }
         })
+        // A wrong answer is one at once; the right one may take its time.
+        .filter(|ping| {
+            let had_time = ends.since(ping.request.row.time) >= patience || closed_by(session, sender(direction));
+            had_time || ping.wrong.is_some()
+        })
         .collect()
 }
 
@@ -120,12 +117,19 @@ fn closed_by(session: &Session, who: &str) -> bool {
 }
 
 fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
-    let of = |session, direction| -> Vec<_> {
-        failed(session, direction).into_iter().filter(|ping| ping.wrong.is_some() == with_answer).collect()
+    let of = |session, direction, patience| -> Vec<_> {
+        failed(session, direction, patience).into_iter().filter(|ping| ping.wrong.is_some() == with_answer).collect()
     };
     let claim = |direction| {
-        let pings = of(comparison.b, direction);
-        let first = pings.first().filter(|_| of(comparison.a, direction).is_empty())?;
+        let mut pings = of(comparison.b, direction, PATIENCE);
+        let mut certainty = Certainty::Certain;
+        // Where A answers, it does so at once.
+        let answers = events(comparison.a, back(direction)).any(|event| event.kind == RESPONSE);
+        if pings.is_empty() && answers {
+            pings = of(comparison.b, direction, PATIENCE / 4);
+            certainty = Certainty::Likely;
+        }
+        let first = pings.first().filter(|_| of(comparison.a, direction, PATIENCE).is_empty())?;
         let (asks, answers) = (sender(direction), sender(back(direction)));
         let times = if pings.len() > 1 { format!(", {} times", pings.len()) } else { String::new() };
         let data = hex::encode(first.request.data);
@@ -152,7 +156,7 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
             ),
         };
         let spots = [Spot::new(item, 0..6, comparison.b.items[item].info.clone())];
-        let mut claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Certain, title);
+        let mut claim = look::claim(comparison, &spots, "usercontrol.event", certainty, title);
         claim.explains.clear();
         let ended = closed_by(comparison.b, asks) && !closed_by(comparison.a, asks);
         let breaks = if ended { Breaks::Answer } else { Breaks::Nothing };

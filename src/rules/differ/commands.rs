@@ -38,7 +38,7 @@ pub static CONNECT: Rule = Rule {
         fix: "If the server treats the sessions differently, send what the working client sends, property by property.",
         source: "RTMP 1.0 section 7.2.1.1.",
     },
-    check: Check::Diff(connect),
+    check: Check::Rest(connect),
 };
 
 pub static METADATA: Rule = Rule {
@@ -55,7 +55,7 @@ pub static METADATA: Rule = Rule {
         fix: "Send width, height, framerate, videocodecid, audiocodecid, audiosamplerate and stereo as they are.",
         source: "FLV specification, annex E.5; enhanced RTMP, onMetaData.",
     },
-    check: Check::Diff(metadata),
+    check: Check::Rest(metadata),
 };
 
 pub static COMMANDS: Rule = Rule {
@@ -73,7 +73,7 @@ pub static COMMANDS: Rule = Rule {
         fix: "Nothing, unless the server waits for a command: some hardware and CDN servers want FCPublish.",
         source: "RTMP 1.0 section 7.2; the others are Flash Media Live Encoder's.",
     },
-    check: Check::Diff(commands),
+    check: Check::Rest(commands),
 };
 
 pub static ANSWERS: Rule = Rule {
@@ -90,7 +90,7 @@ pub static ANSWERS: Rule = Rule {
         fix: "Nothing, if the servers are meant to differ.",
         source: "RTMP 1.0 section 7.2.1.1.",
     },
-    check: Check::Diff(answers),
+    check: Check::Rest(answers),
 };
 
 pub static CONTROL: Rule = Rule {
@@ -107,7 +107,7 @@ pub static CONTROL: Rule = Rule {
         fix: "Nothing, unless a peer limits them.",
         source: "RTMP 1.0 section 5.4.",
     },
-    check: Check::Diff(control),
+    check: Check::Rest(control),
 };
 
 fn other_role(comparison: &Comparison<'_>) -> Vec<Claim> {

@@ -27,7 +27,9 @@ pub static FOUR_CC: Rule = Rule {
     check: Check::Diff(|comparison| {
         let found = look::only_in_b(comparison, |flow| {
             spots(flow, |ex, _| {
-                (!ex.four_cc.is_video() && ex.packet != METADATA)
+                // What has no name in it at all is another kind of body.
+                let is_name = ex.four_cc.0.iter().all(|&byte| byte.is_ascii_graphic() || byte == b' ');
+                (!ex.four_cc.is_video() && ex.packet != METADATA && is_name)
                     .then(|| (ex.at - 4..ex.at, format!("FourCC {}", ex.four_cc)))
             })
         });

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Lane, MESSAGE};
+use crate::recording::Kept;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -101,19 +102,12 @@ pub static AGGREGATE: Rule = Rule {
 };
 
 fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
-    const TAG: usize = 11;
-    const SIZE: usize = 4;
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
         let tag = |item: usize, type_id: u8, body: &[u8]| {
-            let head = body.get(..TAG)?;
-            let length = u32::from_be_bytes([0, head[1], head[2], head[3]]) as usize;
-            let behind = body.len().checked_sub(TAG + length)?;
-            if head[0] != type_id || head[8..] != [0; 3] || length == 0 || !matches!(behind, 0 | SIZE) {
-                return None;
-            }
-            Some(Spot::new(item, 0..TAG, "an FLV tag header").meant(body[TAG..TAG + length].to_vec()))
+            let meant = tagged(type_id, body)?.to_vec();
+            Some(Spot::new(item, 0..TAG, "an FLV tag header").meant(meant))
         };
-        let types = [MessageTypeId::AUDIO, MessageTypeId::VIDEO];
+        let types = [MessageTypeId::AUDIO, MessageTypeId::VIDEO, MessageTypeId::AMF0_DATA];
         let mut found: Vec<Spot> = types
             .into_iter()
             .flat_map(|type_id| flow.of_type(type_id).filter_map(move |(item, body)| tag(item, type_id.0, body)))
@@ -122,13 +116,39 @@ fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
         found
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let title = format!("{} with an FLV tag header before the body", count(spots.len(), "media message"));
+    let title = format!("{} with an FLV tag header before the body", count(spots.len(), "message"));
     let claim = look::claim(comparison, &spots, "body", Certainty::Certain, title);
+    // Data messages go by their names, which are not found.
+    let twin = |index: &usize| {
+        let mismatch = &comparison.mismatches[*index];
+        let is_of = |row: usize| comparison.either_item(row).direction == comparison.either_item(claim.row).direction;
+        let is_data = spots.iter().any(|spot| comparison.b.items[spot.item].message().is_some_and(is_data));
+        is_data && mismatch.path == MESSAGE && is_of(mismatch.row) && comparison.either(mismatch.row).lane == Lane::Data
+    };
+    let twins: Vec<usize> = comparison.open().filter(twin).collect();
+    let claim = claim.explaining(twins);
     vec![
         claim
             .why("the first 11 bytes are the message's own type and the length of what stands behind them")
             .fix("send the tag's body only, without the 11 bytes before it and the 4 bytes of size behind it"),
     ]
+}
+
+/// How long the header of an FLV tag is, and the size behind a tag.
+const TAG: usize = 11;
+const SIZE: usize = 4;
+
+/// What stands in a body behind the header of an FLV tag of the message's own type, if it is one.
+pub(in crate::rules) fn tagged(type_id: u8, body: &[u8]) -> Option<&[u8]> {
+    let head = body.get(..TAG)?;
+    let length = u32::from_be_bytes([0, head[1], head[2], head[3]]) as usize;
+    let behind = body.len().checked_sub(TAG + length)?;
+    let is_tag = head[0] == type_id && head[8..] == [0; 3] && length > 0 && matches!(behind, 0 | SIZE);
+    is_tag.then(|| &body[TAG..TAG + length])
+}
+
+fn is_data(kept: &Kept) -> bool {
+    kept.header.type_id == MessageTypeId::AMF0_DATA
 }
 
 fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {

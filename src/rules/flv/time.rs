@@ -269,6 +269,10 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let usual = if comparison.is_alone() { said(comparison, &b).or(pace(comparison, &b)) } else { step(&a) };
     let Some(of_a) = usual.filter(|step| (5..=200).contains(step)) else { return Vec::new() };
     let (times, words, by) = match of_b as f64 / of_a as f64 {
+        // Sound has 44100 or 48000 of them in a second.
+        ratio if (42.0..50.0).contains(&ratio) && is_sound(&b) => {
+            (0, "samples of sound", "44.1 or 48, the samples in a millisecond")
+        }
         ratio if (700.0..1400.0).contains(&ratio) => (1000, "microseconds", "1000"),
         ratio if (64.0..126.0).contains(&ratio) => (90, "1/90000 s", "90"),
         _ => return Vec::new(),
@@ -285,6 +289,10 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("timestamps are milliseconds; a player shows one picture and waits for the next")
             .fix(format!("divide by {by}")),
     ]
+}
+
+fn is_sound(all: &[At<'_>]) -> bool {
+    all.iter().all(|at| at.kept.header.type_id == MessageTypeId::AUDIO)
 }
 
 /// How many milliseconds a message lasts by the session's own words: the metadata's frame rate, or a frame of AAC at

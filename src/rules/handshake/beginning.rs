@@ -1,7 +1,7 @@
 //! What the client sends first, and what it leaves out.
 
 use crate::compare::{Comparison, Lane, Side};
-use crate::rtmp::handshake::{self, BLOCK};
+use crate::rtmp::handshake::{self, BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at, mismatches_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
@@ -85,6 +85,22 @@ const C0_C1: usize = 1 + BLOCK;
 
 fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
+    let of_server = |opening: Opening<'_>| {
+        opening.sent(SERVER).first().copied().filter(|_| opening.sent(CLIENT).first() == Some(&3))
+    };
+    if let (Some(of_b), Some(3)) = (
+        of_server(b).filter(|of_b| handshake::is_version(*of_b) && *of_b != 3),
+        of_server(a).or(comparison.is_alone().then_some(3)),
+    ) {
+        let Some(row) = first_row(comparison, SERVER, Side::B) else { return Vec::new() };
+        let values = [a, b].map(|opening| Some(opening.value(SERVER, 0, 16, "S0 and S1")));
+        let title = format!("the server's version byte S0 is {of_b}; RTMP's is 3");
+        let claim = Claim::on(row, "handshake", values, Certainty::Certain, title)
+            .why("the client asked for 3, and the server answers with another version; strict clients give up")
+            .fix("answer C0 with 3")
+            .explaining(mismatches_at(comparison, row));
+        return vec![claim.weighing(Severity::Error)];
+    }
     let (Some(&of_b), of_a) = (b.sent(CLIENT).first(), a.sent(CLIENT).first()) else { return Vec::new() };
     let sent = b.total(CLIENT).unwrap_or(u64::MAX);
     if of_b == 3 || of_a == Some(&of_b) || !handshake::is_version(of_b) || is_without_c0(b) || sent < C0_C1 as u64 {
@@ -154,7 +170,7 @@ fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
-    let Some(at) = connect_for_c2(b) else { return Vec::new() };
+    let Some(at) = connect_for_c2(b) else { return c2_cut(comparison) };
     if connect_for_c2(a).is_some() {
         return Vec::new();
     }
@@ -182,6 +198,86 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             .explaining(explains)
             .breaking(Breaks::Framing),
     ]
+}
+
+/// Where S1 stands in what the client sent, if it has it with bytes missing or too many in front.
+fn moved_c2(opening: Opening<'_>) -> Option<i64> {
+    const TIMES: usize = 8;
+    const LOOKED_AT: usize = 32;
+    const FAR: usize = 64;
+    let echo = opening.sent(SERVER).get(1 + TIMES..1 + TIMES + LOOKED_AT)?;
+    let due = C0_C1 + TIMES;
+    let bytes = opening.sent(CLIENT).get(due - FAR..)?;
+    let at = bytes.windows(LOOKED_AT).take(2 * FAR).position(|window| window == echo)?;
+    // In a block of equal bytes it stands everywhere.
+    let is_random = echo.iter().any(|byte| *byte != echo[0]);
+    (at != FAR && is_random).then_some(at as i64 - FAR as i64)
+}
+
+/// How many bytes of C2 are not there, if it repeats S1 up to the header of the first message.
+fn short_c2(opening: Opening<'_>) -> Option<usize> {
+    const ENOUGH: usize = 64;
+    let (c2, s1) = (opening.sent(CLIENT).get(C0_C1..)?, opening.sent(SERVER).get(1..C0_C1)?);
+    let same = c2.iter().zip(s1).take_while(|(a, b)| a == b).count();
+    // A byte of the header may be the one that S1 has there.
+    let is_header =
+        |at: &usize| matches!(c2[*at..], [2..=0x3f, _, _, _, 0, _, _, 1..=6 | 17 | 18 | 20, 0, 0, 0, 0, ..]);
+    let at = (same.saturating_sub(2)..=same).find(|at| *at < c2.len() && is_header(at))?;
+    (at >= ENOUGH && at < BLOCK).then_some(BLOCK - at)
+}
+
+/// A client that sends nothing behind C1, or C2 with bytes missing or too many in front.
+fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (a, b) = sides(comparison);
+    if let (Some(moved), None) = (moved_c2(b), moved_c2(a)) {
+        let (count, what) = (moved.unsigned_abs(), if moved < 0 { "short" } else { "too long" });
+        let bytes = if count == 1 { "byte" } else { "bytes" };
+        let title = format!("C2 is {count} {bytes} {what}");
+        let why = format!(
+            "the random bytes of S1, which C2 repeats, stand {count} {bytes} {} than they are due; the server counts 1536 \
+             bytes, and reads connect from the wrong place",
+            if moved < 0 { "earlier" } else { "later" }
+        );
+        let claim = at_c2(comparison, Certainty::Certain, title);
+        return claim
+            .map(|claim| claim.why(why).fix("send the 1536 bytes of S1 as C2, no more and no less"))
+            .into_iter()
+            .collect();
+    }
+    if let (Some(short), None) = (short_c2(b), short_c2(a)) {
+        let title = format!("C2 is {short} bytes short");
+        let why = "the first message begins inside the 1536 bytes of C2, which the server counts: it reads on from the \
+                   wrong place";
+        let claim = at_c2(comparison, Certainty::Certain, title);
+        let fix = "send all of the 1536 bytes of S1 as C2";
+        return claim.map(|claim| claim.why(why).fix(fix)).into_iter().collect();
+    }
+    let stops = |opening: Opening<'_>| opening.total(CLIENT) == Some(C0_C1 as u64);
+    // Who closes at once does not like what S1 says.
+    let waits = b.idle() >= WAITS / 4.0;
+    if !stops(b) || stops(a) || !is_answered(b) || !waits {
+        return Vec::new();
+    }
+    let certainty = if b.idle() >= WAITS { Certainty::Certain } else { Certainty::Likely };
+    let claim = at_c2(comparison, certainty, "the client has S1 and sends no C2".to_owned());
+    let why =
+        format!("S0, S1 and S2 are there, and in {:.1} s nothing came behind C1; the server waits for C2", b.idle());
+    let fix = "answer S1 with the 1536 bytes of C2, and go on";
+    claim.map(|claim| claim.why(why).fix(fix).breaking(Breaks::Framing)).into_iter().collect()
+}
+
+/// A claim about what the client sent behind C1, or did not.
+fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Option<Claim> {
+    let (a, b) = sides(comparison);
+    let of_c2 = |row: &usize| comparison.either(*row).name == Part::C2.to_string();
+    let row = comparison.rows_of(CLIENT).find(of_c2).or_else(|| first_row(comparison, CLIENT, Side::B))?;
+    let values = [a, b].map(|opening| Some(opening.value(CLIENT, C0_C1, 16, "behind C1")));
+    let is_c2 = |other: usize| {
+        let is_handshake = comparison.either(other).lane == Lane::Handshake;
+        other == row || is_handshake && comparison.either_item(other).direction == CLIENT
+    };
+    let explains = mismatches_of(comparison, is_c2);
+    Some(Claim::on(row, "handshake", values, certainty, title).explaining(explains).breaking(Breaks::Framing))
 }
 
 /// Whether a client sent C1 alone: a block's length, and no version before it.

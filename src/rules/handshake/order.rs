@@ -90,6 +90,11 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// The first message of a direction that came before a part of the other one's handshake was whole.
 fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<&Item> {
     let (handshake, ..) = opening.part(part).filter(|(item, ..)| item.defects.is_empty())?;
+    // A C2 from before S1 answers nothing.
+    let c2 = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
+    if let Some(c2) = c2.filter(|c2| c2.frames[0] < handshake.frames[1]) {
+        return Some(c2);
+    }
     // Nothing can be said of an order across holes.
     let is_whole = [CLIENT, SERVER].into_iter().all(|direction| opening.total(direction).is_some());
     // C2 answers S1, so it is early as well.

@@ -95,6 +95,19 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "cut-at-1023",
+            &["chunk-size-not-announced", "chunk-size-not-applied"],
+            Base::Own1024,
+            Breaks,
+            "1024 is announced, and chunks are of 1023",
+            |s| {
+                let at = announcement(s);
+                s.cut(CLIENT, at, 1023);
+                let at = s.find(is_picture);
+                s.closed(at);
+            },
+        ),
+        fault(
             "little-endian",
             &["chunk-size-byte-order"],
             Base::Own1024,

@@ -33,6 +33,57 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "closed-on-connect",
+            &["silent-close", "app-unknown"],
+            Base::Own,
+            Ends,
+            "the server closes on a connect without fault",
+            |s| {
+                let at = s.command("connect");
+                s.closed(at);
+            },
+        ),
+        fault(
+            "tcurl-in-small-letters",
+            &["connect-fields"],
+            Base::Own,
+            GoesOn,
+            "tcUrl is spelled tcurl in connect",
+            |s| {
+                let at = s.command("connect");
+                s.replace(at, b"\0\x05tcUrl", b"\0\x05tcurl");
+            },
+        ),
+        fault("query-in-app", &["url-split"], Base::Own, GoesOn, "app has a query behind it", |s| {
+            let at = s.command("connect");
+            s.replace(at, b"app\x02\0\x04live", b"app\x02\0\x0alive?key=1");
+        }),
+        fault(
+            "publish-without-null",
+            &["amf-wrong-type"],
+            Base::Own,
+            GoesOn,
+            "publish has no null in front of the name",
+            |s| {
+                let at = s.command("publish");
+                s.replace(at, b"\x05\x02\0", b"\x02\0");
+            },
+        ),
+        fault(
+            "publish-without-createstream",
+            &["order-createstream"],
+            Base::Own,
+            GoesOn,
+            "publish comes without createStream",
+            |s| {
+                let at = s.command("createStream");
+                s.remove(at);
+                let answer =
+                    s.find(|message| message.body.starts_with(b"\x02\0\x07_result") && message.body.len() < 64);
+                s.remove(answer);
+            },
+        ),
+        fault(
             "closed-on-publish",
             &["silent-close", "publish-start-missing"],
             Base::Ffmpeg,

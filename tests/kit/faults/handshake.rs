@@ -35,6 +35,23 @@ pub fn faults() -> Vec<Fault> {
             s.remove(C2);
             s.closed(C2);
         }),
+        fault("c2-short", &["hs-c2-missing"], Base::Own, Breaks, "C2 lacks its last 8 bytes", |s| {
+            let c2 = s.handshake(CLIENT, 1);
+            c2.truncate(c2.len() - 8);
+            let at = s.command("connect");
+            s.closed(at);
+        }),
+        fault("c2-long", &["hs-c2-missing"], Base::Own, Breaks, "a byte 3 stands in front of C2", |s| {
+            s.handshake(CLIENT, 1).insert(0, 3);
+            let at = s.command("connect");
+            s.closed(at);
+        }),
+        fault("c2-never", &["hs-c2-missing"], Base::Own, Ends, "the client has S1 and sends no C2", |s| {
+            s.ended(C2 - 1, CLIENT, 5_000_000);
+        }),
+        fault("s0-0", &["hs-version"], Base::Own, GoesOn, "the server's version is 0", |s| {
+            s.handshake(SERVER, 0)[0] = 0;
+        }),
         fault("c2-random", &["hs-not-echo"], Base::Own, GoesOn, "C2 does not echo S1", |s| {
             scramble(s.handshake(CLIENT, 1))
         }),

@@ -229,6 +229,12 @@ fn audio() -> Vec<Fault> {
             "media have their FLV tag headers",
             |s| tagged(s, false),
         ),
+        fault("flv-tag-in-data", &["flv-tag-left"], Base::Own, GoesOn, "metadata have their FLV tag header", |s| {
+            let at = s.find(|message| message.type_id == 18);
+            let body = &mut s.message(at).body;
+            let length = (body.len() as u32).to_be_bytes();
+            body.splice(0..0, [&[18][..], &length[1..], &[0; 7]].concat());
+        }),
         fault(
             "flv-tag-and-size",
             &["flv-tag-left", "px-prefix-known"],
