@@ -52,6 +52,7 @@ pub use blocks::describe_block;
 pub use case::{Case, Context, common_prefix};
 pub use claim::{Breaks, Claim};
 pub use finding::{Certainty, Finding};
+pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
 pub use framing::describe_header;
 pub use media::header_before;
 pub use search::{Found, LogLine, Symptom, nearest, search};

@@ -10,8 +10,9 @@
 //! | room | holds |
 //! |---|---|
 //! | `collect` | which values of which messages are secrets |
-//! | `text` | where they stand in text |
-//! | `hex` | where they stand in bytes |
+//! | `values` | where messages have text |
+//! | `text` | where secrets stand in text |
+//! | `hex` | where they stand in bytes and in hex |
 //! | `json` | which strings of a report are text, bytes, or a name of ours that stays |
 //! | `words` | the words of our own sentences |
 
@@ -19,6 +20,7 @@ mod collect;
 mod hex;
 mod json;
 mod text;
+mod values;
 mod words;
 
 #[cfg(test)]

@@ -169,6 +169,13 @@ const HEALTHY: &[&str] = &[
     "pairs/03_ffmpeg_rtmpclient_A.pcap",
     "pairs/04_type14_A.pcap",
     "pairs/06_chunk_not_used_A.pcap",
+    "f/ffmpeg_pub_rtmplite3_4h39.pcap",
+    "f/ffmpeg_vod_seek.pcap",
+    "f/gst_rtmpsink_ffmpeg_listen.pcap",
+    "f/node_rtmp_client.pcap",
+    "f/pyav_nms4_hevc_opus.pcap",
+    "f/rml_rtmp_pub.pcap",
+    "f/tgrtmp_pub.pcap",
 ];
 
 fn lint(pcap: &[u8]) -> Report {

@@ -4,14 +4,14 @@ mod kit;
 
 use std::io::Cursor;
 
-use kit::edit::{CLIENT, SERVER};
+use kit::edit::{CLIENT, SERVER, is_media, is_picture, is_sound};
 use kit::faults::Base;
 use kit::recording::{Recording, Silent, Step, What};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::diff::{self, Report};
 use rtmp_inspect::pipeline;
 use rtmp_inspect::recording::Recorder;
-use rtmp_inspect::rules::Certainty;
+use rtmp_inspect::rules::{Certainty, Severity};
 use rtmp_inspect::session::Options;
 
 const C0C1: usize = 0;
@@ -109,6 +109,63 @@ fn a_mistake_is_told_in_spite_of_a_hole_and_less_surely_in_its_direction() {
         assert_eq!(causes[0].0, "capture-gap", "{causes:?}");
         assert!(causes.contains(&("type-id-dec-hex", certainty)), "{causes:?}");
     }
+}
+
+#[test]
+fn another_token_and_another_name_are_no_other_split() {
+    let with = |app: &[u8], name: &[u8]| {
+        let mut session = Base::Own.recording();
+        let (connect, publish) = (session.command("connect"), session.command("publish"));
+        session.replace(connect, b"app\x02\0\x04live", &[b"app\x02\0\x0f", app].concat());
+        session.replace(publish, b"\0\x04pair", &[b"\0\x04", name].concat());
+        record(&session.pcap())
+    };
+    let report =
+        diff::diff(&with(b"live?token=1111", b"pair"), &with(b"live?token=2222", b"twin"), &Default::default());
+    let codes: Vec<_> = report.causes.iter().map(|cause| cause.rule.code).collect();
+    assert!(!codes.is_empty() && !codes.contains(&"url-split"), "{codes:?}");
+}
+
+#[test]
+fn times_that_begin_anew_at_2_to_the_31_are_one_warning() {
+    let mut old = Base::Own.recording();
+    for message in old.sent(CLIENT, 0).filter(|message| is_media(message)) {
+        (message.timestamp, message.fmt) = (message.timestamp.wrapping_add((1 << 31) - 200) & 0x7fff_ffff, 0);
+    }
+    let report = report(&old);
+    let grave: Vec<_> = report.causes.iter().filter(|cause| cause.severity >= Severity::Warning).collect();
+    let codes: Vec<_> = grave.iter().map(|cause| (cause.rule.code, cause.severity)).collect();
+    assert_eq!(codes, [("ts-backwards", Severity::Warning)]);
+    assert!(grave[0].why.contains("31 bits"), "{}", grave[0].why);
+}
+
+#[test]
+fn a_step_of_hours_from_the_headers_at_0_is_not_negative() {
+    let first = 0xff_fd_00;
+    let mut late = Base::Own.recording();
+    for message in late.sent(CLIENT, 0).filter(|message| is_picture(message) || is_sound(message)) {
+        (message.timestamp, message.fmt) = (message.timestamp + first, 1);
+    }
+    let codes = codes(&late);
+    assert!(!codes.contains(&"ts-negative-delta") && !codes.contains(&"ts-backwards"), "{codes:?}");
+}
+
+#[test]
+fn a_status_on_stream_0_that_the_client_takes_is_a_warning() {
+    let mut taken = Base::Own.recording();
+    let at = taken.command("onStatus");
+    taken.message(at).msid = 0;
+    let report = report(&taken);
+    let causes: Vec<_> = report.causes.iter().map(|cause| (cause.rule.code, cause.severity)).collect();
+    assert_eq!(causes, [("onstatus-msid", Severity::Warning)]);
+}
+
+#[test]
+fn a_message_with_nothing_in_it_is_not_one_that_was_cut() {
+    let mut empty = Base::Own.recording();
+    let at = empty.nth(3, is_sound);
+    empty.message(at).body.clear();
+    assert!(!codes(&empty).contains(&"px-trunc"), "{:?}", codes(&empty));
 }
 
 fn codes(session: &Recording) -> Vec<&'static str> {

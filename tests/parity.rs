@@ -126,6 +126,11 @@ fn rtmp_peculiarities() {
 }
 
 #[test]
+fn other_software() {
+    compare_folder("f");
+}
+
+#[test]
 fn pairs_to_compare() {
     compare_folder("pairs");
 }
@@ -144,7 +149,7 @@ fn high_bit_rate() {
 fn every_capture_has_its_tables_and_a_test() {
     let captures: BTreeSet<String> = names("captures").into_iter().filter(|name| name.contains(".pcap")).collect();
     let folders: BTreeSet<&str> = captures.iter().map(|name| name.split('/').next().expect("a folder")).collect();
-    assert_eq!(folders, BTreeSet::from(["a", "b", "c", "d", "e", "pairs", "seed", "perf"]));
+    assert_eq!(folders, BTreeSet::from(["a", "b", "c", "d", "e", "f", "pairs", "seed", "perf"]));
     for tables in ["tshark", "reference"] {
         let tabled: BTreeSet<String> =
             names(tables).iter().filter_map(|name| name.strip_suffix(".tsv")).map(str::to_owned).collect();

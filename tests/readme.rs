@@ -35,6 +35,7 @@ fn every_command_of_readme_runs_and_prints_what_readme_shows() {
                     .args(kit::words(&args))
                     .current_dir(root)
                     .envs([("COLUMNS", "120"), ("NO_COLOR", "1")])
+                    .env_remove("GITHUB_ACTIONS")
                     .output()
                     .expect("the program starts");
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");

@@ -3,7 +3,7 @@
 mod kit;
 
 use kit::faults;
-use kit::record::record;
+use kit::recorded::record_with_digests as record;
 use rtmp_inspect::diff;
 use rtmp_inspect::recording;
 use rtmp_inspect::snapshot::{self, Options, Payload};

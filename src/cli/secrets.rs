@@ -14,7 +14,8 @@ use super::output::Output;
 /// Whether secrets are shown.
 #[derive(Debug, Args)]
 pub struct ShowSecrets {
-    /// Also in JSON, print stream keys and credentials as they are, not <stream-key-1> and <credential-1>
+    /// In JSON, print stream keys and credentials as they are, not as <stream-key-1> and <credential-1>; text for the
+    /// terminal always does
     #[arg(long)]
     show_secrets: bool,
 }

@@ -11,7 +11,7 @@ use crate::rtmp::body::Body;
 use crate::rtmp::media::{Audio, Video};
 use crate::rtmp::message::Ending;
 use crate::rtmp::{MessageTypeId, body};
-use crate::rules::{Breaks, Case, Certainty, Claim, Finding, Rule, explain_payload};
+use crate::rules::{Breaks, Case, Certainty, Claim, Finding, Rule, avc_slices, explain_payload, is_avc_config};
 use crate::session::Direction;
 
 /// So many messages are explained one by one; what the first say must hold for the others.
@@ -103,13 +103,19 @@ fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<us
         if differing >= MOST || bytes >= MOST_BYTES || !is_here(a) || !is_here(b) {
             continue;
         }
+        let payloads = [a, b].map(|kept| payload_start(kept.header.type_id, &kept.body));
+        if is_same_content([a, b], payloads) {
+            continue;
+        }
         differing += 1;
         bytes += a.body.len() + b.body.len();
         // The payload first: what happened to it may have spared the header, or gone over both.
-        let payloads = [a, b].map(|kept| payload_start(kept.header.type_id, &kept.body));
         for starts in [payloads, [0, 0]] {
             let case = Case::new(&a.body[starts[0]..], &b.body[starts[1]..]);
-            if let Some((rule, finding)) = explain_payload(&case).filter(|(rule, _)| rule.code != "px-unrelated") {
+            let explains = |rule: &Rule| {
+                rule.code != "px-unrelated" && (MEANT.contains(&rule.code) || !is_made_anew([a, b], payloads))
+            };
+            if let Some((rule, finding)) = explain_payload(&case).filter(|(rule, _)| explains(rule)) {
                 explained.push(Explained { rows, mismatches, rule, finding, starts });
                 break;
             }
@@ -154,6 +160,27 @@ fn differences(
     }
     found.sort_by_key(|(rows, _)| rows[1]);
     found
+}
+
+/// Whether the same sound or picture was only written in another way, which nothing on the way does: with other fields
+/// in front of it, as another composition time, or with other NAL units around the slices (H.264 7.4.1.2.3).
+fn is_same_content([a, b]: [&Kept; 2], starts: [usize; 2]) -> bool {
+    if [a, b].iter().any(|kept| kept.header.type_id != MessageTypeId::VIDEO) {
+        return false;
+    }
+    let (Some(of_a), Some(of_b)) = (avc_slices(&a.body), avc_slices(&b.body)) else { return false };
+    a.body[starts[0]..] == b.body[starts[1]..] || of_a == of_b
+}
+
+/// Whether bodies that share bytes were made by two muxers: configurations, of which one may have fields that the other
+/// leaves out (ISO/IEC 14496-15 5.3.3.1.2, ISO/IEC 14496-3 1.6.5), or messages of which one has nothing to carry, as at
+/// the end of a sequence.
+fn is_made_anew(both: [&Kept; 2], payloads: [usize; 2]) -> bool {
+    let is_config = |kept: &&Kept| match kept.header.type_id {
+        MessageTypeId::VIDEO => is_avc_config(&kept.body),
+        _ => matches!(kept.body[..], [format, 0, ..] if format >> 4 == 10),
+    };
+    both.iter().all(is_config) || both.iter().zip(payloads).any(|(kept, start)| kept.body.len() <= start)
 }
 
 /// Where the sound or picture begins in a body.

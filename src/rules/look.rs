@@ -20,6 +20,8 @@ pub struct Flow<'r> {
     pub messages: Vec<(usize, &'r Kept)>,
     /// Whether the recording has all of the direction: it begins with the handshake and has no hole.
     pub is_complete: bool,
+    /// The items of both directions at which media begin anew: after a seek, or when another stream starts.
+    restarts: Vec<usize>,
 }
 
 /// A message that shows a mistake.
@@ -44,7 +46,14 @@ impl<'r> Flow<'r> {
             (kept.ending == Ending::Complete).then_some((index, kept))
         };
         let is_complete = begins && !items().any(|(_, item)| is_gap(item));
-        Flow { messages: items().filter_map(whole).collect(), is_complete }
+        let all = session.items.iter().enumerate();
+        let restarts = all.filter(|(_, item)| is_restart(item)).map(|(index, _)| index);
+        Flow { messages: items().filter_map(whole).collect(), is_complete, restarts: restarts.collect() }
+    }
+
+    /// How often media have begun anew before an item: what differs in this is not one run of media.
+    pub fn run(&self, item: usize) -> usize {
+        self.restarts.partition_point(|&restart| restart < item)
     }
 
     /// The messages of one type, with all of their bytes.
@@ -64,6 +73,22 @@ impl<'r> Flow<'r> {
     pub fn audio(&self) -> impl Iterator<Item = (usize, &'r [u8])> + '_ {
         self.of_type(MessageTypeId::AUDIO)
     }
+}
+
+/// Whether a stream may go on at any time behind an item: it is published or played anew, or was sought in. A stored file
+/// then comes from a key frame on, with its headers and with earlier times.
+fn is_restart(item: &Item) -> bool {
+    const WORDS: [&str; 8] = [
+        "publish(",
+        "play(",
+        "play2(",
+        "seek(",
+        "pause(",
+        "onStatus('NetStream.Seek.",
+        "onStatus('NetStream.Play.",
+        "Stream Begin",
+    ];
+    WORDS.iter().any(|word| item.info.starts_with(word))
 }
 
 impl Spot {

@@ -4,8 +4,6 @@
 //! type its header has, and its secrets are found even if its values are broken: who compares sessions has one that
 //! does not work.
 
-use std::ops::Range;
-
 use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,7 +14,7 @@ use crate::rtmp::body::{self, Body};
 use crate::session::{Conversation, Event, Kind as EventKind, Observer};
 use crate::tcp::Connection;
 
-use super::{Kind, Secret, Secrets, hex, text};
+use super::{Kind, Secret, Secrets, hex, text, values};
 
 /// Finds the secrets of a capture. Give it to [`crate::pipeline::run`], and take the [`Secrets`] when that is done.
 #[derive(Debug, Default)]
@@ -57,9 +55,6 @@ const SECRET_PROPERTIES: &[&str] = &["auth", "token", "passw", "secret", "signat
 /// Types of `publish`, which are no names.
 const PUBLISH_TYPES: &[&str] = &["live", "record", "append", "appendWithGap"];
 
-/// Values that are nested deeper are not looked at.
-const DEPTH: usize = 16;
-
 impl Collector {
     /// The secrets of a recording.
     pub fn recording(&mut self, recording: &Recording) {
@@ -83,7 +78,7 @@ impl Collector {
 
     /// The secrets of a message whose body is `length` bytes long, of which these are there.
     pub fn message(&mut self, type_id: MessageTypeId, bytes: &[u8], length: u32) {
-        let Some(read_as) = command_type(type_id, bytes) else { return };
+        let Some(read_as) = values::command_type(type_id, bytes) else { return };
         let decoded = body::decode(read_as, bytes, length, &mut ());
         let (name, arguments, values) = match &decoded.body {
             Body::Command(command) => (command.name(), command.arguments(), &command.values),
@@ -93,11 +88,11 @@ impl Collector {
         let name = name.map(|name| name.to_string()).unwrap_or_default();
         if matches!(decoded.body, Body::Data(_)) && !is_command_name(&name) {
             // Metadata may name a source with its password: `rtsp://user:password@camera`.
-            strings(values, DEPTH, &mut |_, text| self.login(text));
+            values::strings(values, &mut |_, text| self.login(text));
             return;
         }
         self.command(&name, arguments);
-        if !decoded.defects.is_empty() {
+        if !decoded.defects.is_empty() || bytes.len() < length as usize {
             self.broken(&name, bytes);
         }
     }
@@ -105,28 +100,50 @@ impl Collector {
     fn command(&mut self, name: &str, arguments: &[Value<'_>]) {
         let lower = name.to_ascii_lowercase();
         let is_login = lower.contains("auth") || lower.contains("token");
-        if NAMING.contains(&name) {
+        if names_stream(name) {
             self.names_stream(name, arguments);
         }
         let is_answer = ["_result", "_error", "onStatus"].contains(&name) || NAMING_BACK.contains(&name);
         for (position, argument) in arguments.iter().enumerate() {
             // `NetConnection.connect(url, user, password)` sends them behind the object.
             let is_credential = is_login || (name == "connect" && position > 0);
-            strings(std::slice::from_ref(argument), DEPTH, &mut |property, text| {
+            values::strings(std::slice::from_ref(argument), &mut |property, text| {
                 let property = property.to_ascii_lowercase();
                 let is_secret = SECRET_PROPERTIES.iter().any(|part| property.contains(part)) && property != "authmod";
                 if is_credential || is_secret {
                     self.add(Kind::Credential, text.0);
                 }
                 self.login(text);
+                if name == "connect" {
+                    self.place(&property, text);
+                }
                 // A stream's own query is read with its name.
-                if !NAMING.contains(&name) {
+                if !names_stream(name) {
                     self.query(text.0);
                 }
                 if is_answer {
                     self.names_back(name, &property, text);
                 }
             });
+        }
+    }
+
+    /// What stands behind the application in `app` and `tcUrl`: a key, where the URL was not split as it should be.
+    fn place(&mut self, property: &str, text: Str<'_>) {
+        let text = text.0.split(|&byte| byte == b'?').next().unwrap_or_default();
+        let path = match property {
+            "app" => text,
+            "tcurl" => {
+                let host = memmem::find(text, b"://").map_or(text, |at| &text[at + 3..]);
+                memchr::memchr(b'/', host).map_or(&[][..], |at| &host[at..])
+            }
+            _ => return,
+        };
+        for part in path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).skip(1) {
+            // An instance of an application is called `_definst_` (Flash Media Server).
+            if !(part.starts_with(b"_") && part.ends_with(b"_")) {
+                self.add(Kind::StreamKey, part);
+            }
         }
     }
 
@@ -172,7 +189,7 @@ impl Collector {
             // `mp4:film` is the file `film` (Flash Media Server), and a name may stand behind its application.
             let plain = name[..end].trim_ascii().trim_ascii_end();
             let plain = plain.strip_suffix(b"\0").unwrap_or(plain);
-            let parts = [plain, after(plain, b':'), after(plain, b'/')];
+            let parts = [plain, values::after(plain, b':'), values::after(plain, b'/')];
             self.spellings.extend(parts.into_iter().filter(|part| part.len() >= 4).map(|part| (part.to_vec(), index)));
         }
         self.query(&name[end..]);
@@ -209,10 +226,10 @@ impl Collector {
     /// A command whose values cannot all be read: what looks like text is taken for what it should be.
     fn broken(&mut self, name: &str, bytes: &[u8]) {
         let start = memmem::find(bytes, name.as_bytes()).map_or(0, |at| at + name.len());
-        for run in runs(&bytes[start..]) {
+        for run in values::runs(&bytes[start..]) {
             let run = &bytes[start..][run];
             self.login(Str(run));
-            if !NAMING.contains(&name) {
+            if !names_stream(name) {
                 self.query(run);
                 continue;
             }
@@ -236,10 +253,10 @@ impl Collector {
                 // The length is said to be longer, so that it is no defect that the values end.
                 let decoded = body::decode(MessageTypeId::AMF0_COMMAND, rest, u32::MAX, &mut ());
                 if let Body::Command(command) = decoded.body {
-                    let mut arguments = command.arguments();
                     // What follows the values of one command is the header of the next message.
-                    arguments = &arguments[..arguments.len().min(4)];
-                    self.command(name, arguments);
+                    let most = if *name == "connect" { 1 } else { 4 };
+                    let arguments = command.arguments();
+                    self.command(name, &arguments[..arguments.len().min(most)]);
                 }
             }
         }
@@ -285,73 +302,18 @@ impl Observer for Collector {
     fn closed(&mut self, _: &Connection, _: &Conversation) {}
 }
 
-/// The type that a body is to be read as: that of its header, or of a command if it begins like one (AMF0 2.4: a
-/// string, in types 17 and 15 behind a byte 0).
-fn command_type(type_id: MessageTypeId, bytes: &[u8]) -> Option<MessageTypeId> {
-    let is_amf =
-        [MessageTypeId::AMF0_COMMAND, MessageTypeId::AMF3_COMMAND, MessageTypeId::AMF0_DATA, MessageTypeId::AMF3_DATA];
-    if is_amf.contains(&type_id) {
-        return Some(type_id);
-    }
-    let (meant, bytes) = match bytes {
-        [0, rest @ ..] => (MessageTypeId::AMF3_COMMAND, rest),
-        rest => (MessageTypeId::AMF0_COMMAND, rest),
-    };
-    let [2, 0, length, rest @ ..] = bytes else { return None };
-    let name = rest.get(..usize::from(*length))?;
-    (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(meant)
+/// Whether a command of that name names a stream; clients that get the case wrong have keys too.
+fn names_stream(name: &str) -> bool {
+    NAMING.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn is_command_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    NAMING.contains(&name)
+    names_stream(name)
         || NAMING_BACK.contains(&name)
         || ["connect", "_result", "_error", "onStatus"].contains(&name)
         || lower.contains("auth")
         || lower.contains("token")
-}
-
-/// Calls `each` with every text in the values, and the name of the property that it is.
-fn strings<'a>(values: &[Value<'a>], depth: usize, each: &mut impl FnMut(&str, Str<'a>)) {
-    for value in values {
-        walk("", value, depth, each);
-    }
-}
-
-fn walk<'a>(name: &str, value: &Value<'a>, depth: usize, each: &mut impl FnMut(&str, Str<'a>)) {
-    let Some(depth) = depth.checked_sub(1) else { return };
-    if let Some(text) = value.as_str() {
-        each(name, text);
-    } else if let Value::Xml(text) = value {
-        each(name, *text);
-    }
-    if let Some(properties) = value.properties() {
-        for (key, value) in &properties.pairs {
-            walk(&key.text(), value, depth, each);
-        }
-    }
-    for value in value.items().unwrap_or_default() {
-        walk(name, value, depth, each);
-    }
-}
-
-/// Runs of printable characters that are long enough for a word.
-fn runs(bytes: &[u8]) -> Vec<Range<usize>> {
-    let (mut runs, mut start) = (Vec::new(), 0);
-    for end in 0..=bytes.len() {
-        if bytes.get(end).is_none_or(|byte| !byte.is_ascii_graphic()) {
-            if end - start >= 4 {
-                runs.push(start..end);
-            }
-            start = end + 1;
-        }
-    }
-    runs
-}
-
-/// What follows the last such byte.
-fn after(text: &[u8], byte: u8) -> &[u8] {
-    memchr::memrchr(byte, text).map_or(&[], |at| &text[at + 1..])
 }
 
 /// Whether it is what an earlier run put in a secret's place.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -128,6 +129,9 @@ fn common_words_are_hidden_where_they_are_values() {
     let secrets = of_commands(&[publish("a")]);
     unchanged(&secrets, "a server sends a message in A's stream");
     expect(&secrets, "publish('a')", "publish('<stream-key-1>')");
+    let secrets = of_commands(&[publish("s")]);
+    unchanged(&secrets, "RTMP's port; the client's");
+    expect(&secrets, "publish('s'), 's?x'", "publish('<stream-key-1>'), '<stream-key-1>?x'");
 }
 
 #[test]
@@ -237,6 +241,11 @@ fn broken_commands_give_their_secrets() {
     // An object without its end, whose last text is cut off.
     let app = [&string("connect")[..], &number(1.0), b"\x03\x00\x03app\x02\x00\xfflive?key=s3cr3t"].concat();
     expect(&of_commands(&[app]), "live?key=s3cr3t", "live?key=<credential-1>");
+    // The capture has not all of it.
+    let mut collector = Collector::default();
+    let body = publish("qwertz9-abcdef");
+    collector.message(MessageTypeId(20), &body[..body.len() - 10], body.len() as u32);
+    expect(&collector.into_secrets(), "qwertz9-abc", "<stream-key-1>");
     // A key of digits that was sent as a number.
     let digits = command("publish", &[NULL.to_vec(), number(123_456_789.0)]);
     expect(&of_commands(&[digits]), "Number 123456789", "Number <stream-key-1>");
@@ -302,4 +311,55 @@ fn json_keeps_its_shape() {
         "one": ["<stream-key-1>", null, 1, true],
     });
     assert_eq!(report, expected);
+    // Digits are a key, and hex of other bytes.
+    let mut report =
+        json!({ "bytes": { "a": "20250101" }, "hex": "20250101", "value": "20250101", "other": ["20250101"] });
+    of_commands(&[publish("20250101")]).hide_json(&mut report);
+    let key = "<stream-key-1>";
+    assert_eq!(report, json!({ "bytes": { "a": "20250101" }, "hex": "20250101", "value": key, "other": [key] }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_secret_is_left_as_a_word(
+        names in proptest::collection::vec("[a-c1/=&é_-]{6,9}", 1..5),
+        between in proptest::collection::vec("[a-c1/=&é_ '…-]{0,3}", 9),
+        picks in proptest::collection::vec(0usize..5, 8),
+    ) {
+        let secrets = of_commands(&names.iter().map(|name| publish(name)).collect::<Vec<_>>());
+        let words = picks.iter().map(|&pick| names[pick % names.len()].as_str());
+        let text: String = between.iter().map(String::as_str).zip(words.chain([""])).flat_map(|(a, b)| [a, b]).collect();
+        let hidden = secrets.hide(&text);
+        // What was put in stands between angle brackets, which nothing here has.
+        for (at, part) in hidden.split(['<', '>']).enumerate() {
+            for name in names.iter().filter(|_| at % 2 == 0) {
+                for (start, _) in part.match_indices(name.as_str()) {
+                    let (before, after) = (&part[..start], &part[start + name.len()..]);
+                    let goes_on = |a: Option<char>, b: Option<char>| {
+                        a.is_some_and(char::is_alphanumeric) && b.is_some_and(char::is_alphanumeric)
+                    };
+                    let inside = goes_on(before.chars().last(), name.chars().next())
+                        || goes_on(name.chars().last(), after.chars().next());
+                    prop_assert!(inside, "{name} is left in {hidden}, from {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn any_text_and_any_message_can_be_looked_at(
+        (type_id, body) in (0u8..24, proptest::collection::vec(prop_oneof![0u8..0x12, any::<u8>()], 0..60)),
+        name in "\\PC{0,12}",
+        text in "\\PC{0,60}",
+    ) {
+        let named = [&string("publish")[..], &body].concat();
+        let secrets = of(&[(type_id, body), (type_id, named), (20, publish(&name))]);
+        secrets.hide(&text);
+        let mut value = json!([text, ::hex::encode(&text)]);
+        secrets.hide_json(&mut value);
+        let hidden = value[1].as_str().unwrap();
+        prop_assert_eq!(hidden.len(), 2 * text.len());
+    }
 }

@@ -188,9 +188,14 @@ fn is_word(text: &str, range: &Range<usize>) -> bool {
 
 /// Whether what stands before or behind says that this is a value: a quote, a part of a URL.
 fn is_value(text: &str, range: &Range<usize>) -> bool {
-    let before = text[..range.start].chars().next_back();
+    let mut before = text[..range.start].chars().rev();
     let after = text[range.end..].chars().next();
-    before.is_some_and(|c| "'\"`/=:@".contains(c)) || (before.is_none() && after == Some('?'))
+    match (before.next(), before.next()) {
+        (None, _) => after == Some('?'),
+        // An apostrophe.
+        (Some('\''), Some(c)) if c.is_alphanumeric() => false,
+        (Some(c), _) => "'\"`/=:@".contains(c),
+    }
 }
 
 /// Whether it is part of a rule's code, of a field's path, or of a status code.

@@ -72,12 +72,20 @@ impl Fault {
 
     /// The capture without and the capture with the mistake.
     pub fn captures(&self) -> (Vec<u8>, Vec<u8>) {
-        let packets = self.recording().packets();
+        self.captures_of(&self.base(), &self.base())
+    }
+
+    /// The capture of one session without, and of another with the mistake.
+    pub fn captures_of(&self, without: &Recording, with: &Recording) -> (Vec<u8>, Vec<u8>) {
+        let mut recording = with.clone();
         let packets = match self.seed {
-            Seed::Session(_) => packets,
-            Seed::Capture(change) => change(packets),
+            Seed::Session(change) => {
+                change(&mut recording);
+                recording.packets()
+            }
+            Seed::Capture(change) => change(recording.packets()),
         };
-        (self.base().pcap(), packets.pcap())
+        (without.pcap(), packets.pcap())
     }
 
     /// Whether the mistake is one of the capture, not of the session.

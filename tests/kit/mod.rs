@@ -14,7 +14,6 @@ pub mod decoded;
 pub mod edit;
 pub mod encode;
 pub mod faults;
-pub mod record;
 pub mod recorded;
 pub mod recording;
 

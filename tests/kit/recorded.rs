@@ -11,14 +11,23 @@ use super::recording::Silent;
 
 /// Records a capture.
 pub fn record(pcap: &[u8]) -> Recording {
-    let observer = (Recorder::default(), tape::Recorder::default());
+    recorded(pcap, |recorder| recorder)
+}
+
+/// Records a capture with digests, as is done where a snapshot is in play.
+pub fn record_with_digests(pcap: &[u8]) -> Recording {
+    recorded(pcap, Recorder::with_digests)
+}
+
+fn recorded(pcap: &[u8], set_up: fn(Recorder) -> Recorder) -> Recording {
+    let observer = (set_up(Recorder::default()), tape::Recorder::default());
     let (recorder, tapes) = run(pcap, Options::default(), observer);
     let framing = recording::explain_framing(&tapes.into_tapes().0);
     if framing.is_empty() {
         return recorder.into_recording();
     }
     let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
-    run(pcap, options, Recorder::with_framing(framing)).into_recording()
+    run(pcap, options, set_up(Recorder::with_framing(framing))).into_recording()
 }
 
 fn run<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {

@@ -180,9 +180,11 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
                 is_wild || is_cut && !is_meant(session, item)
             })
         };
+        // Behind bytes that the capture lacks it is not the sender who is out of step.
+        let is_lost = |item: &Item| item.direction == direction && matches!(item.content, Content::Gap(_));
         let found = |session| breaks(session).or_else(|| stray(session));
         let (Some(index), None) = (found(comparison.b), found(comparison.a)) else { continue };
-        if is_explained(comparison, direction) {
+        if is_explained(comparison, direction) || comparison.b.items[..index].iter().any(is_lost) {
             continue;
         }
         let Some(row) = comparison.rows.iter().position(|row| row.b == Some(index)) else { continue };

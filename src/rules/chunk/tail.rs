@@ -22,6 +22,9 @@ struct Tail<'r> {
     like_a: bool,
 }
 
+/// The types of messages that are AMF to the last byte.
+const AMF: [MessageTypeId; 4] =
+    [MessageTypeId::AMF0_COMMAND, MessageTypeId::AMF0_DATA, MessageTypeId::AMF3_COMMAND, MessageTypeId::AMF3_DATA];
 /// So many messages of A are looked at for what one should be.
 const MOST: usize = 16;
 
@@ -65,7 +68,9 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
         return found("ts-field-ffffff-no-ext", force, &sent[..4], like_a, true);
     }
     for len in [0, 1, 2, 3, 4, 8, 12] {
-        let Some(header) = sent.get(force..force + len).filter(|header| *header != right) else { continue };
+        // What fits in a chunk has no header inside.
+        let sent_header = sent.get(force..force + len).filter(|_| length > force);
+        let Some(header) = sent_header.filter(|header| *header != right) else { continue };
         let Some(like_a) = join(sent, length, force, header).and_then(|body| is_meant(&body)) else { continue };
         let (code, certain) = match header.first().map(|first| first >> 6) {
             None => left_out(comparison, direction, row),
@@ -94,8 +99,8 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
 fn is_broken(kept: &Kept) -> bool {
     use crate::rtmp::message::Ending;
     match kept.ending {
-        // Media may differ for reasons of their own.
-        Ending::Complete => !kept.header.type_id.is_media() && !is_amf(kept.header.type_id, &kept.body),
+        // What is no AMF, media and control messages, may differ for reasons of its own.
+        Ending::Complete => AMF.contains(&kept.header.type_id) && !is_amf(kept.header.type_id, &kept.body),
         Ending::Lost | Ending::Cut | Ending::Abandoned => true,
         Ending::Aborted | Ending::Missing => false,
     }
@@ -118,9 +123,7 @@ fn join(sent: &[u8], length: usize, size: usize, header: &[u8]) -> Option<Vec<u8
 
 /// Whether a body is a command or data message that reads to its end without a fault.
 fn is_amf(type_id: MessageTypeId, bytes: &[u8]) -> bool {
-    let amf =
-        [MessageTypeId::AMF0_COMMAND, MessageTypeId::AMF0_DATA, MessageTypeId::AMF3_COMMAND, MessageTypeId::AMF3_DATA];
-    amf.contains(&type_id) && body::decode(type_id, bytes, bytes.len() as u32, &mut ()).defects.is_empty()
+    AMF.contains(&type_id) && body::decode(type_id, bytes, bytes.len() as u32, &mut ()).defects.is_empty()
 }
 
 /// The chunk stream that a type 3 header names.

@@ -264,35 +264,34 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     let name_of = |name: &Option<String>| name.clone().unwrap_or_default();
     let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));
     let Some(&first) = differs.first() else { return Vec::new() };
-    let joined = |app: &str, name: &str| format!("{app}/{name}");
-    // The query may stand behind the name, or behind app.
-    let parts = |app: &str, name: &str| -> Vec<String> {
-        let paths = [app, name].map(|part| part.split('?').next().unwrap_or_default());
-        let parts = paths.into_iter().flat_map(|path| path.split('/')).filter(|part| !part.is_empty());
-        parts.map(str::to_owned).collect()
+    // Application and name, each with its query.
+    let (url_a, url_b) = ([app_a.clone(), name_of(&name_a)], [app_b.clone(), name_of(&name_b)]);
+    let path = |text: &String| text.split('?').next().unwrap_or_default().to_owned();
+    let parts = |url: &[String; 2]| -> Vec<String> {
+        let parts = |text: String| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+        url.iter().map(path).flat_map(parts).filter(|part| !part.is_empty()).collect()
     };
-    let (url_a, url_b) = (joined(&app_a, &name_of(&name_a)), joined(&app_b, &name_of(&name_b)));
-    let same_path = parts(&app_a, &name_of(&name_a)) == parts(&app_b, &name_of(&name_b));
-    let same_split = (&app_a, &name_a) == (&app_b, &name_b);
-    if !same_path || same_split {
+    // Where the queries stand; what they say may differ, as a token does from one session to the next.
+    let shape = |url: &[String; 2]| url.each_ref().map(|text| (path(text), text.contains('?')));
+    if parts(&url_a) != parts(&url_b) || shape(&url_a) == shape(&url_b) {
         return Vec::new();
     }
+    let has_query = |url: &[String; 2]| url.iter().any(|text| text.contains('?'));
     let split = |app: &str, name: &Option<String>| match name {
         Some(name) => format!("app `{app}`, name `{name}`"),
         None => format!("app `{app}` and no name"),
     };
     let title = format!("{} in B, {} in A", split(&app_b, &name_b), split(&app_a, &name_a));
     let answered = is_answered(&commands(comparison.b));
-    let why = if url_a.contains('?') == url_b.contains('?') {
+    let why = if has_query(&url_a) == has_query(&url_b) {
         "together they are the same path; the server looks for the application and the stream by these very strings"
     } else {
         "the path is the same, the query is not; some servers take it for a part of the name"
     };
-    vec![
-        Claim::at(comparison, first, Certainty::Certain, title)
-            .why(why)
-            .fix(format!("send {}", split(&app_a, &name_a)))
-            .explaining(differs)
-            .breaking(if answered { Breaks::Nothing } else { Breaks::Answer }),
-    ]
+    let claim = Claim::at(comparison, first, Certainty::Certain, title)
+        .why(why)
+        .fix(format!("send {}", split(&app_a, &name_a)))
+        .explaining(differs);
+    // A server that answers took it, whatever it made of it.
+    vec![if answered { claim.weighing(Severity::Warning) } else { claim.breaking(Breaks::Answer) }]
 }

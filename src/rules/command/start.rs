@@ -161,7 +161,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim.sides = comparison.mismatches[index].sides.clone();
     }
     let claim = claim.fix(format!("send onStatus on message stream {stream}"));
-    vec![if goes_on && comparison.is_alone() {
+    vec![if goes_on {
         claim
             .why("this client takes it; one that keeps message streams apart does not see it, and waits")
             .weighing(Severity::Warning)

@@ -170,7 +170,12 @@ fn again(flow: &Flow<'_>) -> Vec<(Spot, bool)> {
     let messages: Vec<_> = flow.video().filter(|(_, body)| is_avc(body, 0) || is_avc(body, 1)).collect();
     let mut found = Vec::new();
     let mut known: Option<&[u8]> = None;
+    let mut run = 0;
     for (at, (item, body)) in messages.iter().enumerate().filter(|(_, (_, body))| body[1] == 0) {
+        // After a seek, and when another stream starts, the header belongs in front again.
+        if flow.run(*item) != run {
+            (known, run) = (None, flow.run(*item));
+        }
         let next = messages[at + 1..].iter().find(|(_, body)| body[1] == 1);
         let is_same = known == Some(&body[HEAD.min(body.len())..]);
         let before_inter = next.is_some_and(|(_, body)| body[0] >> 4 != KEY);

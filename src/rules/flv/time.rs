@@ -1,7 +1,7 @@
 //! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Item, Kept, Session};
+use crate::recording::Kept;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::look::{Flow, rows_of_b};
@@ -116,32 +116,15 @@ struct At<'r> {
     run: usize,
 }
 
-/// Indices of items behind which a stream may go on at any time: it is played anew, or was sought in.
-fn restarts(session: &Session) -> Vec<usize> {
-    const WORDS: [&str; 7] = [
-        "play(",
-        "play2(",
-        "seek(",
-        "pause(",
-        "onStatus('NetStream.Seek.",
-        "onStatus('NetStream.Play.",
-        "Stream Begin",
-    ];
-    let is_restart = |item: &Item| WORDS.iter().any(|word| item.info.starts_with(word));
-    (0..session.items.len()).filter(|&index| is_restart(&session.items[index])).collect()
-}
-
 /// The coded messages of one medium.
-fn coded<'r>(session: &Session, flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
+fn coded<'r>(flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
     let is_config = |body: &[u8]| match *body {
         [first, ..] if first & 0x80 != 0 && medium == MessageTypeId::VIDEO => first & 15 == 0,
         [first, 0, ..] => first & 15 == 7 && medium == MessageTypeId::VIDEO || first >> 4 == 10,
         _ => false,
     };
     let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !is_config(&kept.body));
-    let restarts = restarts(session);
-    let run = |item: usize| restarts.partition_point(|&restart| restart < item);
-    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into(), run: run(item) }))
+    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into(), run: flow.run(item) }))
         .collect()
 }
 
@@ -153,7 +136,7 @@ fn media<'r, T>(
     let ways = [ClientToServer, ServerToClient];
     let all = ways.into_iter().flat_map(|way| [MessageTypeId::VIDEO, MessageTypeId::AUDIO].map(|medium| (way, medium)));
     let mut all = all.filter_map(|(way, medium)| {
-        let [a, b] = [comparison.a, comparison.b].map(|session| coded(session, &Flow::of(session, way), medium));
+        let [a, b] = [comparison.a, comparison.b].map(|session| coded(&Flow::of(session, way), medium));
         let found = find(&b)?;
         find(&a).is_none().then_some((a, b, found))
     });

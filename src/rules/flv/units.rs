@@ -26,6 +26,19 @@ pub fn tiled(body: &[u8], at: usize, size: usize) -> Option<Vec<Range<usize>>> {
     (!units.is_empty()).then_some(units)
 }
 
+/// Whether a video body is a sequence header of H.264 that can be read.
+pub fn is_config(body: &[u8]) -> bool {
+    is_avc(body, 0) && avc_config(body, HEAD.min(body.len())).is_ok()
+}
+
+/// The slices of an H.264 picture (NAL unit types 1 to 5), without what stands around them: delimiters, parameter sets,
+/// supplements. None if the body is no such picture, or its lengths of four bytes do not tile it.
+pub fn slices(body: &[u8]) -> Option<Vec<&[u8]>> {
+    let units = tiled(body, HEAD, 4).filter(|_| is_avc(body, 1))?;
+    let is_slice = |unit: &&[u8]| unit.first().is_some_and(|first| (1..=5).contains(&(first & 0x1f)));
+    Some(units.into_iter().map(|unit| &body[unit]).filter(is_slice).collect::<Vec<_>>()).filter(|all| !all.is_empty())
+}
+
 /// Whether the bytes from `at` on begin with a start code (H.264 annex B).
 pub fn has_start_code(body: &[u8], at: usize) -> bool {
     body.get(at..).is_some_and(|rest| rest.starts_with(&[0, 0, 1]) || rest.starts_with(&[0, 0, 0, 1]))
@@ -93,6 +106,18 @@ mod tests {
         // Four bytes read as two lengths: an empty unit, then one of one byte.
         assert!(tiled(&[0, 0, 0, 1, 5], 0, 2).is_some());
         assert!(!is_whole(&[0, 0, 0, 1, 5], 0, 2));
+    }
+
+    #[test]
+    fn slices_are_the_same_with_a_delimiter_or_without() {
+        let picture = [0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 9];
+        let delimited = [0x27, 1, 0, 0, 0x28, 0, 0, 0, 2, 9, 0xf0, 0, 0, 0, 2, 0x41, 9];
+        assert_eq!(slices(&picture), Some(vec![&[0x41, 9][..]]));
+        assert_eq!(slices(&delimited), slices(&picture));
+        // A delimiter alone, a length too long, and a configuration have none.
+        assert_eq!(slices(&delimited[..11]), None);
+        assert_eq!(slices(&picture[..10]), None);
+        assert_eq!(slices(&[0x17, 0, 0, 0, 0, 0, 0, 0, 2, 0x41, 9]), None);
     }
 
     #[test]
