@@ -106,7 +106,7 @@ const ALSO: &[(&str, &str)] = &[
 ];
 
 fn of_sessions() -> impl Iterator<Item = &'static Rule> {
-    RULES.iter().copied().filter(|rule| matches!(rule.check, Check::Diff(_)))
+    RULES.iter().copied().filter(|rule| matches!(rule.check, Check::Diff(_) | Check::Rest(_)))
 }
 
 fn codes(report: &lint::Report) -> Vec<&'static str> {

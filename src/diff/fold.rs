@@ -194,7 +194,8 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
         (_, Breaks::Capture { .. }) => false,
         // Whatever fails may be why it ends.
         (Breaks::Nothing | Breaks::End, Breaks::End) => cause.rank() == Rank::Failure && claim.row >= cause.claim.row,
-        (Breaks::Framing | Breaks::Answer, Breaks::End) => claim.row >= cause.claim.row,
+        // The last message that came whole may stand before the one that broke.
+        (Breaks::Framing | Breaks::Answer, Breaks::End) => true,
         (Breaks::Nothing | Breaks::End, _) => false,
         (Breaks::Framing | Breaks::Answer, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
         // What came whole behind the loss says what it says, but for what a receiver needs the lost bytes for.

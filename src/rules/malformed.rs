@@ -50,7 +50,8 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> 
         let item: &Item = comparison.item(row, Side::B)?;
         let kept = item.message().filter(|kept| is(kept) && kept.ending == Ending::Complete && kept.is_whole())?;
         // What is wrong with the framing has rules of its own; a body that was put together by guess is no evidence.
-        let is_guess = item.defects.iter().any(|defect| OF_FRAMING.contains(&defect.code));
+        let is_tag = super::flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some();
+        let is_guess = is_tag || item.defects.iter().any(|defect| OF_FRAMING.contains(&defect.code));
         let defect = item.defects.first().filter(|defect| !is_guess && !known.contains(&defect.code))?;
         Some((comparison.rows[row].b?, kept, defect))
     };

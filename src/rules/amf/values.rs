@@ -175,7 +175,8 @@ fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let title = format!("{name} has no {what} behind its {}", ["name", "transaction id"][place - 1]);
         let claim = Claim::at(comparison, *explains.first()?, Certainty::Certain, title)
-            .why(format!("A has one, and then the values that B has; a receiver that goes by their places takes each for the one before"))
+            .why("A has one, and then the values that B has; a receiver that goes by their places takes each for the one \
+                  before")
             .fix(format!("write the {what} in front of the other values"))
             .explaining(explains)
             .breaking(if oddity::stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing });

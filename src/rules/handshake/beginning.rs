@@ -86,7 +86,10 @@ const C0_C1: usize = 1 + BLOCK;
 fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
     let of_server = |opening: Opening<'_>| {
-        opening.sent(SERVER).first().copied().filter(|_| opening.sent(CLIENT).first() == Some(&3))
+        // A server that speaks TLS is another matter.
+        let bytes = opening.sent(SERVER);
+        let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
+        bytes.first().copied().filter(|_| opening.sent(CLIENT).first() == Some(&3) && !is_tls)
     };
     if let (Some(of_b), Some(3)) = (
         of_server(b).filter(|of_b| handshake::is_version(*of_b) && *of_b != 3),
@@ -223,7 +226,7 @@ fn short_c2(opening: Opening<'_>) -> Option<usize> {
     let is_header =
         |at: &usize| matches!(c2[*at..], [2..=0x3f, _, _, _, 0, _, _, 1..=6 | 17 | 18 | 20, 0, 0, 0, 0, ..]);
     let at = (same.saturating_sub(2)..=same).find(|at| *at < c2.len() && is_header(at))?;
-    (at >= ENOUGH && at < BLOCK).then_some(BLOCK - at)
+    (ENOUGH..BLOCK).contains(&at).then_some(BLOCK - at)
 }
 
 /// A client that sends nothing behind C1, or C2 with bytes missing or too many in front.
