@@ -114,7 +114,6 @@ fn only_broken_captures_have_a_certain_mistake() {
             );
             let expected: &[&str] = match &*name {
                 "pairs/06_chunk_not_used_B.pcap" => &["chunk-size-not-applied"],
-                "pairs/07_no_type3_B.pcap" => &["type3-missing"],
                 _ => &[],
             };
             if certain != expected {
@@ -332,7 +331,13 @@ impl Fault {
             Continuation::LeftOut(_) => self.write == Write::Whole,
             _ => Dialect { from: 0, ..first.dialect } == self.dialect,
         };
-        if first.code != self.code || !first.certain || !same {
+        // A size that was never announced gives the same bytes as headers that are left out: both are named, and
+        // neither is certain.
+        let is_twin = |one: &Hypothesis| {
+            one.code == "chunk-size-not-announced" && (one.bits, one.reaches_end) == (first.bits, true) && !one.certain
+        };
+        let is_open = self.code == "type3-missing" && !first.certain && hypotheses.iter().any(is_twin);
+        if first.code != self.code || !(first.certain || is_open) || !same {
             return Err(in_short(&hypotheses));
         }
         if decode(&bytes, first.dialect) != session.bodies() {
