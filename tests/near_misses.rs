@@ -20,6 +20,16 @@ const C2: usize = 2;
 const CONNECT: usize = 3;
 
 #[test]
+fn sound_under_the_type_of_pictures_is_no_enhanced_header() {
+    let mut swapped = Base::Own.recording();
+    for message in swapped.sent(CLIENT, 0).filter(|message| matches!(message.type_id, 8 | 9)) {
+        message.type_id = 17 - message.type_id;
+    }
+    let codes = codes(&swapped);
+    assert!(!codes.is_empty() && !codes.contains(&"er-not-negotiated"), "{codes:?}");
+}
+
+#[test]
 fn a_client_that_sends_c0_first_and_then_c1_waits_for_nobody() {
     let mut slow = Base::Own.recording();
     let first = slow.steps[C0C1].clone();

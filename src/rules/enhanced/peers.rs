@@ -68,8 +68,13 @@ const CAPABILITIES: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourC
 
 /// Whether a body has an extended header: of video, or of audio with SoundFormat 9.
 fn first_extended(flow: &Flow<'_>) -> Option<usize> {
-    let video = flow.video().find(|(_, body)| body.first().is_some_and(|first| first & 0x80 != 0));
-    let audio = flow.audio().find(|(_, body)| body.first().is_some_and(|first| first >> 4 == 9));
+    // A FourCC is text; without it the byte is not such a header's. Behind the types 5 to 7 it stands further on.
+    let is_header = |body: &[u8]| {
+        let four = body.get(1..5).is_some_and(|four| four.iter().all(|byte| matches!(byte, b' '..=b'~')));
+        four || matches!(body[0] & 15, 5..=7)
+    };
+    let video = flow.video().find(|(_, body)| body.first().is_some_and(|first| first & 0x80 != 0) && is_header(body));
+    let audio = flow.audio().find(|(_, body)| body.first().is_some_and(|first| first >> 4 == 9) && is_header(body));
     [video, audio].into_iter().flatten().map(|(item, _)| item).min()
 }
 
