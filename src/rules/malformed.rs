@@ -57,7 +57,10 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> 
     };
     let all: Vec<_> = (0..comparison.rows.len()).filter_map(of_row).collect();
     let Some(&(item, kept, defect)) = all.first() else { return Vec::new() };
-    let more = if all.len() > 1 { format!(", and {} messages more", all.len() - 1) } else { String::new() };
+    let more = match all.len() - 1 {
+        0 => String::new(),
+        more => format!("; so has {}", look::count(more, "other message")),
+    };
     let at = usize::try_from(defect.offset).unwrap_or_default().min(kept.body.len());
     let spots = [Spot::new(item, at..kept.body.len().min(at + 16), defect.code)];
     let title = format!("{}{more}", defect.message);

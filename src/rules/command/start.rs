@@ -150,7 +150,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let goes_on = comparison.b.items[item..].iter().filter_map(|item| item.message());
-    let goes_on = goes_on.filter(|kept| kept.header.type_id.is_media()).count() > 1;
+    let goes_on = goes_on.filter(|kept| kept.header.type_id.is_media()).count() > 0;
     let spots = [Spot::new(item, 0..0, format!("message stream {on}"))];
     let title = format!("onStatus comes on message stream {on}, {name} was on {stream}");
     let mut claim = look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
