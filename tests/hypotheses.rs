@@ -114,7 +114,7 @@ fn only_broken_captures_have_a_certain_mistake() {
             );
             let expected: &[&str] = match &*name {
                 "pairs/06_chunk_not_used_B.pcap" => &["chunk-size-not-applied"],
-                "pairs/07_no_type3_B.pcap" => &["type3-missing"],
+                // Of pairs/07_no_type3_B.pcap the bytes do not tell whether headers or an announcement are missing.
                 _ => &[],
             };
             if certain != expected {
@@ -332,7 +332,10 @@ impl Fault {
             Continuation::LeftOut(_) => self.write == Write::Whole,
             _ => Dialect { from: 0, ..first.dialect } == self.dialect,
         };
-        if first.code != self.code || !first.certain || !same {
+        // Without type 3 headers a message is as one within a larger chunk size: the bytes cannot tell.
+        let is_undecided = first.code == "type3-missing"
+            && hypotheses.iter().any(|other| other.code == "chunk-size-not-announced" && other.bits == first.bits);
+        if first.code != self.code || first.certain == is_undecided || !same {
             return Err(in_short(&hypotheses));
         }
         if decode(&bytes, first.dialect) != session.bodies() {
