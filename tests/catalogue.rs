@@ -84,6 +84,7 @@ fn each_rule_fires_on_its_fault_and_not_on_others() {
 const ALSO: &[(&str, &str)] = &[
     // The other side closes without a word.
     ("abort", "silent-close"),
+    ("ext-without-ffffff", "silent-close"),
     ("no-app", "silent-close"),
     ("name-in-app", "app-unknown"),
     // A picture with bytes too many or too few has NAL units that do not fit it.

@@ -216,9 +216,11 @@ fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
         (Some(one), Some(other)) => one.start < other.end && other.start < one.end,
         _ => false,
     };
-    // Who is not answered, or is closed on, for a message that is wrong, is so for that.
+    // Who is not answered, or is closed on, for a message that is wrong, is so for that; and what is merely possible
+    // needs no saying where something surer is known.
     let is_failure = cause.rank() == Rank::Failure;
-    let follows = is_failure && matches!(claim.breaks, Breaks::Answer) && claim.certainty < cause.claim.certainty;
+    let is_weak = matches!(claim.breaks, Breaks::Answer) || claim.certainty == Certainty::Possible;
+    let follows = is_failure && is_weak && claim.certainty < cause.claim.certainty;
     let is_here = cause.claim.row == claim.row
         && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
         && !matches!(cause.claim.breaks, Breaks::Capture { .. });
