@@ -30,10 +30,12 @@
 //! | [`rules`] | the catalogue of what goes wrong: pages, and the functions that find it |
 //! | [`amf`] | AMF values, with order, duplicates and wrong counts kept |
 //! | [`filter`] | the display filter language, over any fields |
+//! | [`config`] | what a team has settled in `rtmp-inspect.toml` |
 //!
 //! Three invariants hold everywhere. Every byte shown can be traced to its frame ([`origin`]).
 //! Malformed traffic is data: it is reported beside what could be read and never ends the run.
-//! Memory depends on the messages that are open, not on the size of the capture.
+//! Memory depends on the messages that are open, not on the size of the capture; what compares and judges keeps
+//! each message besides, with a bound on the bytes of media ([`recording`]).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
