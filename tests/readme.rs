@@ -19,6 +19,8 @@ const FILES: &[(&str, &str)] = &[
 fn every_command_of_readme_runs_and_prints_what_readme_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let readme = std::fs::read_to_string(root.join("README.md")).expect("in the repository");
+    // What a merge leaves undecided is read by nobody else.
+    assert!(!readme.lines().any(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")), "undecided lines");
     let mut run = 0;
     // Every other part stands between fences.
     for block in readme.split("```").skip(1).step_by(2) {
