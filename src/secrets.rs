@@ -110,6 +110,11 @@ impl Secrets {
         }
     }
 
+    /// The same in the bytes of a whole message: no part of a secret counts, as nothing is cut off.
+    pub fn overwrite_whole(&self, bytes: &mut [u8]) {
+        self.bytes.overwrite_whole(bytes);
+    }
+
     /// The same in all strings of a report; in hex, the bytes of secrets become `2a`, so that lengths and offsets stay.
     ///
     /// Names of properties stay, and so do the strings of which a report's schema says what they may be.

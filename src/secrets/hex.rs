@@ -22,6 +22,8 @@ pub struct Matcher {
 pub const GRAM: usize = 4;
 /// From this length on a part of a secret counts wherever it stands.
 const PART: usize = 6;
+/// From this length on a secret is in no word by chance.
+const LONG: usize = 12;
 /// Most places of the same four bytes: who repeats himself more often has no key to lose.
 const MOST: usize = 64;
 
@@ -41,6 +43,22 @@ impl Matcher {
             matcher.secrets.push(secret.bytes.clone());
         }
         matcher
+    }
+
+    /// Overwrites secrets that stand in a message as a whole and as words of their own: a key `Stream` is not in
+    /// `createStream`. Long ones are found whatever stands around them, as that may be the length in front.
+    pub fn overwrite_whole(&self, bytes: &mut [u8]) {
+        for secret in &self.secrets {
+            let starts: Vec<usize> = memchr::memmem::find_iter(bytes, secret).collect();
+            for start in starts {
+                let end = start + secret.len();
+                let around = [start.checked_sub(1).map(|before| bytes[before]), bytes.get(end).copied()];
+                let is_word = around.into_iter().flatten().all(|byte| !byte.is_ascii_alphanumeric());
+                if is_word || secret.len() >= LONG {
+                    bytes[start..end].fill(b'*');
+                }
+            }
+        }
     }
 
     /// The bytes that are of secrets; ranges may overlap.

@@ -65,6 +65,23 @@ fn unchanged(secrets: &Secrets, text: &str) {
 }
 
 #[test]
+fn a_key_that_shares_a_word_with_commands_leaves_them_whole() {
+    let hidden = |key: &str, message: &[u8]| {
+        let mut message = message.to_vec();
+        of_commands(&[publish(key)]).overwrite_whole(&mut message);
+        message
+    };
+    // Six letters of the key are those of createStream, of the code and of the placeholder for keys.
+    for whole in [&b"\x02\0\x0ccreateStream"[..], b"NetStream.Play.Failed", b"<stream-key-1>", b"StreamPlayer/"] {
+        assert_eq!(hidden("rtmp/Stream9", whole), whole);
+        assert_eq!(hidden("Stream", whole), whole);
+    }
+    assert_eq!(hidden("Stream", b"\0\x06Stream\0"), b"\0\x06******\0");
+    // A long key with a letter for its length in front.
+    assert_eq!(hidden("k4f9-2xq77-aa", b"\0ak4f9-2xq77-aab"), b"\0a*************b");
+}
+
+#[test]
 fn names_of_streams_are_numbered_as_they_appear() {
     let secrets = of_commands(&[publish("k4f9-2x"), publish("other77"), publish("k4f9-2x")]);
     expect(&secrets, "publish('k4f9-2x')", "publish('<stream-key-1>')");

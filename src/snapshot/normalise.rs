@@ -110,7 +110,7 @@ impl<'s> Normaliser<'s> {
 
     /// Secrets where no value is: in names, in what could not be decoded. Their bytes are overwritten.
     fn rest(&self, mut body: Vec<u8>) -> Vec<u8> {
-        self.secrets.hide_bytes(&mut body, "");
+        self.secrets.overwrite_whole(&mut body);
         body
     }
 }
