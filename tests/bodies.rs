@@ -4,13 +4,10 @@
 //! media bodies. What cases there must be is asserted too: a marker, packet type or codec that no fixture
 //! holds fails a test.
 
-#[path = "kit/fixture.rs"]
-mod fixture;
-
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use fixture::Case;
+use crate::kit::fixture::Case;
 use rtmp_inspect::amf::{amf0, amf3};
 use rtmp_inspect::field::{Defect, Node, Reader, Tree, Value};
 use rtmp_inspect::rtmp::MessageTypeId;
@@ -121,7 +118,7 @@ fn the_fixtures_cover_everything() {
 }
 
 fn cases() -> Vec<Case> {
-    fixture::cases(&folder())
+    crate::kit::fixture::cases(&folder())
 }
 
 fn folder() -> PathBuf {

@@ -1,10 +1,9 @@
 //! Which answer belongs to which call: in real captures, and in sessions of which the capture lacks something.
-mod kit;
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use kit::{Session, amf0, handshake, message};
+use crate::kit::{Session, amf0, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::decode::{Row, Rows, Selection};
 use rtmp_inspect::pipeline::{self, Warning, Watch};

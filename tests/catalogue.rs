@@ -3,14 +3,12 @@
 //! The faults of `tests/kit/faults` are each rule's fixtures, and all others its near misses: those of its own layer are
 //! mistakes in the same bytes. Rules of what is merely different have recorded pairs of sound sessions.
 
-mod kit;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use kit::faults;
-use kit::recorded::record;
+use crate::kit::faults;
+use crate::kit::recorded::record;
 use rtmp_inspect::rules::{self, Check, Layer, RULES, Rule, Severity};
 use rtmp_inspect::{diff, lint};
 

@@ -1,23 +1,21 @@
 //! Seeded faults: what `diff` reports first for each.
 //!
-//! `testdata/faults/causes.md` is the table; `BLESS=1 cargo test --test causes` writes it anew. `LAYER=amf` looks only
+//! `testdata/faults/causes.md` is the table; `BLESS=1 cargo test causes::` writes it anew. `LAYER=amf` looks only
 //! at faults whose names or ids hold that word, and prints what is wrong.
-
-mod kit;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use kit::faults::{self, Fault};
-use kit::recorded::record;
+use crate::kit::faults::{self, Fault};
+use crate::kit::recorded::record;
 use rtmp_inspect::diff::{self, Report, Verdict};
 
 #[test]
 fn the_first_cause_is_the_true_one() {
     let only = std::env::var("LAYER").unwrap_or_default();
     let mut table =
-        "# Seeded faults and the first cause that `diff` reports\n\nMade by `BLESS=1 cargo test --test causes`.\n\n\
+        "# Seeded faults and the first cause that `diff` reports\n\nMade by `BLESS=1 cargo test causes::`.\n\n\
                      | fault | true causes | first cause reported | sure |\n|---|---|---|---|\n"
             .to_owned();
     let (mut right, mut wrong, mut lies) = (0, Vec::new(), Vec::new());
@@ -56,7 +54,7 @@ fn the_first_cause_is_the_true_one() {
     }
     assert!(lies.is_empty(), "certain and wrong: {lies:?}");
     assert!(right * 100 >= all.len() * 95, "{right} of {}:\n{}", all.len(), wrong.join("\n"));
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), table, "stale: BLESS=1 cargo test --test causes");
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), table, "stale: BLESS=1 cargo test causes::");
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! `rtmp-inspect check` from outside: outcomes, exit status, `--update`, and what it says of a session that changed.
 
-mod kit;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use crate::kit::edit::{CLIENT, is_picture, is_sound};
+use crate::kit::encode::Message;
+use crate::kit::recording::Recording;
 use assert_cmd::Command;
-use kit::edit::{CLIENT, is_picture, is_sound};
-use kit::encode::Message;
-use kit::recording::Recording;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -62,7 +60,9 @@ const CHANGES: &[Change] = &[
         "a command more",
         |session| {
             let at = session.command("publish");
-            let body = [kit::amf0::string("FCSubscribe"), kit::amf0::number(9.0), kit::amf0::null()].concat();
+            let body =
+                [crate::kit::amf0::string("FCSubscribe"), crate::kit::amf0::number(9.0), crate::kit::amf0::null()]
+                    .concat();
             session.insert(at, Message::new(3, 20, 0, 0, &body));
         },
         &["FCSubscribe row", "has no such message", "only B has FCSubscribe()", "commands-differ"],

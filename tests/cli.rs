@@ -7,9 +7,8 @@
 //! (stdout, then stderr, then `[exit N]` if the status is not 0)
 //! ```
 //!
-//! They run in `testdata` with a width of 120 columns and without colour. `BLESS=1 cargo test --test cli`
+//! They run in `testdata` with a width of 120 columns and without colour. `BLESS=1 cargo test cli::`
 //! writes what is printed now into the files; read the difference before committing it.
-mod kit;
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +17,7 @@ use std::process::{Child, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use kit::{Session, amf0, handshake, message, words};
+use crate::kit::{Session, amf0, handshake, message, words};
 use serde_json::{Value, json};
 
 /// A session of 157 messages.

@@ -1,21 +1,19 @@
 //! Seeded faults: a good session with one mistake in it is decoded to its end, and what the mistake does not touch is
 //! there.
 //!
-//! `testdata/faults/README.md` lists the faults with the bytes they change; `BLESS=1 cargo test --test faults` writes
-//! it anew. `FAULTS_DIR=directory cargo test --test faults` also writes the captures, `NAME.base.pcap` and
+//! `testdata/faults/README.md` lists the faults with the bytes they change; `BLESS=1 cargo test faults::` writes
+//! it anew. `FAULTS_DIR=directory cargo test faults::` also writes the captures, `NAME.base.pcap` and
 //! `NAME.fault.pcap`.
-
-mod kit;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use kit::decoded::{self, Decoded, Way, decode};
-use kit::encode::Message;
-use kit::faults::{self, Fault, Then};
-use kit::recording::Recording;
+use crate::kit::decoded::{self, Decoded, Way, decode};
+use crate::kit::encode::Message;
+use crate::kit::faults::{self, Fault, Then};
+use crate::kit::recording::Recording;
 
 #[test]
 fn a_session_is_written_byte_for_byte_as_it_was_read() {
@@ -160,16 +158,16 @@ fn the_table_is_up_to_date() {
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
     for (kept, made) in kept.lines().zip(table.lines()) {
-        assert_eq!(kept, made, "BLESS=1 cargo test --test faults writes the table anew");
+        assert_eq!(kept, made, "BLESS=1 cargo test faults:: writes the table anew");
     }
-    assert_eq!(kept.lines().count(), table.lines().count(), "BLESS=1 cargo test --test faults writes the table anew");
+    assert_eq!(kept.lines().count(), table.lines().count(), "BLESS=1 cargo test faults:: writes the table anew");
 }
 
 const HEADING: &str = "\
 # Seeded faults
 
 {faults} mistakes of {rules} kinds, each put into a good recorded session by `tests/kit/faults`; made by
-`BLESS=1 cargo test --test faults`. `FAULTS_DIR=directory cargo test --test faults` writes the captures,
+`BLESS=1 cargo test faults::`. `FAULTS_DIR=directory cargo test faults::` writes the captures,
 `NAME.base.pcap` and `NAME.fault.pcap`.
 
 - *rules*: what the mistake is; each of them names its cause.

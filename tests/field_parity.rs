@@ -5,15 +5,14 @@
 //! `tests/parity.rs` pairs them. Then each field that tshark knows has to have the same values in the same order,
 //! or none with both. What differs everywhere and for one reason is a [`Rule`], which says what ours has to be
 //! instead; what differs in one message is a line of [`DEVIATIONS`]. A rule or a line that is not needed fails.
-mod tables;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
+use crate::tables::{Direction, agreed, direction_of, is_handshake, names, reference, table, testdata};
 use rtmp_inspect::dissect::vocabulary;
-use tables::{Direction, agreed, direction_of, is_handshake, names, reference, table, testdata};
 
 /// Fields of tshark that we do not have, and why.
 const NOT_OURS: &[(&str, &str)] = &[

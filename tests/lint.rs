@@ -1,23 +1,21 @@
 //! Seeded faults, one capture at a time: what `lint` finds in each, with no good session beside it.
 //!
-//! `testdata/faults/lint.md` is the table; `BLESS=1 cargo test --test lint` writes it anew. `LAYER=amf` looks only
+//! `testdata/faults/lint.md` is the table; `BLESS=1 cargo test lint::` writes it anew. `LAYER=amf` looks only
 //! at faults whose names or ids hold that word, and prints what is wrong.
-
-mod kit;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use kit::faults::{self, Fault};
-use kit::recorded::record;
+use crate::kit::faults::{self, Fault};
+use crate::kit::recorded::record;
 use rtmp_inspect::lint::{self, Report};
 use rtmp_inspect::rules::{self, Mode, Severity};
 
 const HEADING: &str = "\
 # Seeded faults and what `lint` finds in each by itself
 
-Made by `BLESS=1 cargo test --test lint`. The first finding of the faulty capture that is none of the good one.
+Made by `BLESS=1 cargo test lint::`. The first finding of the faulty capture that is none of the good one.
 Faults that only a comparison can show are marked so.
 
 | fault | true causes | first finding | severity | sure |
@@ -77,7 +75,7 @@ fn the_first_finding_is_the_true_one() {
     assert!(lies.is_empty(), "certain and wrong: {lies:?}\n{}\n{}", wrong.join("\n"), missed.join("\n"));
     let all = right + missed.len() + wrong.len();
     assert!(right * 100 >= all * 95, "{right} of {all}:\n{}\n{}", missed.join("\n"), wrong.join("\n"));
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), table, "stale: BLESS=1 cargo test --test lint");
+    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), table, "stale: BLESS=1 cargo test lint::");
 }
 
 /// Faults of which one session shows nothing unusual: an array count of 0 is what Flash sent, and most clients ask for

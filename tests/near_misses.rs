@@ -1,12 +1,10 @@
 //! Sessions that look like a fault of the capture or the handshake and are none, or are less sure.
 
-mod kit;
-
 use std::io::Cursor;
 
-use kit::edit::{CLIENT, SERVER, is_media, is_picture, is_sound};
-use kit::faults::Base;
-use kit::recording::{Recording, Silent, Step, What};
+use crate::kit::edit::{CLIENT, SERVER, is_media, is_picture, is_sound};
+use crate::kit::faults::Base;
+use crate::kit::recording::{Recording, Silent, Step, What};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::diff::{self, Report};
 use rtmp_inspect::pipeline;
@@ -82,7 +80,7 @@ fn the_server_may_close_when_the_client_is_done() {
 #[test]
 fn a_client_that_stops_amid_its_media_closes_as_it_likes() {
     let mut stopped = Base::Own.recording();
-    let at = stopped.nth(9, kit::edit::is_media);
+    let at = stopped.nth(9, crate::kit::edit::is_media);
     stopped.ended(at, CLIENT, 1000);
     assert!(!codes(&stopped).contains(&"silent-close"), "{:?}", codes(&stopped));
 }

@@ -14,14 +14,13 @@
 //!   from `c/pub_en10mb.pcap`, be a message of that capture.
 //!
 //! Every other difference is a line of [`DEVIATIONS`] with its reason, and a line that is no longer needed fails.
-mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-use tables::{Direction, TableRow, agreed, direction_of, is_handshake, names, reference, table, testdata};
+use crate::tables::{Direction, TableRow, agreed, direction_of, is_handshake, names, reference, table, testdata};
 
 /// Capture, difference as reported, and why it is meant.
 const DEVIATIONS: &[(&str, &str, &str)] = &[

@@ -1,10 +1,9 @@
 //! `payload` from outside: who is guilty, for each who could be; the schema; files that are no files.
-mod kit;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use kit::{Session, handshake, message};
+use crate::kit::{Session, handshake, message};
 use serde_json::Value;
 
 const AUDIO: u8 = 8;

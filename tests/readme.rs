@@ -1,7 +1,5 @@
 //! The commands of README: each runs, and prints what README says it prints.
 
-mod kit;
-
 use std::path::Path;
 
 /// What stands in for the files that README names.
@@ -34,7 +32,7 @@ fn every_command_of_readme_runs_and_prints_what_readme_shows() {
                     args = args.replace(&format!(" {name}"), &format!(" {path}"));
                 }
                 let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rtmp-inspect"))
-                    .args(kit::words(&args))
+                    .args(crate::kit::words(&args))
                     .current_dir(root)
                     .envs([("COLUMNS", "120"), ("NO_COLOR", "1")])
                     .env_remove("GITHUB_ACTIONS")

@@ -1,14 +1,13 @@
 //! Stream keys and credentials in what machines read: they are not there, unless they are asked for.
-mod kit;
 
 use std::io::Cursor;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use kit::faults;
-use kit::recording::{Recording as Sent, Silent, What};
-use kit::{Session, amf0, handshake, message};
+use crate::kit::faults;
+use crate::kit::recording::{Recording as Sent, Silent, What};
+use crate::kit::{Session, amf0, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::diff;
 use rtmp_inspect::pipeline;

@@ -1,9 +1,7 @@
 //! Seeded faults against a snapshot of the good session: the first cause is the one that the capture gives.
 
-mod kit;
-
-use kit::faults;
-use kit::recorded::record_with_digests as record;
+use crate::kit::faults;
+use crate::kit::recorded::record_with_digests as record;
 use rtmp_inspect::diff;
 use rtmp_inspect::recording;
 use rtmp_inspect::snapshot::{self, Options, Payload};

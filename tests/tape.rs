@@ -1,10 +1,8 @@
 //! Broken framing in captures: what is kept of a direction, why it broke, and what was sent in truth.
 
-mod kit;
-
 use std::io::Cursor;
 
-use kit::{Session, handshake, message};
+use crate::kit::{Session, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::pipeline::{self, Warning, Watch};
 use rtmp_inspect::rtmp::dialect::Dialect;
@@ -112,9 +110,9 @@ fn picture(len: usize, seed: usize) -> Vec<u8> {
 }
 
 fn connect() -> Vec<u8> {
-    let url = kit::amf0::string("rtmp://192.0.2.2:1935/live");
-    let object = kit::amf0::object(&[("app", kit::amf0::string("live")), ("tcUrl", url)]);
-    [kit::amf0::string("connect"), kit::amf0::number(1.0), object].concat()
+    let url = crate::kit::amf0::string("rtmp://192.0.2.2:1935/live");
+    let object = crate::kit::amf0::object(&[("app", crate::kit::amf0::string("live")), ("tcUrl", url)]);
+    [crate::kit::amf0::string("connect"), crate::kit::amf0::number(1.0), object].concat()
 }
 
 /// A handshake, then what the server and the client say.

@@ -14,6 +14,7 @@ pub mod decoded;
 pub mod edit;
 pub mod encode;
 pub mod faults;
+pub mod fixture;
 pub mod recorded;
 pub mod recording;
 

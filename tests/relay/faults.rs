@@ -7,7 +7,7 @@ use rtmp_inspect::relay::{self, Options, Reason, Verdict};
 use rtmp_inspect::rtmp::MessageTypeId;
 use rtmp_inspect::session;
 
-use crate::recordings::*;
+use super::recordings::*;
 
 /// Whatever is done to both legs, nothing is lost from the account.
 #[test]

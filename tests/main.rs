@@ -1,0 +1,33 @@
+//! All integration tests, in one program: it is compiled and linked once.
+
+mod amf_values;
+mod bodies;
+mod calls;
+mod captures_read;
+mod catalogue;
+mod causes;
+mod check;
+mod cli;
+mod codecs;
+mod config;
+mod diff;
+mod faults;
+mod field_parity;
+mod filters;
+mod hypotheses;
+mod kit;
+mod layering;
+mod lint;
+mod machine_reports;
+mod near_misses;
+mod near_misses_media;
+mod parity;
+mod payload;
+mod provenance;
+mod readme;
+mod relay;
+mod secrets;
+mod snapshot;
+mod snapshot_causes;
+mod tables;
+mod tape;
