@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::origin::{FrameNo, Time};
 use crate::rtmp::body::{self, Body};
+use crate::rtmp::control::{UserControl, wireshark_event_name};
 use crate::rtmp::handshake::Part;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId, summary};
@@ -237,7 +238,11 @@ impl<'a> Row<'a> {
         match &self.what {
             What::Message(message) => match message.body {
                 // An unknown user control event is told by the type already.
-                Body::UserControl(_) if self.info.starts_with(&message.r#type) => self.info.clone(),
+                Body::UserControl(UserControl { event_type, .. })
+                    if wireshark_event_name(event_type.into()).is_none() =>
+                {
+                    self.info.clone()
+                }
                 Body::Command(_) | Body::Data(_) | Body::UserControl(_) if self.info != message.r#type => {
                     format!("{} {}", message.r#type, self.info)
                 }

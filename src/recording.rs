@@ -11,9 +11,10 @@ use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::decode::{Row, Selection};
+use crate::decode::{Row, Selection, What};
 use crate::origin::{FrameNo, SourceMap, Time};
 use crate::rtmp::Defect;
+use crate::rtmp::class::MessageClass;
 use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
@@ -196,6 +197,8 @@ pub enum Content {
 /// A message, kept.
 #[derive(Debug)]
 pub struct Kept {
+    /// What it is.
+    pub class: MessageClass,
     /// Its chunk stream.
     pub csid: u32,
     /// The format of its first chunk; a snapshot does not say.
@@ -332,9 +335,9 @@ impl Recorder {
         Recording { sessions: sessions.collect() }
     }
 
-    fn keep(&mut self, message: &Message, event: &Event<'_>, detail: &str) -> Kept {
+    fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> Kept {
         let is_media = message.header.type_id.is_media();
-        let is_config = || message.body.len() <= CONFIG && detail.split(' ').any(|word| word == "config");
+        let is_config = || message.body.len() <= CONFIG && class.is_config();
         let whole = !is_media || self.keeps_all || self.kept + message.body.len() <= BUDGET || is_config();
         let kept = if whole { message.body.len() } else { message.body.len().min(PREFIX) };
         if is_media {
@@ -343,6 +346,7 @@ impl Recorder {
         let first = message.chunks.first();
         let sha256 = (is_media && self.hashing == Hashing::Sha256).then(|| Sha256::digest(&message.body).into());
         Kept {
+            class,
             csid: message.csid.0,
             fmt: Some(message.fmt),
             header: message.header,
@@ -372,7 +376,11 @@ impl Observer for Recorder {
         let row = Row::new(self.seen, event, &self.selection);
         let (end, content) = match &event.kind {
             Kind::Message(message) => {
-                (message.end(), Content::Message(Box::new(self.keep(message, event, &row.detail))))
+                let class = match &row.what {
+                    What::Message(decoded) => MessageClass::of(decoded.type_id, &decoded.body),
+                    _ => MessageClass::Unknown(message.header.type_id),
+                };
+                (message.end(), Content::Message(Box::new(self.keep(message, event, class))))
             }
             Kind::Handshake(part, facts) => {
                 let mut map = SourceMap::default();

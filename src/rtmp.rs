@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`body`] | message type → body decoder: the one match |
 //! | [`control`], [`command`], [`media`], [`shared_object`], [`aggregate`] | one kind of body each |
+//! | [`class`] | what a message is, decided once |
 //! | [`dialect`], [`hypotheses`] | how a sender deviates from the specification, and how that is found out |
 //! | [`summary`] | a message in one line: Wireshark's words, and what Wireshark does not say |
 
@@ -14,6 +15,7 @@ pub mod aggregate;
 pub mod body;
 pub mod chunk;
 mod chunk_stream;
+pub mod class;
 pub mod command;
 pub mod control;
 pub mod decoder;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::amf::Value as Amf;
 use crate::field::Tree;
 use crate::recording::{Content, Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
+use crate::rtmp::class::{self, MediaKind, MessageClass};
+use crate::rtmp::control::event_name;
 use crate::session::Direction;
 
 /// Messages that keep their order among themselves.
@@ -99,31 +100,25 @@ fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), 
             (Lane::Command, name, code.map(|code| code.to_string()).unwrap_or_default())
         }
         Body::Data(data) => {
-            let first = data.name().map_or_else(|| "data without a name".to_owned(), |name| name.to_string());
-            let name = match (first.as_str(), data.arguments().first().and_then(Amf::as_str)) {
-                ("@setDataFrame", Some(handler)) => handler.to_string(),
-                _ => first,
-            };
+            let name = class::handler(data).map_or_else(|| "data without a name".to_owned(), |name| name.to_string());
             (Lane::Data, name, String::new())
         }
         Body::Audio(_) | Body::Video(_) => {
-            let (config, coded, word) = match type_id {
-                MessageTypeId::AUDIO => (Lane::AudioConfig, Lane::Audio, "audio"),
-                _ => (Lane::VideoConfig, Lane::Video, "video"),
+            let (lane, name) = match kept.class {
+                MessageClass::Config(MediaKind::Audio) => (Lane::AudioConfig, "audio config"),
+                MessageClass::Config(MediaKind::Video) => (Lane::VideoConfig, "video config"),
+                MessageClass::Video { keyframe: true } => (Lane::Video, "video keyframe"),
+                MessageClass::Video { keyframe: false } => (Lane::Video, "video data"),
+                _ => (Lane::Audio, "audio data"),
             };
-            let is_config = item.detail.split(' ').any(|word| word == "config");
-            let keyframe = item.detail.starts_with("keyframe");
-            let name = match (is_config, keyframe) {
-                (true, _) => format!("{word} config"),
-                (false, true) => format!("{word} keyframe"),
-                (false, false) => format!("{word} data"),
-            };
-            (if is_config { config } else { coded }, name, hash())
+            (lane, name.to_owned(), hash())
         }
-        Body::UserControl(_) => {
-            let name = item.info.trim_end_matches(|c: char| c.is_ascii_digit() || " ,".contains(c)).to_owned();
-            let lane = if name.starts_with("Ping") { Lane::Volatile } else { Lane::Control };
-            (lane, name.trim_end_matches(|c: char| c.is_ascii_digit() || ", ms".contains(c)).to_owned(), String::new())
+        Body::UserControl(message) => {
+            let number = message.event_type;
+            let is_ping = matches!(number, class::PING_REQUEST | class::PING_RESPONSE);
+            let lane = if is_ping { Lane::Volatile } else { Lane::Control };
+            let name = event_name(number.into()).map_or_else(|| format!("user control event {number}"), str::to_owned);
+            (lane, name, String::new())
         }
         Body::Control(_) if type_id == MessageTypeId::ACKNOWLEDGEMENT => {
             (Lane::Volatile, type_id.name(), String::new())

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::amf::Value;
 use crate::rtmp::body::{self, Body};
+use crate::rtmp::class::SET_DATA_FRAME;
 
-use super::unit::{Unit, WRAPPER};
+use super::unit::Unit;
 
 /// One difference between two data messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -109,7 +110,7 @@ fn values<'a>(unit: &Unit<'a>) -> Vec<Value<'a>> {
         return Vec::new();
     };
     let mut values = data.values;
-    if values.first().and_then(Value::as_str).is_some_and(|name| name == WRAPPER) {
+    if values.first().and_then(Value::as_str).is_some_and(|name| name == SET_DATA_FRAME) {
         values.remove(0);
     }
     values
@@ -136,7 +137,7 @@ impl Difference {
     /// In a few words, as a list of differences has it.
     pub fn text(&self) -> String {
         match self {
-            Difference::Unwrapped => format!("{WRAPPER} is stripped"),
+            Difference::Unwrapped => format!("{SET_DATA_FRAME} is stripped"),
             Difference::Container { sent, received } => format!("the {sent} is now an {received}"),
             Difference::Lost { name, value } => format!("{name} is lost (was {value})"),
             Difference::Added { name, value } => format!("{name} is new: {value}"),

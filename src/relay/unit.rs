@@ -5,9 +5,11 @@
 
 use serde::Serialize;
 
+use crate::amf::Str;
 use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
+use crate::rtmp::class::{self, MediaKind, MessageClass, SET_DATA_FRAME};
 use crate::rtmp::message::Ending;
 
 use super::align::Key;
@@ -59,6 +61,21 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What a message of a class is to a relay.
+    fn of(class: MessageClass) -> Kind {
+        match class {
+            MessageClass::Audio => Kind::Audio,
+            MessageClass::Config(MediaKind::Audio) => Kind::AudioConfig,
+            MessageClass::Video { .. } => Kind::Video,
+            MessageClass::Config(MediaKind::Video) => Kind::VideoConfig,
+            MessageClass::Data(_) => Kind::Data,
+            MessageClass::Aggregate => Kind::Aggregate,
+            MessageClass::Command(_) | MessageClass::Status(_) => Kind::Command,
+            MessageClass::ProtocolControl(_) | MessageClass::UserControl(_) => Kind::Control,
+            MessageClass::SharedObject | MessageClass::Unknown(_) => Kind::Other,
+        }
+    }
+
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -103,27 +120,21 @@ impl<'a> Unit<'a> {
     pub fn of(item: &'a Item) -> Option<Unit<'a>> {
         let kept = item.message()?;
         let type_id = kept.header.type_id;
-        let decoded = body::decode(type_id, &kept.body, kept.header.length, &mut ());
-        let (mut keyframe, mut marked_key, mut wrapped) = (false, false, false);
-        let (kind, name) = match &decoded.body {
-            Body::Audio(audio) if audio.is_config() => (Kind::AudioConfig, String::new()),
-            Body::Audio(_) => (Kind::Audio, String::new()),
-            Body::Video(video) if video.is_config() => (Kind::VideoConfig, String::new()),
-            Body::Video(video) => {
-                (keyframe, marked_key) = (video.is_keyframe(), video.frame_type() == Some(1));
-                (Kind::Video, String::new())
-            }
+        let (mut marked_key, mut wrapped, mut name) = (false, false, String::new());
+        let text = |name: Option<Str<'_>>| name.map(|name| name.to_string()).unwrap_or_default();
+        match &body::decode(type_id, &kept.body, kept.header.length, &mut ()).body {
+            Body::Video(video) => marked_key = video.frame_type() == Some(1) && !video.is_config(),
             Body::Data(data) => {
-                let name = data.name().map(|name| name.to_string());
-                wrapped = name.as_deref() == Some(WRAPPER);
-                let inner = || data.arguments().first().and_then(|value| value.as_str()).map(|text| text.to_string());
-                (Kind::Data, if wrapped { inner().or(name) } else { name }.unwrap_or_default())
+                wrapped = data.name().is_some_and(|name| name == SET_DATA_FRAME);
+                name = text(class::handler(data));
             }
-            Body::Command(command) => (Kind::Command, command.name().map(|name| name.to_string()).unwrap_or_default()),
-            Body::Aggregate(_) => (Kind::Aggregate, String::new()),
-            _ if type_id.is_protocol_control() => (Kind::Control, type_id.name()),
-            _ => (Kind::Other, type_id.to_string()),
-        };
+            Body::Command(command) => name = text(command.name()),
+            Body::Audio(_) | Body::Aggregate(_) => {}
+            _ if type_id.is_protocol_control() => name = type_id.name(),
+            _ => name = type_id.to_string(),
+        }
+        let keyframe = kept.class == MessageClass::Video { keyframe: true };
+        let kind = Kind::of(kept.class);
         let track_name = if matches!(kind, Kind::Data | Kind::Other) { name.clone() } else { String::new() };
         Some(Unit { item, kept, kind, track: Track { kind, name: track_name }, keyframe, marked_key, name, wrapped })
     }
@@ -148,9 +159,6 @@ impl<'a> Unit<'a> {
         }
     }
 }
-
-/// What publishers wrap metadata in, so that the server keeps it.
-pub const WRAPPER: &str = "@setDataFrame";
 
 /// Whether a message may be what a server forwards: by its type alone.
 pub fn is_relayed(type_id: MessageTypeId) -> bool {

@@ -47,7 +47,9 @@ impl<'r> Flow<'r> {
         };
         let is_complete = begins && !items().any(|(_, item)| is_gap(item));
         let all = session.items.iter().enumerate();
-        let restarts = all.filter(|(_, item)| is_restart(item)).map(|(index, _)| index);
+        let restarts = all
+            .filter(|(_, item)| item.message().is_some_and(|kept| kept.class.restarts_media()))
+            .map(|(index, _)| index);
         Flow { messages: items().filter_map(whole).collect(), is_complete, restarts: restarts.collect() }
     }
 
@@ -73,22 +75,6 @@ impl<'r> Flow<'r> {
     pub fn audio(&self) -> impl Iterator<Item = (usize, &'r [u8])> + '_ {
         self.of_type(MessageTypeId::AUDIO)
     }
-}
-
-/// Whether a stream may go on at any time behind an item: it is published or played anew, or was sought in. A stored file
-/// then comes from a key frame on, with its headers and with earlier times.
-fn is_restart(item: &Item) -> bool {
-    const WORDS: [&str; 8] = [
-        "publish(",
-        "play(",
-        "play2(",
-        "seek(",
-        "pause(",
-        "onStatus('NetStream.Seek.",
-        "onStatus('NetStream.Play.",
-        "Stream Begin",
-    ];
-    WORDS.iter().any(|word| item.info.starts_with(word))
 }
 
 impl Spot {

@@ -121,17 +121,7 @@ impl<'r> Opening<'r> {
 
 /// Whether the client or the server said that it is done.
 pub fn is_over(session: &Session) -> bool {
-    const LAST: [&str; 8] = [
-        "deleteStream",
-        "closeStream",
-        "FCUnpublish",
-        "NetStream.Unpublish",
-        "NetStream.Play.Stop",
-        "NetStream.Play.Complete",
-        "UnpublishNotify",
-        "Stream EOF",
-    ];
-    session.items.iter().rev().take(64).any(|item| LAST.iter().any(|word| item.info.contains(word)))
+    session.items.iter().rev().take(64).filter_map(Item::message).any(|message| message.class.ends_stream())
 }
 
 /// The first row that a side has in a direction, or else the first of all.

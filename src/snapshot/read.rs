@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::origin::{FrameNo, Time};
 use crate::recording::{Content, Framing, Hashing, Item, Kept, Recording, Session, first_half};
+use crate::rtmp::class::MessageClass;
 use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
@@ -269,11 +270,13 @@ fn message(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
         type_id,
         message_stream_id: keys.u32("message_stream_id")?.map(MessageStreamId),
     };
+    let decoded = body::decode(type_id, &body, length, &mut ());
+    let class = MessageClass::of(type_id, &decoded.body);
     if !type_id.is_media() {
-        let decoded = body::decode(type_id, &body, length, &mut ());
         (item.info, item.detail) = (summary::info(type_id, &decoded.body), summary::detail(type_id, &decoded.body));
     }
     item.content = Content::Message(Box::new(Kept {
+        class,
         csid: keys.some_number("csid", u32::MAX.into())? as u32,
         fmt: None,
         header,

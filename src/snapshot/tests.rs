@@ -62,7 +62,7 @@ fn what_a_line_says_is_read() {
     assert_eq!((cut.ending, cut.header.length, &cut.body[..]), (Ending::Cut, 9, &[0xaf, 0][..]));
     assert_eq!(session.items[3].defects[0].code, "cut");
     let names: Vec<_> = name_all(&session.items).into_iter().map(|named| named.name).collect();
-    assert_eq!(names, ["C0+C1", "publish", "video keyframe", "audio data"]);
+    assert_eq!(names, ["C0+C1", "publish", "video keyframe", "audio config"]);
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl Writer<'_> {
         let missing = kept.header.length.saturating_sub(kept.body.len() as u32);
         let length = if head.is_some() { kept.header.length } else { body.len() as u32 + missing };
         Kept {
+            class: kept.class,
             csid: kept.csid,
             fmt: None,
             header: MessageHeader { length, ..kept.header },

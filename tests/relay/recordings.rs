@@ -7,7 +7,8 @@ use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::pipeline::{self, Warning, Watch};
 use rtmp_inspect::recording::{Content, Item, Kept, Recorder, Recording};
 use rtmp_inspect::relay::{self, Counts, Finding, Options, Report, Severity};
-use rtmp_inspect::rtmp::MessageTypeId;
+use rtmp_inspect::rtmp::class::MessageClass;
+use rtmp_inspect::rtmp::{MessageTypeId, body};
 use rtmp_inspect::session;
 
 /// Publisher on connection 1, player on connection 0, joined before the publisher came: all was for it.
@@ -67,6 +68,8 @@ pub fn kept(item: &Item) -> &Kept {
 pub fn replace_body(kept: &mut Kept, body: Vec<u8>) {
     kept.header.length = u32::try_from(body.len()).expect("a short body");
     kept.hash = xxhash_rust::xxh3::xxh3_128(&body);
+    let type_id = kept.header.type_id;
+    kept.class = MessageClass::of(type_id, &body::decode(type_id, &body, kept.header.length, &mut ()).body);
     kept.body = body;
 }
 

@@ -1,9 +1,11 @@
 //! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Kept;
+use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
+use crate::rtmp::class::{MediaKind, MessageClass};
+use crate::rtmp::media::audio::{Audio, AudioTag};
 use crate::rules::look::{Flow, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
@@ -303,9 +305,17 @@ fn said(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
     let direction = comparison.b.items[first.item].direction;
     let items = comparison.b.items.iter().filter(|item| item.direction == direction);
     if first.kept.header.type_id == MessageTypeId::AUDIO {
-        let config = items.into_iter().find_map(|item| item.detail.strip_prefix("AAC config "))?;
-        let rate: f64 = config.split(' ').next()?.parse().ok()?;
-        return Some((AAC_FRAME / rate) as i64);
+        let mut configs =
+            items.filter_map(Item::message).filter(|kept| kept.class == MessageClass::Config(MediaKind::Audio));
+        let rate = configs.find_map(|kept| {
+            let decoded = body::decode(MessageTypeId::AUDIO, &kept.body, kept.header.length, &mut ());
+            let Body::Audio(Audio { tag: AudioTag::Legacy { config: Some(config), .. }, .. }) = decoded.body else {
+                return None;
+            };
+            // Without SBR: that is what a frame's 1024 samples are counted in.
+            Some(f64::from(config.sampling_frequency)).filter(|rate| *rate > 0.0)
+        })?;
+        return Some((AAC_FRAME * 1000.0 / rate) as i64);
     }
     let rate = Flow::of(comparison.b, direction).of_type(MessageTypeId::AMF0_DATA).find_map(|(_, body)| {
         let Body::Data(data) = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body else {
