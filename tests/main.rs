@@ -19,6 +19,7 @@ mod kit;
 mod layering;
 mod lint;
 mod machine_reports;
+mod names;
 mod near_misses;
 mod near_misses_media;
 mod parity;
