@@ -11,6 +11,7 @@ mod fields;
 mod input;
 mod lint;
 mod output;
+mod output_file;
 mod payload;
 mod record;
 mod relay;
@@ -24,7 +25,10 @@ mod streams;
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ContextValue;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+use crate::escape::escape;
 
 use output::Output;
 
@@ -106,7 +110,7 @@ enum Command {
 
 /// Parses the command line, runs it, and gives the exit status.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| in_safe_words(error).exit());
     match cli.global.color {
         Color::Auto => anstream::ColorChoice::Auto,
         Color::Always => anstream::ColorChoice::Always,
@@ -144,6 +148,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What is wrong with the command line: words that were typed, or put there by a pattern of the shell, are escaped.
+fn in_safe_words(mut error: clap::Error) -> clap::Error {
+    let safe = |text: &String| escape(text).into_owned();
+    let words: Vec<_> = error
+        .context()
+        .filter_map(|(kind, value)| match value {
+            ContextValue::String(text) => Some((kind, ContextValue::String(safe(text)))),
+            ContextValue::Strings(texts) => Some((kind, ContextValue::Strings(texts.iter().map(safe).collect()))),
+            _ => None,
+        })
+        .collect();
+    for (kind, value) in words {
+        error.insert(kind, value);
+    }
+    error
+}
+
 fn completions(shell: clap_complete::Shell, output: &mut Output) -> anyhow::Result<u8> {
     // The generator panics if it cannot write, so it writes to memory.
     let mut script = Vec::new();
@@ -159,7 +180,7 @@ fn man(subcommand: Option<&str>, output: &mut Output) -> anyhow::Result<u8> {
         None => command,
         Some(name) => {
             let found = command.find_subcommand(name).cloned();
-            found.ok_or_else(|| anyhow::anyhow!("no subcommand '{name}'; rtmp-inspect --help lists them"))?
+            found.ok_or_else(|| anyhow::anyhow!("no subcommand '{}'; rtmp-inspect --help lists them", escape(name)))?
         }
     };
     let mut page = Vec::new();

@@ -48,6 +48,7 @@ pub mod config;
 pub mod decode;
 pub mod diff;
 pub mod dissect;
+pub mod escape;
 pub mod field;
 pub mod filter;
 pub mod lint;

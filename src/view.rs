@@ -1,12 +1,11 @@
 //! How reports look: text for people, in a terminal or not.
 //!
-//! Takes rows and reports, gives text. Strings from the wire are escaped here and nowhere else. JSON
-//! needs no view: it is the report itself, serialized.
+//! Takes rows and reports, gives text. Strings from the wire are escaped as they are laid out
+//! ([`escape`](crate::escape)). JSON needs no view: it is the report itself, serialized.
 
 pub mod check;
 pub mod config;
 pub mod diff;
-pub mod escape;
 pub mod fields;
 pub mod hexdump;
 pub mod lint;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 /// Each room, and the rooms right below it. It may import those, and what they may import.
 const BELOW: &[(&str, &[&str])] = &[
     ("origin", &[]),
+    ("escape", &[]),
     ("field", &["origin"]),
     ("amf", &["field"]),
     ("filter", &["field"]),
@@ -29,10 +30,10 @@ const BELOW: &[(&str, &[&str])] = &[
     ("diff", &["secrets"]),
     ("lint", &["diff"]),
     ("relay", &["rules"]),
-    ("snapshot", &["diff"]),
-    ("config", &["lint"]),
+    ("snapshot", &["diff", "escape"]),
+    ("config", &["escape", "lint"]),
     ("check", &["lint", "snapshot"]),
-    ("view", &["check", "config", "payload", "relay"]),
+    ("view", &["check", "config", "escape", "payload", "relay"]),
     ("report", &["view"]),
     ("cli", &["report", "pipeline"]),
 ];

@@ -20,12 +20,13 @@ use crate::snapshot;
 use crate::view;
 
 use super::config::{ConfigFile, Configs};
+use super::input::in_words;
 use super::lint::{FailOn, Wanted};
 use super::output::{Output, keeping_complaints};
+use super::output_file;
 use super::record::{Keep, Subject};
 use super::reports::Reports;
 use super::select::{Bounds, Connections};
-use super::snapshot::replace;
 use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 
 /// What `check` was asked for.
@@ -126,10 +127,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         anyhow::ensure!(
             matches!(found.subjects.as_slice(), [find::Subject::Capture(_)]),
             "--against {} is for one capture, and there are {}",
-            against.display(),
+            in_words(against),
             found.subjects.len()
         );
     }
+    options.ensure_no_input(&found.subjects, &configs)?;
     let jobs = options.jobs(found.subjects, &configs)?;
     let captures = options.in_parallel(&jobs);
     let report = Report::new(captures);
@@ -167,6 +169,16 @@ impl Options {
             Ok(Job { subject, settings })
         };
         subjects.into_iter().map(job).collect()
+    }
+
+    /// Fails if a report is to be written over a capture, a snapshot, or the configuration.
+    fn ensure_no_input(&self, subjects: &[find::Subject], configs: &Configs) -> anyhow::Result<()> {
+        let mut read = configs.files(subjects.iter().map(find::Subject::path))?;
+        read.extend(self.against.clone());
+        for subject in subjects {
+            read.extend([subject.path().to_owned(), find::snapshot_of(subject.path())]);
+        }
+        self.reports.ensure_no_input(&read)
     }
 
     /// The captures in the order of the jobs, however long each takes.
@@ -232,7 +244,7 @@ impl Options {
     fn orphan(&self, path: &Path) -> Capture {
         let mut checked = Capture::orphan(shown(path));
         if self.prune {
-            match std::fs::remove_file(path).with_context(|| format!("cannot remove {}", path.display())) {
+            match std::fs::remove_file(path).with_context(|| format!("cannot remove {}", in_words(path))) {
                 Ok(()) => checked.updated("it was removed, as its capture is gone".to_owned()),
                 Err(error) => checked.failed(format!("{error:#}")),
             }
@@ -291,5 +303,7 @@ fn write(capture: &Path, snapshot: &Path, recording: &Recording, settings: &Sett
     let name = capture.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let payload = if settings.full_payload.value { snapshot::Payload::Full } else { snapshot::Payload::Sha256 };
     let text = snapshot::write(recording, &snapshot::Options { name, payload });
-    replace(snapshot, text.as_bytes()).with_context(|| format!("cannot write {}", snapshot.display()))
+    // It may be a link to the capture.
+    output_file::ensure_distinct([&snapshot.to_owned()], [&capture.to_owned()])?;
+    output_file::write(snapshot, text.as_bytes())
 }

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::config::{FILE_NAME, File, KEYS, Origin, Place, Settings, Value};
+use crate::escape::{escape, json};
 use crate::view;
 
 use super::lint::FailOn;
@@ -92,6 +93,7 @@ pub struct Configs {
 
 /// A configuration file, and the directory that its paths start from.
 pub struct Found {
+    path: PathBuf,
     directory: PathBuf,
     file: File,
 }
@@ -106,7 +108,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     anyhow::ensure!(
         input::is_standard_input(path) || path.exists(),
         "there is no {}: give a capture or a directory",
-        path.display()
+        input::in_words(path)
     );
     let configs = options.file.configs()?;
     let mut given = options.connections.given();
@@ -119,14 +121,14 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let file = found.as_ref().map(|found| found.file.name.as_str());
     match options.format {
         Format::Text => {
-            let of = view::escape::escape(file.unwrap_or("no rtmp-inspect.toml; all is as by default"));
+            let of = escape(file.unwrap_or("no rtmp-inspect.toml; all is as by default"));
             let name = path.display().to_string();
             let text = view::config::config(&settings, output.colour);
-            output.write_all(format!("{}: {of}\n{text}", view::escape::escape(&name)).as_bytes())?;
+            output.write_all(format!("{}: {of}\n{text}", escape(&name)).as_bytes())?;
         }
         Format::Json => {
             let document = serde_json::json!({ "format_version": 1, "file": file, "settings": settings });
-            serde_json::to_writer_pretty(&mut *output, &document)?;
+            json::write_pretty(&mut *output, &document)?;
             output.write_all(b"\n")?;
         }
     }
@@ -174,6 +176,12 @@ impl Configs {
         Ok(settings)
     }
 
+    /// The configuration files that count for captures.
+    pub fn files<'p>(&self, captures: impl IntoIterator<Item = &'p Path>) -> anyhow::Result<Vec<PathBuf>> {
+        let found = captures.into_iter().map(|path| self.of(path));
+        found.filter_map(|found| Some(found.transpose()?.map(|found| found.path.clone()))).collect()
+    }
+
     /// Whether the search for captures leaves this one out.
     pub fn exclude(&self, path: &Path) -> anyhow::Result<bool> {
         Ok(self.of(path)?.is_some_and(|found| found.file.excludes(&found.relative(path))))
@@ -213,13 +221,14 @@ impl Found {
 
     fn read(path: &Path) -> anyhow::Result<Found> {
         let name = super::check::shown(path);
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {name}"))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration {}", escape(&name)))?;
         let file = File::parse(&name, &text).map_err(|errors| {
             let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
             anyhow::anyhow!("the configuration cannot be used\n{}", errors.join("\n"))
         })?;
         let directory = absolute(path)?.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Found { directory, file })
+        Ok(Found { path: path.to_owned(), directory, file })
     }
 
     /// The way from the file's directory to a capture.
@@ -252,7 +261,8 @@ impl Connections {
 
 /// An absolute path without `.` and `..`, as far as that can be told without asking the file system for links.
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
-    let absolute = std::path::absolute(path).with_context(|| format!("there is no way to {}", path.display()))?;
+    let absolute =
+        std::path::absolute(path).with_context(|| format!("there is no way to {}", input::in_words(path)))?;
     let mut plain = PathBuf::new();
     for part in absolute.components() {
         match part {

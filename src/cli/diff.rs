@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::Value;
 use crate::diff::{self, Pattern, Verdict};
+use crate::escape::escape;
 use crate::recording;
 use crate::rules::Layer;
 use crate::secrets::Secrets;
@@ -168,7 +169,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 }
 
 fn two<T: std::str::FromStr>(text: &str) -> Result<(T, T), String> {
-    let wrong = || format!("'{text}' is no pair: write it as A:B, two numbers");
+    let wrong = || format!("'{}' is no pair: write it as A:B, two numbers", escape(text));
     let (a, b) = text.split_once(':').ok_or_else(wrong)?;
     Ok((a.parse().map_err(|_| wrong())?, b.parse().map_err(|_| wrong())?))
 }

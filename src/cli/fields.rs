@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::dissect::{paths, vocabulary};
+use crate::escape::json;
 use crate::field::Def;
 use crate::view;
 
@@ -68,7 +69,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let paths: Vec<_> = paths::messages().filter(|name| name.to_lowercase().contains(&pattern)).collect();
     match options.format {
         Format::Json => {
-            serde_json::to_writer(
+            json::write_line(
                 &mut *output,
                 &serde_json::json!({ "format_version": 1, "fields": fields, "paths": paths }),
             )?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::capture::{Capture, Other};
+use crate::escape::escape;
 use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
@@ -177,12 +178,17 @@ fn open(path: &Path) -> anyhow::Result<(String, Box<dyn Read + Send>, Option<u64
     if is_standard_input(path) {
         return Ok(("standard input".to_owned(), Box::new(io::stdin()), None));
     }
-    let name = path.display().to_string();
+    let name = in_words(path);
     let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
     let metadata = file.metadata().with_context(|| format!("cannot read {name}"))?;
     anyhow::ensure!(!metadata.is_dir(), "cannot read {name}: it is a directory; give a capture file");
     let len = metadata.is_file().then_some(metadata.len());
     Ok((name, Box::new(file), len))
+}
+
+/// A path in a message: on one line, and safe to print, whatever its name is.
+pub fn in_words(path: &Path) -> String {
+    escape(&path.to_string_lossy()).into_owned()
 }
 
 /// Whether a path stands for standard input.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::config::Value;
+use crate::escape::escape;
 use crate::lint::{self, Report};
 use crate::report::Document;
 use crate::rules::{self, Severity};
@@ -104,6 +105,9 @@ struct Linted {
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     input::ensure_read_once(&options.captures)?;
     let configs = options.config.configs()?;
+    options.reports.ensure_no_input(
+        options.captures.iter().chain(&configs.files(options.captures.iter().map(PathBuf::as_path))?),
+    )?;
     let mut given = options.connections.given();
     given.extend(options.fail_on.map(|level| Value::FailOn(level.severity())));
     let (mut all, mut trouble) = (Vec::new(), false);
@@ -187,8 +191,9 @@ pub fn code(text: &str) -> Result<String, String> {
     if rules::find(text).is_some() {
         return Ok(text.to_owned());
     }
+    let shown = escape(text);
     Err(match rules::nearest(text).as_slice() {
-        [] => format!("there is no rule '{text}'; rtmp-inspect rules lists them"),
-        near => format!("there is no rule '{text}'; did you mean {}?", near.join(" or ")),
+        [] => format!("there is no rule '{shown}'; rtmp-inspect rules lists them"),
+        near => format!("there is no rule '{shown}'; did you mean {}?", near.join(" or ")),
     })
 }

@@ -66,7 +66,7 @@ pub fn complain(kind: &str, message: &str) {
     };
     let style = style.on_default().bold();
     // Lines behind the first are set in, so that no name from a file or the wire can pass for a line of ours.
-    let lines: Vec<_> = message.lines().map(crate::view::escape::escape).collect();
+    let lines: Vec<_> = message.lines().map(crate::escape::escape).collect();
     let message = lines.join("\n  ");
     // Nobody is left to tell if standard error is closed.
     let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {message}");

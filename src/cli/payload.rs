@@ -65,7 +65,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let received = read(&options.received)?;
     let (sent_name, received_name) = (options.sent.display().to_string(), options.received.display().to_string());
     if is_same_file(&options.sent, &options.received) {
-        complain("note", &format!("{sent_name} and {received_name} are the same file"));
+        complain(
+            "note",
+            &format!("{} and {} are the same file", input::in_words(&options.sent), input::in_words(&options.received)),
+        );
     }
     let (report, secrets) = match &options.capture {
         None => (Report::of_files(&sent, &received), Secrets::default()),
@@ -98,7 +101,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
         std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
         return Ok(bytes);
     }
-    let name = path.display();
+    let name = input::in_words(path);
     anyhow::ensure!(!path.is_dir(), "cannot read {name}: it is a directory; give a file with the payload's bytes");
     std::fs::read(path).with_context(|| format!("cannot read {name}"))
 }

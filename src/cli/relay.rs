@@ -68,7 +68,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             let (connection, direction) = (framing.connection.0, framing.direction.arrow());
             let code = framing.hypotheses[0].code; // there is always one
             let said = "the chunks are wrong, and read as the sender meant them";
-            complain("note", &format!("{}: connection {connection} {direction}: {said} ({code})", path.display()));
+            complain(
+                "note",
+                &format!("{}: connection {connection} {direction}: {said} ({code})", input::in_words(path)),
+            );
         }
     }
     let wanted = relay::Options { pairs: options.pair.clone(), messages: options.verbose };

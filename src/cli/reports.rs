@@ -1,16 +1,16 @@
 //! The formats in which `lint` and `check` report, on standard output and into files.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::escape;
 use crate::report::{Document, github, junit, sarif};
 
 use super::output::Output;
-use super::snapshot::replace;
+use super::output_file;
 
 /// How to report, and where else.
 #[derive(Debug, Args)]
@@ -19,11 +19,11 @@ pub struct Reports {
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
 
-    /// Also write JUnit XML to FILE
+    /// Also write JUnit XML to FILE; '-' is standard output
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 
-    /// Also write SARIF to FILE
+    /// Also write SARIF to FILE; '-' is standard output
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
 }
@@ -55,6 +55,11 @@ impl Reports {
         self.format() != Format::Text || self.junit.is_some() || self.sarif.is_some()
     }
 
+    /// Fails if a file that is to be written is one of those that are read.
+    pub fn ensure_no_input<'p>(&self, inputs: impl IntoIterator<Item = &'p PathBuf>) -> anyhow::Result<()> {
+        output_file::ensure_distinct(self.junit.iter().chain(&self.sarif), inputs)
+    }
+
     /// Prints the report as asked for, and writes the files. `text` lays it out for people; `quiet` prints nothing.
     pub fn give(
         &self,
@@ -65,10 +70,10 @@ impl Reports {
         output: &mut Output,
     ) -> anyhow::Result<()> {
         if let Some(path) = &self.junit {
-            write(path, &junit::junit(document))?;
+            output_file::write(path, junit::junit(document).as_bytes())?;
         }
         if let Some(path) = &self.sarif {
-            write(path, &pretty(&sarif::sarif(document))?)?;
+            output_file::write(path, pretty(&sarif::sarif(document))?.as_bytes())?;
         }
         if quiet {
             return Ok(());
@@ -86,9 +91,5 @@ impl Reports {
 }
 
 fn pretty(report: &impl Serialize) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(report)? + "\n")
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    replace(path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    Ok(escape::json::pretty(report)? + "\n")
 }

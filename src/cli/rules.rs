@@ -5,6 +5,7 @@ use std::io::Write;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::escape::escape;
 use crate::rules::{self, RULES, Rule};
 use crate::view;
 
@@ -52,7 +53,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         if is_empty {
             complain(
                 "note",
-                &format!("no rule, log line or symptom has to do with '{text}'; rtmp-inspect rules lists all rules"),
+                &format!(
+                    "no rule, log line or symptom has to do with '{}'; rtmp-inspect rules lists all rules",
+                    escape(text)
+                ),
             );
         }
         return Ok(EXIT_OK);
@@ -109,7 +113,7 @@ fn found_json(found: &rules::Found) -> Value {
 }
 
 fn write_json(output: &mut Output, document: &Value) -> anyhow::Result<()> {
-    serde_json::to_writer_pretty(&mut *output, document)?;
+    crate::escape::json::write_pretty(&mut *output, document)?;
     output.write_all(b"\n")?;
     Ok(())
 }

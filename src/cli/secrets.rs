@@ -7,6 +7,7 @@ use std::io::Write;
 use clap::Args;
 use serde::Serialize;
 
+use crate::escape::json;
 use crate::secrets::Secrets;
 
 use super::output::Output;
@@ -50,8 +51,8 @@ impl ShowSecrets {
 
 fn write(report: &impl Serialize, layout: Layout, output: &mut Output) -> anyhow::Result<()> {
     match layout {
-        Layout::Pretty => serde_json::to_writer_pretty(&mut *output, report)?,
-        Layout::Line => serde_json::to_writer(&mut *output, report)?,
+        Layout::Pretty => json::write_pretty(&mut *output, report)?,
+        Layout::Line => json::write_line(&mut *output, report)?,
     }
     output.write_all(b"\n")?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::escape::escape;
 use crate::pipeline;
 use crate::rtmp::decoder;
 use crate::session::{self, Direction, Wanted};
@@ -94,7 +95,7 @@ impl Bounds {
 
 fn tcp_port(text: &str) -> Result<u16, String> {
     let port = text.strip_prefix("tcp:").ok_or("write it as tcp:PORT, e.g. tcp:19350")?;
-    port.parse().map_err(|_| format!("'{port}' is no port: a number from 0 to 65535 is"))
+    port.parse().map_err(|_| format!("'{}' is no port: a number from 0 to 65535 is", escape(port)))
 }
 
 /// Reads the value of `--direction`.

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::{Args, ValueEnum};
 
 use crate::config::Value;
@@ -13,6 +12,7 @@ use super::EXIT_OK;
 use super::config::ConfigFile;
 use super::input::CapturePath;
 use super::output::Output;
+use super::output_file;
 use super::record::{Keep, Subject};
 use super::select::{Bounds, Connections};
 
@@ -28,7 +28,7 @@ pub struct Options {
     #[command(flatten)]
     capture: CapturePath,
 
-    /// Write to FILE, all of it or nothing
+    /// Write to FILE: all of it or nothing where it is a regular file; '-' is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -61,9 +61,14 @@ enum Payload {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let path = &options.capture.path;
+    let configs = options.config.configs()?;
+    output_file::ensure_distinct(
+        &options.output,
+        &[&[path.clone()], configs.files([path.as_path()])?.as_slice()].concat(),
+    )?;
     let mut given = options.connections.given();
     given.extend(options.payload.map(|payload| Value::FullPayload(payload == Payload::Full)));
-    let settings = options.config.configs()?.settings(path, &given)?;
+    let settings = configs.settings(path, &given)?;
     let payload = match settings.full_payload.value {
         false => snapshot::Payload::Sha256,
         true => snapshot::Payload::Full,
@@ -82,7 +87,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let name = options.name.clone().unwrap_or_else(|| base_name(path));
     let text = snapshot::write(&recording, &snapshot::Options { name, payload });
     match &options.output {
-        Some(file) => replace(file, text.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?,
+        Some(file) => output_file::write(file, text.as_bytes())?,
         None => output.write_all(text.as_bytes())?,
     }
     Ok(EXIT_OK)
@@ -90,24 +95,4 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 
 fn base_name(path: &Path) -> String {
     path.file_name().map_or_else(|| "-".to_owned(), |name| name.to_string_lossy().into_owned())
-}
-
-/// Puts a file in the place of what is there: written beside it and renamed, so that nobody finds half of it.
-pub fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // A temporary file is its owner's alone; this one is a file like others.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.prefix(".rtmp-inspect-").tempfile_in(directory)?;
-    if let Ok(replaced) = std::fs::metadata(path) {
-        file.as_file().set_permissions(replaced.permissions())?;
-    }
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

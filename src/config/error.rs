@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use crate::escape::escape;
 use unicode_width::UnicodeWidthStr;
 
 /// A mistake in a configuration file.
@@ -40,8 +41,8 @@ impl Error {
             file: file.to_owned(),
             line: line_of(text, from),
             column: text[start..from].chars().count() + 1,
-            message,
-            help,
+            message: escape(&message).into_owned(),
+            help: help.map(|help| escape(&help).into_owned()),
             text: plain(text[start..end].trim_end_matches('\r')),
             mark: [plain(&text[start..from]).width(), plain(mistake).width().max(1)],
         }
@@ -63,7 +64,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Error { file, line, column, message, help, text, mark: [before, width] } = self;
         let gutter = line.to_string().len();
-        writeln!(f, "{file}:{line}:{column}: {message}")?;
+        writeln!(f, "{}:{line}:{column}: {message}", escape(file))?;
         writeln!(f, "{line} | {text}")?;
         write!(f, "{:gutter$} | {:before$}{:^<width$}", "", "", "")?;
         match help {

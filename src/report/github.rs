@@ -1,12 +1,10 @@
 //! GitHub's annotations: lines that its runner reads from the output of a step.
-//!
-//! Escaping is as the runner undoes it: `%`, carriage return and newline in messages, and `:` and `,` besides in
-//! properties (actions/toolkit, packages/core/src/command.ts).
 
 use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
+use crate::escape::{github_message, github_property};
 use crate::rules::Severity;
 
 use super::{Case, Document, Problem, State};
@@ -54,15 +52,13 @@ fn level(problem: &Problem) -> &'static str {
 
 fn line(lines: &mut String, level: &str, file: &str, title: &str, message: &str) {
     // Writing to a String cannot fail.
-    let _ = writeln!(lines, "::{level} file={},title={}::{}", property(file), property(title), data(message));
-}
-
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    let _ = writeln!(
+        lines,
+        "::{level} file={},title={}::{}",
+        github_property(file),
+        github_property(title),
+        github_message(message)
+    );
 }
 
 #[cfg(test)]
@@ -73,7 +69,7 @@ mod tests {
     fn what_a_command_is_made_of_is_escaped() {
         let mut lines = String::new();
         line(&mut lines, "error", "a,b:c.pcap", "x: 100%", "50%\r\n::warning::no");
-        assert_eq!(lines, "::error file=a%2Cb%3Ac.pcap,title=x%3A 100%25::50%25%0D%0A::warning::no\n");
+        assert_eq!(lines, "::error file=a%2Cb%3Ac.pcap,title=x%3A 100%25::50%25\\r%0A::warning::no\n");
     }
 
     #[test]

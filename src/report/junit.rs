@@ -5,6 +5,8 @@
 
 use std::fmt::Write;
 
+use crate::escape::xml as xml_text;
+
 use super::{Case, Document, State, Suite};
 
 /// The document.
@@ -12,7 +14,7 @@ pub fn junit(document: &Document) -> String {
     let cases = || document.suites.iter().flat_map(|suite| &suite.cases);
     let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let name = format!("rtmp-inspect {}", document.command);
-    let _ = writeln!(xml, "<testsuites name=\"{}\"{}>", escape(&name), totals(cases()));
+    let _ = writeln!(xml, "<testsuites name=\"{}\"{}>", xml_text(&name), totals(cases()));
     for suite in &document.suites {
         write_suite(&mut xml, suite);
     }
@@ -21,7 +23,7 @@ pub fn junit(document: &Document) -> String {
 }
 
 fn write_suite(xml: &mut String, suite: &Suite) {
-    let file = escape(&suite.file);
+    let file = xml_text(&suite.file);
     let _ = writeln!(xml, "  <testsuite name=\"{file}\"{}>", totals(suite.cases.iter()));
     for case in &suite.cases {
         let head = format!("    <testcase name=\"{}\" classname=\"{file}\"", case.name);
@@ -34,7 +36,7 @@ fn write_suite(xml: &mut String, suite: &Suite) {
             State::Broken => "error",
         };
         let kind = case.problems.first().map_or(case.name, |problem| problem.kind.code());
-        let (message, text) = (escape(&case.summary), escape(case.text.trim()));
+        let (message, text) = (xml_text(&case.summary), xml_text(case.text.trim()));
         let _ = writeln!(
             xml,
             "{head}>\n      <{element} type=\"{kind}\" message=\"{message}\">{text}</{element}>\n    </testcase>"
@@ -53,31 +55,9 @@ fn totals<'c>(cases: impl Iterator<Item = &'c Case>) -> String {
     format!(" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"")
 }
 
-/// Text for an element or an attribute. Characters that XML 1.0 cannot have (2.2) become U+FFFD.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\n' | '\t' => escaped.push(c),
-            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            _ => escaped.push(c),
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_xml_cannot_have_is_replaced() {
-        assert_eq!(escape("a<b>&\"\u{1b}[0m\u{ffff}\n"), "a&lt;b&gt;&amp;&quot;\u{fffd}[0m\u{fffd}\n");
-    }
 
     #[test]
     fn a_case_that_failed_says_why() {

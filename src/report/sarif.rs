@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::escape::escape_lines;
 use crate::rules::{Page, RULES, Rule, Severity};
 
 use super::{Case, Document, Kind, OWN, Problem, State, Suite};
@@ -22,7 +23,7 @@ pub fn sarif(document: &Document) -> Value {
             if case.state == State::Broken {
                 notifications.push(json!({
                     "level": "error",
-                    "message": { "text": case.summary },
+                    "message": { "text": escape_lines(&case.summary) },
                     "locations": [{ "physicalLocation": physical(&suite.file) }],
                 }));
             }
@@ -104,7 +105,7 @@ fn result(problem: &Problem, suite: &Suite, case: &Case, rules: &[Kind]) -> Valu
         "ruleId": code,
         "ruleIndex": rules.iter().position(|kind| kind.code() == code),
         "level": level(problem.severity),
-        "message": { "text": lines.map(String::as_str).collect::<Vec<_>>().join("\n") },
+        "message": { "text": escape_lines(&lines.map(String::as_str).collect::<Vec<_>>().join("\n")) },
         "locations": [{ "physicalLocation": physical(&suite.file) }],
     });
     let mut properties = json!({ "case": case.name });

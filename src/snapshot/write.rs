@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use crate::compare::{Lane, Named, Unit, name_all, placeholder, units};
+use crate::escape;
 use crate::recording::{Content, Item, Kept, Recording, Session};
 use crate::rtmp::message::MessageHeader;
 use crate::rtmp::{MessageTypeId, body, summary};
@@ -54,7 +55,7 @@ pub fn write(recording: &Recording, options: &Options) -> String {
 
 fn push(text: &mut String, line: &impl serde::Serialize) {
     // Maps with names for keys, numbers and strings: nothing that JSON cannot say.
-    text.push_str(&serde_json::to_string(line).expect("a line is JSON"));
+    text.push_str(&escape::json::line(line).expect("a line is JSON"));
     text.push('\n');
 }
 

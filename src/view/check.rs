@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::check::{Capture, Outcome, Report};
 
-use super::escape::escape;
 use super::{Layout, diff, lint, paint, wrap};
+use crate::escape::escape;
 
 /// Causes that are shown of one capture.
 const MOST: usize = 20;

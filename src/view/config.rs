@@ -6,8 +6,8 @@ use anstyle::Style;
 
 use crate::config::{Origin, Settings, fail_on_in_words, level_in_words, payload_in_words};
 
-use super::escape::escape;
 use super::paint;
+use crate::escape::escape;
 
 /// A line for each value: its key, the value, its origin.
 pub fn config(settings: &Settings, colour: bool) -> String {

@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::diff::{Bytes, Cause, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
 
-use super::escape::escape;
 use super::{Layout, paint, severity, wrap};
+use crate::escape::escape;
 
 /// What is shown.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use crate::lint::{Finding, Report};
 use crate::rules::Severity;
 
-use super::escape::escape;
 use super::{Layout, paint, severity, wrap};
+use crate::escape::escape;
 
 /// Bytes of a value that are shown.
 const LINE: usize = 16;

@@ -13,7 +13,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 use super::Layout;
-use super::escape::escape;
+use crate::escape::escape;
 
 /// Prints rows as lines. It remembers what it said of a direction, so as not to say it again on every row.
 #[derive(Debug)]

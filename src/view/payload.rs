@@ -8,8 +8,8 @@ use crate::payload::{Bytes, Cause, Excerpt, InCapture, Leg, Proof, Report, Verdi
 use crate::rules::Severity;
 use crate::session::Direction;
 
-use super::escape::escape;
 use super::{Layout, paint, wrap};
+use crate::escape::escape;
 
 /// What the two files are called.
 #[derive(Clone, Copy, Debug)]

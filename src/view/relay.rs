@@ -10,7 +10,7 @@ use crate::relay::legs::{Role, Server};
 use crate::relay::{Finding, Leg, Report, Row, Severity, Verdict, Who};
 
 use super::Layout;
-use super::escape::escape;
+use crate::escape::escape;
 
 /// The report as text; `captures` are the names of the files.
 pub fn relay(report: &Report, captures: &[String], layout: Layout, colour: bool) -> String {

@@ -9,7 +9,7 @@ use crate::streams::{Side, Stream};
 use crate::tcp::How;
 
 use super::Layout;
-use super::escape::escape;
+use crate::escape::escape;
 
 /// Below this width the table has no columns for addresses.
 const WIDE: usize = 120;

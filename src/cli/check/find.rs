@@ -9,6 +9,7 @@ use anyhow::Context;
 use crate::check::SUFFIX;
 
 use super::super::config::Configs;
+use super::super::input::in_words;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -43,7 +44,7 @@ const MAGIC: [[u8; 4]; 7] = [
 pub fn find(paths: &[PathBuf], configs: &Configs) -> anyhow::Result<Found> {
     let mut found = Found::default();
     for path in paths {
-        let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", in_words(path)))?;
         let subjects = if metadata.is_dir() {
             let mut subjects = Vec::new();
             directory(path, configs, &mut subjects)?;
@@ -51,11 +52,11 @@ pub fn find(paths: &[PathBuf], configs: &Configs) -> anyhow::Result<Found> {
             anyhow::ensure!(
                 !subjects.is_empty(),
                 "there are no captures in {}: files that end in .pcap, .pcapng or .cap, or begin as one",
-                path.display()
+                in_words(path)
             );
             subjects
         } else {
-            let name = path.to_string_lossy();
+            let name = in_words(path);
             anyhow::ensure!(
                 !name.ends_with(SUFFIX),
                 "{name} is a snapshot; give the capture, or the directory of both"
@@ -88,7 +89,7 @@ impl Subject {
 }
 
 fn directory(path: &Path, configs: &Configs, found: &mut Vec<Subject>) -> anyhow::Result<()> {
-    let cannot_read = || format!("cannot read the directory {}", path.display());
+    let cannot_read = || format!("cannot read the directory {}", in_words(path));
     for entry in fs::read_dir(path).with_context(cannot_read)? {
         let entry = entry.with_context(cannot_read)?;
         let name = entry.file_name();

@@ -6,8 +6,8 @@ use anyhow::{anyhow, bail, ensure};
 use serde::ser::{SerializeMap, Serializer};
 
 use crate::dissect::{Dissection, paths, vocabulary};
+use crate::escape::{escape, json};
 use crate::field::Value;
-use crate::view::escape::escape;
 
 /// Which fields, and how their values stand in a line.
 #[derive(Debug)]
@@ -70,12 +70,12 @@ impl Columns {
 
     /// A row's values joined for a record of CSV.
     pub fn record(&self, row: &Dissection<'_>) -> impl Iterator<Item = String> {
-        self.names.iter().map(|name| escape(&self.texts(row, name).join(&self.aggregator)).into_owned())
+        self.names.iter().map(|name| self.texts(row, name).join(&self.aggregator))
     }
 
     /// A row as an object: each field that it has, with the list of its values as texts.
     pub fn write_object(&self, row: &Dissection<'_>, out: impl Write) -> serde_json::Result<()> {
-        let mut serializer = serde_json::Serializer::new(out);
+        let mut serializer = json::serializer(out);
         let mut object = serializer.serialize_map(None)?;
         for name in &self.names {
             let texts = self.texts(row, name);
@@ -106,11 +106,12 @@ impl Columns {
     }
 
     fn set(&mut self, setting: &str) -> anyhow::Result<()> {
-        let (key, value) = setting.split_once('=').ok_or_else(|| anyhow!("-E {setting}: write it as NAME=VALUE"))?;
+        let shown = escape(setting);
+        let (key, value) = setting.split_once('=').ok_or_else(|| anyhow!("-E {shown}: write it as NAME=VALUE"))?;
         let yes_or_no = || match value {
             "y" => Ok(true),
             "n" => Ok(false),
-            _ => Err(anyhow!("-E {setting}: y or n is expected")),
+            _ => Err(anyhow!("-E {shown}: y or n is expected")),
         };
         match key {
             "header" => self.header = yes_or_no()?,
@@ -121,7 +122,7 @@ impl Columns {
                     "f" => Occurrence::First,
                     "l" => Occurrence::Last,
                     "a" => Occurrence::All,
-                    _ => bail!("-E {setting}: f for the first value, l for the last, a for all"),
+                    _ => bail!("-E {shown}: f for the first value, l for the last, a for all"),
                 }
             }
             "quote" => {
@@ -129,11 +130,11 @@ impl Columns {
                     "d" => "\"",
                     "s" => "'",
                     "n" => "",
-                    _ => bail!("-E {setting}: d for \", s for ', n for none"),
+                    _ => bail!("-E {shown}: d for \", s for ', n for none"),
                 }
             }
             "bom" | "escape" if yes_or_no().is_ok() => {}
-            _ => bail!("-E {setting}: header, separator, aggregator, occurrence and quote can be set"),
+            _ => bail!("-E {shown}: header, separator, aggregator, occurrence and quote can be set"),
         }
         Ok(())
     }
@@ -149,11 +150,12 @@ fn character(text: &str) -> String {
 }
 
 fn unknown_field(name: &str) -> String {
+    let shown = escape(name);
     if let Some(hint) = paths::hint(name) {
-        return format!("there is no field '{name}'; {hint}");
+        return format!("there is no field '{shown}'; {hint}");
     }
     match &vocabulary::nearest(name)[..] {
-        [] => format!("there is no field '{name}'; `rtmp-inspect fields` lists them all"),
-        near => format!("there is no field '{name}'; is {} meant?", near.join(" or ")),
+        [] => format!("there is no field '{shown}'; `rtmp-inspect fields` lists them all"),
+        near => format!("there is no field '{shown}'; is {} meant?", near.join(" or ")),
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use crate::decode::{FORMAT_VERSION, What};
 use crate::dissect::Dissection;
 use crate::dissect::vocabulary::Place;
+use crate::escape::{csv_cell, json};
 use crate::origin::Time;
 use crate::view::hexdump::hexdump;
 use crate::view::list::List;
@@ -143,8 +144,8 @@ impl<'o> Printer<'o> {
     fn object(&mut self, dissection: &Dissection<'_>) -> anyhow::Result<()> {
         match &self.columns {
             Some(columns) => columns.write_object(dissection, &mut *self.output)?,
-            None if self.show.tree => serde_json::to_writer(&mut *self.output, dissection)?,
-            None => serde_json::to_writer(&mut *self.output, dissection.row())?,
+            None if self.show.tree => json::write_line(&mut *self.output, dissection)?,
+            None => json::write_line(&mut *self.output, dissection.row())?,
         }
         Ok(())
     }
@@ -160,7 +161,6 @@ impl<'o> Printer<'o> {
             _ => None,
         };
         let optional = |value: Option<u32>| value.map(|value| value.to_string()).unwrap_or_default();
-        let escaped = |text: &str| crate::view::escape::escape(text).into_owned();
         let defects: Vec<_> = row.defects.iter().map(|defect| defect.code).collect();
         let mut fields = vec![
             row.number.to_string(),
@@ -181,8 +181,8 @@ impl<'o> Printer<'o> {
             optional(message.and_then(|message| message.timestamp)),
             optional(message.and_then(|message| message.message_stream_id).map(|stream| stream.0)),
             row.complete().map(|complete| complete.to_string()).unwrap_or_default(),
-            escaped(&row.info),
-            escaped(&row.detail),
+            row.info.to_string(),
+            row.detail.to_string(),
             defects.join(" "),
         ];
         if self.hash {
@@ -196,7 +196,7 @@ impl<'o> Printer<'o> {
 
     fn record(&mut self, fields: impl Iterator<Item = String>) -> anyhow::Result<()> {
         let mut writer = csv::Writer::from_writer(&mut *self.output);
-        writer.write_record(fields)?;
+        writer.write_record(fields.map(|field| csv_cell(&field).into_owned()))?;
         // The record goes into our own buffer; the pipe is flushed when there is nothing to wait for.
         writer.into_inner().map_err(|error| error.into_error())?;
         Ok(())

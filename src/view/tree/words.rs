@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::escape::escape;
 use crate::field::{Bits, Kind, Node, Value};
-use crate::view::escape::escape;
 
 /// Bytes of a value that are written out.
 const SHOWN: usize = 32;
