@@ -25,16 +25,20 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
 }
 
 /// A cell of a CSV file: as [`escape`], and with an apostrophe before what a spreadsheet would run as a formula. Numbers
-/// stay numbers.
+/// stay numbers, and words of the protocol stay as they are.
 ///
 /// The characters are those of OWASP's page on CSV injection; tab and carriage return are written out anyway.
 pub fn csv_cell(text: &str) -> Cow<'_, str> {
     let cell = escape(text);
-    if cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_number(&cell) {
+    let is_known = || is_number(&cell) || DATA_FRAME.contains(&cell.trim_end_matches("()"));
+    if cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) && !is_known() {
         return Cow::Owned(format!("'{cell}"));
     }
     cell
 }
+
+/// The handlers of metadata, in most sessions: with no arguments from a peer, they can do nothing.
+const DATA_FRAME: [&str; 2] = ["@setDataFrame", "@clearDataFrame"];
 
 /// The message of a GitHub annotation. Its runner turns `%0A` back into a line end (actions/toolkit,
 /// packages/core/src/command.ts).
@@ -47,10 +51,17 @@ pub fn github_property(text: &str) -> String {
     escape(text).replace('%', "%25").replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Text for an element or an attribute of XML 1.0, which cannot contain most of what is unsafe, not even as a reference
-/// (2.2). Line ends are kept; in an attribute they are read as spaces (3.3.3).
-pub fn xml(text: &str) -> String {
-    let text = escape_lines(text);
+/// Text for an element of XML 1.0, which cannot contain most of what is unsafe, not even as a reference (2.2).
+pub fn xml_text(text: &str) -> String {
+    markup(&escape_lines(text))
+}
+
+/// The value of an attribute of XML 1.0: it is one line (3.3.3).
+pub fn xml_attribute(text: &str) -> String {
+    markup(&escape(text))
+}
+
+fn markup(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {
         match c {
@@ -120,12 +131,17 @@ mod tests {
     fn no_format_passes_an_unsafe_character_on() {
         for c in UNSAFE.chars() {
             let text = format!("a{c}b");
-            let written =
-                [escape(&text).into_owned(), csv_cell(&text).into_owned(), github_property(&text), json::string(&text)];
+            let written = [
+                escape(&text).into_owned(),
+                csv_cell(&text).into_owned(),
+                github_property(&text),
+                json::string(&text),
+                xml_attribute(&text),
+            ];
             for written in written {
                 assert!(written.is_ascii() && !written.contains(|c: char| c.is_ascii_control()), "{written:?}");
             }
-            for written in [escape_lines(&text).into_owned(), github_message(&text), xml(&text)] {
+            for written in [escape_lines(&text).into_owned(), github_message(&text), xml_text(&text)] {
                 assert!(!written.replace('\n', "").contains(is_unsafe), "{written:?}");
             }
             assert!(!github_message(&text).contains('\n'));
@@ -142,10 +158,24 @@ mod tests {
 
     #[test]
     fn a_formula_is_text_and_a_number_is_a_number() {
-        for formula in ["=1+1", "+1+1", "-1+1", "-", "@SUM(A1)", "-inf", "+e", "＝1", "=5", "-5%", "--5"] {
+        for formula in [
+            "=1+1",
+            "+1+1",
+            "-1+1",
+            "-",
+            "@SUM(A1)",
+            "-inf",
+            "+e",
+            "＝1",
+            "=5",
+            "-5%",
+            "--5",
+            "@setDataFrame(A1)",
+            "@setDataFrame,x",
+        ] {
             assert_eq!(csv_cell(formula), format!("'{formula}"));
         }
-        for plain in ["-5", "+5", "-1.5e-3", "-.5", "5-1", "", "'", "a=b", "a@b"] {
+        for plain in ["-5", "+5", "-1.5e-3", "-.5", "5-1", "", "'", "a=b", "a@b", "@setDataFrame()", "@setDataFrame"] {
             assert_eq!(csv_cell(plain), plain);
         }
         assert_eq!(csv_cell("\t=1"), "\\t=1");
@@ -159,6 +189,7 @@ mod tests {
 
     #[test]
     fn xml_has_only_what_it_can_have() {
-        assert_eq!(xml("a<b>&\"\u{1b}[0m\u{ffff}\n"), "a&lt;b&gt;&amp;&quot;\\u{1b}[0m\\u{ffff}\n");
+        assert_eq!(xml_text("a<b>&\"\u{1b}[0m\u{ffff}\n"), "a&lt;b&gt;&amp;&quot;\\u{1b}[0m\\u{ffff}\n");
+        assert_eq!(xml_attribute("a\n<'\""), "a\\n&lt;'&quot;");
     }
 }

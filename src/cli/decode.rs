@@ -101,7 +101,7 @@ enum Format {
     Json,
     /// One JSON object a line
     Jsonl,
-    /// Comma-separated values with a header
+    /// Comma-separated values with a header; an apostrophe goes before what a spreadsheet would run as a formula
     Csv,
 }
 

@@ -76,7 +76,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             [] => "rtmp-inspect rules lists them, rtmp-inspect rules --search finds them by words".to_owned(),
             near => format!("did you mean {}?", near.join(" or ")),
         };
-        complain("error", &format!("no rule '{code}'; {hint}"));
+        complain("error", &format!("no rule '{}'; {hint}", escape(code)));
         return Ok(EXIT_TROUBLE);
     };
     if is_text {

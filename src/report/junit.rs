@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use crate::escape::xml as xml_text;
+use crate::escape::{xml_attribute, xml_text};
 
 use super::{Case, Document, State, Suite};
 
@@ -14,7 +14,7 @@ pub fn junit(document: &Document) -> String {
     let cases = || document.suites.iter().flat_map(|suite| &suite.cases);
     let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let name = format!("rtmp-inspect {}", document.command);
-    let _ = writeln!(xml, "<testsuites name=\"{}\"{}>", xml_text(&name), totals(cases()));
+    let _ = writeln!(xml, "<testsuites name=\"{}\"{}>", xml_attribute(&name), totals(cases()));
     for suite in &document.suites {
         write_suite(&mut xml, suite);
     }
@@ -23,7 +23,7 @@ pub fn junit(document: &Document) -> String {
 }
 
 fn write_suite(xml: &mut String, suite: &Suite) {
-    let file = xml_text(&suite.file);
+    let file = xml_attribute(&suite.file);
     let _ = writeln!(xml, "  <testsuite name=\"{file}\"{}>", totals(suite.cases.iter()));
     for case in &suite.cases {
         let head = format!("    <testcase name=\"{}\" classname=\"{file}\"", case.name);
@@ -36,7 +36,7 @@ fn write_suite(xml: &mut String, suite: &Suite) {
             State::Broken => "error",
         };
         let kind = case.problems.first().map_or(case.name, |problem| problem.kind.code());
-        let (message, text) = (xml_text(&case.summary), xml_text(case.text.trim()));
+        let (message, text) = (xml_attribute(&case.summary), xml_text(case.text.trim()));
         let _ = writeln!(
             xml,
             "{head}>\n      <{element} type=\"{kind}\" message=\"{message}\">{text}</{element}>\n    </testcase>"
