@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::dissect::{paths, vocabulary};
-use crate::escape::json;
+use crate::escape::{escape, json};
 use crate::field::Def;
 use crate::view;
 
@@ -92,7 +92,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     }
     if fields.is_empty() && paths.is_empty() {
-        super::output::complain("note", &format!("no field has '{pattern}' in its name, title or meaning"));
+        super::output::complain("note", &format!("no field has '{}' in its name, title or meaning", escape(&pattern)));
         return Ok(EXIT_FINDINGS);
     }
     Ok(EXIT_OK)
