@@ -1,5 +1,6 @@
 //! Strings that a peer, or who named a file, chose: no character that a terminal, a viewer or a parser acts on leaves
 //! in any format of any subcommand, and formats for machines still mean the same string.
+#![cfg(unix)] // names of files are bytes
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -62,10 +62,9 @@ enum Payload {
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let path = &options.capture.path;
     let configs = options.config.configs()?;
-    output_file::ensure_distinct(
-        &options.output,
-        &[&[path.clone()], configs.files([path.as_path()])?.as_slice()].concat(),
-    )?;
+    let mut read = configs.files([path.as_path()])?;
+    read.push(path.clone());
+    output_file::ensure_distinct(&options.output, &read)?;
     let mut given = options.connections.given();
     given.extend(options.payload.map(|payload| Value::FullPayload(payload == Payload::Full)));
     let settings = configs.settings(path, &given)?;
