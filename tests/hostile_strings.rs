@@ -228,7 +228,7 @@ fn capture(text: &[u8]) -> Vec<u8> {
             .client(&c2)
             .client(&message(3, 20, 0, &command(b"connect", 1.0, &[object(&all()), string(text)])))
             .server(&message(3, 20, 0, &connected))
-            .client(&message(3, 20, 0, &command(b"createStream", 2.0, &[null.clone()])))
+            .client(&message(3, 20, 0, &command(b"createStream", 2.0, std::slice::from_ref(&null))))
             .server(&message(3, 20, 0, &command(b"_result", 2.0, &[null.clone(), number(1.0)])))
             .client(&message(4, 20, 1, &command(verb, 3.0, &[null.clone(), string(text), string(text)])))
             .server(&message(5, 20, 1, &command(b"onStatus", 0.0, &[null.clone(), status(b"status", code)])));
