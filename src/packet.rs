@@ -6,6 +6,7 @@
 //! Knows no connections.
 
 mod copies;
+mod extensions;
 mod fragments;
 mod headers;
 mod link;
@@ -15,11 +16,12 @@ mod tests;
 use std::fmt;
 use std::net::SocketAddr;
 
-use etherparse::{IpNumber, Ipv6ExtensionsSlice};
+use etherparse::IpNumber;
 
 use crate::capture::Frame;
 use crate::origin::{FrameNo, Source, Time};
 use copies::Likeness;
+use extensions::{Upper, may_lead_to_tcp, upper_layer};
 use headers::{Fragmented, Ip, Tcp, place_in, too_short};
 use link::{Carried, PacketType};
 
@@ -283,12 +285,15 @@ impl Slicer {
             time: frame.time,
         };
         let packet = self.pool.insert(fragment, &self.limits).ok_or(Skip::Fragment)?;
-        // The extension headers behind an IPv6 fragment header are part of what was fragmented.
-        let (_, protocol, rest, _) = Ipv6ExtensionsSlice::from_slice_lax(packet.protocol, &packet.bytes);
-        if protocol != IpNumber::TCP {
-            return Err(Skip::NotTcp);
-        }
-        let (tcp, payload_at) = Tcp::read(rest, ip)?;
+        // The extension headers after an IPv6 fragment header are part of what was fragmented.
+        let rest = match upper_layer(packet.protocol, &packet.bytes) {
+            Ok(Upper::Whole(IpNumber::TCP, rest)) => rest,
+            Ok(Upper::Whole(..)) => return Err(Skip::NotTcp),
+            // A fragment of a fragment (RFC 8200 4.5 allows one fragment header), or a header that is cut.
+            Ok(Upper::Fragment(..)) | Err(_) => return Err(Skip::Malformed),
+        };
+        // What one copy of a fragment lacks, another had.
+        let (tcp, payload_at) = Tcp::read(rest, &Ip { missing: 0, ..*ip })?;
         let payload_at = packet.bytes.len() - rest.len() + payload_at;
         self.sources.clear();
         for part in &packet.parts {
@@ -319,11 +324,6 @@ enum Payload<'a> {
     InFrame(&'a [u8]),
     /// In `Slicer::joined`, from this offset.
     Joined(usize),
-}
-
-/// Whether TCP may stand in a fragment of this protocol: itself, or behind IPv6 extension headers.
-fn may_lead_to_tcp(protocol: IpNumber) -> bool {
-    matches!(protocol.0, 0 | 6 | 43 | 51 | 60)
 }
 
 const FIN: u8 = 0x01;

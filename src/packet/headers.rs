@@ -1,17 +1,20 @@
 //! IP and TCP headers.
 //!
-//! Takes the bytes of an IP packet, gives its addresses, its payload by the lengths of the headers, and the
+//! Takes the bytes of an IP packet, returns its addresses, its payload by the lengths of the headers, and the
 //! facts of a TCP header. Lengths that promise more than was captured leave a count of missing bytes. Joins
-//! nothing.
+//! nothing. Of etherparse only the strict parsers of one header are used, which check its length once and read
+//! nothing beyond it.
 
 use std::net::{IpAddr, SocketAddr};
 
-use etherparse::{IpNumber, Ipv6ExtensionSlice, LaxIpSlice, TcpSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6Header, Ipv6HeaderSlice, TcpSlice};
 
 use super::Skip;
+use super::extensions::{Short, Upper, upper_layer};
 use crate::capture::Frame;
 
 /// An IP packet, or a fragment of one.
+#[derive(Clone, Copy)]
 pub(super) struct Ip<'a> {
     pub(super) src: IpAddr,
     pub(super) dst: IpAddr,
@@ -24,7 +27,8 @@ pub(super) struct Ip<'a> {
     pub(super) fragment: Option<Fragmented>,
 }
 
-#[derive(Clone, Copy)]
+/// A packet's place in the one it is a fragment of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fragmented {
     pub(super) id: u32,
     /// In bytes.
@@ -34,71 +38,75 @@ pub(super) struct Fragmented {
 
 impl<'a> Ip<'a> {
     pub(super) fn read(bytes: &'a [u8], frame: &Frame<'_>) -> Result<Ip<'a>, Skip> {
-        use etherparse::err::ip::LaxHeaderSliceError as Failure;
-        let (packet, stopped) = LaxIpSlice::from_slice(bytes).map_err(|failure| match failure {
+        match bytes.first().ok_or_else(|| too_short(frame))? >> 4 {
+            4 => Ip::read_v4(bytes, frame),
+            6 => Ip::read_v6(bytes, frame),
+            _ => Err(Skip::Malformed),
+        }
+    }
+
+    fn read_v4(bytes: &'a [u8], frame: &Frame<'_>) -> Result<Ip<'a>, Skip> {
+        use etherparse::err::ipv4::HeaderSliceError as Failure;
+        let header = Ipv4HeaderSlice::from_slice(bytes).map_err(|failure| match failure {
             Failure::Len(_) => too_short(frame),
             Failure::Content(_) => Skip::Malformed,
         })?;
-        // Segmentation offload leaves a length of 0 in the header; then the frame's own length is all there is.
-        let cut = frame.original_len.saturating_sub(frame.bytes.len() as u32);
-        let promised = |len: usize| len.saturating_sub(bytes.len()) as u32;
-        match &packet {
-            LaxIpSlice::Ipv4(packet) => {
-                let header = packet.header();
-                let len = usize::from(header.total_len());
-                if len != 0 && len < header.slice().len() {
-                    return Err(Skip::Malformed);
-                }
-                if stopped.is_some() {
-                    return Err(too_short(frame));
-                }
-                let offset = u32::from(header.fragments_offset().value()) * 8;
-                let (id, last) = (u32::from(header.identification()), !header.more_fragments());
-                Ok(Ip {
-                    src: header.source_addr().into(),
-                    dst: header.destination_addr().into(),
-                    id,
-                    protocol: packet.payload_ip_number(),
-                    payload: packet.payload().payload,
-                    missing: if len == 0 { cut } else { promised(len) },
-                    fragment: packet.is_payload_fragmented().then_some(Fragmented { id, offset, last }),
-                })
-            }
-            LaxIpSlice::Ipv6(packet) => {
-                let header = packet.header();
-                let len = usize::from(header.payload_length());
-                let payload = packet.payload();
-                let mut ip = Ip {
-                    src: header.source_addr().into(),
-                    dst: header.destination_addr().into(),
-                    id: header.flow_label().value(),
-                    protocol: payload.ip_number,
-                    payload: payload.payload,
-                    missing: if len == 0 { cut } else { promised(len + IPV6_HEADER) },
-                    fragment: None,
-                };
-                let mut at = IPV6_HEADER;
-                for extension in packet.extensions().clone() {
-                    at += extension_len(&extension);
-                    if let Ipv6ExtensionSlice::Fragment(fragment) = extension
-                        && fragment.is_fragmenting_payload()
-                    {
-                        // Only in the first fragment is what follows a header.
-                        let end = place_in(bytes, payload.payload) + payload.payload.len();
-                        ip.payload = &bytes[at..end];
-                        ip.protocol = fragment.next_header();
-                        let offset = u32::from(fragment.fragment_offset().value()) * 8;
-                        let (id, last) = (fragment.identification(), !fragment.more_fragments());
-                        ip.fragment = Some(Fragmented { id, offset, last });
-                        return Ok(ip);
-                    }
-                }
-                match stopped {
-                    Some(_) => Err(too_short(frame)),
-                    None => Ok(ip),
-                }
-            }
+        let (header_len, len) = (header.slice().len(), usize::from(header.total_len()));
+        let (payload, missing) = Ip::payload(bytes, header_len, len, frame)?;
+        let id = u32::from(header.identification());
+        let ip = Ip {
+            src: header.source_addr().into(),
+            dst: header.destination_addr().into(),
+            id,
+            protocol: header.protocol(),
+            payload,
+            missing,
+            fragment: None,
+        };
+        if header.is_fragmenting_payload() {
+            let offset = u32::from(header.fragments_offset().value()) * 8;
+            let fragment = Some(Fragmented { id, offset, last: !header.more_fragments() });
+            return Ok(Ip { fragment, ..ip });
         }
+        ip.past_extensions(frame)
+    }
+
+    fn read_v6(bytes: &'a [u8], frame: &Frame<'_>) -> Result<Ip<'a>, Skip> {
+        let header = Ipv6HeaderSlice::from_slice(bytes).map_err(|_| too_short(frame))?;
+        let len = match usize::from(header.payload_length()) {
+            0 => 0,
+            len => len + Ipv6Header::LEN,
+        };
+        let (payload, missing) = Ip::payload(bytes, Ipv6Header::LEN, len, frame)?;
+        let ip = Ip {
+            src: header.source_addr().into(),
+            dst: header.destination_addr().into(),
+            id: header.flow_label().value(),
+            protocol: header.next_header(),
+            payload,
+            missing,
+            fragment: None,
+        };
+        ip.past_extensions(frame)
+    }
+
+    /// What follows a header of a packet that is `len` bytes long, and how many bytes of it were not captured.
+    fn payload(bytes: &'a [u8], header_len: usize, len: usize, frame: &Frame<'_>) -> Result<(&'a [u8], u32), Skip> {
+        // Segmentation offload leaves a length of 0 in the header; then the frame's own length is all there is.
+        let (end, missing) = match len {
+            0 => (bytes.len(), (frame.original_len as usize).saturating_sub(frame.bytes.len())),
+            _ => (len.min(bytes.len()), len.saturating_sub(bytes.len())),
+        };
+        let payload = bytes.get(header_len..end).ok_or(Skip::Malformed)?;
+        Ok((payload, missing as u32))
+    }
+
+    /// The packet, with its payload after the extension headers.
+    fn past_extensions(self, frame: &Frame<'_>) -> Result<Ip<'a>, Skip> {
+        Ok(match upper_layer(self.protocol, self.payload).map_err(|Short| too_short(frame))? {
+            Upper::Whole(protocol, payload) => Ip { protocol, payload, ..self },
+            Upper::Fragment(protocol, fragment, payload) => Ip { protocol, payload, fragment: Some(fragment), ..self },
+        })
     }
 }
 
@@ -153,19 +161,7 @@ pub(super) fn too_short(frame: &Frame<'_>) -> Skip {
     if frame.original_len as usize > frame.bytes.len() { Skip::HeadersCut } else { Skip::Malformed }
 }
 
-fn extension_len(extension: &Ipv6ExtensionSlice<'_>) -> usize {
-    match extension {
-        Ipv6ExtensionSlice::HopByHop(header)
-        | Ipv6ExtensionSlice::Routing(header)
-        | Ipv6ExtensionSlice::DestinationOptions(header) => header.slice().len(),
-        Ipv6ExtensionSlice::Fragment(header) => header.slice().len(),
-        Ipv6ExtensionSlice::Authentication(header) => header.slice().len(),
-    }
-}
-
 /// Where `inner`, a part of `outer`, begins in it.
 pub(super) fn place_in(outer: &[u8], inner: &[u8]) -> usize {
     inner.as_ptr() as usize - outer.as_ptr() as usize
 }
-
-const IPV6_HEADER: usize = 40;
