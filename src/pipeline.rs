@@ -46,6 +46,8 @@ pub struct Totals {
     pub frames: u64,
     /// What became of them.
     pub packets: packet::Counts,
+    /// What the limits on connections cost.
+    pub connections: tcp::Counts,
     /// The time of the first frame.
     pub first: Option<Time>,
     /// Whether the caller stopped the run before the capture's end.
@@ -90,5 +92,6 @@ pub fn run<O: Observer>(
     }
     totals.frames = capture.frames();
     totals.packets = slicer.counts();
+    totals.connections = tracker.counts();
     Ok((sessions.into_observer(), totals))
 }

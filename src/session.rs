@@ -91,6 +91,8 @@ pub struct Options {
     pub forced_ports: Vec<u16>,
     /// Only these connections are looked at.
     pub only: Wanted,
+    /// How many bytes the open messages of all connections may hold together.
+    pub total_open_bytes: usize,
     /// The decoders' options.
     pub decoder: decoder::Options,
     /// The directions that do not keep to the specification. Their connections are taken for RTMP.
@@ -116,6 +118,7 @@ impl Default for Options {
             ports: vec![1935],
             forced_ports: Vec::new(),
             only: Wanted::default(),
+            total_open_bytes: 64 << 20,
             decoder: decoder::Options::default(),
             dialects: Vec::new(),
         }
@@ -251,13 +254,15 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 pub struct Sessions<O> {
     options: Options,
     conversations: FxHashMap<ConnectionId, Conversation>,
+    /// How many bytes they hold.
+    open_bytes: usize,
     observer: O,
 }
 
 impl<O: Observer> Sessions<O> {
     /// Sessions whose events go to `observer`.
     pub fn new(options: Options, observer: O) -> Self {
-        Sessions { options, conversations: FxHashMap::default(), observer }
+        Sessions { options, conversations: FxHashMap::default(), open_bytes: 0, observer }
     }
 
     /// The observer.
@@ -281,13 +286,18 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
     fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>) {
         if let Some(conversation) = self.conversations.get_mut(&connection.id) {
             self.observer.bytes(connection, conversation, from, &piece);
+            self.open_bytes -= conversation.open_bytes();
+            conversation.allow_open_bytes(self.options.total_open_bytes.saturating_sub(self.open_bytes));
             conversation.piece(connection, from, piece, &self.options, &mut self.observer);
+            self.open_bytes += conversation.open_bytes();
         }
     }
 
     fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap) {
         if let Some(conversation) = self.conversations.get_mut(&connection.id) {
+            self.open_bytes -= conversation.open_bytes();
             conversation.gap(connection, from, gap, &self.options, &mut self.observer);
+            self.open_bytes += conversation.open_bytes();
         }
     }
 
@@ -299,6 +309,7 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
 
     fn closed(&mut self, connection: &Connection) {
         if let Some(mut conversation) = self.conversations.remove(&connection.id) {
+            self.open_bytes -= conversation.open_bytes();
             conversation.finish(connection, &self.options, &mut self.observer);
             self.observer.closed(connection, &conversation);
         }

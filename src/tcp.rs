@@ -49,6 +49,11 @@ impl Tracker {
         self.connections.push(segment, &mut self.resources, sink);
     }
 
+    /// What the limits on connections cost so far.
+    pub fn counts(&self) -> Counts {
+        self.connections.counts
+    }
+
     /// Ends the capture: what waits is delivered, holes become gaps, and connections are closed in
     /// the order of their numbers. The numbers go on counting if there is a next segment.
     pub fn finish(&mut self, sink: &mut impl Sink) {
@@ -66,11 +71,32 @@ pub struct Limits {
     /// What may be kept of delivered bytes, in all connections, to find retransmissions that differ
     /// from the first copy, in bytes. 0 turns that off, but for bytes that still wait.
     pub total_history_bytes: usize,
+    /// How many connections may be open at once. Beyond, the one without data for longest is closed.
+    pub open_connections: usize,
+    /// Of how many closed connections the ports are remembered, to number later ones as Wireshark does.
+    pub known_connections: usize,
+}
+
+/// What the limits on connections cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Connections that were closed because too many were open.
+    pub closed_early: u64,
+    /// Segments with data that came on them later, and were not looked at.
+    pub late_segments: u64,
+    /// Closed connections whose ports were forgotten.
+    pub forgotten: u64,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { out_of_order_bytes: 4 << 20, total_out_of_order_bytes: 32 << 20, total_history_bytes: 8 << 20 }
+        Limits {
+            out_of_order_bytes: 4 << 20,
+            total_out_of_order_bytes: 32 << 20,
+            total_history_bytes: 8 << 20,
+            open_connections: 1 << 14,
+            known_connections: 1 << 18,
+        }
     }
 }
 

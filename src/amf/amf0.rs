@@ -20,7 +20,12 @@ pub const ARRAY_SHORT: &str = "amf-array-short";
 
 /// Reads values until the reader is at its end.
 pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
-    let mut decoder = Decoder::default();
+    values_after(&mut 0, reader)
+}
+
+/// The same in a body that had `count` values before these; they are added to it.
+pub fn values_after<'a, R: Record>(count: &mut usize, reader: &mut Reader<'a, '_, R>) -> Values<'a> {
+    let mut decoder = Decoder { progress: Progress::after(*count), ..Decoder::default() };
     let mut values = Vec::new();
     while !reader.is_empty() && !decoder.progress.stopped {
         match decoder.value(reader) {
@@ -29,13 +34,14 @@ pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
         }
     }
     reader.rest(&UNDECODED);
+    *count = decoder.progress.count();
     Values { values, defects: decoder.progress.defects }
 }
 
 /// Reads names and values until the reader is at its end, as shared objects have them: without an end
-/// marker.
-pub fn pairs<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> (Properties<'a>, Vec<Defect>) {
-    let mut decoder = Decoder::default();
+/// marker. `count` is as in [`values_after`].
+pub fn pairs<'a, R: Record>(count: &mut usize, reader: &mut Reader<'a, '_, R>) -> (Properties<'a>, Vec<Defect>) {
+    let mut decoder = Decoder { progress: Progress::after(*count), ..Decoder::default() };
     let mut properties = Properties { pairs: Vec::new(), terminated: true };
     while !reader.is_empty() && !decoder.progress.stopped {
         match decoder.property(reader) {
@@ -44,6 +50,7 @@ pub fn pairs<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> (Properties<'a>, 
         }
     }
     reader.rest(&UNDECODED);
+    *count = decoder.progress.count();
     (properties, decoder.progress.defects)
 }
 

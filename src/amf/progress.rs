@@ -19,6 +19,16 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// The reading of a body of which `count` values are read already, in stretches of their own.
+    pub(super) fn after(count: usize) -> Progress {
+        Progress { count, ..Progress::default() }
+    }
+
+    /// How many values were read.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Ends the reading for a reason.
     pub(super) fn stop(&mut self, defect: Defect) {
         // What an outer array or object lacks because an inner one broke off is not said again.

@@ -201,7 +201,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     })
     .with_outcomes(outcomes);
-    let observer = Census { rows, wanted, seen: Vec::new() };
+    let observer = Census { rows, wanted, seen: Seen::new() };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
@@ -219,7 +219,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             if options.narrows() { " that the other options let through" } else { "; rtmp-inspect decode lists them" };
         bail!("{} has no row {number}{why}", input.name());
     }
-    if printed == 0 && !totals.stopped && !seen.contains(&Protocol::Rtmp) {
+    if printed == 0 && !totals.stopped && !seen.iter().any(|(protocol, _)| *protocol == Protocol::Rtmp) {
         complain("note", &format!("no RTMP in {}: {}", input.name(), what_there_is(totals.frames, &seen)));
     }
     Ok(EXIT_OK)
@@ -229,8 +229,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 struct Census<F> {
     rows: Rows<F>,
     wanted: Wanted,
-    seen: Vec<Protocol>,
+    seen: Seen,
 }
+
+/// What the connections carry, and how many each, in order of their ends.
+type Seen = Vec<(Protocol, u64)>;
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
     fn event(&mut self, event: &Event<'_>) {
@@ -239,27 +242,23 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
         if self.wanted.covers(connection) {
-            self.seen.push(conversation.protocol);
+            match self.seen.iter_mut().find(|(protocol, _)| *protocol == conversation.protocol) {
+                Some((_, count)) => *count += 1,
+                None => self.seen.push((conversation.protocol, 1)),
+            }
         }
         self.rows.closed(connection, conversation);
     }
 }
 
-fn what_there_is(frames: u64, seen: &[Protocol]) -> String {
+fn what_there_is(frames: u64, seen: &Seen) -> String {
     if frames == 0 {
         return "it holds no frames".to_owned();
     }
     if seen.is_empty() {
         return format!("its {frames} frames hold no TCP connection that was asked for");
     }
-    let mut kinds: Vec<(Protocol, usize)> = Vec::new();
-    for &protocol in seen {
-        match kinds.iter_mut().find(|(kind, _)| *kind == protocol) {
-            Some((_, count)) => *count += 1,
-            None => kinds.push((protocol, 1)),
-        }
-    }
-    let kinds: Vec<_> = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let kinds: Vec<_> = seen.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!("its TCP connections are {}; --decode-as tcp:PORT takes a port for RTMP all the same", kinds.join(", "))
 }
 

@@ -14,6 +14,7 @@ use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
 use crate::session::{self, Observer};
+use crate::tcp;
 
 use super::output::{Progress, complain};
 
@@ -81,6 +82,7 @@ impl Input {
         }
         let (observer, totals) = result.with_context(|| format!("cannot read {}", self.name))?;
         tell_of_packets(&self.name, totals.packets);
+        tell_of_connections(&self.name, totals.connections);
         Ok((observer, totals))
     }
 }
@@ -266,6 +268,29 @@ fn tell_of_packets(name: &str, counts: packet::Counts) {
     say(counts.headers_cut, "frames were cut by the snap length before their TCP header's end and left out");
     say(counts.incomplete_packets, "fragmented IP packets never became whole");
     say(counts.duplicates, "frames are second copies, as a capture on all interfaces holds; each packet counts once");
+}
+
+/// What the limits on connections cost.
+fn tell_of_connections(name: &str, counts: tcp::Counts) {
+    let tcp::Counts { closed_early, late_segments, forgotten } = counts;
+    if closed_early > 0 {
+        let late = match late_segments {
+            0 => String::new(),
+            _ => format!("; {late_segments} later segments with data were not decoded"),
+        };
+        let text = format!(
+            "{name}: {closed_early} TCP connections were closed before their end, as too many were open at once{late}; \
+             --max-open-connections raises the limit"
+        );
+        complain("warning", &text);
+    }
+    if forgotten > 0 {
+        let text = format!(
+            "{name}: the ports of {forgotten} closed TCP connections were forgotten: a late packet on them counts as a \
+             new connection, which Wireshark would not number; --max-known-connections raises the limit"
+        );
+        complain("warning", &text);
+    }
 }
 
 /// The path of a capture, or `-`.

@@ -37,6 +37,18 @@ pub struct Bounds {
     #[arg(long, value_name = "BYTES", default_value_t = decoder::Options::default().open_bytes)]
     max_open_bytes: usize,
 
+    /// Bytes that the open messages of all connections may hold together
+    #[arg(long, value_name = "BYTES", default_value_t = session::Options::default().total_open_bytes)]
+    max_total_open_bytes: usize,
+
+    /// TCP connections that may be open at once; beyond, the one without data for longest is closed
+    #[arg(long, value_name = "N", default_value_t = crate::tcp::Limits::default().open_connections)]
+    max_open_connections: usize,
+
+    /// Closed TCP connections whose ports are remembered, so that later ones get Wireshark's numbers
+    #[arg(long, value_name = "N", default_value_t = crate::tcp::Limits::default().known_connections)]
+    max_known_connections: usize,
+
     /// Chunk streams that one direction may use
     #[arg(long, value_name = "N", default_value_t = decoder::Options::default().chunk_streams)]
     max_chunk_streams: usize,
@@ -69,6 +81,7 @@ impl Connections {
         let plain = session::Options::default();
         session::Options {
             ports: plain.ports.iter().chain(&self.known).copied().collect(),
+            total_open_bytes: bounds.max_total_open_bytes,
             forced_ports: self.port.iter().chain(&self.decode_as).copied().collect(),
             decoder: decoder::Options {
                 media_prefix,
@@ -88,6 +101,8 @@ impl Bounds {
         limits.capture.expansion = self.max_expansion;
         limits.packet.fragment_bytes = self.max_fragment_bytes;
         limits.tcp.out_of_order_bytes = self.max_waiting_bytes;
+        limits.tcp.open_connections = self.max_open_connections;
+        limits.tcp.known_connections = self.max_known_connections;
         limits.tcp.total_out_of_order_bytes = self.max_total_waiting_bytes;
         limits
     }

@@ -29,6 +29,12 @@ pub(super) struct ChunkStream {
     pub is_stale: bool,
     /// The message grew over the limit: its bytes are only counted.
     is_spilled: bool,
+    /// What of the message the decoder counts among its open bytes.
+    pub accounted: usize,
+    /// What the buffers keep after the message.
+    pub idle: usize,
+    /// Defects of the message that were not kept.
+    omitted: u32,
     /// A message was open when bytes were lost, so a type-3 chunk may continue it or begin another.
     pub is_torn: bool,
 }
@@ -65,6 +71,9 @@ impl ChunkStream {
             first: None,
             is_stale: false,
             is_spilled: false,
+            accounted: 0,
+            idle: 0,
+            omitted: 0,
             is_torn: false,
         }
     }
@@ -102,6 +111,7 @@ impl ChunkStream {
         self.message.clear();
         self.is_open = true;
         self.is_spilled = false;
+        self.omitted = 0;
         self.message.fmt = header.fmt;
         let unnamed = origin_known.then_some(0);
         match header.fmt {
@@ -130,7 +140,7 @@ impl ChunkStream {
             self.extended = header.extended;
         }
         if self.is_stale && header.fmt > 0 {
-            self.message.defects.push(Defect {
+            self.note(Defect {
                 code: "timestamp-uncertain",
                 offset: 0,
                 message: "bytes were lost since the last absolute timestamp on this chunk stream, so deltas may be \
@@ -158,7 +168,7 @@ impl ChunkStream {
         };
         if let (true, Some(value), Some(before)) = (absolute, header.extended, before) {
             self.delta = Some(value.wrapping_sub(before));
-            self.message.defects.push(Defect {
+            self.note(Defect {
                 code: "ext-abs-vs-delta",
                 offset: 0,
                 message: format!(
@@ -211,14 +221,40 @@ impl ChunkStream {
         self.count(len);
     }
 
+    /// Whether letting go of the message's bytes would help the limit on open bytes. Set Chunk Size and its like
+    /// are small, and what follows cannot be read without them.
+    pub fn can_spill(&self) -> bool {
+        self.is_open && !self.is_spilled && !self.message.header.type_id.is_protocol_control()
+    }
+
     /// Lets go of the message's bytes; from here on they are only counted.
     pub fn spill(&mut self, defect: Defect) {
-        if !self.is_spilled {
-            self.is_spilled = true;
-            self.keep = 0;
-            self.message.body = Vec::new();
-            self.message.ending = Ending::Missing;
+        self.is_spilled = true;
+        self.keep = 0;
+        self.message.let_go();
+        self.message.ending = Ending::Missing;
+        self.note(defect);
+    }
+
+    /// Adds a defect to the message. A hostile one could have one in each of millions of chunks.
+    pub fn note(&mut self, defect: Defect) {
+        const MOST: usize = 64;
+        if self.message.defects.len() < MOST {
             self.message.defects.push(defect);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    /// Ends the message.
+    pub fn end(&mut self, ending: Ending) {
+        self.is_open = false;
+        if self.message.ending == Ending::Complete {
+            self.message.ending = ending;
+        }
+        if self.omitted > 0 {
+            let message = format!("{} more defects of this message are not listed", self.omitted);
+            self.message.defects.push(Defect { code: "defects-omitted", offset: self.message.end(), message });
         }
     }
 

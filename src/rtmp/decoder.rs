@@ -28,7 +28,7 @@ use super::chunk::ChunkHeader;
 use super::chunk_stream::ChunkStream;
 use super::dialect::Dialect;
 use super::handshake::{self, Part};
-use super::message::{Chunk, Ending, Message};
+use super::message::{Ending, Message};
 use super::search::{self, Size};
 use super::{ChunkStreamId, Defect, MessageTypeId};
 use choices::{Choice, Reading};
@@ -101,6 +101,10 @@ pub struct Decoder {
     readable: (FrameNo, Time),
     /// How many bytes the open messages hold.
     open_bytes: usize,
+    /// How many bytes the buffers of ended messages keep.
+    idle_bytes: usize,
+    /// How many all connections leave for the open ones.
+    open_bytes_allowed: usize,
     /// How long `sources` may become before it is pruned.
     prune_at: usize,
     streams: HashMap<u32, ChunkStream, FxBuildHasher>,
@@ -139,6 +143,12 @@ enum State {
     },
     Lost(Lost),
 }
+
+/// A message that holds less than this is not worth being let go of while there are larger ones.
+const SMALL: usize = 4 << 10;
+
+/// So much may be kept in the buffers of ended messages.
+const IDLE: usize = 256 << 10;
 
 /// The chunk size until Set Chunk Size says otherwise (RTMP 1.0 5.4.1).
 const DEFAULT_CHUNK_SIZE: u32 = 128;
@@ -194,6 +204,8 @@ impl Decoder {
             sources: SourceMap::default(),
             readable: Default::default(),
             open_bytes: 0,
+            idle_bytes: 0,
+            open_bytes_allowed: usize::MAX,
             prune_at: 64,
             streams: HashMap::default(),
             size: Size::Known(DEFAULT_CHUNK_SIZE),
@@ -282,6 +294,7 @@ impl Decoder {
                     stream.add_hole(len as u32);
                     stream.message.ending = Ending::Missing;
                 }
+                self.account(csid);
                 self.state = State::Payload { csid, left };
                 self.at = end;
                 self.end_of_chunk(out);
@@ -461,8 +474,10 @@ impl Decoder {
         let len = usize::from(header.len);
         let stream = self.streams.entry(csid.0).or_insert_with(|| ChunkStream::new(csid));
         stream.add_chunk(self.at, header.fmt, &data[..len], chunk_size);
-        stream.message.defects.extend(defect);
-        self.open_bytes += len + size_of::<Chunk>();
+        if let Some(defect) = defect {
+            stream.note(defect);
+        }
+        self.account(csid);
         let whole = self.comes_whole(header.type_id.or(known.type_id));
         self.state = State::Payload { csid, left: if whole { left } else { left.min(chunk_size) } };
         self.at += len as u64;
@@ -473,38 +488,68 @@ impl Decoder {
     fn begin(&mut self, header: &ChunkHeader, out: &mut Out<'_>) {
         self.end_open_message(header.csid, Ending::Abandoned, out);
         let stream = self.streams.entry(header.csid.0).or_insert_with(|| ChunkStream::new(header.csid));
+        self.idle_bytes -= std::mem::take(&mut stream.idle);
         stream.begin(header, self.origin_known);
         let type_id = stream.message.header.type_id;
         stream.keep = if type_id.is_media() { self.options.media_prefix } else { u32::MAX };
         self.clock = stream.timestamp().or(self.clock);
         let assumed = self.assumed.iter().cloned();
         let defects = self.pending.take().into_iter().chain(assumed).map(|defect| Defect { offset: self.at, ..defect });
-        stream.message.defects.extend(defects);
+        defects.for_each(|defect| stream.note(defect));
     }
 
     fn payload(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
         let State::Payload { csid, left } = self.state else { return Step::Wait };
         let take = data.len().min(left as usize);
         if let Some(stream) = self.streams.get_mut(&csid.0) {
-            let before = stream.message.body.len();
             stream.add_payload(&data[..take]);
-            self.open_bytes += stream.message.body.len() - before;
-            if self.open_bytes > self.options.open_bytes {
-                self.open_bytes -= stream.message.footprint();
-                stream.spill(Defect {
-                    code: "limit-open-bytes",
-                    offset: stream.message.start(),
-                    message: format!(
-                        "the open messages of this direction hold more than {} bytes: this one is counted, not kept",
-                        self.options.open_bytes
-                    ),
-                });
-            }
+            self.account(csid);
         }
         self.at += take as u64;
         self.state = State::Payload { csid, left: left - take as u32 };
         self.end_of_chunk(out);
         Step::Used(take)
+    }
+
+    /// Counts what a chunk stream's message holds now. Over the limit it is let go of; a small one is kept and the
+    /// largest is let go of instead.
+    fn account(&mut self, csid: ChunkStreamId) {
+        let Some(stream) = self.streams.get_mut(&csid.0).filter(|stream| stream.is_open) else { return };
+        let footprint = stream.message.footprint();
+        self.open_bytes = self.open_bytes - std::mem::replace(&mut stream.accounted, footprint) + footprint;
+        let limit = self.options.open_bytes.min(self.open_bytes_allowed);
+        if self.open_bytes <= limit {
+            return;
+        }
+        let victim = match stream.can_spill() && footprint >= SMALL {
+            true => Some(stream),
+            false => self.streams.values_mut().filter(|stream| stream.can_spill()).max_by_key(|stream| stream.accounted),
+        };
+        let Some(victim) = victim else { return };
+        let (flag, whose) = match limit < self.options.open_bytes {
+            true => ("--max-total-open-bytes", "all connections"),
+            false => ("--max-open-bytes", "this direction"),
+        };
+        victim.spill(Defect {
+            code: "limit-open-bytes",
+            offset: victim.message.start(),
+            message: format!(
+                "the open messages of {whose} hold more than {limit} bytes: this one is counted, not kept; {flag} \
+                 raises the limit"
+            ),
+        });
+        let footprint = victim.message.footprint();
+        self.open_bytes = self.open_bytes - std::mem::replace(&mut victim.accounted, footprint) + footprint;
+    }
+
+    /// How many bytes the messages hold, and those that wait to be decoded.
+    pub fn open_bytes(&self) -> usize {
+        self.open_bytes + self.idle_bytes + self.held.len()
+    }
+
+    /// Sets how many bytes the open messages may hold beside the decoder's own limit, from now on.
+    pub fn allow_open_bytes(&mut self, bytes: usize) {
+        self.open_bytes_allowed = bytes;
     }
 
     /// Goes on to the next header if the chunk is done; gives the message if it is.
@@ -540,12 +585,17 @@ impl Decoder {
 
     fn end_open_message(&mut self, csid: ChunkStreamId, ending: Ending, out: &mut Out<'_>) {
         let Some(stream) = self.streams.get_mut(&csid.0).filter(|stream| stream.is_open) else { return };
-        stream.is_open = false;
-        if stream.message.ending == Ending::Complete {
-            stream.message.ending = ending;
-        }
-        self.open_bytes = self.open_bytes.saturating_sub(stream.message.footprint());
+        stream.end(ending);
         out(Event::Message(&stream.message), &self.sources);
+        self.open_bytes -= std::mem::take(&mut stream.accounted);
+        // Its buffers serve the chunk stream's next message, but thousands of chunk streams must not keep theirs.
+        let capacity = stream.message.capacity();
+        if self.idle_bytes + capacity <= IDLE.min(self.open_bytes_allowed) {
+            self.idle_bytes += capacity;
+            stream.idle = capacity;
+        } else {
+            stream.message.free();
+        }
     }
 
     fn end_open_messages(&mut self, ending: Ending, out: &mut Out<'_>) {

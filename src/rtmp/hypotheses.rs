@@ -173,15 +173,16 @@ fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, 
     evidence.sort_by_key(|one| one.0);
     evidence.truncate(SHOWN);
     let bytes = |at: u64, len: u8| {
-        let at = (at - case.offset) as usize;
-        case.bytes.get(at..at + usize::from(len)).unwrap_or_default().to_vec()
+        // A header that was begun before the stretch has no bytes here.
+        let at = at.checked_sub(case.offset).map_or(usize::MAX, |at| at as usize);
+        case.bytes.get(at..at.saturating_add(len.into())).unwrap_or_default().to_vec()
     };
     let evidence = evidence.into_iter().map(|(offset, len, what)| Evidence { offset, bytes: bytes(offset, len), what });
     Hypothesis {
         code,
         dialect,
         first_at,
-        clean_bytes: replay.clean_end - case.offset,
+        clean_bytes: replay.clean_end.saturating_sub(case.offset),
         messages: replay.messages,
         reaches_end: replay.trouble.is_none() && is_last_sound,
         bits,

@@ -146,7 +146,38 @@ impl Message {
 
     /// How many bytes of memory it holds, for the limit on open messages.
     pub(super) fn footprint(&self) -> usize {
-        self.body.len() + self.headers.len() + self.chunks.len() * size_of::<Chunk>()
+        let lists = self.chunks.len() * size_of::<Chunk>() + self.holes.len() * size_of::<Range<u32>>();
+        self.body.len() + self.headers.len() + lists
+    }
+
+    /// Frees the body and all chunks but the first and the last, which say where the message is.
+    pub(super) fn let_go(&mut self) {
+        self.body = Vec::new();
+        self.holes = Vec::new();
+        let Some(last) = self.chunks.last().copied().filter(|_| self.chunks.len() > 1) else { return };
+        let last_header = self.headers.split_off(self.headers.len() - usize::from(last.header_len));
+        self.headers.truncate(self.chunks[0].header_len.into());
+        self.headers.extend(last_header);
+        self.headers.shrink_to_fit();
+        self.chunks.truncate(1);
+        self.chunks.push(last);
+        self.chunks.shrink_to_fit();
+    }
+
+    /// How many bytes its buffers take.
+    pub(super) fn capacity(&self) -> usize {
+        self.body.capacity() + self.headers.capacity() + self.chunks.capacity() * size_of::<Chunk>()
+    }
+
+    /// Frees the buffers of a message that was told of, but for the number that a control message holds.
+    pub(super) fn free(&mut self) {
+        self.body.truncate(4);
+        self.body.shrink_to_fit();
+        self.chunks.truncate(1);
+        self.chunks.shrink_to_fit();
+        self.headers = Vec::new();
+        self.holes = Vec::new();
+        self.defects = Vec::new();
     }
 
     /// Empties the message for the next one on its chunk stream; the buffers are kept unless they are large.

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::MessageTypeId;
 use crate::amf::amf0::{self, short_string};
-use crate::amf::{Properties, Str, Value};
+use crate::amf::{MAX_VALUES, Properties, Str, Value};
 use crate::field::{Defect, Reader, Record};
 
 /// The body of a shared object message.
@@ -101,8 +101,14 @@ pub fn decode<'a, R: Record>(
             return None;
         }
     };
+    let mut count = 0;
     while !reader.is_empty() {
-        match reader.group(&EVENT, |reader| event(reader, defects)) {
+        // An event, a name and a value cost about as much, and a body may have millions of each.
+        if let Err(defect) = count_one(&mut count, reader.at()) {
+            defects.push(defect);
+            break;
+        }
+        match reader.group(&EVENT, |reader| event(reader, &mut count, defects)) {
             Ok(event) => object.events.push(event),
             Err(defect) => {
                 defects.push(defect);
@@ -136,7 +142,20 @@ fn header<'a, R: Record>(
     Ok(SharedObject { format, name, version, flags, events: Vec::new() })
 }
 
-fn event<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect>) -> Result<Event<'a>, Defect> {
+fn count_one(count: &mut usize, at: usize) -> Result<(), Defect> {
+    if *count >= MAX_VALUES {
+        let text = format!("more than {MAX_VALUES} events, names and values in one body: the rest is not decoded");
+        return Err(Defect::new("shared-object-too-many", at, text));
+    }
+    *count += 1;
+    Ok(())
+}
+
+fn event<'a, R: Record>(
+    reader: &mut Reader<'a, '_, R>,
+    count: &mut usize,
+    defects: &mut Vec<Defect>,
+) -> Result<Event<'a>, Defect> {
     let at = reader.at();
     let event_type = reader.u8(&EVENT_TYPE)?;
     let length = reader.u32(&EVENT_LENGTH)?;
@@ -150,7 +169,7 @@ fn event<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect
     }
     let content = reader.within(length as usize, |reader| {
         let hex = reader.peek();
-        let content = content(event_type, reader, defects).unwrap_or_else(|defect| {
+        let content = content(event_type, reader, count, defects).unwrap_or_else(|defect| {
             defects.push(defect);
             Content::Undecoded { hex }
         });
@@ -163,24 +182,26 @@ fn event<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect
 fn content<'a, R: Record>(
     event_type: u8,
     reader: &mut Reader<'a, '_, R>,
+    count: &mut usize,
     defects: &mut Vec<Defect>,
 ) -> Result<Content<'a>, Defect> {
     Ok(match event_type {
         1 | 2 | 8 | 11 if reader.is_empty() => Content::Nothing {},
         3 | 4 => {
-            let (properties, broken) = amf0::pairs(reader);
+            let (properties, broken) = amf0::pairs(count, reader);
             defects.extend(broken);
             Content::Properties { properties }
         }
         5 | 9 | 10 => {
             let mut names = Vec::new();
             while !reader.is_empty() {
+                count_one(count, reader.at())?;
                 names.push(short_string(reader, &PROPERTY_NAME)?);
             }
             Content::Names { names }
         }
         6 => {
-            let values = amf0::values(reader);
+            let values = amf0::values_after(count, reader);
             defects.extend(values.defects);
             Content::Message { values: values.values }
         }

@@ -21,6 +21,8 @@ pub struct Conversation {
     blocks: Blocks,
     /// The gap that a decoder is being told of.
     gap: Option<Gap>,
+    /// How many bytes all other connections leave for this one.
+    allowed: usize,
 }
 
 #[derive(Debug)]
@@ -41,6 +43,8 @@ struct Held {
     heads: [Vec<u8>; 2],
     /// Whether a hole ended the head.
     cut: [bool; 2],
+    /// What `arrivals` take, in bytes.
+    cost: usize,
 }
 
 #[derive(Debug)]
@@ -75,6 +79,26 @@ impl Conversation {
             stage: Stage::Detecting(Held::default()),
             blocks: Blocks::default(),
             gap: None,
+            allowed: usize::MAX,
+        }
+    }
+
+    /// How many bytes it holds that wait for more.
+    pub(super) fn open_bytes(&self) -> usize {
+        match &self.stage {
+            Stage::Detecting(held) => held.cost,
+            Stage::Decoding(decoders) => decoders.iter().map(Decoder::open_bytes).sum(),
+            Stage::Ignoring => 0,
+        }
+    }
+
+    /// Sets how many bytes it may hold.
+    pub(super) fn allow_open_bytes(&mut self, bytes: usize) {
+        self.allowed = bytes;
+        if let Stage::Decoding(decoders) = &mut self.stage {
+            let taken = [decoders[0].open_bytes(), decoders[1].open_bytes()];
+            decoders[0].allow_open_bytes(bytes.saturating_sub(taken[1]));
+            decoders[1].allow_open_bytes(bytes.saturating_sub(taken[0]));
         }
     }
 
@@ -132,8 +156,10 @@ impl Conversation {
                     head.extend_from_slice(&piece.bytes[..piece.bytes.len().min(ENOUGH - head.len())]);
                 }
                 let (bytes, sources) = (piece.bytes.to_vec(), piece.sources.to_vec());
+                held.cost += size_of::<(Endpoint, Arrival)>() + bytes.len() + std::mem::size_of_val(&sources[..]);
                 held.arrivals.push((from, Arrival::Piece { offset: piece.offset, bytes, sources }));
-                self.decide(connection, false, options, observer);
+                let is_full = held.cost > self.allowed;
+                self.decide(connection, is_full, options, observer);
             }
             Stage::Ignoring => {}
         }

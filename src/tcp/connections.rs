@@ -13,7 +13,8 @@
 //! - Anything else belongs to the latest connection of its endpoints, even after FIN or RST, and even
 //!   when its sequence numbers show that the ports were used again.
 //!
-//! What a closed connection leaves behind is its number and its bases.
+//! What a closed connection leaves is its number and its bases. Both open and closed connections are bounded: a
+//! capture may hold millions of SYNs.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use std::net::SocketAddr;
 use rustc_hash::FxHashMap;
 
 use super::flow::Flow;
-use super::{Connection, ConnectionId, End, Endpoint, How, Moment, Resources, Sink};
+use super::{Connection, ConnectionId, Counts, End, Endpoint, How, Moment, Resources, Sink};
 use crate::packet::Segment;
 
 /// All connections of a capture.
@@ -32,11 +33,18 @@ pub(super) struct Connections {
     numbered: u32,
     /// Connections that were reset, oldest first; some may have closed since.
     reset: VecDeque<(Pair, ConnectionId)>,
+    /// Connections that were opened, oldest first, or had data since they were last looked at; some may have closed.
+    open: VecDeque<(Pair, ConnectionId)>,
+    open_count: usize,
+    /// Connections that are over, oldest first; some pairs may have a later one.
+    closed: VecDeque<(Pair, ConnectionId)>,
+    pub counts: Counts,
 }
 
 impl Connections {
     pub fn push(&mut self, segment: &Segment<'_>, resources: &mut Resources, sink: &mut impl Sink) {
         let (pair, swapped) = Pair::of(segment);
+        let numbered_before = self.numbered;
         let entry = self.latest.entry(pair).or_insert_with(|| Entry::open(&mut self.numbered, segment, swapped, sink));
         let mut from = entry.sender(swapped);
         if entry.is_reused_by(segment, from) {
@@ -45,21 +53,40 @@ impl Connections {
                 let end = End { how: How::Reused, by: from, frame: now.frame, time: now.time };
                 flow.connection.end.get_or_insert(end);
                 flow.close(now, resources, sink);
+                self.open_count -= 1;
             }
             *entry = Entry::open(&mut self.numbered, segment, swapped, sink);
             from = Endpoint::First;
         }
         entry.note_bases(segment, from);
+        let id = entry.id;
+        let is_new = self.numbered != numbered_before;
 
-        let Some(flow) = &mut entry.flow else { return };
+        let Some(flow) = &mut entry.flow else {
+            self.counts.late_segments += u64::from(entry.closed_early && !segment.payload.is_empty());
+            return;
+        };
         let was_reset = flow.is_reset();
         flow.push(segment, from, resources, sink);
-        if flow.is_over() {
+        entry.had_data |= !segment.payload.is_empty();
+        let (is_over, is_reset) = (flow.is_over(), flow.is_reset());
+        if is_over {
             flow.close(Moment::of(segment), resources, sink);
             entry.flow = None;
-        } else if flow.is_reset() && !was_reset {
-            self.reset.push_back((pair, entry.id));
+            self.remember_closed(pair, id, resources.limits.known_connections);
+        }
+        if is_new {
+            self.open_count += 1;
+            self.open.push_back((pair, id));
+        }
+        if is_over {
+            self.open_count -= 1;
+        } else if is_reset && !was_reset {
+            self.reset.push_back((pair, id));
             self.close_oldest_reset(resources, sink);
+        }
+        if is_new {
+            self.close_idle(resources, sink);
         }
     }
 
@@ -72,6 +99,43 @@ impl Connections {
             }
         }
         self.reset.clear();
+        self.open.clear();
+        self.open_count = 0;
+    }
+
+    /// Closes open connections until they are within the limit: the oldest first, but those that had data since
+    /// they were last passed over get another turn. So a flood of connections without data closes its own.
+    fn close_idle(&mut self, resources: &mut Resources, sink: &mut impl Sink) {
+        while self.open_count > resources.limits.open_connections {
+            let Some((pair, id)) = self.open.pop_front() else { return };
+            let Some(entry) = self.latest.get_mut(&pair).filter(|entry| entry.id == id) else { continue };
+            if entry.flow.is_some() && std::mem::take(&mut entry.had_data) {
+                self.open.push_back((pair, id));
+            } else if let Some(mut flow) = entry.flow.take() {
+                entry.closed_early = true;
+                flow.close(flow.connection.last, resources, sink);
+                self.open_count -= 1;
+                self.counts.closed_early += 1;
+                self.remember_closed(pair, id, resources.limits.known_connections);
+            }
+        }
+        // Those that closed by themselves are let go of when they are the greater part.
+        if self.open.len() > 2 * self.open_count + 64 {
+            let latest = &self.latest;
+            self.open.retain(|(pair, id)| latest.get(pair).is_some_and(|entry| entry.id == *id && entry.flow.is_some()));
+        }
+    }
+
+    /// Forgets the ports of the oldest closed connections beyond the limit.
+    fn remember_closed(&mut self, pair: Pair, id: ConnectionId, most: usize) {
+        self.closed.push_back((pair, id));
+        while self.closed.len() > most {
+            let Some((pair, id)) = self.closed.pop_front() else { return };
+            if self.latest.get(&pair).is_some_and(|entry| entry.id == id && entry.flow.is_none()) {
+                self.latest.remove(&pair);
+                self.counts.forgotten += 1;
+            }
+        }
     }
 
     /// The records of open connections, in order of their numbers.
@@ -92,6 +156,8 @@ impl Connections {
         let Some(entry) = self.latest.get_mut(&pair).filter(|entry| entry.id == id) else { return };
         if let Some(mut flow) = entry.flow.take_if(|flow| flow.is_reset()) {
             flow.close(flow.connection.last, resources, sink);
+            self.open_count -= 1;
+            self.remember_closed(pair, id, resources.limits.known_connections);
         }
     }
 }
@@ -121,6 +187,10 @@ struct Entry {
     /// Wireshark's base sequence numbers, indexed as [`Endpoint`].
     bases: [Option<u32>; 2],
     flow: Option<Box<Flow>>,
+    /// Whether data came since [`Connections::close_idle`] last passed it over.
+    had_data: bool,
+    /// Whether it was closed because too many were open.
+    closed_early: bool,
 }
 
 impl Entry {
@@ -133,7 +203,8 @@ impl Entry {
             connection.client = Some(opener);
         }
         sink.opened(&connection);
-        Entry { id, first_is_high: swapped, bases: [None; 2], flow: Some(Box::new(Flow::new(connection))) }
+        let flow = Some(Box::new(Flow::new(connection)));
+        Entry { id, first_is_high: swapped, bases: [None; 2], flow, had_data: false, closed_early: false }
     }
 
     fn sender(&self, swapped: bool) -> Endpoint {

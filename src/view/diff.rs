@@ -219,7 +219,7 @@ fn one_pair(pair: &Pair) -> String {
 fn stat(lines: &[StatLine], context: Option<usize>, colour: bool) -> String {
     let is_near = |index: usize| {
         context.is_none_or(|context| {
-            let near = index.saturating_sub(context)..(index + context + 1).min(lines.len());
+            let near = index.saturating_sub(context)..index.saturating_add(context).saturating_add(1).min(lines.len());
             lines[near].iter().any(|line| !line.is_alike())
         })
     };

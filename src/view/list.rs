@@ -23,6 +23,9 @@ pub struct List {
     said: HashMap<(ConnectionId, Direction, &'static str), String>,
 }
 
+/// So many statements are remembered.
+const MOST_SAID: usize = 4096;
+
 /// Below this width the type is shown by its number alone: the summary names it anyway.
 const WIDE: usize = 130;
 /// The longest name of a type with its number, `Window Acknowledgement Size 5 (0x05)`.
@@ -81,6 +84,10 @@ impl List {
                 let text = format!("        ! {}: {} (stream offset {})", defect.code, defect.message, defect.offset);
                 let text = self.paint(&escape(&text), AnsiColor::Yellow.on_default());
                 let _ = writeln!(below, "{text}");
+                // Connections come and go: rather say something again than remember it for ever.
+                if self.said.len() >= MOST_SAID {
+                    self.said.clear();
+                }
                 self.said.insert(key, defect.message.clone());
             }
         }

@@ -154,6 +154,7 @@ impl Decoder {
             stream.add_hole(lost);
             captured = chunk.payload - lost;
         }
+        self.account(csid);
         self.state = State::Payload { csid, left: captured };
         // With nothing of the last chunk to come, its end is dealt with by an empty payload.
         Some(0)
