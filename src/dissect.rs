@@ -69,6 +69,12 @@ impl<'a> Dissection<'a> {
         self.message().into_iter().flat_map(|message| chunks::entries(message, self.event))
     }
 
+    /// The fields of the ledger, a chunk at a time: all at once they may take a thousand times the message's size.
+    pub fn chunk_sections(&self) -> impl Iterator<Item = Section<'a>> + use<'a> {
+        let event = self.event;
+        self.message().into_iter().flat_map(move |message| chunks::each(message, event))
+    }
+
     /// Whether the byte at an offset of the direction's stream was captured.
     pub fn is_captured(&self, offset: u64) -> bool {
         self.event.sources.at(offset).is_some()
@@ -97,15 +103,23 @@ impl<'a> Dissection<'a> {
         };
         match known {
             Known::Field { def, place } => {
-                let section = self.section(place);
-                for node in section.tree.nodes().iter().filter(|node| node.def.name == def.name) {
-                    let bytes = section.bytes_of(node);
-                    match node.value {
-                        Value::None if node.def.kind == Kind::Bytes => {
-                            each(node.def, &Value::Bytes(bytes.to_vec()), bytes);
+                let mut values_in = |section: &Section<'a>| {
+                    for node in section.tree.nodes().iter().filter(|node| node.def.name == def.name) {
+                        let bytes = section.bytes_of(node);
+                        match node.value {
+                            Value::None if node.def.kind == Kind::Bytes => {
+                                each(node.def, &Value::Bytes(bytes.to_vec()), bytes);
+                            }
+                            _ => each(node.def, &node.value, bytes),
                         }
-                        _ => each(node.def, &node.value, bytes),
                     }
+                };
+                match (place, self.message()) {
+                    (Place::Chunks, Some(message)) => {
+                        values_in(&chunks::ledger_group(message));
+                        self.chunk_sections().for_each(|section| values_in(&section));
+                    }
+                    _ => values_in(self.section(place)),
                 }
             }
             Known::Protocol { def, prefix, place } => {

@@ -418,9 +418,14 @@ impl Observer for Recorder {
         self.calls.remove(&connection.id);
         let roles = [Endpoint::First, Endpoint::Second]
             .map(|sender| (conversation.direction(sender), connection.side(sender).started_at_syn));
-        self.roles.insert(connection.id, roles);
         if conversation.is_rtmp() {
             self.items.entry(connection.id).or_default();
+        }
+        // Of connections that nothing is recorded of, there may be millions.
+        if self.items.contains_key(&connection.id) {
+            self.roles.insert(connection.id, roles);
+        } else {
+            self.beginnings.remove(&connection.id);
         }
     }
 }

@@ -179,10 +179,32 @@ impl Stream {
 }
 
 /// Gathers the connections of a capture.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Streams {
     open: FxHashMap<ConnectionId, Gathered>,
+    /// RTMP, what is on a port of RTMP's, and other protocols that are known.
     done: Vec<Stream>,
+    /// Connections without data, and with data that nothing is known of. A capture may have millions of them.
+    plain: Vec<Stream>,
+    most_plain: usize,
+    most: usize,
+    left_out: u64,
+}
+
+/// How many connections are listed, or kept beside those that are RTMP.
+pub const MOST: usize = 1 << 15;
+
+impl Default for Streams {
+    fn default() -> Streams {
+        Streams {
+            open: FxHashMap::default(),
+            done: Vec::new(),
+            plain: Vec::new(),
+            most_plain: MOST,
+            most: usize::MAX,
+            left_out: 0,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -209,8 +231,35 @@ struct Kept {
 }
 
 impl Streams {
+    /// At most so many connections: RTMP before others, and then in the order in which they end.
+    pub fn at_most(most: usize) -> Streams {
+        Streams { most, most_plain: most, ..Streams::default() }
+    }
+
+    /// How many connections were left out to keep memory bounded.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    fn keep(&mut self, stream: Stream, is_plain: bool) {
+        if !is_plain {
+            self.done.push(stream);
+        } else if self.plain.len() < self.most_plain {
+            self.plain.push(stream);
+        } else {
+            self.left_out += 1;
+        }
+        while self.done.len() + self.plain.len() > self.most {
+            if self.plain.pop().is_none() {
+                self.done.pop();
+            }
+            self.left_out += 1;
+        }
+    }
+
     /// The connections, in order of their numbers.
     pub fn into_streams(mut self) -> Vec<Stream> {
+        self.done.append(&mut self.plain);
         self.done.sort_by_key(|stream| stream.tcp_stream);
         self.done
     }
@@ -236,8 +285,10 @@ impl Observer for Streams {
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
-        let gathered = self.open.remove(&connection.id).unwrap_or_default();
-        self.done.push(gathered.into_stream(connection, conversation));
+        let gathered = self.open.remove(&connection.id);
+        let is_unknown = matches!(conversation.protocol, Protocol::Undecided | Protocol::Empty | Protocol::Other);
+        let is_plain = gathered.is_none() && is_unknown;
+        self.keep(gathered.unwrap_or_default().into_stream(connection, conversation), is_plain);
     }
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::secrets::Collector;
 use crate::session;
-use crate::streams::{FORMAT_VERSION, Stream, Streams};
+use crate::streams::{FORMAT_VERSION, MOST, Stream, Streams};
 use crate::view;
 
 use super::EXIT_OK;
@@ -35,6 +35,10 @@ pub struct Options {
 
     #[command(flatten)]
     bounds: Bounds,
+
+    /// Connections that are listed, RTMP before others
+    #[arg(long, value_name = "N", default_value_t = MOST, help_heading = "Limits")]
+    max_listed_connections: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -50,6 +54,9 @@ enum Format {
 #[derive(Serialize)]
 struct Report<'a> {
     format_version: u32,
+    /// How many connections the limit left out.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out: u64,
     streams: &'a [Stream],
 }
 
@@ -63,15 +70,16 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         ..options.connections.options(&options.bounds, MEDIA_PREFIX)
     };
     let mut input = Input::open(&options.capture.path, &options.bounds)?;
-    let observer = (Streams::default(), Collector::default());
+    let observer = (Streams::at_most(options.max_listed_connections), Collector::default());
     let ((streams, collector), totals) =
         input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
+    let left_out = streams.left_out();
     let (streams, secrets) = (streams.into_streams(), collector.into_secrets());
     match options.format {
         Format::Text if streams.is_empty() => {}
         Format::Text => output.write_all(view::streams::streams(&streams, output.layout()).as_bytes())?,
         Format::Json => {
-            let report = Report { format_version: FORMAT_VERSION, streams: &streams };
+            let report = Report { format_version: FORMAT_VERSION, left_out, streams: &streams };
             options.secrets.json(&report, &secrets, Layout::Pretty, output)?;
         }
         Format::Jsonl => {
@@ -80,7 +88,15 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             }
         }
     }
-    if streams.is_empty() {
+    if left_out > 0 {
+        let text = format!(
+            "{}: {left_out} more TCP connections are not listed; --max-listed-connections raises the limit of {}",
+            input.name(),
+            options.max_listed_connections
+        );
+        complain("warning", &text);
+    }
+    if streams.is_empty() && left_out == 0 {
         let frames = totals.frames;
         complain(
             "note",
@@ -88,4 +104,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         );
     }
     Ok(EXIT_OK)
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -61,21 +61,46 @@ pub fn ledger<'a>(message: &'a Message, event: &Event<'_>) -> Section<'a> {
     let mut reader = Reader::new(&message.headers, &mut tree);
     reader.group(&LEDGER, |reader| {
         for entry in entries(message, event) {
-            let Entry { number, chunk, header, .. } = entry;
-            reader.group(&CHUNK, |reader| {
-                let of = message.chunks.len();
-                reader.describe(|| {
-                    format!("Chunk {number} of {of}: fmt {}, {} bytes of payload", chunk.fmt, chunk.payload)
-                });
-                facts(&entry, reader);
-                match number {
-                    1 => reader.skip(header.len()),
-                    _ => reader.within(header.len(), |reader| read(reader, chunk, |_| {})),
-                }
-            });
+            one(message, &entry, reader);
         }
     });
     section(message, tree)
+}
+
+/// The ledger's group without what is in it.
+pub fn ledger_group(message: &Message) -> Section<'_> {
+    let mut tree = Tree::default();
+    let mut reader = Reader::new(&message.headers, &mut tree);
+    reader.group(&LEDGER, |reader| reader.skip(message.headers.len()));
+    section(message, tree)
+}
+
+/// The ledger a chunk at a time: a message may come in millions of them, each with a dozen fields.
+pub fn each<'a>(message: &'a Message, event: &'a Event<'_>) -> impl Iterator<Item = Section<'a>> {
+    let mut at = 0;
+    entries(message, event).map(move |entry| {
+        let mut tree = Tree::default();
+        let mut reader = Reader::new(&message.headers, &mut tree);
+        reader.skip(at);
+        one(message, &entry, &mut reader);
+        let mut map = SourceMap::default();
+        map.push(at as u64, entry.header.len() as u64, entry.chunk.at);
+        at += entry.header.len();
+        Section { tree, bytes: &message.headers, map }
+    })
+}
+
+fn one<R: Record>(message: &Message, entry: &Entry<'_>, reader: &mut Reader<'_, '_, R>) {
+    let Entry { number, chunk, header, .. } = entry;
+    reader.group(&CHUNK, |reader| {
+        let of = message.chunks.len();
+        reader.describe(|| format!("Chunk {number} of {of}: fmt {}, {} bytes of payload", chunk.fmt, chunk.payload));
+        facts(entry, reader);
+        match number {
+            1 => reader.skip(header.len()),
+            _ => reader.within(header.len(), |reader| read(reader, chunk, |_| {})),
+        }
+    });
 }
 
 fn section(message: &Message, tree: Tree) -> Section<'_> {

@@ -523,7 +523,9 @@ impl Decoder {
         }
         let victim = match stream.can_spill() && footprint >= SMALL {
             true => Some(stream),
-            false => self.streams.values_mut().filter(|stream| stream.can_spill()).max_by_key(|stream| stream.accounted),
+            false => {
+                self.streams.values_mut().filter(|stream| stream.can_spill()).max_by_key(|stream| stream.accounted)
+            }
         };
         let Some(victim) = victim else { return };
         let (flag, whose) = match limit < self.options.open_bytes {

@@ -122,7 +122,8 @@ impl Connections {
         // Those that closed by themselves are let go of when they are the greater part.
         if self.open.len() > 2 * self.open_count + 64 {
             let latest = &self.latest;
-            self.open.retain(|(pair, id)| latest.get(pair).is_some_and(|entry| entry.id == *id && entry.flow.is_some()));
+            self.open
+                .retain(|(pair, id)| latest.get(pair).is_some_and(|entry| entry.id == *id && entry.flow.is_some()));
         }
     }
 

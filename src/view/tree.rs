@@ -46,16 +46,17 @@ pub fn tree(row: &Dissection<'_>, style: TreeStyle, palette: &Palette) -> String
     let frame = row.row().first_frame;
     let frames = (frame == row.row().frame).then_some((frame, frame));
     let mut page = Page { row, style, palette, frames, text: String::new() };
-    for (place, section) in row.sections() {
+    for place in Place::ALL {
         match place {
             Place::Frame => page.place(row.row()),
-            Place::Header => page.section(section, 1, Some(palette.header())),
+            Place::Header => page.section(row.section(place), 1, Some(palette.header())),
             Place::Chunks => {
                 if row.message().is_some_and(|message| message.chunks.len() > 1) {
                     page.text.push_str(&ledger::ledger(row, style.chunks, palette));
                 }
             }
             Place::Content => {
+                let section = row.section(place);
                 page.body_line(section.bytes.len());
                 page.section(section, 2, None);
             }

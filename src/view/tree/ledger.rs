@@ -6,18 +6,16 @@ use crate::view::palette::Palette;
 
 /// The chunks of a message, one a line. Unless `all` are wanted, chunks that are alike share a line.
 pub fn ledger(row: &Dissection<'_>, all: bool, palette: &Palette) -> String {
-    let mut runs: Vec<Run<'_>> = Vec::new();
-    for entry in row.ledger() {
-        match runs.last_mut().filter(|run| !all && run.goes_on_with(&entry)) {
-            Some(run) => run.last = entry,
-            None => runs.push(Run { first: entry, last: entry }),
-        }
-    }
-    let widest = runs.iter().map(|run| run.first.header.len() * 3 - 1).max().unwrap_or(0).max(6);
+    let widest = row.ledger().map(|entry| entry.header.len() * 3 - 1).max().unwrap_or(0).max(6);
     let columns = ["#", "Offset", "Header", "fmt", "Payload", "Limit", "Frames"];
     let mut text = format!("    Chunks: {}\n", row.ledger().count());
     text.push_str(&line(columns, &(" ".repeat(widest - 6))));
-    for run in &runs {
+    let mut entries = row.ledger().peekable();
+    while let Some(first) = entries.next() {
+        let mut run = Run { first, last: first };
+        while let Some(next) = entries.next_if(|next| !all && run.goes_on_with(next)) {
+            run.last = next;
+        }
         let Entry { chunk, header, .. } = run.first;
         let hex: Vec<_> = header.iter().map(|byte| format!("{byte:02x}")).collect();
         let hex = hex.join(" ");
