@@ -350,7 +350,8 @@ impl<'a> Row<'a> {
             self.defects.extend(decoded.defects.into_iter().map(in_stream));
         }
         let complete = message.is_complete();
-        if !complete {
+        // What a limit let go of was captured: it has a defect of its own.
+        if !complete && message.captured() < header.length {
             self.defects.push(ending_defect(message));
         }
         self.what = What::Message(Box::new(MessageRow {

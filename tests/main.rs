@@ -2,6 +2,7 @@
 
 mod amf_values;
 mod bodies;
+mod bounded;
 mod calls;
 mod captures_read;
 mod catalogue;

@@ -72,12 +72,13 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> 
 }
 
 /// Defects of chunks, captures and handshakes.
-const OF_FRAMING: [&str; 12] = [
+const OF_FRAMING: [&str; 13] = [
     "capture-gap",
     "capture-midstream",
     "timestamp-uncertain",
     "resynchronised",
     "limit-open-bytes",
+    "defects-omitted",
     "limit-chunk-streams",
     "type3-ext-missing",
     "header-cut",

@@ -147,6 +147,18 @@ impl Connections {
         open.into_iter().map(|flow| &flow.connection).collect()
     }
 
+    /// How many pairs of endpoints are remembered.
+    #[cfg(test)]
+    pub fn known(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// How many places the queues take.
+    #[cfg(test)]
+    pub fn queued(&self) -> usize {
+        self.reset.len() + self.open.len() + self.closed.len()
+    }
+
     /// A reset connection may yet go on, if the reset was forged. That is waited for, but a capture of
     /// millions of refused connections must not cost the memory of as many open ones.
     fn close_oldest_reset(&mut self, resources: &mut Resources, sink: &mut impl Sink) {

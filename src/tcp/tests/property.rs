@@ -125,7 +125,12 @@ proptest! {
 
     #[test]
     fn nothing_that_arrives_can_panic(packets in vec(anything(), 1..200), small: bool) {
-        let limits = Limits { out_of_order_bytes: 600, total_out_of_order_bytes: 900, total_history_bytes: 70_000 };
+        let limits = Limits {
+            out_of_order_bytes: 600,
+            total_out_of_order_bytes: 900,
+            total_history_bytes: 70_000,
+            ..Limits::default()
+        };
         let mut checker = Checker::default();
         let mut tracker = Tracker::new(if small { limits } else { Limits::default() });
         for (index, packet) in packets.iter().enumerate() {
