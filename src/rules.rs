@@ -348,6 +348,7 @@ pub static RULES: &[&Rule] = &[
     &flv::time::NEGATIVE,
     &flv::time::BACKWARDS,
     &flv::time::UNIT,
+    &flv::time::TIME_JUMP,
     &flv::time::KEYFRAME_INTERVAL,
     &malformed::MEDIA,
     &enhanced::FOUR_CC,

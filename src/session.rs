@@ -8,6 +8,9 @@ mod answers;
 pub mod calls;
 mod conversation;
 mod detect;
+mod foreign;
+mod learned;
+mod roles;
 pub mod tape;
 
 use std::net::SocketAddr;
@@ -23,11 +26,14 @@ use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
+use detect::Expected;
 
 pub use answers::{Answers, Outcome, Reply};
 pub use calls::{Answer, By, Call, Calls, Heard, milliseconds};
 pub use conversation::Conversation;
 pub use detect::Protocol;
+pub use learned::{Learned, ReadAhead};
+pub use roles::Roles;
 
 /// Which way bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -97,6 +103,10 @@ pub struct Options {
     pub decoder: decoder::Options,
     /// The directions that do not keep to the specification. Their connections are taken for RTMP.
     pub dialects: Vec<(ConnectionId, Direction, Dialect)>,
+    /// What other connections say of the servers, so far.
+    pub learned: Learned,
+    /// How to learn from the rest of the capture, if it can be read twice.
+    pub read_ahead: Option<ReadAhead>,
 }
 
 impl Options {
@@ -106,9 +116,30 @@ impl Options {
         decoder::Options { dialect: named.map_or(self.decoder.dialect, |named| named.2), ..self.decoder }
     }
 
-    /// Whether a direction of this connection is known not to keep to the specification.
-    fn has_dialect(&self, connection: ConnectionId) -> bool {
-        self.dialects.iter().any(|(id, ..)| *id == connection)
+    /// Whether a port is one of RTMP's, by itself or on request.
+    fn names(&self, port: u16) -> bool {
+        self.ports.contains(&port) || self.forced_ports.contains(&port)
+    }
+
+    /// Whether a connection is RTMP whatever it looks like.
+    fn is_forced(&self, connection: &Connection) -> bool {
+        let is_dialect = self.dialects.iter().any(|(id, ..)| *id == connection.id);
+        is_dialect || connection.endpoints.iter().any(|endpoint| self.forced_ports.contains(&endpoint.port()))
+    }
+
+    /// Why a connection is expected to be RTMP.
+    fn expects(&self, connection: &Connection) -> Option<Expected> {
+        if self.is_forced(connection) || connection.endpoints.iter().any(|endpoint| self.names(endpoint.port())) {
+            return Some(Expected::Port);
+        }
+        self.learned.server_of(connection).map(|_| Expected::Server)
+    }
+
+    /// Learns from the rest of the capture, once, if it can be read twice. Whether it did.
+    fn learn(&mut self) -> bool {
+        let Some(ahead) = self.read_ahead.take() else { return false };
+        self.learned = ahead.learn();
+        true
     }
 }
 
@@ -121,6 +152,8 @@ impl Default for Options {
             total_open_bytes: 64 << 20,
             decoder: decoder::Options::default(),
             dialects: Vec::new(),
+            learned: Learned::default(),
+            read_ahead: None,
         }
     }
 }
@@ -288,15 +321,19 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
             self.observer.bytes(connection, conversation, from, &piece);
             self.open_bytes -= conversation.open_bytes();
             conversation.allow_open_bytes(self.options.total_open_bytes.saturating_sub(self.open_bytes));
-            conversation.piece(connection, from, piece, &self.options, &mut self.observer);
+            conversation.piece(connection, from, piece, &mut self.options, &mut self.observer);
             self.open_bytes += conversation.open_bytes();
+            if conversation.is_certain() && !conversation.is_noted && conversation.roles().are_known() {
+                conversation.is_noted = true;
+                self.options.learned.note(connection, conversation);
+            }
         }
     }
 
     fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap) {
         if let Some(conversation) = self.conversations.get_mut(&connection.id) {
             self.open_bytes -= conversation.open_bytes();
-            conversation.gap(connection, from, gap, &self.options, &mut self.observer);
+            conversation.gap(connection, from, gap, &mut self.options, &mut self.observer);
             self.open_bytes += conversation.open_bytes();
         }
     }
@@ -310,7 +347,7 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
     fn closed(&mut self, connection: &Connection) {
         if let Some(mut conversation) = self.conversations.remove(&connection.id) {
             self.open_bytes -= conversation.open_bytes();
-            conversation.finish(connection, &self.options, &mut self.observer);
+            conversation.finish(connection, &mut self.options, &mut self.observer);
             self.observer.closed(connection, &conversation);
         }
     }

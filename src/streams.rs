@@ -15,7 +15,7 @@ use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
 use crate::rtmp::{MessageTypeId, summary};
 use crate::session::calls::{Calls, Report};
-use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol};
+use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol, Roles};
 use crate::tcp::{self, Connection, ConnectionId, How, Moment};
 
 /// The version of the report's format.
@@ -32,10 +32,14 @@ pub struct Stream {
     /// The server's address.
     #[serde(serialize_with = "as_text")]
     pub server: SocketAddr,
-    /// Whether client and server are told by a SYN or a handshake, and not just by who comes first.
+    /// Whether it is known who is the client; else it is a guess.
     pub roles_known: bool,
+    /// On what that rests.
+    pub roles_from: Roles,
     /// What it carries.
     pub protocol: Protocol,
+    /// Whether that is proven; else it is a guess.
+    pub protocol_certain: bool,
     /// The evidence for that.
     pub protocol_why: &'static str,
     /// The application the client connected to.
@@ -114,6 +118,8 @@ pub struct Side {
     pub window_closed: Option<WindowClosed>,
     /// The chunk size at the end, if known.
     pub chunk_size: Option<u32>,
+    /// Whether it is a guess: found from where the chunk headers are, as its announcement was not captured.
+    pub chunk_size_guessed: bool,
     /// The last whole message before the connection's end.
     pub last_message: Option<LastMessage>,
 }
@@ -158,7 +164,9 @@ impl Stream {
             client: nowhere,
             server: nowhere,
             roles_known: false,
+            roles_from: Roles::FirstPacket,
             protocol: Protocol::Undecided,
+            protocol_certain: false,
             protocol_why: "",
             app: None,
             tc_url: None,
@@ -363,6 +371,7 @@ impl Gathered {
             let side = &mut sides[direction.index()];
             side.take_tcp(connection.side(conversation.sender(direction)), connection.last.time);
             side.chunk_size = conversation.chunk_size(direction);
+            side.chunk_size_guessed = conversation.chunk_size_is_guessed(direction);
             side.last_message = last[direction.index()].as_ref().map(|last| {
                 let decoded = body::decode(last.type_id, &last.bytes, last.length, &mut ());
                 LastMessage { frame: last.frame, info: summary::info(last.type_id, &decoded.body) }
@@ -375,8 +384,10 @@ impl Gathered {
             tcp_stream: connection.id,
             client: address(Direction::ClientToServer),
             server: address(Direction::ServerToClient),
-            roles_known: connection.client.is_some() || conversation.is_rtmp(),
+            roles_known: conversation.roles().are_known(),
+            roles_from: conversation.roles(),
             protocol: conversation.protocol,
+            protocol_certain: conversation.is_certain(),
             protocol_why: conversation.why,
             app,
             tc_url,

@@ -29,6 +29,7 @@ mod parity;
 mod payload;
 mod provenance;
 mod readme;
+mod recognise;
 mod relay;
 mod secrets;
 mod snapshot;

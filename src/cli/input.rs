@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::escape::escape;
 use crate::origin::Time;
 use crate::packet;
 use crate::pipeline::{self, Totals, Warning, Watch};
-use crate::session::{self, Observer};
+use crate::rtmp::decoder;
+use crate::session::{self, Learned, Observer, ReadAhead};
 use crate::tcp;
 
 use super::output::{Progress, complain};
@@ -26,23 +27,50 @@ pub struct Input {
     len: Option<u64>,
     /// Whether frames may still be arriving.
     pub is_live: bool,
+    /// The same capture, to be read once more.
+    again: Option<Kept>,
 }
 
 impl Input {
     /// Opens `path`, or standard input for `-`.
     pub fn open(path: &Path, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
         let (name, reader, len) = open(path)?;
-        Input::new(name, reader, len, bounds)
+        let again = len.map(|_| Kept::Path(path.to_owned()));
+        let capture = Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
+        Ok(Input::new(name, capture, len, again))
     }
 
-    fn new(
-        name: String,
-        reader: Box<dyn Read + Send>,
-        len: Option<u64>,
-        bounds: &super::select::Bounds,
-    ) -> anyhow::Result<Input> {
-        let capture = Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
-        Ok(Input { name, capture, is_live: len.is_none(), len })
+    fn new(name: String, capture: Capture, len: Option<u64>, again: Option<Kept>) -> Input {
+        Input { name, capture, is_live: len.is_none(), len, again }
+    }
+
+    /// Gives the sessions a way to learn from what comes later in the capture, where it can be read twice.
+    fn with_reading_ahead(&self, bounds: &super::select::Bounds, options: session::Options) -> session::Options {
+        let Some(again) = self.again.as_ref().and_then(Kept::again) else { return options };
+        let limits = bounds.limits();
+        // All connections are learned from, also those that are not asked for; of media only the kind is looked at.
+        let plain = session::Options {
+            only: session::Wanted::default(),
+            decoder: decoder::Options { media_prefix: 0, ..options.decoder },
+            read_ahead: None,
+            ..options.clone()
+        };
+        let learn = move || {
+            let read = || -> anyhow::Result<Learned> {
+                let mut again = again.again().context("it cannot be read twice")?;
+                let back = again.position()?;
+                let (reader, _) = again.reader()?;
+                let mut capture = Capture::open(reader, limits.capture)?;
+                let learned = pipeline::run(&mut capture, limits, plain.clone(), Learned::default(), &mut Silence);
+                if let (Kept::File(file, _), Some(back)) = (&mut again, back) {
+                    file.seek(SeekFrom::Start(back))?;
+                }
+                Ok(learned?.0)
+            };
+            // What is wrong with the capture is told of when it is read for its rows.
+            read().unwrap_or_default()
+        };
+        session::Options { read_ahead: Some(ReadAhead::new(learn)), ..options }
     }
 
     /// What to call it in messages.
@@ -57,6 +85,7 @@ impl Input {
         options: session::Options,
         observer: O,
     ) -> anyhow::Result<O> {
+        let options = self.with_reading_ahead(bounds, options);
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut Silence);
         Ok(result.with_context(|| format!("cannot read {}", self.name))?.0)
     }
@@ -72,6 +101,7 @@ impl Input {
         start: &Cell<Time>,
         after_frame: impl FnMut() -> bool,
     ) -> anyhow::Result<(O, Totals)> {
+        let options = self.with_reading_ahead(bounds, options);
         let progress = Progress::new(self.len, rows_are_on_the_terminal);
         let mut watch = Watcher { name: &self.name, progress, start, warnings: 0, after_frame };
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);
@@ -123,8 +153,10 @@ impl Source {
 
     /// Opens it from its start. One at a time is to be read.
     pub fn open(&mut self, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
-        let (reader, len) = self.reader()?;
-        Input::new(self.name.clone(), reader, len, bounds)
+        let (reader, len) = self.kept.reader()?;
+        let capture =
+            Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {}", self.name))?;
+        Ok(Input::new(self.name.clone(), capture, len, self.kept.again()))
     }
 
     /// The same for what may also be another file, which begins with `beginning`.
@@ -133,14 +165,35 @@ impl Source {
         beginning: &[u8],
         bounds: &super::select::Bounds,
     ) -> anyhow::Result<Result<Input, Other>> {
-        let (reader, len) = self.reader()?;
+        let (reader, len) = self.kept.reader()?;
+        let again = self.kept.again();
         let opened = Capture::open_or(beginning, reader, bounds.limits().capture)
             .with_context(|| format!("cannot read {}", self.name))?;
-        Ok(opened.map(|capture| Input { name: self.name.clone(), capture, is_live: len.is_none(), len }))
+        Ok(opened.map(|capture| Input::new(self.name.clone(), capture, len, again)))
+    }
+}
+
+impl Kept {
+    /// The same again, if it can be had.
+    fn again(&self) -> Option<Kept> {
+        Some(match self {
+            Kept::Path(path) => Kept::Path(path.clone()),
+            Kept::Memory(bytes) => Kept::Memory(Arc::clone(bytes)),
+            Kept::File(file, len) => Kept::File(file.try_clone().ok()?, *len),
+        })
     }
 
+    /// For a file without a name, how far it was read: all that read it move one position.
+    fn position(&mut self) -> io::Result<Option<u64>> {
+        match self {
+            Kept::File(file, _) => file.stream_position().map(Some),
+            Kept::Path(_) | Kept::Memory(_) => Ok(None),
+        }
+    }
+
+    /// Its bytes from the first one, and how many there are.
     fn reader(&mut self) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
-        Ok(match &mut self.kept {
+        Ok(match self {
             Kept::Path(path) => {
                 let (_, reader, len) = open(path)?;
                 (reader, len)
@@ -152,9 +205,7 @@ impl Source {
             }
         })
     }
-}
 
-impl Kept {
     fn keep(mut reader: Box<dyn Read + Send>, name: &str, most: u64) -> anyhow::Result<Kept> {
         let cannot_read = || format!("cannot read {name}");
         let mut bytes = Vec::new();

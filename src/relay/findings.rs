@@ -305,9 +305,14 @@ impl Teller<'_, '_> {
     fn start_at_key(&self) -> Option<Finding> {
         let all = self.sent_with(|fate| fate == Fate::NotEligible(Reason::StartAtKey));
         all.first()?;
-        let why = "The player came between two keyframes and could show none of them; its first picture is a keyframe.";
+        let is_picture = |at: usize| self.judged.sent[at].kind == Kind::Video && self.judged.received(at).is_some();
+        let then = match (0..self.judged.sent.len()).any(is_picture) {
+            true => "its first picture is a keyframe",
+            false => "no keyframe was sent while it was there",
+        };
+        let why = format!("The player came between two keyframes and could show none of these; {then}.");
         let title = format!("{} before the player's first keyframe left out", self.kinds(&all));
-        Some(self.finding(&rules::START_AT_KEY, &all, title, why.to_owned()))
+        Some(self.finding(&rules::START_AT_KEY, &all, title, why))
     }
 
     fn sent_with(&self, wanted: impl Fn(Fate) -> bool) -> Vec<usize> {

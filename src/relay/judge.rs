@@ -280,7 +280,13 @@ impl<'a> Judged<'a> {
             };
             let any_came = sent.iter().any(|&at| self.received(at).is_some());
             let last_came = sent.iter().rposition(|&at| self.received(at).is_some());
-            let mut waits_for_key = kind == Kind::Video && self.starts_at_key(start, &sent);
+            // Who got no picture at all though a keyframe was sent did not wait for one.
+            let was_shown = |&at: &usize| {
+                let unit = &self.sent[at];
+                unit.keyframe && at >= start && self.is_live(at) && !end.gone(unit.item.time)
+            };
+            let could_start = any_came || !sent.iter().any(was_shown);
+            let mut waits_for_key = kind == Kind::Video && could_start && self.starts_at_key(start, &sent);
             let mut before: Option<usize> = None;
             // Of each message, the next that came through.
             let mut after: Vec<_> = sent.iter().map(|&at| self.received(at).map(|_| at)).collect();

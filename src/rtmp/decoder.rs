@@ -230,6 +230,11 @@ impl Decoder {
         }
     }
 
+    /// Whether the chunk size was found from where the chunk headers are, and not announced.
+    pub fn chunk_size_is_guessed(&self) -> bool {
+        self.assumed.is_some() && self.chunk_size().is_some()
+    }
+
     /// Whether nothing of a client's handshake was read yet.
     pub(super) fn awaits_client_handshake(&self) -> bool {
         matches!(&self.state, State::Handshake { parts: [Part::C0C1, ..], bytes, .. } if bytes.is_empty())

@@ -2,6 +2,7 @@
 //! the better answer.
 
 use crate::compare::{Comparison, MESSAGE, Side, Value};
+use crate::origin::FrameNo;
 use crate::recording::Item;
 use crate::session::Direction;
 use crate::tcp::How;
@@ -41,7 +42,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     if end.by == "client" && b.idle() >= super::opening::WAITS {
         return Vec::new();
     }
-    let Some((item, row)) = last_whole(comparison, b, to_closer) else { return Vec::new() };
+    let Some((item, row)) = last_whole(comparison, b, to_closer, end.frame) else { return Vec::new() };
     let only_in_a = |at: usize| at > row && comparison.item(at, Side::B).is_none();
     let explains: Vec<usize> = mismatches_of(comparison, only_in_a)
         .into_iter()
@@ -74,9 +75,16 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     vec![if is_free_to_go { claim.weighing(Severity::Warning) } else { claim }]
 }
 
-/// The last thing that came whole in a direction.
-fn last_whole<'r>(comparison: &Comparison<'r>, b: Opening<'r>, direction: Direction) -> Option<(&'r Item, usize)> {
-    let whole = b.items(direction).filter(|item| item.defects.is_empty());
+/// The last thing that came whole in a direction before frame `end`: what came after the FIN or RST was not received.
+/// A snapshot has no frames.
+fn last_whole<'r>(
+    comparison: &Comparison<'r>,
+    b: Opening<'r>,
+    direction: Direction,
+    end: FrameNo,
+) -> Option<(&'r Item, usize)> {
+    let is_before = |item: &&Item| b.session.is_snapshot || item.frames[0] < end;
+    let whole = b.items(direction).filter(|item| item.defects.is_empty()).filter(is_before);
     let item = whole.last()?;
     Some((item, row_of(comparison, Side::B, item)?))
 }

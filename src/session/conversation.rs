@@ -1,11 +1,15 @@
 //! One connection's session: detection first, then a decoder for each direction.
 
+use std::ops::Range;
+
 use crate::origin::{Source, SourceMap};
 use crate::rtmp::decoder::{self, Decoder, HandshakePart};
 use crate::rtmp::handshake::{self, BLOCK, Maker, Part, Scheme};
+use crate::rtmp::message::Message;
 use crate::tcp::{Connection, Endpoint, Gap, Piece};
 
-use super::detect::{ENOUGH, Entry, Finding, Head, detect};
+use super::detect::{self, Context, ENOUGH, Entry, Finding, Head, detect};
+use super::roles::{self, Roles, Votes};
 use super::{Direction, Event, HandshakeFacts, Kind, Observer, Options, Protocol};
 
 /// What is known of the session on a connection.
@@ -17,6 +21,14 @@ pub struct Conversation {
     pub why: &'static str,
     /// Which endpoint is the client.
     pub client: Endpoint,
+    roles: Roles,
+    /// Whether the protocol is proven.
+    is_certain: bool,
+    /// What the evidence is once messages have been decoded.
+    why_then: &'static str,
+    /// Whether others have been told of the server.
+    pub(super) is_noted: bool,
+    votes: Votes,
     stage: Stage,
     blocks: Blocks,
     /// The gap that a decoder is being told of.
@@ -31,9 +43,26 @@ enum Stage {
     Detecting(Held),
     /// RTMP: the decoders of the client's and the server's direction.
     Decoding(Box<[Decoder; 2]>),
-    /// Not RTMP: the bytes are let go.
-    Ignoring,
+    /// Not RTMP: the bytes are let go, but for what is told of them.
+    Ignoring(Option<Box<Foreign>>),
 }
+
+/// What is told of a direction that is not RTMP where RTMP is expected, when all of it has come.
+#[derive(Debug)]
+struct Foreign {
+    from: Endpoint,
+    /// Offset of its first byte, and one past the last.
+    range: Range<u64>,
+    /// The first bytes.
+    shown: Vec<u8>,
+    /// Where the first and the last bytes are in the capture.
+    places: [(u64, u64, Source); 2],
+}
+
+/// So many bytes of a foreign protocol are shown.
+const SHOWN: usize = 16;
+/// So many bytes are held at most before it is decided what they are.
+const MOST_HELD: usize = 64 << 10;
 
 /// What came before the protocol was known, in the order of the capture.
 #[derive(Debug, Default)]
@@ -45,6 +74,8 @@ struct Held {
     cut: [bool; 2],
     /// What `arrivals` take, in bytes.
     cost: usize,
+    /// How many bytes there are.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -62,20 +93,16 @@ struct Blocks {
 
 impl Conversation {
     pub(super) fn new(connection: &Connection, options: &Options) -> Conversation {
-        let named = |endpoint: Endpoint| {
-            let port = connection.endpoints[endpoint.index()].port();
-            options.ports.contains(&port) || options.forced_ports.contains(&port)
-        };
-        let client = match connection.client {
-            Some(client) => client,
-            // Without a SYN the server is the one with a port of RTMP's.
-            None if named(Endpoint::First) && !named(Endpoint::Second) => Endpoint::Second,
-            None => Endpoint::First,
-        };
+        let (client, roles) = roles::client(connection, &options.learned, |port| options.names(port));
         Conversation {
             protocol: Protocol::Undecided,
             why: "",
             client,
+            roles,
+            is_certain: false,
+            why_then: "",
+            is_noted: false,
+            votes: Votes::default(),
             stage: Stage::Detecting(Held::default()),
             blocks: Blocks::default(),
             gap: None,
@@ -88,7 +115,7 @@ impl Conversation {
         match &self.stage {
             Stage::Detecting(held) => held.cost,
             Stage::Decoding(decoders) => decoders.iter().map(Decoder::open_bytes).sum(),
-            Stage::Ignoring => 0,
+            Stage::Ignoring(_) => 0,
         }
     }
 
@@ -100,6 +127,29 @@ impl Conversation {
             decoders[0].allow_open_bytes(bytes.saturating_sub(taken[1]));
             decoders[1].allow_open_bytes(bytes.saturating_sub(taken[0]));
         }
+    }
+
+    /// On what it rests who is the client.
+    pub fn roles(&self) -> Roles {
+        match self.roles {
+            known if known > Roles::Messages => known,
+            // What was said agrees, or does not.
+            other => match self.votes.client() {
+                Some(client) if client == self.client => Roles::Messages,
+                Some(_) => Roles::FirstPacket,
+                None => other,
+            },
+        }
+    }
+
+    /// Whether it is proven that the connection carries this protocol.
+    pub fn is_certain(&self) -> bool {
+        self.is_certain
+    }
+
+    /// The client, as what was said on the connection has it.
+    pub(super) fn client_by_messages(&self) -> Option<Endpoint> {
+        self.votes.client()
     }
 
     /// The endpoint that sends in this direction.
@@ -128,7 +178,7 @@ impl Conversation {
         }
     }
 
-    /// The chunk size in force in this direction, if it is decoded and known.
+    /// The chunk size in force in this direction, if it is decoded and known, or guessed.
     pub fn chunk_size(&self, direction: Direction) -> Option<u32> {
         match &self.stage {
             Stage::Decoding(decoders) => decoders[direction.index()].chunk_size(),
@@ -136,12 +186,17 @@ impl Conversation {
         }
     }
 
+    /// Whether that chunk size is a guess.
+    pub fn chunk_size_is_guessed(&self, direction: Direction) -> bool {
+        matches!(&self.stage, Stage::Decoding(decoders) if decoders[direction.index()].chunk_size_is_guessed())
+    }
+
     pub(super) fn piece(
         &mut self,
         connection: &Connection,
         from: Endpoint,
         piece: Piece<'_>,
-        options: &Options,
+        options: &mut Options,
         observer: &mut impl Observer,
     ) {
         match &mut self.stage {
@@ -156,12 +211,17 @@ impl Conversation {
                     head.extend_from_slice(&piece.bytes[..piece.bytes.len().min(ENOUGH - head.len())]);
                 }
                 let (bytes, sources) = (piece.bytes.to_vec(), piece.sources.to_vec());
+                held.bytes += bytes.len();
                 held.cost += size_of::<(Endpoint, Arrival)>() + bytes.len() + std::mem::size_of_val(&sources[..]);
                 held.arrivals.push((from, Arrival::Piece { offset: piece.offset, bytes, sources }));
                 let is_full = held.cost > self.allowed;
                 self.decide(connection, is_full, options, observer);
             }
-            Stage::Ignoring => {}
+            Stage::Ignoring(foreign) => {
+                if let Some(foreign) = foreign.as_mut().filter(|foreign| foreign.from == from) {
+                    foreign.add(piece.offset, piece.bytes, piece.sources);
+                }
+            }
         }
     }
 
@@ -170,7 +230,7 @@ impl Conversation {
         connection: &Connection,
         from: Endpoint,
         gap: Gap,
-        options: &Options,
+        options: &mut Options,
         observer: &mut impl Observer,
     ) {
         match &mut self.stage {
@@ -182,71 +242,110 @@ impl Conversation {
                 held.arrivals.push((from, Arrival::Gap(gap)));
                 self.decide(connection, false, options, observer);
             }
-            Stage::Ignoring => {}
+            Stage::Ignoring(_) => {}
         }
     }
 
-    pub(super) fn finish(&mut self, connection: &Connection, options: &Options, observer: &mut impl Observer) {
+    pub(super) fn finish(&mut self, connection: &Connection, options: &mut Options, observer: &mut impl Observer) {
         if let Stage::Detecting(_) = self.stage {
             self.decide(connection, true, options, observer);
         }
-        if let Stage::Decoding(_) = self.stage {
-            for from in [self.client, self.client.peer()] {
-                self.decode(connection, from, observer, Decoder::finish);
+        match &mut self.stage {
+            Stage::Decoding(_) => {
+                for from in [self.client, self.client.peer()] {
+                    self.decode(connection, from, observer, Decoder::finish);
+                }
             }
+            Stage::Ignoring(foreign) => {
+                if let Some(foreign) = foreign.take() {
+                    self.tell_of(&foreign, connection, observer);
+                }
+            }
+            Stage::Detecting(_) => {}
         }
     }
 
     /// Finds out the protocol if it can be told now, and then deals with what was held.
-    fn decide(&mut self, connection: &Connection, is_over: bool, options: &Options, observer: &mut impl Observer) {
+    fn decide(&mut self, connection: &Connection, is_over: bool, options: &mut Options, observer: &mut impl Observer) {
         let Stage::Detecting(held) = &self.stage else { return };
-        let port_in = |ports: &[u16]| connection.endpoints.iter().any(|endpoint| ports.contains(&endpoint.port()));
-        let forced = port_in(&options.forced_ports) || options.has_dialect(connection.id);
-        let head = |endpoint: Endpoint| Head {
-            bytes: &held.heads[endpoint.index()],
-            from_start: connection.side(endpoint).started_at_syn,
-            is_over: is_over || held.cut[endpoint.index()],
+        let find = |client: Endpoint, roles: Roles, options: &Options| {
+            let head = |endpoint: Endpoint| Head {
+                bytes: &held.heads[endpoint.index()],
+                from_start: connection.side(endpoint).started_at_syn,
+                is_over: is_over || held.cut[endpoint.index()],
+            };
+            let began = held.arrivals.iter().find(|(_, arrival)| matches!(arrival, Arrival::Piece { .. }));
+            let context = Context {
+                roles_known: roles == Roles::Syn,
+                client_began: began.is_none_or(|(from, _)| *from == client),
+                expected: options.expects(connection),
+                is_full: held.bytes >= MOST_HELD,
+            };
+            detect(head(client), head(client.peer()), context)
         };
-        let (client, server) = (head(self.client), head(self.client.peer()));
-        let roles_known = connection.client.is_some();
-        let Some(mut finding) = detect(client, server, roles_known, forced || port_in(&options.ports)) else { return };
-        if forced && !matches!(finding.protocol, Protocol::Rtmp | Protocol::Rtmpe | Protocol::Empty) {
-            let entry = |head: Head<'_>| if head.from_start { Entry::Handshake } else { Entry::Midstream };
-            let entries = [entry(client), entry(server)];
-            finding =
-                Finding { protocol: Protocol::Rtmp, why: "the port is decoded as RTMP on request", entries, ..finding };
+        let Some(mut finding) = find(self.client, self.roles, options) else { return };
+        let has_start = connection.client.is_some() || finding.roles.is_some();
+        if !has_start && finding.protocol != Protocol::Empty && !self.is_clear(&finding, held) && options.learn() {
+            // What the rest of the capture says of the server.
+            (self.client, self.roles) = roles::client(connection, &options.learned, |port| options.names(port));
+            let Some(found) = find(self.client, self.roles, options) else { return };
+            finding = found;
+        }
+        if options.is_forced(connection)
+            && !matches!(finding.protocol, Protocol::Rtmp | Protocol::Rtmpe | Protocol::Empty)
+        {
+            let entry = |endpoint| match connection.side(endpoint).started_at_syn {
+                true => Entry::Handshake,
+                false => Entry::Midstream,
+            };
+            let entries = [self.client, self.client.peer()].map(entry);
+            finding = Finding { entries, ..detect::FORCED };
         }
         self.settle(connection, finding, options, observer);
     }
 
+    /// Whether other connections can say nothing more of this one: it is another protocol by its first bytes, or the
+    /// server is known.
+    fn is_clear(&self, finding: &Finding, held: &Held) -> bool {
+        let is_unread = matches!(finding.protocol, Protocol::Other | Protocol::Undecided);
+        let is_known = self.roles.are_known() && finding.protocol == Protocol::Rtmp;
+        is_known || finding.is_certain && !is_unread || held.arrivals.is_empty()
+    }
+
     fn settle(&mut self, connection: &Connection, finding: Finding, options: &Options, observer: &mut impl Observer) {
         self.protocol = finding.protocol;
-        self.why = finding.why;
+        (self.why, self.why_then) = (finding.why, finding.why_then);
+        self.is_certain = finding.is_certain;
         if finding.swapped {
             self.client = self.client.peer();
         }
-        let next = match finding.protocol {
-            Protocol::Rtmp | Protocol::Rtmpe => {
-                let [of_client, of_server] = [Direction::ClientToServer, Direction::ServerToClient]
-                    .map(|direction| options.decoder_of(connection.id, direction));
-                let client = match finding.entries[0] {
-                    Entry::Handshake => Decoder::client(of_client),
-                    Entry::FromC2 => Decoder::client_from_c2(of_client),
-                    Entry::Midstream => Decoder::midstream(of_client),
-                };
-                let server = match finding.entries[1] {
-                    Entry::Handshake => Decoder::server(of_server),
-                    Entry::FromC2 | Entry::Midstream => Decoder::midstream(of_server),
-                };
-                Stage::Decoding(Box::new([client, server]))
+        if let Some(roles) = finding.roles.filter(|&roles| roles > self.roles) {
+            self.roles = roles;
+        }
+        let is_rtmp = matches!(finding.protocol, Protocol::Rtmp | Protocol::Rtmpe);
+        let Stage::Detecting(held) = std::mem::replace(&mut self.stage, Stage::Ignoring(None)) else { return };
+        if !is_rtmp {
+            let is_told = self.protocol == Protocol::Rtmpt || options.expects(connection).is_some();
+            if is_told && self.protocol != Protocol::Empty {
+                self.stage = Stage::Ignoring(Foreign::of(&held, self.client).map(Box::new));
             }
-            _ => Stage::Ignoring,
-        };
-        let Stage::Detecting(held) = std::mem::replace(&mut self.stage, next) else { return };
-        if let Stage::Ignoring = self.stage {
-            self.tell_of_other_protocol(connection, &held, options, observer);
             return;
         }
+        if !self.roles.are_known() && finding.entries == [Entry::Midstream; 2] {
+            self.guess_client(&held, options);
+        }
+        let [of_client, of_server] = [Direction::ClientToServer, Direction::ServerToClient]
+            .map(|direction| options.decoder_of(connection.id, direction));
+        let client = match finding.entries[0] {
+            Entry::Handshake => Decoder::client(of_client),
+            Entry::FromC2 => Decoder::client_from_c2(of_client),
+            Entry::Midstream => Decoder::midstream(of_client),
+        };
+        let server = match finding.entries[1] {
+            Entry::Handshake => Decoder::server(of_server),
+            Entry::FromC2 | Entry::Midstream => Decoder::midstream(of_server),
+        };
+        self.stage = Stage::Decoding(Box::new([client, server]));
         for (from, arrival) in held.arrivals {
             match arrival {
                 Arrival::Piece { offset, bytes, sources } => {
@@ -254,6 +353,25 @@ impl Conversation {
                 }
                 Arrival::Gap(gap) => self.decode_gap(connection, from, gap, observer),
             }
+        }
+    }
+
+    /// Takes as the client the one that the first messages betray, if they do. In mid-session both directions are
+    /// decoded alike.
+    fn guess_client(&mut self, held: &Held, options: &Options) {
+        let mut votes = Votes::default();
+        for from in Endpoint::BOTH {
+            let mut decoder = Decoder::midstream(options.decoder);
+            let mut hear = |event: decoder::Event<'_>, _: &SourceMap<Source>| {
+                if let decoder::Event::Message(message) = event {
+                    votes.hear(from, message);
+                }
+            };
+            decoder.push(0, &held.heads[from.index()], &[], &mut hear);
+            decoder.finish(&mut hear);
+        }
+        if let Some(client) = votes.client() {
+            (self.client, self.roles) = (client, Roles::Messages);
         }
     }
 
@@ -272,16 +390,20 @@ impl Conversation {
     ) {
         let direction = self.direction(from);
         // The decoders are taken out, so that an event can show the rest of the conversation.
-        let Stage::Decoding(mut decoders) = std::mem::replace(&mut self.stage, Stage::Ignoring) else { return };
+        let Stage::Decoding(mut decoders) = std::mem::replace(&mut self.stage, Stage::Ignoring(None)) else { return };
         let [client, server] = &mut *decoders;
         let (decoder, other) = if direction == Direction::ClientToServer { (client, server) } else { (server, client) };
         act(decoder, &mut |event, sources| {
             let kind = match event {
                 decoder::Event::Handshake(part) => {
                     let facts = self.blocks.facts(&part, other.handshake_so_far());
+                    self.see(&facts);
                     Kind::Handshake(part, facts)
                 }
-                decoder::Event::Message(message) => Kind::Message(message),
+                decoder::Event::Message(message) => {
+                    self.hear(from, message);
+                    Kind::Message(message)
+                }
                 decoder::Event::Hole(_) => {
                     let Some(gap) = self.gap.take() else { return };
                     Kind::Gap(gap)
@@ -293,45 +415,81 @@ impl Conversation {
         self.stage = Stage::Decoding(decoders);
     }
 
-    /// Names what stands on a port of RTMP's and is something else.
-    fn tell_of_other_protocol(
-        &self,
-        connection: &Connection,
-        held: &Held,
-        options: &Options,
-        observer: &mut impl Observer,
-    ) {
-        let on_a_named_port = connection.endpoints.iter().any(|endpoint| options.ports.contains(&endpoint.port()));
-        if !on_a_named_port && self.protocol != Protocol::Rtmpt {
-            return;
+    /// Takes note of what a message proves.
+    fn hear(&mut self, from: Endpoint, message: &Message) {
+        if self.roles < Roles::Handshake {
+            self.votes.hear(from, message);
         }
-        for from in [self.client, self.client.peer()] {
-            let first = held.arrivals.iter().find_map(|(sender, arrival)| match arrival {
-                Arrival::Piece { offset, bytes, sources } if *sender == from => Some((*offset, bytes, sources)),
-                _ => None,
-            });
-            let Some((offset, bytes, sources)) = first else { continue };
-            let mut map = SourceMap::default();
-            for (i, &(start, source)) in sources.iter().enumerate() {
-                let end = sources.get(i + 1).map_or(bytes.len() as u32, |next| next.0);
-                map.push(offset + u64::from(start), (end - start).into(), source);
+        if !self.is_certain && message.is_complete() && message.header.type_id.is_known() {
+            self.is_certain = true;
+            self.why = self.why_then;
+        }
+    }
+
+    /// Takes note of what a part of the handshake proves.
+    fn see(&mut self, facts: &HandshakeFacts) {
+        let is_answer = facts.echo_ok == Some(true) || facts.signature_ok == Some(true);
+        if !self.is_certain && is_answer && self.protocol == Protocol::Rtmp {
+            (self.is_certain, self.why) = (true, detect::ANSWERS);
+        }
+    }
+
+    /// Tells of a direction that is not RTMP, where RTMP is expected.
+    fn tell_of(&self, foreign: &Foreign, connection: &Connection, observer: &mut impl Observer) {
+        let mut map = SourceMap::default();
+        let [first, last] = foreign.places;
+        map.push(first.0, first.1, first.2);
+        if last.0 > first.0 {
+            map.push(last.0, last.1, last.2);
+        }
+        let (code, what) = match self.protocol {
+            Protocol::Tls => ("tls-on-rtmp-port", "TLS, so perhaps RTMPS: it cannot be read without the keys"),
+            Protocol::Http => ("not-rtmp", "HTTP, not RTMP"),
+            Protocol::Rtmpt => ("rtmpt", "RTMPT: RTMP inside HTTP requests"),
+            Protocol::ProxyHeader => ("not-rtmp", "a PROXY protocol header before the client's bytes"),
+            _ => ("not-rtmp", "not RTMP: the first bytes are no handshake"),
+        };
+        let message = format!("{what}; the direction begins with {}", hex::encode(&foreign.shown));
+        let why = crate::rtmp::Defect { code, offset: foreign.range.start, message };
+        let direction = self.direction(foreign.from);
+        let kind = Kind::Undecoded { range: foreign.range.clone(), why };
+        observer.event(&Event { connection, conversation: self, direction, kind, sources: &map });
+    }
+}
+
+impl Foreign {
+    /// What was held of the client, or of the server if the client sent nothing: one direction is enough to name it.
+    fn of(held: &Held, client: Endpoint) -> Option<Foreign> {
+        let mut told: Option<Foreign> = None;
+        for from in [client, client.peer()] {
+            for (sender, arrival) in &held.arrivals {
+                let Arrival::Piece { offset, bytes, sources } = arrival else { continue };
+                match &mut told {
+                    _ if *sender != from => {}
+                    Some(foreign) if foreign.from == from => foreign.add(*offset, bytes, sources),
+                    Some(_) => {}
+                    None => {
+                        let &(_, source) = sources.first()?;
+                        let end = sources.get(1).map_or(bytes.len() as u64, |next| next.0.into());
+                        let place = (*offset, end, source);
+                        let mut foreign =
+                            Foreign { from, range: *offset..*offset, shown: Vec::new(), places: [place, place] };
+                        foreign.add(*offset, bytes, sources);
+                        told = Some(foreign);
+                    }
+                }
             }
-            let (code, what) = match self.protocol {
-                Protocol::Tls => ("tls-on-rtmp-port", "TLS, so perhaps RTMPS: it cannot be read without the keys"),
-                Protocol::Http => ("not-rtmp", "HTTP, not RTMP"),
-                Protocol::Rtmpt => ("rtmpt", "RTMPT: RTMP inside HTTP requests"),
-                Protocol::ProxyHeader => ("not-rtmp", "a PROXY protocol header stands before the client's bytes"),
-                _ => ("not-rtmp", "not RTMP: the first bytes are no handshake"),
-            };
-            let shown = &bytes[..bytes.len().min(16)];
-            let message = format!("{what}; the direction begins with {}", hex::encode(shown));
-            let why = crate::rtmp::Defect { code, offset, message };
-            let range = offset..offset + bytes.len() as u64;
-            let direction = self.direction(from);
-            let kind = Kind::Undecoded { range, why };
-            observer.event(&Event { connection, conversation: self, direction, kind, sources: &map });
-            // One direction is enough to name it.
-            break;
+        }
+        told
+    }
+
+    fn add(&mut self, offset: u64, bytes: &[u8], sources: &[(u32, Source)]) {
+        if self.range.end == offset && self.shown.len() < SHOWN {
+            self.shown.extend_from_slice(&bytes[..bytes.len().min(SHOWN - self.shown.len())]);
+        }
+        self.range.end = offset + bytes.len() as u64;
+        if let Some(&(start, source)) = sources.last() {
+            self.places[1] = (offset + u64::from(start), bytes.len() as u64 - u64::from(start), source);
         }
     }
 }

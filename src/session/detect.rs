@@ -1,13 +1,17 @@
 //! What a connection carries, found out from its first bytes.
 //!
 //! Takes the first bytes of both directions, gives the protocol and the evidence. A port says nothing
-//! by itself but where to look harder: a connection that starts in mid-stream shows no handshake.
+//! by itself but where to look harder: a connection that starts in mid-stream shows no handshake. What is not
+//! proven is found all the same where RTMP is expected, and marked as not certain.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::rtmp::handshake::{self, BLOCK, Maker};
+
+use super::foreign::{self, Beginning};
+use super::roles::Roles;
 
 /// What a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -75,120 +79,248 @@ pub(super) struct Head<'a> {
 pub(super) struct Finding {
     pub protocol: Protocol,
     pub why: &'static str,
+    /// Whether it is proven.
+    pub is_certain: bool,
+    /// The evidence once messages have been decoded.
+    pub why_then: &'static str,
     pub entries: [Entry; 2],
     /// Whether the two heads were given in the wrong order.
     pub swapped: bool,
+    /// What says which head is the client's, if the bytes do.
+    pub roles: Option<Roles>,
 }
 
-/// As many first bytes as are ever needed: both blocks of a handshake and the first chunk header.
-pub(super) const ENOUGH: usize = 1 + 2 * BLOCK + 12;
+/// What is known of a connection besides its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context {
+    /// The heads are surely the client's and the server's; else they may be swapped.
+    pub roles_known: bool,
+    /// The first of the bytes are the client's, and not the server's.
+    pub client_began: bool,
+    /// Why RTMP is expected before a byte was seen, if it is.
+    pub expected: Option<Expected>,
+    /// So much waits that it has to be decided now.
+    pub is_full: bool,
+}
 
-/// Decides what the connection carries, or None if more bytes are needed. `roles_known`: the heads are
-/// surely the client's and the server's; else they may be swapped. `named_port`: the port is one of RTMP's.
-pub(super) fn detect(client: Head<'_>, server: Head<'_>, roles_known: bool, named_port: bool) -> Option<Finding> {
-    let plain = |protocol, why| Some(Finding { protocol, why, entries: [Entry::Midstream; 2], swapped: false });
+/// Why RTMP is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// A port is one of RTMP's.
+    Port,
+    /// One end is the server of RTMP connections.
+    Server,
+}
+
+/// As many first bytes as are ever needed: both blocks of a handshake, the first chunk header and a command's name.
+pub(super) const ENOUGH: usize = PART + BLOCK + 64;
+/// C0 and C1, or S0 and S1.
+const PART: usize = 1 + BLOCK;
+
+/// Decides what the connection carries, or None if more bytes are needed.
+///
+/// Proof decides at once. Without it, enough bytes are waited for that the answer is the same however they arrive.
+pub(super) fn detect(client: Head<'_>, server: Head<'_>, context: Context) -> Option<Finding> {
+    let none = |protocol, why| Finding { protocol, why, is_certain: true, ..Finding::NONE };
     let is_over = client.is_over && server.is_over;
     if client.bytes.is_empty() && server.bytes.is_empty() {
-        return if is_over { plain(Protocol::Empty, "no payload was captured") } else { None };
+        return is_over.then(|| none(Protocol::Empty, "no payload was captured"));
     }
-    for head in [client, server] {
-        if let Some((protocol, why)) = other_protocol(head.bytes) {
-            return plain(protocol, why);
+    for head in [client, server].into_iter().filter(|head| !head.bytes.is_empty()) {
+        match foreign::beginning(head) {
+            Beginning::Is(protocol, why) => return Some(none(protocol, why)),
+            Beginning::Perhaps => return None,
+            Beginning::Unknown => {}
         }
     }
-    if let Some(finding) = handshake_of(client, server, named_port) {
+    let swap = |finding: Finding| Finding { swapped: true, ..finding };
+    let either_way = |find: &dyn Fn(Head<'_>, Head<'_>) -> Option<Finding>| {
+        find(client, server).or_else(|| find(server, client).filter(|_| !context.roles_known).map(swap))
+    };
+    // Where the other direction begins is told by its first bytes too, unless the SYN has told it.
+    let waits_for_entry = |finding: &Finding| {
+        let (client, server) = if finding.swapped { (server, client) } else { (client, server) };
+        let is_short = |head: Head<'_>, need| !head.from_start && !head.is_over && head.bytes.len() < need;
+        !context.is_full && (is_short(client, BLOCK) || is_short(server, 1))
+    };
+    if let Some(finding) = either_way(&keyed) {
+        return (!waits_for_entry(&finding)).then_some(finding);
+    }
+    // Both sides' parts look alike: the client is the one that spoke first.
+    let both_spoke = !client.bytes.is_empty() && !server.bytes.is_empty();
+    let roles = both_spoke.then_some(Roles::Handshake);
+    let matched = match context.roles_known || context.client_began || !both_spoke {
+        true => matched(client, server),
+        false => matched(server, client).map(swap),
+    };
+    if let Some(finding) = matched {
+        return (!waits_for_entry(&finding)).then_some(Finding { roles, ..finding });
+    }
+    if context.expected.is_some()
+        && let Some(finding) = begun(client, server)
+    {
         return Some(finding);
     }
-    if !roles_known && let Some(finding) = handshake_of(server, client, named_port) {
-        return Some(Finding { swapped: true, ..finding });
-    }
-    let waits = |head: &Head<'_>| !head.is_over && head.bytes.len() < ENOUGH;
-    let may_be_rtmp =
-        |head: &Head<'_>| head.bytes.first().is_none_or(|&first| first == 3 || handshake::is_encrypted(first));
-    if !is_over && waits(&client) && waits(&server) && (named_port || (may_be_rtmp(&client) && may_be_rtmp(&server))) {
+    let is_open = |head: Head<'_>| !head.is_over && head.bytes.len() < ENOUGH;
+    let has_enough = |head: Head<'_>| head.bytes.len() >= ENOUGH;
+    let may_be_rtmp = |head: Head<'_>| head.bytes.first().is_none_or(|&first| is_version(first));
+    // What begins with a SYN and with no version of RTMP's is not RTMP, and nothing is waited for.
+    let is_refuted = |head: Head<'_>| head.from_start && !may_be_rtmp(head);
+    let is_promising = context.expected.is_some() || may_be_rtmp(client) || may_be_rtmp(server);
+    let waits = is_promising
+        && ![client, server].into_iter().any(|head| is_refuted(head) || has_enough(head))
+        && (is_open(client) || is_open(server));
+    if waits && !context.is_full {
         return None;
     }
-    // C2 in place of C1: the capture began between the two.
-    if let Some(finding) = from_c2(client, server) {
-        return Some(finding);
-    }
-    if !roles_known && let Some(finding) = from_c2(server, client) {
-        return Some(Finding { swapped: true, ..finding });
-    }
-    if named_port && !(client.from_start && server.from_start) {
-        return plain(Protocol::Rtmp, "no handshake was captured, but the port is RTMP's");
-    }
-    plain(Protocol::Other, "the first bytes are no RTMP handshake")
+    Some(unproven(client, server, context.expected))
 }
 
-/// The protocols that are known by their first bytes.
-fn other_protocol(bytes: &[u8]) -> Option<(Protocol, &'static str)> {
-    const METHODS: [&[u8]; 9] =
-        [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"PATCH ", b"CONNECT ", b"HTTP/1."];
-    const TUNNEL: [&[u8]; 5] = [b"POST /open/", b"POST /send/", b"POST /idle/", b"POST /close/", b"POST /fcs/"];
-    if let [0x16 | 0x15, 3, 0..=4, ..] = bytes {
-        return Some((Protocol::Tls, "the first bytes are a TLS record"));
+/// What proves a handshake and says whose it is: a digest that is right, or C2 in place of C1.
+fn keyed(client: Head<'_>, server: Head<'_>) -> Option<Finding> {
+    let found = |protocol, why, entries| {
+        let roles = Some(Roles::Handshake);
+        Some(Finding { protocol, why, is_certain: true, entries, roles, ..Finding::NONE })
+    };
+    for (head, maker) in [(client, Maker::Client), (server, Maker::Server)] {
+        let Some(&version) = head.bytes.first().filter(|&&first| is_version(first)) else { continue };
+        if block_at(head.bytes, 1).is_some_and(|block| handshake::digest_at(block, maker).is_some()) {
+            return match version {
+                3 => found(Protocol::Rtmp, "a handshake whose digest is valid", entries(client, server, maker)),
+                _ => {
+                    let why = "the handshake's version is RTMPE's, and its digest is valid";
+                    found(Protocol::Rtmpe, why, [Entry::Handshake; 2])
+                }
+            };
+        }
     }
-    if TUNNEL.iter().any(|start| bytes.starts_with(start)) {
-        return Some((Protocol::Rtmpt, "the first request is RTMPT's"));
-    }
-    if METHODS.iter().any(|start| bytes.starts_with(start)) {
-        return Some((Protocol::Http, "the first bytes are HTTP"));
-    }
-    if bytes.starts_with(b"PROXY ") || bytes.starts_with(b"\r\n\r\n\0\r\nQUIT\n") {
-        return Some((Protocol::ProxyHeader, "a PROXY protocol header comes first"));
+    // The capture began between C1 and C2.
+    if is_c2(client, server) {
+        let why = "the client's first bytes answer the server's handshake";
+        return found(Protocol::Rtmp, why, [Entry::FromC2, Entry::Handshake]);
     }
     None
 }
 
-/// Finds a handshake at the start of either direction.
-fn handshake_of(client: Head<'_>, server: Head<'_>, named_port: bool) -> Option<Finding> {
-    let found = |protocol, why, entries| Some(Finding { protocol, why, entries, swapped: false });
-    let (from_client, from_server) = (client.bytes.first().copied(), server.bytes.first().copied());
-    let has_block = |head: &Head<'_>| head.bytes.len() > BLOCK;
-
+/// What proves a handshake whose blocks have no digest: one answers the other side's, or a message follows.
+fn matched(client: Head<'_>, server: Head<'_>) -> Option<Finding> {
+    let found =
+        |why, entries| Some(Finding { protocol: Protocol::Rtmp, why, is_certain: true, entries, ..Finding::NONE });
+    if client.bytes.first() == Some(&3) && server.bytes.first() == Some(&3) {
+        let answers = |answer: Head<'_>, block: Head<'_>| {
+            block_at(answer.bytes, PART)
+                .zip(block_at(block.bytes, 1))
+                .is_some_and(|(answer, block)| is_echo(answer, block))
+        };
+        if answers(server, client) || answers(client, server) {
+            return found(ANSWERS, [Entry::Handshake; 2]);
+        }
+    }
     for (head, maker) in [(client, Maker::Client), (server, Maker::Server)] {
-        if let Some(block) = head.bytes.get(1..1 + BLOCK).and_then(|block| block.first_chunk())
-            && head.bytes[0] == 3
-            && handshake::digest_at(block, maker).is_some()
-        {
-            let why = "a handshake whose digest is valid";
-            return found(Protocol::Rtmp, why, entries(client, server, maker));
-        }
-    }
-    if from_client.is_some_and(handshake::is_encrypted) && has_block(&client) && (client.from_start || named_port) {
-        let same = from_server.is_none_or(|version| version == 3 || handshake::is_encrypted(version));
-        if same && (named_port || (has_block(&server) && from_server == from_client)) {
-            return found(Protocol::Rtmpe, "the handshake's version is RTMPE's", [Entry::Handshake; 2]);
-        }
-    }
-    if from_client == Some(3) && from_server == Some(3) {
-        if client.from_start && server.from_start && (named_port || (has_block(&client) && has_block(&server))) {
-            return found(Protocol::Rtmp, "both directions begin with version 3 and a block", [Entry::Handshake; 2]);
-        }
-        if has_block(&client) && has_block(&server) && client.bytes[5..9] == [0; 4] && server.bytes[5..9] == [0; 4] {
-            return found(
-                Protocol::Rtmp,
-                "both directions begin with version 3 and a plain block",
-                [Entry::Handshake; 2],
-            );
-        }
-    }
-    // One direction alone: the port has to vouch for it, or what follows the handshake.
-    for (head, maker) in [(client, Maker::Client), (server, Maker::Server)] {
-        if head.bytes.first() != Some(&3) {
-            continue;
-        }
-        let other = if maker == Maker::Client { server } else { client };
-        if head.from_start && named_port && other.bytes.is_empty() {
-            return found(Protocol::Rtmp, "it begins with version 3 on a port of RTMP's", [Entry::Handshake; 2]);
-        }
-        if head.bytes.get(1 + 2 * BLOCK..).is_some_and(|chunk| is_first_message(chunk, maker)) {
-            let why = "a handshake's length of bytes, then a first message";
-            return found(Protocol::Rtmp, why, entries(client, server, maker));
+        if head.bytes.first() == Some(&3) && head.bytes.get(PART + BLOCK..).is_some_and(is_first_message) {
+            return found("a handshake's length of bytes, then a first message", entries(client, server, maker));
         }
     }
     None
+}
+
+/// A handshake that has begun where RTMP is expected: its first part is whole, or no more of it comes.
+fn begun(client: Head<'_>, server: Head<'_>) -> Option<Finding> {
+    let head = if client.bytes.is_empty() { server } else { client };
+    let is_part = head.from_start && (head.bytes.len() >= PART || head.is_over);
+    let version = *head.bytes.first().filter(|_| is_part)?;
+    let entries = entries(client, server, if client.bytes.is_empty() { Maker::Server } else { Maker::Client });
+    let why_then = "a handshake, then messages";
+    let found = |protocol, why| Finding { protocol, why, why_then, entries, ..Finding::NONE };
+    match version {
+        3 if head.bytes.len() >= PART => Some(found(Protocol::Rtmp, "perhaps: it begins with version 3 and a block")),
+        3 => Some(found(Protocol::Rtmp, "perhaps: it begins with version 3, and the handshake is incomplete")),
+        // No part of RTMPE's handshake is shorter.
+        6 | 8 if head.bytes.len() >= PART => {
+            let answers = [client, server].iter().all(|head| head.bytes.first().is_none_or(|&first| is_version(first)));
+            answers.then(|| found(Protocol::Rtmpe, "perhaps: the version in its first byte is RTMPE's"))
+        }
+        _ => None,
+    }
+}
+
+/// What is left to say without proof.
+fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> Finding {
+    let none = |protocol, is_certain, why| Finding { protocol, why, is_certain, ..Finding::NONE };
+    let begins_otherwise = |head: Head<'_>| head.from_start && head.bytes.first().is_some_and(|&first| first != 3);
+    let is_whole = client.from_start && server.from_start;
+    match expected {
+        Some(_) if is_whole || begins_otherwise(client) || begins_otherwise(server) => {}
+        Some(expected) => {
+            let (why, why_then) = match expected {
+                Expected::Port => (
+                    "perhaps: no handshake was captured, but the port is RTMP's",
+                    "no handshake was captured; the port is RTMP's, and messages were found",
+                ),
+                Expected::Server => (
+                    "perhaps: no handshake was captured, but the server speaks RTMP on other connections",
+                    "no handshake was captured; the server speaks RTMP on other connections, and messages were found",
+                ),
+            };
+            return Finding { protocol: Protocol::Rtmp, why, why_then, ..Finding::NONE };
+        }
+        None => {}
+    }
+    // The client waits behind C1 for the server, and neither has more than the handshake.
+    let fits = [client, server].iter().all(|head| head.bytes.first().is_none_or(|&first| is_version(first)));
+    let is_cut = match (client.bytes.len(), server.bytes.len()) {
+        (0, _) => false,
+        (..PART, 0) => true,
+        (..PART, _) => false,
+        (len, ..=PART) => len <= PART,
+        (len, other) => len <= PART + BLOCK && other <= PART + BLOCK,
+    };
+    if fits && is_cut && client.from_start {
+        let why = "perhaps RTMP: the first byte may be its version, and the handshake is incomplete";
+        return none(Protocol::Undecided, false, why);
+    }
+    if !client.from_start && !server.from_start {
+        return none(Protocol::Undecided, false, "the start was not captured, and nothing else tells what it is");
+    }
+    none(Protocol::Other, true, "the first bytes are no RTMP handshake")
+}
+
+impl Finding {
+    /// Nothing found yet: to be read from somewhere in the middle.
+    const NONE: Finding = Finding {
+        protocol: Protocol::Undecided,
+        why: "",
+        is_certain: false,
+        why_then: "",
+        entries: [Entry::Midstream; 2],
+        swapped: false,
+        roles: None,
+    };
+}
+
+/// The evidence when C2 or S2 echoes or signs the other side's block.
+pub(super) const ANSWERS: &str = "both sides' handshakes answer each other";
+
+/// What is found where the user says that it is RTMP.
+pub(super) const FORCED: Finding = Finding {
+    protocol: Protocol::Rtmp,
+    why: "the port is decoded as RTMP on request",
+    why_then: "the port is decoded as RTMP on request, and messages were found",
+    ..Finding::NONE
+};
+
+/// Whether a byte is the version of RTMP or RTMPE.
+fn is_version(byte: u8) -> bool {
+    byte == 3 || handshake::is_encrypted(byte)
+}
+
+/// Whether a block is answered by its echo. A block of equal bytes would be answered by any other such.
+fn is_echo(answer: &[u8; BLOCK], block: &[u8; BLOCK]) -> bool {
+    handshake::echoes(answer, block) && block[8..].iter().any(|&byte| byte != block[8])
+}
+
+fn block_at(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK]> {
+    bytes.get(at..)?.first_chunk()
 }
 
 /// Where the directions begin when one of them, `seen`'s, is known to begin with its handshake.
@@ -206,32 +338,38 @@ fn entries(client: Head<'_>, server: Head<'_>, seen: Maker) -> [Entry; 2] {
     entries
 }
 
-fn from_c2(client: Head<'_>, server: Head<'_>) -> Option<Finding> {
-    is_c2(client, server).then_some(Finding {
-        protocol: Protocol::Rtmp,
-        why: "the client's first bytes answer the server's handshake",
-        entries: [Entry::FromC2, Entry::Handshake],
-        swapped: false,
-    })
-}
-
 /// Whether the client's first bytes are C2: they echo S1, or sign it.
 fn is_c2(client: Head<'_>, server: Head<'_>) -> bool {
-    let block = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.first_chunk::<BLOCK>().copied());
-    match (block(Some(client.bytes)), block(server.bytes.get(1..))) {
+    match (block_at(client.bytes, 0), block_at(server.bytes, 1)) {
         (Some(c2), Some(s1)) if server.bytes[0] == 3 => {
-            handshake::echoes(&c2, &s1) || handshake::signs(&c2, Maker::Client, &s1) == Some(true)
+            is_echo(c2, s1) || handshake::signs(c2, Maker::Client, s1) == Some(true)
         }
         _ => false,
     }
 }
 
-/// Whether a full chunk header with a command or a control message stands here: how both sides begin.
-fn is_first_message(chunk: &[u8], maker: Maker) -> bool {
-    let Some(&[first, _, _, _, _, length @ .., type_id, _, _, _, _]) = chunk.first_chunk::<12>() else { return false };
-    let plausible = match maker {
-        Maker::Client => matches!(type_id, 1..=6 | 17 | 20),
-        Maker::Server => matches!(type_id, 1..=6 | 17 | 20),
+/// Whether a full chunk header is here with a command or a control message, which is how both sides begin: with the
+/// length that the control message has, or a command's name in AMF0.
+fn is_first_message(chunk: &[u8]) -> bool {
+    let Some(&[first, _, _, _, high, length @ .., type_id, s0, s1, s2, s3]) = chunk.first_chunk::<12>() else {
+        return false;
     };
-    first >> 6 == 0 && first & 0x3f >= 2 && plausible && u16::from_be_bytes(length) < 4096
+    if first >> 6 != 0 || first & 0x3f < 2 || high != 0 || [s1, s2, s3] != [0; 3] {
+        return false;
+    }
+    let length = u16::from_be_bytes(length);
+    let body = &chunk[if chunk[1..4] == [0xff; 3] { chunk.len().min(16) } else { 12 }..];
+    let named = |body: &[u8]| {
+        let &[2, 0, len, ref name @ ..] = body else { return false };
+        let len = usize::from(len).min(8);
+        len >= 3 && name.len() >= len && name[..len].iter().all(u8::is_ascii_alphanumeric)
+    };
+    match type_id {
+        1..=3 | 5 => length == 4 && s0 == 0,
+        4 => matches!(length, 6 | 10) && s0 == 0,
+        6 => length == 5 && s0 == 0,
+        17 => named(body) || body.first() == Some(&0) && named(&body[1..]),
+        20 => named(body),
+        _ => false,
+    }
 }

@@ -17,7 +17,7 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, MessageHeader};
 use crate::rtmp::{Defect, MessageStreamId, MessageTypeId, body, summary};
-use crate::session::{Direction, HandshakeFacts};
+use crate::session::{Direction, HandshakeFacts, Roles};
 use crate::streams::{Activity, End, Side, Stream};
 use crate::tcp::{ConnectionId, Gap, How};
 
@@ -138,7 +138,9 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         client: nowhere,
         server: nowhere,
         roles_known: true,
+        roles_from: Roles::Messages,
         protocol,
+        protocol_certain: true,
         protocol_why: "the snapshot says so",
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::session::Protocol;
 use crate::session::calls::{Report, Unanswered};
 use crate::streams::{Side, Stream};
 use crate::tcp::How;
@@ -32,7 +33,7 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
         let mut row = vec![stream.tcp_stream.0.to_string()];
         row.extend(addresses.then(|| [stream.client.to_string(), stream.server.to_string()]).into_iter().flatten());
         row.extend([
-            stream.protocol.to_string(),
+            protocol(stream),
             session(stream),
             format!("{} {}", stream.client_to_server.messages, stream.server_to_client.messages),
             format!("{} {}", stream.client_to_server.bytes, stream.server_to_client.bytes),
@@ -51,6 +52,12 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
         text.push_str(&notes(stream));
     }
     text
+}
+
+/// `RTMP`, or `RTMP?` where it is not proven.
+fn protocol(stream: &Stream) -> String {
+    let is_guess = matches!(stream.protocol, Protocol::Rtmp | Protocol::Rtmpe) && !stream.protocol_certain;
+    format!("{}{}", stream.protocol, if is_guess { "?" } else { "" })
 }
 
 /// What the session is about: `publish live/one`.
@@ -92,6 +99,9 @@ fn notes(stream: &Stream) -> String {
         "protocol",
         (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)),
     );
+    // Of a connection without data nothing is claimed that could be wrong.
+    let is_guessed = !stream.roles_known && stream.protocol != Protocol::Empty;
+    note("roles", is_guessed.then(|| format!("a guess: {}", stream.roles_from.why())));
     note("tcUrl", stream.tc_url.as_deref().map(|url| escape(url).into_owned()));
     note("client", stream.flash_ver.as_deref().map(|version| format!("flashVer {}", escape(version))));
     note("server", stream.fms_ver.as_deref().map(|version| format!("fmsVer {}", escape(version))));
@@ -167,7 +177,8 @@ fn side_note(side: &Side) -> Option<String> {
     say(side.conflicts, format!("{} second copies that differ from the first", side.conflicts));
     say(side.duplicate_frames, format!("{} frames captured twice, counted once", side.duplicate_frames));
     if let Some(size) = side.chunk_size {
-        said.push(format!("chunk size {size}"));
+        let guess = if side.chunk_size_guessed { " (a guess)" } else { "" };
+        said.push(format!("chunk size {size}{guess}"));
     }
     (!said.is_empty()).then(|| said.join(", "))
 }

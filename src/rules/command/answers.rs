@@ -33,7 +33,8 @@ pub static AUTH: Rule = Rule {
     title: "the server wants a login",
     page: Page {
         what: "The server rejects connect and says which kind of login it wants. That is the first step of the login: the \
-               client connects again, twice, with user name and then with its answer in the query of app and tcUrl.",
+               client connects again, twice, with user name and then with its answer in the query of app and tcUrl. Another \
+               reason than needauth says that the login failed, which is an error.",
         looks: "5b 20 63 6f 64 65 3d 34 30 33 20 6e 65 65 64 20 61 75 74 68 3b ..\n\
                 \n\
                 In words: `[ code=403 need auth; authmod=adobe ]`.",
@@ -132,7 +133,15 @@ fn refusals<'a, 'r>(said: &'a [Said<'r>]) -> impl Iterator<Item = &'a Said<'r>> 
 
 fn wants_login(said: &Said<'_>) -> bool {
     let description = said.text("description").unwrap_or_default();
-    ["authmod=", "need auth", "reason=needauth"].iter().any(|part| description.contains(part))
+    ["authmod=", "need auth", "reason="].iter().any(|part| description.contains(part))
+}
+
+/// Whether the login was answered with a no: its reason is another than that one is needed, as `authfailed`,
+/// `nosuchuser` or `invalid_session_id`.
+fn is_refused(said: &Said<'_>) -> bool {
+    let description = said.text("description").unwrap_or_default();
+    let reason = description.split("reason=").nth(1);
+    reason.is_some_and(|reason| !reason.is_empty() && !reason.starts_with("needauth"))
 }
 
 /// The answers to a request that came in A, and in B did not.
@@ -145,20 +154,25 @@ fn replaced(comparison: &Comparison<'_>, said: &Said<'_>) -> Vec<usize> {
 fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
     let Some(wants) = refusals(&in_b).find(|said| wants_login(said)) else { return Vec::new() };
-    if refusals(&in_a).any(wants_login) {
+    let refused = is_refused(wants);
+    if refusals(&in_a).any(|said| wants_login(said) && is_refused(said) == refused) {
         return Vec::new();
     }
     let description = wants.text("description").unwrap_or_default();
     let spots = [Spot::new(wants.item, 0..wants.kept.body.len(), description.clone())];
-    let title = format!("the server wants a login: {}", description.trim());
+    let does = if refused { "refuses the login" } else { "wants a login" };
+    let title = format!("the server {does}: {}", description.trim());
     let claim = look::claim(comparison, &spots, "_error.description", Certainty::Certain, title);
-    vec![
-        claim
+    let claim = claim.explaining(replaced(comparison, wants)).breaking(Breaks::Answer);
+    vec![match refused {
+        true => claim
+            .why("the client has answered the server's challenge, and the server does not let it in")
+            .fix("check user name and password, and how the client computes its answer from salt and challenge")
+            .weighing(Severity::Error),
+        false => claim
             .why("this is the first step of a login; the client is to connect again with its name in the query")
-            .fix("give the client user name and password; without them it cannot go on")
-            .explaining(replaced(comparison, wants))
-            .breaking(Breaks::Answer),
-    ]
+            .fix("give the client user name and password; without them it cannot go on"),
+    }]
 }
 
 fn status(comparison: &Comparison<'_>) -> Vec<Claim> {

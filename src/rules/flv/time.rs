@@ -1,14 +1,14 @@
 //! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{Item, Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rtmp::media::audio::{Audio, AudioTag};
 use crate::rules::look::{Flow, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
-use crate::session::Direction::{ClientToServer, ServerToClient};
+use crate::session::Direction::{self, ClientToServer, ServerToClient};
 
 pub static ABSOLUTE: Rule = Rule {
     code: "ts-abs-in-delta",
@@ -84,6 +84,23 @@ pub static UNIT: Rule = Rule {
     check: Check::Diff(unit),
 };
 
+pub static TIME_JUMP: Rule = Rule {
+    code: "ts-jump",
+    layer: Layer::Media,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "timestamps jump forward",
+    page: Page {
+        what: "From one message of a medium to the next, time goes on by more than ten seconds, though much less went by, and \
+               all other steps are short. Intervals are not measured across it.",
+        looks: "17 01 .. at 00 00 a0, and 40 ms later 27 01 .. at 2b db 36: 160 and 2874166 ms",
+        who: "Encoders that begin with times of their own and go over to those of the input; a source that was changed.",
+        fix: "Subtract the first timestamp of the source from all, and begin anew when the source changes.",
+        source: "RTMP 1.0 section 5.3.1.2.1. Seen with VLC publishing through avformat.",
+    },
+    check: Check::Diff(jump),
+};
+
 pub static KEYFRAME_INTERVAL: Rule = Rule {
     code: "keyframe-interval",
     layer: Layer::Media,
@@ -105,6 +122,8 @@ pub static KEYFRAME_INTERVAL: Rule = Rule {
 const FAR: i64 = 4000;
 /// What is further apart than this, in milliseconds, is a jump in time.
 const JUMP: i64 = 3_600_000;
+/// A step in time that is longer than this, in milliseconds, may be a jump.
+const LONG: i64 = 10_000;
 /// So few steps prove nothing.
 const FEW: usize = 5;
 
@@ -114,20 +133,69 @@ struct At<'r> {
     item: usize,
     kept: &'r Kept,
     time: i64,
-    /// How often the session had begun at another place by then: time is compared only within one run.
+    /// When it was captured, in ns.
+    captured: i64,
+    /// How often the session had begun at another place by then, or time had jumped: it is compared only within a run.
     run: usize,
 }
 
 /// The coded messages of one medium.
-fn coded<'r>(flow: &Flow<'r>, medium: MessageTypeId) -> Vec<At<'r>> {
+fn coded<'r>(session: &'r Session, way: Direction, medium: MessageTypeId) -> Vec<At<'r>> {
+    let flow = Flow::of(session, way);
     let is_config = |body: &[u8]| match *body {
         [first, ..] if first & 0x80 != 0 && medium == MessageTypeId::VIDEO => first & 15 == 0,
         [first, 0, ..] => first & 15 == 7 && medium == MessageTypeId::VIDEO || first >> 4 == 10,
         _ => false,
     };
     let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !is_config(&kept.body));
-    such.filter_map(|&(item, kept)| Some(At { item, kept, time: kept.header.timestamp?.into(), run: flow.run(item) }))
-        .collect()
+    let at = |&(item, kept): &(usize, &'r Kept)| {
+        let captured = session.items[item].time.0;
+        Some(At { item, kept, time: kept.header.timestamp?.into(), captured, run: flow.run(item) })
+    };
+    let mut all: Vec<_> = such.filter_map(at).collect();
+    // A snapshot does not say when they were captured.
+    let jumps = if session.is_snapshot { Vec::new() } else { jumps(&all) };
+    for jump in jumps {
+        all[jump..].iter_mut().for_each(|at| at.run += 1);
+    }
+    all
+}
+
+/// Where time jumps forward: by much more than the other steps are, and than went by. `ts-unit` is for steps that are
+/// all too long, and a server may send what it has faster than it plays.
+fn jumps(all: &[At<'_>]) -> Vec<usize> {
+    let mut steps: Vec<i64> = all.windows(2).map(|pair| (pair[1].time - pair[0].time).abs()).collect();
+    steps.sort_unstable();
+    let Some(&usual) = steps.get(steps.len() / 2).filter(|_| steps.len() >= FEW) else { return Vec::new() };
+    let is_jump = |pair: &[At<'_>]| {
+        let step = pair[1].time - pair[0].time;
+        let went_by = (pair[1].captured - pair[0].captured) / 1_000_000;
+        pair[0].run == pair[1].run && step > LONG && step > 20 * usual && step > 3 * went_by
+    };
+    (1..all.len()).filter(|&at| is_jump(&all[at - 1..=at])).collect()
+}
+
+fn jump(comparison: &Comparison<'_>) -> Vec<Claim> {
+    if comparison.b.is_snapshot {
+        return Vec::new();
+    }
+    let find = |all: &[At<'_>]| {
+        let is_jump = |pair: &&[At<'_>]| pair[0].run != pair[1].run && pair[1].time - pair[0].time > LONG;
+        let pair = all.windows(2).find(is_jump)?;
+        let went_by = (pair[1].captured - pair[0].captured) / 1_000_000;
+        (pair[1].time - pair[0].time > 3 * went_by).then_some((pair[1].item, pair[0].time, pair[1].time, went_by))
+    };
+    let Some((.., (item, before, after, went_by))) = media(comparison, find) else { return Vec::new() };
+    let title = format!("timestamps jump from {before} to {after} ms");
+    vec![
+        claim(comparison, item, Certainty::Certain, title)
+            .why(format!(
+                "that is {} ms further, and {went_by} ms went by between the two; players wait, skip, or lose sound and \
+                 pictures from each other",
+                after - before
+            ))
+            .fix("begin with one clock and keep to it: subtract the first timestamp from all, also from those queued"),
+    ]
 }
 
 /// The first medium of a direction of which B shows something, and A the same does not.
@@ -138,7 +206,7 @@ fn media<'r, T>(
     let ways = [ClientToServer, ServerToClient];
     let all = ways.into_iter().flat_map(|way| [MessageTypeId::VIDEO, MessageTypeId::AUDIO].map(|medium| (way, medium)));
     let mut all = all.filter_map(|(way, medium)| {
-        let [a, b] = [comparison.a, comparison.b].map(|session| coded(&Flow::of(session, way), medium));
+        let [a, b] = [comparison.a, comparison.b].map(|session| coded(session, way, medium));
         let found = find(&b)?;
         find(&a).is_none().then_some((a, b, found))
     });

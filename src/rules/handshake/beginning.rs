@@ -203,7 +203,7 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
-/// Where S1 stands in what the client sent, if it has it with bytes missing or too many in front.
+/// How far S1 is from where it is due in what the client sent, if it has it with bytes missing or too many in front.
 fn moved_c2(opening: Opening<'_>) -> Option<i64> {
     const TIMES: usize = 8;
     const LOOKED_AT: usize = 32;
@@ -211,10 +211,12 @@ fn moved_c2(opening: Opening<'_>) -> Option<i64> {
     let echo = opening.sent(SERVER).get(1 + TIMES..1 + TIMES + LOOKED_AT)?;
     let due = C0_C1 + TIMES;
     let bytes = opening.sent(CLIENT).get(due - FAR..)?;
-    let at = bytes.windows(LOOKED_AT).take(2 * FAR).position(|window| window == echo)?;
-    // In a block of equal bytes it stands everywhere.
+    // In a block of equal bytes it is everywhere; in one that repeats itself, also at the place where it is due, which
+    // comes first.
     let is_random = echo.iter().any(|byte| *byte != echo[0]);
-    (at != FAR && is_random).then_some(at as i64 - FAR as i64)
+    let is_here = |far: i64| bytes.get((FAR as i64 + far) as usize..).is_some_and(|bytes| bytes.starts_with(echo));
+    let far = (0..FAR as i64).flat_map(|far| [-far, far]).find(|&far| is_here(far))?;
+    (far != 0 && is_random).then_some(far)
 }
 
 /// How many bytes of C2 are not there, if it repeats S1 up to the header of the first message.

@@ -1,8 +1,9 @@
 //! What comes before its time, and what gets lost where the handshake ends.
 
 use crate::compare::{Comparison, Side, Value};
-use crate::recording::Item;
-use crate::rtmp::handshake::Part;
+use crate::origin::FrameNo;
+use crate::recording::{Content, Item};
+use crate::rtmp::handshake::{BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_at, mismatches_of, row_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
@@ -16,15 +17,15 @@ pub static EARLY_DATA: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "messages are sent before the handshake is done",
     page: Page {
-        what: "The client sent a message before S2 was there, or the server before C2 was. The other side may still wait for its \
+        what: "The client sent C2 before S1 was there, or a message before S2 was, or the server one before C2 was. The other side may still wait for its \
                part of the handshake, and take the message for that, or drop it.",
         looks: "client   03 00 00 00 00 ...                  C0 and C1\n\
                 client   00 00 00 00 00 ...                  C2\n\
                 client   03 00 00 00 00 00 87 14 00 00 00 00 connect\n\
                 server   03 00 00 00 00 ...                  S0, S1 and S2 come only now",
         who: "Clients that save a round trip; servers that announce their window with S2.",
-        fix: "Wait for S2 before the first message of the client, and for C2 before that of the server.",
-        source: "RTMP 1.0 section 5.2.1: each side must wait. nginx-rtmp and Node-Media-Server tolerate it.",
+        fix: "Wait for S1 before C2, for S2 before the first message of the client, and for C2 before that of the server.",
+        source: "RTMP 1.0 section 5.2.1: each side must wait; C2 may follow S1 before S2 has come. nginx-rtmp and Node-Media-Server tolerate it.",
     },
     check: Check::Diff(early_data),
 };
@@ -51,20 +52,15 @@ pub static TAIL_LOST: Rule = Rule {
 fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
     let of = |(direction, part): (Direction, Part)| {
-        let item = early(b, direction, part)?;
+        let Early { item, what, ready } = early(b, direction, part)?;
         if early(a, direction, part).is_some() {
             return None;
         }
         let row = row_of(comparison, Side::B, item)?;
-        let (who, what) = match direction {
-            CLIENT => ("client", "S2"),
-            SERVER => ("server", "C2"),
-        };
+        let who = if direction == CLIENT { "client" } else { "server" };
         let title = format!("the {who} sends {} before {what} is there", comparison.either(row).name);
-        let waits_for = b.part(part).map(|(item, ..)| item.frames[0]);
-        let frame = waits_for.map(|frame| format!(", which is whole in frame {frame}")).unwrap_or_default();
         let why = format!(
-            "frame {} has it, before {what}{frame}; a receiver that is still in its handshake may drop it or take it for \
+            "frame {} has it, before {what}, which is whole in frame {ready}; a receiver that is still in its handshake may drop it or take it for \
              a part of that. Many tolerate it",
             item.frames[1]
         );
@@ -82,25 +78,41 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
             mismatch.path == "handshake.answer" && is_of && mismatch.side(Side::B).is_none()
         };
         let explains: Vec<usize> = comparison.open().filter(is_answer).collect();
-        Some(claim.why(why).fix(format!("wait for {what} before the first message")).explaining(explains))
+        let before = if item.message().is_some() { "the first message" } else { "C2" };
+        Some(claim.why(why).fix(format!("wait for {what} before {before}")).explaining(explains))
     };
     [(CLIENT, Part::S0S1S2), (SERVER, Part::C2)].into_iter().filter_map(of).collect()
 }
 
-/// The first message of a direction that came before a part of the other one's handshake was whole.
-fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<&Item> {
-    let (handshake, ..) = opening.part(part).filter(|(item, ..)| item.defects.is_empty())?;
-    // A C2 from before S1 answers nothing.
+/// What was sent too early.
+struct Early<'r> {
+    item: &'r Item,
+    /// What it should have waited for, and the frame in which that is whole.
+    what: &'static str,
+    ready: FrameNo,
+}
+
+/// What a direction sent before the part of the other one's handshake that it has to wait for: C2 before S1, or the
+/// first message before S2 or C2.
+fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<Early<'_>> {
+    let (handshake, _, bytes) = opening.part(part).filter(|(item, ..)| item.defects.is_empty())?;
     let c2 = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
-    if let Some(c2) = c2.filter(|c2| c2.frames[0] < handshake.frames[1]) {
-        return Some(c2);
+    if let (Some(c2), Content::Handshake { places, .. }) = (c2, &handshake.content)
+        && let Some((_, ready)) = places.of(BLOCK).filter(|_| bytes.len() > BLOCK)
+        && c2.frames[0] < ready
+    {
+        return Some(Early { item: c2, what: "S1", ready });
     }
     // Nothing can be said of an order across holes.
     let is_whole = [CLIENT, SERVER].into_iter().all(|direction| opening.total(direction).is_some());
-    // C2 answers S1, so it is early as well.
-    let block = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
-    let first = block.into_iter().chain(opening.messages(direction)).min_by_key(|item| item.number)?;
-    (is_whole && first.number < handshake.number && first.frames[0] < handshake.frames[0]).then_some(first)
+    let first = opening.messages(direction).next()?;
+    let ready = handshake.frames[0];
+    let what = if part == Part::C2 { "C2" } else { "S2" };
+    (is_whole && first.number < handshake.number && first.frames[0] < ready).then_some(Early {
+        item: first,
+        what,
+        ready,
+    })
 }
 
 fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -142,7 +154,7 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 /// The client's first message, if it begins in the segment that ends C2.
-fn in_one_segment(opening: Opening<'_>) -> Option<(&Item, crate::origin::FrameNo)> {
+fn in_one_segment(opening: Opening<'_>) -> Option<(&Item, FrameNo)> {
     let (c2, ..) = opening.part(Part::C2).filter(|(item, ..)| item.defects.is_empty())?;
     let first = opening.messages(CLIENT).next()?;
     (first.frames[1] == c2.frames[0]).then_some((first, c2.frames[0]))

@@ -123,6 +123,10 @@ pub fn faults() -> Vec<Fault> {
             let at = s.command("publish");
             s.replace(at, b"\x02\0\x03one", b"\x02\0\x09one?key=1");
         }),
+        fault("auth-refused", &["auth-challenge"], Base::Own, Ends, "the server refuses the login", |s| {
+            let text = "[ AccessManager.Reject ] : [ authmod=adobe ] : ?reason=authfailed&opaque=b3BhcXVl";
+            answered(s, "_result", &status("_error", 1.0, "error", "NetConnection.Connect.Rejected", text));
+        }),
         fault("auth-challenge", &["auth-challenge"], Base::Own, Ends, "the server wants a login", |s| {
             let text = "[ AccessManager.Reject ] : [ code=403 need auth; authmod=adobe ] : ";
             answered(s, "_result", &status("_error", 1.0, "error", "NetConnection.Connect.Rejected", text));

@@ -56,6 +56,12 @@ pub fn faults() -> Vec<Fault> {
                 message.timestamp = (u64::from(message.timestamp) * 44_100 / 1000) as u32;
             }
         }),
+        fault("ts-jump", &["ts-jump"], Base::Ffmpeg, GoesOn, "times go over to another clock after 20 messages", |s| {
+            s.sent(CLIENT, 0)
+                .filter(|message| is_media(message))
+                .skip(20)
+                .for_each(|message| message.timestamp += 2_874_000);
+        }),
         fault(
             "key-frames-apart",
             &["keyframe-interval"],
