@@ -17,6 +17,7 @@ use std::ops::Range;
 use crate::origin::FrameNo;
 use crate::recording::{Content, Item, Session};
 use crate::session::Direction;
+use crate::steps;
 
 pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
@@ -136,7 +137,10 @@ impl<'r> Comparison<'r> {
 
     /// Indices of the mismatches that are not to be expected, and belong to no cause.
     pub fn open(&self) -> impl Iterator<Item = usize> + '_ {
-        let is_open = |index: usize| self.mismatches[index].expected.is_none() && !self.accounted_for.contains(&index);
+        let is_open = |index: usize| {
+            steps::count(1);
+            self.mismatches[index].expected.is_none() && !self.accounted_for.contains(&index)
+        };
         (0..self.mismatches.len()).filter(move |&index| is_open(index))
     }
 
@@ -180,6 +184,7 @@ impl<'r> Comparison<'r> {
     }
 
     fn index(&self, row: usize, side: Side) -> Option<usize> {
+        steps::count(1);
         match side {
             Side::A => self.rows[row].a,
             Side::B => self.rows[row].b,

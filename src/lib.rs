@@ -64,6 +64,7 @@ pub mod rules;
 pub mod secrets;
 pub mod session;
 pub mod snapshot;
+pub mod steps;
 pub mod streams;
 pub mod tcp;
 pub mod view;

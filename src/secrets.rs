@@ -28,6 +28,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
 use crate::recording::Recording;
 
 pub use collect::Collector;
@@ -74,6 +76,14 @@ impl Secret {
     fn placeholder(&self) -> String {
         format!("<{}-{}>", self.kind.name(), self.number)
     }
+}
+
+/// An automaton that finds these. Of the kinds that there are, the one that is made in linear time: a state for each
+/// byte, and one successor's table for each would be quadratic for a secret that repeats itself.
+fn automaton<P: AsRef<[u8]>>(patterns: &[P]) -> Option<AhoCorasick> {
+    let kind = Some(AhoCorasickKind::ContiguousNFA);
+    // It fails only on more patterns than memory could hold.
+    (!patterns.is_empty()).then(|| AhoCorasick::builder().kind(kind).build(patterns).ok()).flatten()
 }
 
 impl Secrets {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms right below it. It may import those, and what they may import.
 const BELOW: &[(&str, &[&str])] = &[
-    ("origin", &[]),
+    ("steps", &[]),
+    ("origin", &["steps"]),
     ("escape", &[]),
     ("field", &["origin"]),
     ("amf", &["field"]),

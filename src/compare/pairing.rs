@@ -1,8 +1,11 @@
 //! Which connection of A is which of B: by what the client does on them, then by order.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::hash::Hash;
 
 use crate::recording::{Recording, Session};
+use crate::steps;
 
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,34 +49,64 @@ pub fn role(session: &Session) -> Role {
 /// Pairs sessions: of the same role and name first, then of the same role, then of what is left, each in order.
 /// `forced` names pairs by their connections' numbers.
 pub fn pair(a: &Recording, b: &Recording, forced: &[(u32, u32)]) -> Paired {
-    let mut paired = Paired::default();
-    let mut left_a: Vec<usize> = (0..a.sessions.len()).collect();
-    let mut left_b: Vec<usize> = (0..b.sessions.len()).collect();
-    let number = |recording: &Recording, index: usize| recording.sessions[index].stream.tcp_stream.0;
-    for &(of_a, of_b) in forced {
-        let at_a = left_a.iter().position(|&index| number(a, index) == of_a);
-        let at_b = left_b.iter().position(|&index| number(b, index) == of_b);
-        if let (Some(at_a), Some(at_b)) = (at_a, at_b) {
-            paired.pairs.push((left_a.remove(at_a), left_b.remove(at_b)));
-        }
-    }
+    let mut left = [a, b].map(|recording| (0..recording.sessions.len()).collect::<Vec<_>>());
+    let mut pairs = Vec::new();
     if forced.is_empty() {
-        let same_name = |a: &Role, b: &Role| a == b;
+        let roles = [a, b].map(|recording| recording.sessions.iter().map(role).collect::<Vec<_>>());
         // A session that fails early has no role yet.
-        let same_what = |a: &Role, b: &Role| a.what == b.what;
-        let any = |a: &Role, b: &Role| a.what == b.what || a.what.is_empty() || b.what.is_empty();
-        for alike in [same_name as fn(&Role, &Role) -> bool, same_what, any] {
-            left_a.retain(|&index_a| {
-                let role_a = role(&a.sessions[index_a]);
-                let Some(at) = left_b.iter().position(|&index_b| alike(&role_a, &role(&b.sessions[index_b]))) else {
-                    return true;
-                };
-                paired.pairs.push((index_a, left_b.remove(at)));
-                false
-            });
+        pairs.extend(pair_by(&mut left, |side, index| (roles[side][index].what, &*roles[side][index].name)));
+        pairs.extend(pair_by(&mut left, |side, index| roles[side][index].what));
+        // Now at most one side has sessions without a role; those may be any of the other's.
+        let [without_a, without_b] = [0, 1].map(|side| {
+            left[side].iter().copied().filter(|&index| roles[side][index].what.is_empty()).collect::<Vec<_>>()
+        });
+        let more: Vec<_> = match without_a.is_empty() {
+            false => without_a.into_iter().zip(left[1].iter().copied()).collect(),
+            true => left[0].iter().copied().zip(without_b).collect(),
+        };
+        let taken = more.iter().copied().unzip();
+        remove(&mut left, taken);
+        pairs.extend(more);
+    } else {
+        let numbers = [a, b].map(|recording| {
+            let numbers = recording.sessions.iter().map(|session| session.stream.tcp_stream.0);
+            numbers.zip(0..).collect::<HashMap<u32, usize>>()
+        });
+        let mut taken: (HashSet<usize>, HashSet<usize>) = Default::default();
+        for (of_a, of_b) in forced {
+            if let (Some(&at_a), Some(&at_b)) = (numbers[0].get(of_a), numbers[1].get(of_b))
+                && !taken.0.contains(&at_a)
+                && !taken.1.contains(&at_b)
+            {
+                taken.0.insert(at_a);
+                taken.1.insert(at_b);
+                pairs.push((at_a, at_b));
+            }
         }
+        remove(&mut left, taken);
     }
-    paired.pairs.sort_unstable();
-    (paired.only_a, paired.only_b) = (left_a, left_b);
-    paired
+    pairs.sort_unstable();
+    let [only_a, only_b] = left;
+    Paired { pairs, only_a, only_b }
+}
+
+/// Pairs what has the same key, in order, and takes it out of what is left.
+fn pair_by<K: Eq + Hash>(left: &mut [Vec<usize>; 2], key: impl Fn(usize, usize) -> K) -> Vec<(usize, usize)> {
+    let mut waiting: HashMap<K, VecDeque<usize>> = HashMap::new();
+    for &index in &left[1] {
+        steps::count(1);
+        waiting.entry(key(1, index)).or_default().push_back(index);
+    }
+    let partner = |&index: &usize| {
+        steps::count(1);
+        Some((index, waiting.get_mut(&key(0, index))?.pop_front()?))
+    };
+    let pairs: Vec<_> = left[0].iter().filter_map(partner).collect();
+    remove(left, pairs.iter().copied().unzip());
+    pairs
+}
+
+fn remove(left: &mut [Vec<usize>; 2], (of_a, of_b): (HashSet<usize>, HashSet<usize>)) {
+    left[0].retain(|index| !of_a.contains(index));
+    left[1].retain(|index| !of_b.contains(index));
 }

@@ -7,6 +7,8 @@
 
 use std::collections::HashMap;
 
+use crate::steps;
+
 /// The host and port in URLs.
 pub const HOST: &str = "host";
 
@@ -33,7 +35,16 @@ pub fn volatile(path: &str) -> Option<(&'static str, &'static str)> {
 
 /// What the placeholders of a session stand for.
 #[derive(Debug, Default)]
-pub struct Bindings(HashMap<String, String>);
+pub struct Bindings {
+    /// By the placeholder's name.
+    meant: HashMap<String, String>,
+    /// The placeholders' names by what they stand for; those of one family stand for different texts.
+    names: HashMap<String, HashMap<String, String>>,
+}
+
+/// A pattern is tried on a text for so many steps at most. One placeholder behind the other could stand for its parts
+/// in more ways than can be tried; patterns of snapshots that were written need a few steps for each byte.
+const MOST_STEPS: usize = 1 << 20;
 
 impl Bindings {
     /// Whether `value` fits `pattern`, both in the words of [`crate::amf::Value::label`]. None if the pattern has no
@@ -50,10 +61,15 @@ impl Bindings {
             return None;
         }
         let Some((_, value)) = string(value).filter(|(other, _)| *other == kind) else { return Some(false) };
-        let mut bound = Vec::new();
-        let fits = self.part(&parts, value, &mut bound);
+        let mut attempt = Attempt { known: self, bound: Vec::new(), left: MOST_STEPS };
+        let fits = attempt.fits(&parts, value);
+        let bound = attempt.bound;
         if fits {
-            self.0.extend(bound);
+            for (name, text) in bound {
+                let of_family = self.names.entry(family(&name).to_owned()).or_default();
+                of_family.insert(text.clone(), name.clone());
+                self.meant.insert(name, text);
+            }
         }
         Some(fits)
     }
@@ -62,37 +78,53 @@ impl Bindings {
     pub fn meant(&self, text: &str) -> String {
         let part = |part: &Part<'_>| match part {
             Part::Text(text) => (*text).to_owned(),
-            Part::Placeholder { name, .. } => self.0.get(*name).cloned().unwrap_or_else(|| format!("<{name}>")),
+            Part::Placeholder { name, .. } => self.meant.get(*name).cloned().unwrap_or_else(|| format!("<{name}>")),
         };
         parts(text).iter().map(part).collect()
     }
 
+    /// Whether another of the same family stands for this text.
+    fn is_taken(&self, name: &str, text: &str) -> bool {
+        let other = self.names.get(family(name)).and_then(|names| names.get(text));
+        other.is_some_and(|other| other != name)
+    }
+}
+
+/// A pattern that is tried on a text.
+struct Attempt<'b> {
+    known: &'b Bindings,
+    /// What its placeholders would stand for.
+    bound: Vec<(String, String)>,
+    /// Steps that are left.
+    left: usize,
+}
+
+impl Attempt<'_> {
     /// Whether a text is what the parts say, one behind the other.
-    fn part(&self, parts: &[Part<'_>], text: &str, bound: &mut Vec<(String, String)>) -> bool {
+    fn fits(&mut self, parts: &[Part<'_>], text: &str) -> bool {
         let Some((first, rest)) = parts.split_first() else { return text.is_empty() };
         match first {
-            Part::Text(part) => text.strip_prefix(part).is_some_and(|text| self.part(rest, text, bound)),
+            Part::Text(part) => text.strip_prefix(part).is_some_and(|text| self.fits(rest, text)),
             Part::Placeholder { name, .. } if !is_bound(name) => {
-                if rest.is_empty() {
-                    return true;
-                }
-                ends(text).any(|end| self.part(rest, &text[end..], bound))
+                rest.is_empty() || ends(text, rest).any(|end| self.spend(1) && self.fits(rest, &text[end..]))
             }
             Part::Placeholder { name, .. } => {
-                let known = self.0.get(*name).or_else(|| bound.iter().find(|(of, _)| of == name).map(|(_, text)| text));
-                if let Some(known) = known.cloned() {
-                    return text.strip_prefix(&known[..]).is_some_and(|text| self.part(rest, text, bound));
+                let bound = self.bound.iter().find(|(of, _)| of == name).map(|(_, text)| text);
+                if let Some(known) = self.known.meant.get(*name).or(bound).cloned() {
+                    return text.strip_prefix(&known[..]).is_some_and(|text| self.fits(rest, text));
                 }
-                ends(text).skip(1).any(|end| {
+                // A host has no path.
+                let most = if *name == HOST { text.find('/').unwrap_or(text.len()) } else { text.len() };
+                ends(text, rest).skip_while(|&end| end == 0).take_while(|&end| end <= most).any(|end| {
                     let (meant, behind) = text.split_at(end);
-                    // A host has no path, and two names do not stand for one text.
-                    if *name == HOST && meant.contains('/') || self.is_taken(name, meant) {
+                    // Two names do not stand for one text.
+                    if !self.spend(1 + end / 64) || self.known.is_taken(name, meant) {
                         return false;
                     }
-                    bound.push(((*name).to_owned(), meant.to_owned()));
-                    let fits = self.part(rest, behind, bound);
+                    self.bound.push(((*name).to_owned(), meant.to_owned()));
+                    let fits = self.fits(rest, behind);
                     if !fits {
-                        bound.pop();
+                        self.bound.pop();
                     }
                     fits
                 })
@@ -100,16 +132,36 @@ impl Bindings {
         }
     }
 
-    /// Whether another of the same family stands for this text.
-    fn is_taken(&self, name: &str, text: &str) -> bool {
-        let family = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-        self.0.iter().any(|(other, of)| of == text && other != name && family(other) == family(name))
+    /// Whether so many steps are left; they are taken.
+    fn spend(&mut self, steps: usize) -> bool {
+        steps::count(steps);
+        self.left = self.left.saturating_sub(steps);
+        self.left > 0
     }
 }
 
-/// Where a text may end, from its beginning on.
-fn ends(text: &str) -> impl Iterator<Item = usize> {
-    text.char_indices().map(|(at, _)| at).chain([text.len()])
+/// Where a text may end so that the parts can follow, from its beginning on.
+fn ends<'t>(text: &'t str, rest: &[Part<'t>]) -> Box<dyn Iterator<Item = usize> + 't> {
+    match rest.first() {
+        None => Box::new(std::iter::once(text.len())),
+        Some(Part::Text(part)) => Box::new(overlapping(text, part)),
+        Some(Part::Placeholder { .. }) => Box::new(text.char_indices().map(|(at, _)| at).chain([text.len()])),
+    }
+}
+
+/// Where a part stands in a text.
+fn overlapping<'t>(text: &'t str, part: &'t str) -> impl Iterator<Item = usize> + 't {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let at = from + text.get(from..)?.find(part)?;
+        from = at + text[at..].chars().next().map_or(1, char::len_utf8);
+        Some(at)
+    })
+}
+
+/// What a placeholder is called without its number.
+fn family(name: &str) -> &str {
+    name.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// Whether a placeholder stands for the same text everywhere.

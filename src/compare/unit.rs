@@ -3,7 +3,7 @@
 //! A unit is a value of AMF with its marker, a field of any other body, or the bytes around values that belong to no
 //! single one. Units come from the tree that also `decode -V` shows, so together they cover the body once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::dissect::paths;
@@ -11,6 +11,7 @@ use crate::field::{Node, Tree, Value as FieldValue};
 use crate::recording::{Content, Item, Kept, Places};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body;
+use crate::steps;
 
 use super::{Comparison, Lane, MESSAGE, Mismatch, Named, Side, Value};
 
@@ -238,7 +239,7 @@ pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
         type_id,
         MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND | MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA
     );
-    let mut walk = Walk { units: Vec::new(), paths: HashSet::new(), message: name, is_amf, end: kept.body.len() };
+    let mut walk = Walk { units: Vec::new(), paths: HashMap::new(), message: name, is_amf, end: kept.body.len() };
     // Sound and pictures themselves are one unit; what stands in front of them is read field by field.
     let coded = matches!(named.lane, Lane::Audio | Lane::Video);
     let payload = tree.nodes().iter().position(|node| coded && is_payload(node));
@@ -252,7 +253,8 @@ pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
 
 struct Walk<'n> {
     units: Vec<Unit>,
-    paths: HashSet<String>,
+    /// The paths so far, each with the last number that one of its name was given.
+    paths: HashMap<String, usize>,
     message: &'n str,
     is_amf: bool,
     end: usize,
@@ -319,13 +321,28 @@ impl Walk<'_> {
     }
 
     fn add(&mut self, path: String, text: String, range: Range<usize>) {
-        let mut unique = path.clone();
-        let mut again = 2;
-        while !self.paths.insert(unique.clone()) {
-            unique = format!("{path}[{again}]");
-            again += 1;
-        }
-        self.units.push(Unit { path: unique, text, range });
+        let path = self.unique(path);
+        self.units.push(Unit { path, text, range });
+    }
+
+    /// The path, or `path[2]` and so on where there is one of that name. Numbers go on where they left off: a body may
+    /// have thousands of the same name.
+    fn unique(&mut self, path: String) -> String {
+        let Some(mut number) = self.paths.get(&path).copied() else {
+            self.paths.insert(path.clone(), 1);
+            return path;
+        };
+        let numbered = loop {
+            steps::count(1);
+            number += 1;
+            let numbered = format!("{path}[{number}]");
+            if !self.paths.contains_key(&numbered) {
+                break numbered;
+            }
+        };
+        self.paths.insert(path, number);
+        self.paths.insert(numbered.clone(), 1);
+        numbered
     }
 }
 

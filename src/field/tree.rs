@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::{Def, Record};
+use crate::steps;
 
 /// A tree of fields in preorder: a node's children follow it, one level deeper.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +89,7 @@ impl Tree {
     }
 
     fn push(&mut self, def: &'static Def, range: Range<usize>, value: Value) -> &mut Node {
+        steps::count(1);
         let depth = self.open.len();
         self.nodes.push(Node { def, depth, range, value, bits: None, text: None, derived: false });
         self.nodes.last_mut().expect("a node was just pushed")

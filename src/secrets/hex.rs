@@ -4,16 +4,23 @@
 //! everywhere, so those are looked for only where the text beside the bytes says that they are meant. What is shown of
 //! a message begins and ends where it likes, and chunk headers may stand in it: parts of secrets count too.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
+use aho_corasick::AhoCorasick;
 use rustc_hash::FxHashMap;
 
-use super::Secret;
+use super::{Secret, automaton};
+use crate::steps;
 
 /// Finds secrets in bytes.
 #[derive(Debug, Default)]
 pub struct Matcher {
     secrets: Vec<Vec<u8>>,
+    /// Finds them as a whole.
+    automaton: Option<AhoCorasick>,
+    /// How far each goes on at an offset as it begins, made when it is needed.
+    repeats: Vec<OnceCell<Vec<usize>>>,
     /// Where each four bytes stand: secret and offset.
     grams: FxHashMap<[u8; GRAM], Vec<(u32, u32)>>,
 }
@@ -41,24 +48,23 @@ impl Matcher {
                 }
             }
             matcher.secrets.push(secret.bytes.clone());
+            matcher.repeats.push(OnceCell::new());
         }
+        matcher.automaton = automaton(&matcher.secrets);
         matcher
     }
 
     /// Overwrites secrets that stand in a message as a whole and as words of their own: a key `Stream` is not in
     /// `createStream`. Long ones are found whatever stands around them, as that may be the length in front.
     pub fn overwrite_whole(&self, bytes: &mut [u8]) {
-        for secret in &self.secrets {
-            let starts: Vec<usize> = memchr::memmem::find_iter(bytes, secret).collect();
-            for start in starts {
-                let end = start + secret.len();
-                let around = [start.checked_sub(1).map(|before| bytes[before]), bytes.get(end).copied()];
-                let is_word = around.into_iter().flatten().all(|byte| !byte.is_ascii_alphanumeric());
-                if is_word || secret.len() >= LONG {
-                    bytes[start..end].fill(b'*');
-                }
-            }
-        }
+        let Some(automaton) = &self.automaton else { return };
+        let is_hidden = |range: &Range<usize>| {
+            let around = [range.start.checked_sub(1).map(|before| bytes[before]), bytes.get(range.end).copied()];
+            range.len() >= LONG || around.into_iter().flatten().all(|byte| !byte.is_ascii_alphanumeric())
+        };
+        let found = automaton.find_overlapping_iter(&*bytes).map(|found| found.range()).filter(is_hidden);
+        let found: Vec<Range<usize>> = found.collect();
+        overwrite(bytes, found);
     }
 
     /// The bytes that are of secrets; ranges may overlap.
@@ -67,14 +73,25 @@ impl Matcher {
         if self.secrets.is_empty() {
             return found;
         }
+        let mut last: FxHashMap<u32, Range<usize>> = FxHashMap::default();
         for (start, gram) in bytes.windows(GRAM).enumerate() {
+            steps::count(1);
             let gram: [u8; GRAM] = gram.try_into().expect("a window of that many");
             for &(index, offset) in self.grams.get(&gram).map_or(&[][..], Vec::as_slice) {
                 let (secret, offset) = (&self.secrets[index as usize], offset as usize);
                 if start > 0 && offset > 0 && bytes[start - 1] == secret[offset - 1] {
                     continue; // it began earlier
                 }
-                let same = secret[offset..].iter().zip(&bytes[start..]).take_while(|(a, b)| a == b).count();
+                let same = if offset == 0 {
+                    let last = last.entry(index).or_default();
+                    let same = self.beginning(index as usize, bytes, start, last);
+                    if start + same > last.end {
+                        *last = start..start + same;
+                    }
+                    same
+                } else {
+                    common(&secret[offset..], &bytes[start..])
+                };
                 let end = start + same;
                 let from_start = offset == 0 || start == 0;
                 let to_end = offset + same == secret.len() || end == bytes.len();
@@ -84,6 +101,22 @@ impl Matcher {
             }
         }
         found
+    }
+
+    /// How much of a secret's beginning stands at `start`. `last` is where most of it stood before: what was compared
+    /// then is not compared again, as a secret may repeat itself (Gusfield's Z algorithm).
+    fn beginning(&self, index: usize, bytes: &[u8], start: usize, last: &Range<usize>) -> usize {
+        let secret = &self.secrets[index];
+        let mut same = 0;
+        if start < last.end {
+            let repeats = self.repeats[index].get_or_init(|| repeats(secret));
+            let known = repeats.get(start - last.start).copied().unwrap_or_default();
+            same = known.min(last.end - start);
+            if known < last.end - start {
+                return same;
+            }
+        }
+        same + common(&secret[same..], &bytes[start + same..])
     }
 
     /// Hides secrets in a string of hex digits, and besides the short ones in `also`.
@@ -98,7 +131,7 @@ impl Matcher {
             return None;
         }
         let mut hidden = bytes;
-        found.into_iter().for_each(|range| hidden[range].fill(b'*'));
+        overwrite(&mut hidden, found);
         Some(::hex::encode(hidden))
     }
 
@@ -122,6 +155,41 @@ impl Matcher {
             at += run.len();
         }
         found
+    }
+}
+
+/// How many bytes two strings begin with alike.
+fn common(a: &[u8], b: &[u8]) -> usize {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    steps::count(same / 16);
+    same
+}
+
+/// For each offset, how many bytes there are as at the beginning (the Z function).
+fn repeats(text: &[u8]) -> Vec<usize> {
+    let mut all = vec![0; text.len()];
+    let mut last = 0..0;
+    for start in 1..text.len() {
+        steps::count(1);
+        let known = if start < last.end { all[start - last.start].min(last.end - start) } else { 0 };
+        all[start] = known + common(&text[known..], &text[start + known..]);
+        if start + all[start] > last.end {
+            last = start..start + all[start];
+        }
+    }
+    all
+}
+
+/// Overwrites ranges, each byte once however many overlap.
+fn overwrite(bytes: &mut [u8], mut ranges: Vec<Range<usize>>) {
+    ranges.sort_by_key(|range| range.start);
+    let mut done = 0;
+    for range in ranges {
+        steps::count(1);
+        if range.end > done {
+            bytes[range.start.max(done)..range.end].fill(b'*');
+            done = range.end;
+        }
     }
 }
 

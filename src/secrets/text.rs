@@ -8,13 +8,16 @@ use std::ops::Range;
 
 use aho_corasick::AhoCorasick;
 
-use super::{Secret, Secrets, words};
+use super::{Secret, Secrets, automaton, words};
+use crate::steps;
 
 /// Finds secrets in text.
 #[derive(Debug, Default)]
 pub struct Matcher {
     patterns: Vec<Pattern>,
     automaton: Option<AhoCorasick>,
+    /// Indices of the patterns that are secrets, in the order of their texts.
+    sorted: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -73,9 +76,10 @@ impl Matcher {
 
     fn of(patterns: Vec<Pattern>) -> Matcher {
         let texts: Vec<&str> = patterns.iter().map(|pattern| pattern.text.as_str()).collect();
-        // It fails only on more patterns than memory could hold.
-        let automaton = (!texts.is_empty()).then(|| AhoCorasick::new(&texts).ok()).flatten();
-        Matcher { patterns, automaton }
+        let automaton = automaton(&texts);
+        let mut sorted: Vec<usize> = (0..patterns.len()).filter(|&at| patterns[at].is != Is::Sentence).collect();
+        sorted.sort_by(|&a, &b| patterns[a].text.cmp(&patterns[b].text));
+        Matcher { patterns, automaton, sorted }
     }
 
     fn sentence(&self, text: &str) -> Option<Pattern> {
@@ -113,7 +117,7 @@ impl Matcher {
             Is::Common if range.len() == text.len() => alone,
             Is::Common => {
                 let quoted = quoted.get_or_insert_with(|| self::quoted(text));
-                is_value(text, range) || quoted.iter().any(|quote| quote.start <= range.start && range.end <= quote.end)
+                is_value(text, range) || is_inside(quoted, range)
             }
         })
     }
@@ -130,30 +134,37 @@ impl Matcher {
         ends.filter_map(|end| self.truncated(&text[..end]).map(|(range, instead)| Cut { range, instead })).collect()
     }
 
+    /// The longest beginning of a secret that a text ends in.
     fn truncated(&self, text: &str) -> Option<(Range<usize>, String)> {
-        let mut best: Option<(Range<usize>, String)> = None;
-        for pattern in self.patterns.iter().filter(|pattern| pattern.is != Is::Sentence) {
-            let ends = pattern.text.char_indices().map(|(at, _)| at).skip(1);
-            let fits = |&end: &usize| {
-                let range = text.len().wrapping_sub(end)..text.len();
-                text.ends_with(&pattern.text[..end]) && is_word(text, &range) && (end >= 4 || is_value(text, &range))
-            };
-            let Some(end) = ends.filter(fits).last() else { continue };
-            let range = text.len() - end..text.len();
-            match &mut best {
-                Some((longest, _)) if longest.len() > end => {}
-                // Which of the two it is, nobody can tell.
-                Some((longest, instead)) if longest.len() == end => {
-                    if *instead != pattern.instead {
-                        *instead = without_number(&pattern.instead);
-                    }
-                }
-                _ => best = Some((range, pattern.instead.clone())),
+        let starts = text.char_indices().rev().map(|(at, _)| at).take(LONGEST_SHOWN).collect::<Vec<_>>();
+        starts.into_iter().rev().find_map(|start| {
+            steps::count(1);
+            let (range, begun) = (start..text.len(), &text[start..]);
+            if !is_word(text, &range) || (begun.len() < 4 && !is_value(text, &range)) {
+                return None;
             }
-        }
-        best
+            let first = self.sorted.partition_point(|&at| &*self.patterns[at].text < begun);
+            let of = |at: usize| self.sorted.get(at).map(|&at| &self.patterns[at]);
+            // The whole secret is found elsewhere.
+            let is_begun = |pattern: &&Pattern| pattern.text.starts_with(begun) && pattern.text.len() > begun.len();
+            let mut begin = (first..).map_while(of).take_while(|pattern| pattern.text.starts_with(begun));
+            let found = begin.find(is_begun)?;
+            // Which of two it is, nobody can tell.
+            let is_other = |pattern: &Pattern| pattern.instead != found.instead;
+            let instead = if begin.take(MOST_ALIKE).any(is_other) {
+                without_number(&found.instead)
+            } else {
+                found.instead.clone()
+            };
+            Some((range, instead))
+        })
     }
 }
+
+/// Values that are shown are cut to fewer characters than these.
+const LONGEST_SHOWN: usize = 512;
+/// So many secrets that begin alike are looked at: the spellings of one are fewer.
+const MOST_ALIKE: usize = 16;
 
 fn replace(text: &str, mut cuts: Vec<Cut>) -> Cow<'_, str> {
     if cuts.is_empty() {
@@ -202,9 +213,12 @@ fn is_value(text: &str, range: &Range<usize>) -> bool {
 fn is_name_of_ours(text: &str, range: &Range<usize>) -> bool {
     let in_code = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let in_path = |c: char| c.is_alphanumeric() || "_.@|".contains(c);
+    // No name of ours is so long.
+    let far = |at: usize| (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    let window = far(range.start.saturating_sub(LONGEST_NAME))..far(text.len().min(range.end + LONGEST_NAME));
     let around = |in_it: fn(char) -> bool| {
-        let start = text[..range.start].trim_end_matches(in_it).len();
-        let rest = &text[range.end..];
+        let start = window.start + text[window.start..range.start].trim_end_matches(in_it).len();
+        let rest = &text[range.end..window.end];
         start..range.end + (rest.len() - rest.trim_start_matches(in_it).len())
     };
     if words::is_rule(&text[around(in_code)]) {
@@ -214,6 +228,9 @@ fn is_name_of_ours(text: &str, range: &Range<usize>) -> bool {
     // Not a host or a file, whose first part is no message.
     !rest.is_empty() && words::begins_path(first) && !text[..around(in_path).start].ends_with(['/', ':'])
 }
+
+/// The longest code of a rule, path of a field or code of a status has fewer bytes.
+const LONGEST_NAME: usize = 128;
 
 /// The parts in quotes. An apostrophe stands between letters; what follows an open quote is quoted.
 fn quoted(text: &str) -> Vec<Range<usize>> {
@@ -235,6 +252,12 @@ fn quoted(text: &str) -> Vec<Range<usize>> {
     }
     quotes.extend(open.map(|start| start..text.len()));
     quotes
+}
+
+/// Whether a range lies in one of these, which are in order and apart.
+fn is_inside(quotes: &[Range<usize>], range: &Range<usize>) -> bool {
+    let before = quotes.partition_point(|quote| quote.start <= range.start);
+    before.checked_sub(1).is_some_and(|at| range.end <= quotes[at].end)
 }
 
 /// `<stream-key-1>` to `<stream-key>`.

@@ -8,6 +8,7 @@ use crate::field::{Node, Tree};
 use crate::recording::{Kept, Session};
 use crate::rtmp::{MessageTypeId, body};
 use crate::secrets::Secrets;
+use crate::steps;
 
 /// What is to be replaced in the messages of a session.
 pub struct Normaliser<'s> {
@@ -30,10 +31,11 @@ impl<'s> Normaliser<'s> {
         let mut made = String::with_capacity(text.len());
         let mut rest = &text[..];
         while let Some(at) = rest.find("://") {
+            steps::count(1);
             let (before, behind) = rest.split_at(at + 3);
             made.push_str(before);
             // A login stands in front of the host; it was hidden by now.
-            let login = behind.find('@').filter(|&at| !behind[..at].contains('/')).map_or(0, |at| at + 1);
+            let login = behind.find(['@', '/']).filter(|&at| behind[at..].starts_with('@')).map_or(0, |at| at + 1);
             made.push_str(&behind[..login]);
             let host = &behind[login..];
             let ends = |rest: &str| !rest.starts_with(|c: char| c.is_ascii_alphanumeric() || ".:-".contains(c));
