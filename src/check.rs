@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::diff::{self, Verdict};
 use crate::lint;
-use crate::recording::{self, Recording};
+use crate::recording::Recording;
 use crate::rules::Severity;
 use crate::secrets::Secrets;
 
@@ -131,7 +131,7 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
     checked.lint = options.lint.as_ref().map(|options| lint::lint(capture, options));
     let reaches = |lint: &lint::Report| options.fail_on.is_some_and(|severity| lint.reaches(severity));
     checked.lint_fails = checked.lint.as_ref().is_some_and(reaches);
-    let has_nothing = capture.sessions.iter().all(|session| session.items.is_empty());
+    let has_nothing = capture.is_empty();
     let mut secrets = Secrets::of(&[capture]);
     match known {
         Known::Missing if has_nothing => {
@@ -153,8 +153,11 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
             checked.becomes(Outcome::Error, why);
             checked.action = Some(format!("if nobody needs it, remove {} and make it anew", checked.snapshot));
         }
+        Known::Read(snapshot) if !snapshot.has_rtmp() => {
+            checked.becomes(Outcome::Error, format!("no RTMP in {}: there is nothing to judge by it", checked.snapshot));
+        }
         Known::Read(mut snapshot) => {
-            recording::complete(&mut snapshot, capture);
+            crate::snapshot::prepare(&mut snapshot, capture);
             secrets = Secrets::of(&[&snapshot, capture]);
             let report = diff::diff(&snapshot, capture, &options.diff);
             match report.verdict {

@@ -139,8 +139,6 @@ pub fn main() -> ExitCode {
     });
     match result {
         Ok(status) => ExitCode::from(status),
-        // Whoever read our output has enough: that is no error.
-        Err(error) if is_closed_pipe(&error) => ExitCode::from(EXIT_OK),
         Err(error) => {
             output::complain("error", &format!("{error:#}"));
             ExitCode::from(EXIT_TROUBLE)
@@ -187,19 +185,6 @@ fn man(subcommand: Option<&str>, output: &mut Output) -> anyhow::Result<u8> {
     clap_mangen::Man::new(command).render(&mut page)?;
     output.write_all(&page)?;
     Ok(EXIT_OK)
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let is_broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
-    error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(is_broken)
-            || cause
-                .downcast_ref::<serde_json::Error>()
-                .is_some_and(|error| error.io_error_kind() == Some(std::io::ErrorKind::BrokenPipe))
-            || cause
-                .downcast_ref::<csv::Error>()
-                .is_some_and(|error| matches!(error.kind(), csv::ErrorKind::Io(error) if is_broken(error)))
-    })
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub struct Comparison<'r> {
     pub b: &'r Session,
     /// The other sessions of B's recording, if they are known.
     pub around: &'r [Session],
+    /// Those of A's.
+    pub around_a: &'r [Session],
     /// What each item of A and B is, by index.
     pub named: [Vec<Named>; 2],
     /// The items beside each other, in the order of B, what only A has where A has it.
@@ -108,6 +110,7 @@ impl<'r> Comparison<'r> {
             a,
             b,
             around: &[],
+            around_a: &[],
             named,
             rows,
             mismatches: Vec::new(),
@@ -127,7 +130,7 @@ impl<'r> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
         let (accounted_for, bindings) = Default::default();
-        Comparison { a: Session::nothing(), b, around, named, rows, mismatches: Vec::new(), accounted_for, bindings }
+        Comparison { a: Session::nothing(), b, around, around_a: &[], named, rows, mismatches: Vec::new(), accounted_for, bindings }
     }
 
     /// Whether there is no A to compare with.

@@ -38,7 +38,7 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
     let mut report = Report::new(a, b, &paired);
     for &(of_a, of_b) in &paired.pairs {
         let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
-        comparison.around = &b.sessions;
+        (comparison.around_a, comparison.around) = (&a.sessions, &b.sessions);
         let ignored = ignore::mark(&mut comparison, &options.ignore);
         let mut claims = claims(&comparison, Mode::Diff);
         claims.extend(payload::claims(&comparison, &claims));

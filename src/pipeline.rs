@@ -48,6 +48,8 @@ pub struct Totals {
     pub packets: packet::Counts,
     /// What the limits on connections cost.
     pub connections: tcp::Counts,
+    /// TCP connections in it, also those that were not asked for.
+    pub numbered: u32,
     /// The time of the first frame.
     pub first: Option<Time>,
     /// Whether the caller stopped the run before the capture's end.
@@ -93,5 +95,6 @@ pub fn run<O: Observer>(
     totals.frames = capture.frames();
     totals.packets = slicer.counts();
     totals.connections = tracker.counts();
+    totals.numbered = tracker.numbered();
     Ok((sessions.into_observer(), totals))
 }

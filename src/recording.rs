@@ -20,7 +20,7 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, Message, MessageHeader};
 use crate::session::tape::Tape;
-use crate::session::{Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer};
+use crate::session::{Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer, Wanted};
 use crate::streams::{Stream, Streams};
 use crate::tcp::{Connection, ConnectionId, Endpoint, Gap, Piece};
 
@@ -114,6 +114,39 @@ pub fn explain_framing(tapes: &[Tape]) -> Vec<Framing> {
     tapes.iter().filter_map(explain).collect()
 }
 
+impl Recording {
+    /// Whether there is RTMP in it: a message, or a part of a handshake.
+    pub fn has_rtmp(&self) -> bool {
+        let is_rtmp = |item: &Item| matches!(item.content, Content::Message(_) | Content::Handshake { .. });
+        self.sessions.iter().any(|session| session.items.iter().any(is_rtmp))
+    }
+
+    /// Whether there is anything in it that rules could be about.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.iter().all(|session| session.items.is_empty())
+    }
+
+    /// Numbers the items as a list has them, which reads the capture as the specification has it: each has the number
+    /// of the row of `plain` that its first byte is in.
+    pub fn number_as(&mut self, plain: &Recording) {
+        let mut rows: FxHashMap<(ConnectionId, Direction), Vec<(u64, u64)>> = FxHashMap::default();
+        for session in &plain.sessions {
+            for item in &session.items {
+                let of = rows.entry((session.stream.tcp_stream, item.direction)).or_default();
+                of.push((item.at.start, item.number));
+            }
+        }
+        rows.values_mut().for_each(|rows| rows.sort_unstable());
+        for session in &mut self.sessions {
+            for item in &mut session.items {
+                let Some(rows) = rows.get(&(session.stream.tcp_stream, item.direction)) else { continue };
+                let behind = rows.partition_point(|&(start, _)| start <= item.at.start);
+                item.number = rows[behind.saturating_sub(1)].1;
+            }
+        }
+    }
+}
+
 /// How the directions with broken framing are to be read.
 pub fn dialects(framing: &[Framing]) -> Vec<(ConnectionId, Direction, Dialect)> {
     framing.iter().map(|one| (one.connection, one.direction, one.hypotheses[0].dialect)).collect()
@@ -168,6 +201,9 @@ pub struct Item {
     pub defects: Vec<Defect>,
     /// If it answers a call: the call's first byte, as an offset in the other direction's stream.
     pub answers: Option<u64>,
+    /// In a snapshot, the name of the call that it answers where that is not the last one with its transaction id;
+    /// empty if it answers none.
+    pub call: Option<String>,
     /// What it is.
     pub content: Content,
 }
@@ -213,6 +249,8 @@ pub struct Kept {
     pub ending: Ending,
     /// The body, or its first bytes.
     pub body: Vec<u8>,
+    /// The body as a snapshot of the capture has it, if that is another: for comparison with a snapshot.
+    pub normal: Option<Vec<u8>>,
     /// Hash of the body as far as it was captured, by the session's [`Hashing`].
     pub hash: u128,
     /// SHA-256 of the same, of sound and pictures, if digests were asked for.
@@ -247,6 +285,11 @@ impl Places {
 }
 
 impl Kept {
+    /// The body as it can be compared with a snapshot's.
+    pub fn normal(&self) -> &[u8] {
+        self.normal.as_deref().unwrap_or(&self.body)
+    }
+
     /// Whether `body` is all of the body.
     pub fn is_whole(&self) -> bool {
         self.body.len() == self.header.length as usize
@@ -282,6 +325,7 @@ pub struct Recorder {
     calls: FxHashMap<ConnectionId, Calls>,
     framing: Vec<Framing>,
     selection: Selection,
+    only: Wanted,
     hashing: Hashing,
     keeps_all: bool,
     seen: u64,
@@ -302,6 +346,11 @@ impl Recorder {
     /// A recorder for the second run over a capture, decoded as `framing` explains it.
     pub fn with_framing(framing: Vec<Framing>) -> Recorder {
         Recorder { framing, ..Recorder::default() }
+    }
+
+    /// Of these connections only. Rows are counted of all, so that they have the numbers that lists give them.
+    pub fn with_only(self, only: Wanted) -> Recorder {
+        Recorder { only, ..self }
     }
 
     /// With the SHA-256 of media bodies, so that the recording can be compared with a snapshot, or become one.
@@ -358,6 +407,7 @@ impl Recorder {
             }),
             ending: message.ending,
             body: message.body[..kept].to_vec(),
+            normal: None,
             hash: sha256.as_ref().map_or_else(|| self.hashing.of(&message.body), first_half),
             sha256,
             places: Places::new(&message.body_map(), event),
@@ -367,12 +417,15 @@ impl Recorder {
 
 impl Observer for Recorder {
     fn event(&mut self, event: &Event<'_>) {
+        self.seen += 1;
+        if !self.only.covers(event.connection) {
+            return;
+        }
         self.streams.event(event);
         let answers = match self.calls.entry(event.connection.id).or_default().event(event) {
             Some(Heard::Answer(answer)) => Some(answer.call.offset),
             _ => None,
         };
-        self.seen += 1;
         let row = Row::new(self.seen, event, &self.selection);
         let (end, content) = match &event.kind {
             Kind::Message(message) => {
@@ -402,18 +455,25 @@ impl Observer for Recorder {
             detail: row.detail,
             defects: row.defects,
             answers,
+            call: None,
             content,
         };
         self.items.entry(event.connection.id).or_default().push(item);
     }
 
     fn bytes(&mut self, connection: &Connection, _: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+        if !self.only.covers(connection) {
+            return;
+        }
         let kept = &mut self.beginnings.entry(connection.id).or_default()[from.index()];
         let room = BEGINNING.saturating_sub(kept.len());
         kept.extend_from_slice(&piece.bytes[..piece.bytes.len().min(room)]);
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+        if !self.only.covers(connection) {
+            return;
+        }
         self.streams.closed(connection, conversation);
         self.calls.remove(&connection.id);
         let roles = [Endpoint::First, Endpoint::Second]

@@ -25,7 +25,7 @@ mod tests;
 mod write;
 
 pub use read::{Error, read};
-pub use write::write;
+pub use write::{prepare, write};
 
 /// The version of the format.
 pub const FORMAT_VERSION: u32 = 1;

@@ -54,6 +54,11 @@ impl Tracker {
         self.connections.counts
     }
 
+    /// How many connections there were so far.
+    pub fn numbered(&self) -> u32 {
+        self.connections.numbered()
+    }
+
     /// Ends the capture: what waits is delivered, holes become gaps, and connections are closed in
     /// the order of their numbers. The numbers go on counting if there is a next segment.
     pub fn finish(&mut self, sink: &mut impl Sink) {

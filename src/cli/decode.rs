@@ -206,9 +206,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
         }
-        left.get() > 0 && failure.borrow().is_none()
+        left.get() > 0 && failure.borrow().is_none() && !printer.borrow().is_closed()
     };
     let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
+    options.connections.ensure_there(input.name(), &totals)?;
     let seen = census.seen;
     if let Some(error) = failure.take() {
         return Err(error);

@@ -1,21 +1,25 @@
 //! `rtmp-inspect diff`.
 
+use std::collections::HashSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 
+use crate::compare;
 use crate::config::Value;
 use crate::diff::{self, Pattern, Verdict};
 use crate::escape::escape;
-use crate::recording;
+use crate::recording::{Recording, Session};
 use crate::rules::Layer;
 use crate::secrets::Secrets;
 use crate::session::Direction;
+use crate::snapshot;
 use crate::view;
 
 use super::config::ConfigFile;
-use super::input;
+use super::input::{self, in_words, nothing_to_judge};
 use super::output::Output;
 use super::record::record_two;
 use super::secrets::{Layout, ShowSecrets};
@@ -129,12 +133,14 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     }
     let [mut good, mut mine] = record_two(paths, [&settings[0], &settings[1]], &options.connections, &options.bounds)?;
-    recording::complete(&mut good, &mut mine);
+    ensure_comparable(&good, &mine, paths)?;
+    ensure_named(options, &good, &mine)?;
+    snapshot::prepare(&mut good, &mut mine);
     let mut report = diff::diff(
         &good,
         &mine,
         &diff::Options {
-            compare: crate::compare::Options {
+            compare: compare::Options {
                 direction: options.direction,
                 pins: options.align.clone(),
                 strict: settings.iter().any(|settings| settings.strict.value),
@@ -166,6 +172,64 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     }
     Ok(if differs { EXIT_FINDINGS } else { EXIT_OK })
+}
+
+/// Fails if there is nothing to compare: the first has to have RTMP, and the second something in its place.
+fn ensure_comparable(good: &Recording, mine: &Recording, [of_good, of_mine]: [&Path; 2]) -> anyhow::Result<()> {
+    anyhow::ensure!(good.has_rtmp(), nothing_to_judge(&in_words(of_good)));
+    anyhow::ensure!(!mine.is_empty(), nothing_to_judge(&in_words(of_mine)));
+    Ok(())
+}
+
+/// Fails if `--pair` or `--align` name what is not there, and says what is.
+fn ensure_named(options: &Options, good: &Recording, mine: &Recording) -> anyhow::Result<()> {
+    let both = [(good, &options.good), (mine, &options.mine)];
+    let mut seen = [HashSet::new(), HashSet::new()];
+    for &(a, b) in &options.pair {
+        for (((recording, path), number), seen) in both.into_iter().zip([a, b]).zip(&mut seen) {
+            let numbers = recording.sessions.iter().map(|session| session.stream.tcp_stream.0);
+            let is_there = numbers.clone().any(|other| other == number);
+            anyhow::ensure!(
+                is_there,
+                "--pair {a}:{b}: {} has no RTMP connection {number}; it has {}",
+                in_words(path),
+                listed(numbers)
+            );
+            anyhow::ensure!(seen.insert(number), "--pair {a}:{b}: connection {number} of {} is paired already", in_words(path));
+        }
+    }
+    let paired = compare::pair(good, mine, &options.pair);
+    for &(a, b) in &options.align {
+        let mut found = Vec::new();
+        for ((recording, path), number) in both.into_iter().zip([a, b]) {
+            let place = |session: &Session| session.items.iter().position(|item| item.number == number);
+            let at = recording.sessions.iter().enumerate().find_map(|(at, session)| Some((at, place(session)?)));
+            let (session, item) = at.with_context(|| {
+                let numbers = recording.sessions.iter().flat_map(|session| &session.items).map(|item| item.number);
+                let (first, last) = (numbers.clone().min().unwrap_or_default(), numbers.max().unwrap_or_default());
+                let what = "the RTMP connections that are compared have rows";
+                format!("--align {a}:{b}: {} has no row {number}; {what} {first} to {last}", in_words(path))
+            })?;
+            found.push((session, recording.sessions[session].items[item].direction));
+        }
+        let [(in_a, way_a), (in_b, way_b)] = found[..] else { continue };
+        anyhow::ensure!(
+            paired.pairs.contains(&(in_a, in_b)),
+            "--align {a}:{b}: the rows are of connections that are not compared with each other; --pair A:B chooses them"
+        );
+        anyhow::ensure!(way_a == way_b, "--align {a}:{b}: the rows are of two directions");
+    }
+    Ok(())
+}
+
+/// `0, 2, 5`, or the first of many.
+fn listed(numbers: impl Iterator<Item = u32>) -> String {
+    const SHOWN: usize = 16;
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    match numbers.len().checked_sub(SHOWN) {
+        None | Some(0) => numbers.join(", "),
+        Some(more) => format!("{} and {more} more", numbers[..SHOWN].join(", ")),
+    }
 }
 
 fn two<T: std::str::FromStr>(text: &str) -> Result<(T, T), String> {

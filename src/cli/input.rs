@@ -244,6 +244,14 @@ pub fn in_words(path: &Path) -> String {
     escape(&path.to_string_lossy()).into_owned()
 }
 
+/// What is said of a capture in which there is nothing that could be judged.
+pub fn nothing_to_judge(name: &str) -> String {
+    format!(
+        "no RTMP in {name}: there is nothing to judge; rtmp-inspect streams lists what it holds, and --decode-as tcp:PORT \
+         takes a port for RTMP"
+    )
+}
+
 /// Whether a path stands for standard input.
 pub fn is_standard_input(path: &Path) -> bool {
     path == Path::new("-")

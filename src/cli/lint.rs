@@ -122,7 +122,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 continue;
             }
         };
-        trouble |= recording.sessions.is_empty();
+        if recording.is_empty() {
+            complain("error", &input::nothing_to_judge(&input::in_words(path)));
+            trouble = true;
+        }
         let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
         all.push(Linted {
             name: shown(path),

@@ -7,7 +7,7 @@ use crate::view::Layout;
 
 /// Standard output, buffered, and what it is connected to.
 pub struct Output {
-    writer: BufWriter<StdoutLock<'static>>,
+    writer: BufWriter<Pipe>,
     /// Whether escape sequences for colour are wanted.
     pub colour: bool,
     /// Whether it is a terminal.
@@ -20,13 +20,52 @@ impl Output {
         let stdout = io::stdout();
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
         let is_terminal = stdout.is_terminal();
-        Output { writer: BufWriter::with_capacity(64 << 10, stdout.lock()), colour, is_terminal }
+        Output { writer: BufWriter::with_capacity(64 << 10, Pipe { stdout: stdout.lock(), is_closed: false }), colour, is_terminal }
+    }
+
+    /// Whether nobody reads any more: whoever does not have to go on to know the exit status can stop.
+    pub fn is_closed(&self) -> bool {
+        self.writer.get_ref().is_closed
     }
 
     /// The terminal's width; none where it is no terminal, so that nothing is cut.
     pub fn layout(&self) -> Layout {
         let width = self.is_terminal.then(terminal_size::terminal_size).flatten();
         Layout { width: width.map(|(width, _)| width.0.into()) }
+    }
+}
+
+/// Standard output, whose reader may have enough, as `head` has: what is written then is let go. That is no error, and
+/// changes no verdict.
+struct Pipe {
+    stdout: StdoutLock<'static>,
+    is_closed: bool,
+}
+
+impl Pipe {
+    fn unless_closed<T>(&mut self, result: io::Result<T>, instead: T) -> io::Result<T> {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(instead)
+            }
+            result => result,
+        }
+    }
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_closed {
+            return Ok(bytes.len());
+        }
+        let result = self.stdout.write(bytes);
+        self.unless_closed(result, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.stdout.flush();
+        self.unless_closed(result, ())
     }
 }
 

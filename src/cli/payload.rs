@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 
 use crate::payload::{Report, Verdict, Wire};
 use crate::secrets::{Collector, Secrets};
+use crate::session;
 use crate::view;
 
 use super::input::{self, Input};
@@ -73,11 +74,18 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (report, secrets) = match &options.capture {
         None => (Report::of_files(&sent, &received), Secrets::default()),
         Some(path) => {
-            let session_options = options.connections.options(&options.bounds, u32::MAX);
+            let session_options = session::Options {
+                only: options.connections.wanted(),
+                ..options.connections.options(&options.bounds, u32::MAX)
+            };
             let mut input = Input::open(path, &options.bounds)?;
             let observer = (Wire::new(&sent, &received), Collector::default());
-            let ((wire, collector), _) =
+            let ((wire, collector), totals) =
                 input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
+            options.connections.ensure_there(input.name(), &totals)?;
+            if !wire.has_messages() {
+                complain("note", &format!("no RTMP in {}: the files are compared without it", input.name()));
+            }
             (Report::with_capture(wire), collector.into_secrets())
         }
     };

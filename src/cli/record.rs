@@ -2,6 +2,7 @@
 //! second time as the sender meant it.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -26,6 +27,8 @@ pub struct Subject {
 enum What {
     Capture(Box<Input>),
     Snapshot(Recording),
+    /// Whichever it was, it was read.
+    Read,
 }
 
 /// What to keep of a capture's sessions.
@@ -71,15 +74,33 @@ impl Subject {
     }
 
     /// Its sessions.
-    pub fn record(self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
-        match self.what {
-            What::Capture(input) => record_capture(*input, self.source, connections, bounds, keep),
+    pub fn record(mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
+        self.record_once(connections, bounds, keep)
+    }
+
+    /// The sessions of a capture with what is known by now, without saying again what was said.
+    fn record_again(&mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
+        let input = self.source.open(bounds)?;
+        record_capture(input, &mut self.source, connections, bounds, keep, false)
+    }
+
+    fn record_once(&mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
+        match std::mem::replace(&mut self.what, What::Read) {
+            What::Capture(input) => record_capture(*input, &mut self.source, connections, bounds, keep, true),
+            What::Read => Ok(Recording::default()),
             What::Snapshot(mut recording) => {
                 anyhow::ensure!(
                     connections.port.is_empty(),
                     "a snapshot has no ports: --port cannot choose from {}; --stream takes its connection numbers",
                     self.source.name()
                 );
+                if let Some(number) = connections.stream
+                    && !recording.sessions.iter().any(|session| session.stream.tcp_stream.0 == number)
+                {
+                    let count = recording.sessions.len();
+                    let name = self.source.name();
+                    anyhow::bail!("there is no connection {number} in the snapshot {name}: it has {count}, from 0 on");
+                }
                 let wanted = |session: &recording::Session| {
                     connections.stream.is_none_or(|number| number == session.stream.tcp_stream.0)
                 };
@@ -104,44 +125,70 @@ pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow
 /// Records the sessions of two captures or snapshots that are to be compared.
 ///
 /// `settings` has what is in force for each; what they say of ports is for captures. A session whose beginning is wrong
-/// is not recognised as RTMP by it, so the ports of the first one's servers are known for the second.
+/// or missing is not recognised as RTMP by it, so the ports of the servers of either are known for both.
 pub fn record_two(
     paths: [&Path; 2],
     settings: [&Settings; 2],
     connections: &Connections,
     bounds: &Bounds,
 ) -> anyhow::Result<[Recording; 2]> {
-    let [a, b] = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
-    let keep = Keep { digests: a.is_snapshot() || b.is_snapshot(), all: false };
-    let record = |subject: Subject, settings, known| {
-        let of_capture = Connections { known, ..connections.with(settings) };
-        let connections = if subject.is_snapshot() { connections } else { &of_capture };
-        subject.record(connections, bounds, keep)
+    let mut subjects = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
+    let are_snapshots = subjects.each_ref().map(Subject::is_snapshot);
+    let keep = Keep { digests: are_snapshots.contains(&true), all: false };
+    let of_captures = settings.map(|settings| connections.with(settings));
+    let mut recordings = Vec::new();
+    for ((subject, of_capture), is_snapshot) in subjects.iter_mut().zip(&of_captures).zip(are_snapshots) {
+        recordings.push(subject.record_once(if is_snapshot { connections } else { of_capture }, bounds, keep)?);
+    }
+    let is_known = |port: &u16| {
+        session::Options::default().ports.contains(port)
+            || of_captures.iter().any(|options| options.port.contains(port) || options.decode_as.contains(port))
     };
-    let a_is_snapshot = a.is_snapshot();
-    let a = record(a, settings[0], Vec::new())?;
-    let known = a.sessions.iter().map(|session| session.stream.server.port()).filter(|_| !a_is_snapshot);
-    let known = known.collect();
-    Ok([a, record(b, settings[1], known)?])
+    let captures = recordings.iter().zip(are_snapshots).filter(|(_, is_snapshot)| !is_snapshot);
+    let sessions = captures.flat_map(|(recording, _)| &recording.sessions);
+    let known: BTreeSet<u16> =
+        sessions.map(|session| session.stream.server.port()).filter(|port| !is_known(port)).collect();
+    if !known.is_empty() {
+        for (at, of_capture) in of_captures.into_iter().enumerate().filter(|(at, _)| !are_snapshots[*at]) {
+            let connections = Connections { known: known.iter().copied().collect(), ..of_capture };
+            recordings[at] = subjects[at].record_again(&connections, bounds, keep)?;
+        }
+    }
+    Ok(recordings.try_into().expect("two were recorded"))
 }
 
+/// A capture's sessions as the specification has them, or where framing is broken, read once more as the sender meant
+/// it. Rows keep the numbers of the first reading, which is what lists show.
 fn record_capture(
-    mut input: Input,
-    mut source: Source,
+    input: Input,
+    source: &mut Source,
     connections: &Connections,
     bounds: &Bounds,
     keep: Keep,
+    aloud: bool,
 ) -> anyhow::Result<Recording> {
-    let mut options = session::Options { only: connections.wanted(), ..connections.options(bounds, u32::MAX) };
-    let observer = (keep.with(Recorder::default()), tape::Recorder::default());
-    let ((recorder, tapes), _) = input.run(bounds, options.clone(), observer, false, &Cell::default(), || true)?;
+    let only = connections.wanted();
+    let mut options = connections.options(bounds, u32::MAX);
+    let observer = (keep.with(Recorder::default().with_only(only.clone())), tape::Recorder::default());
+    let (recorder, mut tapes) = if aloud {
+        let mut input = input;
+        let ((recorder, tapes), totals) =
+            input.run(bounds, options.clone(), observer, false, &Cell::default(), || true)?;
+        connections.ensure_there(source.name(), &totals)?;
+        (recorder, tapes.into_tapes().0)
+    } else {
+        let (recorder, tapes) = input.look_through(bounds, options.clone(), observer)?;
+        (recorder, tapes.into_tapes().0)
+    };
     let mut recording = recorder.into_recording();
-    let (tapes, _) = tapes.into_tapes();
+    tapes.retain(|tape| recording.sessions.iter().any(|session| session.stream.tcp_stream == tape.connection));
     let framing = recording::explain_framing(&tapes);
     if !framing.is_empty() {
         options.dialects = recording::dialects(&framing);
-        let recorder = keep.with(Recorder::with_framing(framing));
+        let recorder = keep.with(Recorder::with_framing(framing).with_only(only));
+        let plain = recording;
         recording = source.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
+        recording.number_as(&plain);
     }
     Ok(recording)
 }

@@ -76,6 +76,19 @@ impl Connections {
         Wanted { connection: self.stream.map(ConnectionId), ports: self.port.clone() }
     }
 
+    /// Fails if the connection that was asked for is not in the capture, and says which are.
+    pub fn ensure_there(&self, name: &str, totals: &pipeline::Totals) -> anyhow::Result<()> {
+        let Some(number) = self.stream.filter(|&number| number >= totals.numbered && !totals.stopped) else {
+            return Ok(());
+        };
+        let there_are = match totals.numbered {
+            0 => "it holds no TCP connection".to_owned(),
+            1 => "its only one is 0".to_owned(),
+            count => format!("it has {count}, 0 to {}", count - 1),
+        };
+        anyhow::bail!("there is no TCP connection {number} in {name}: {there_are}; rtmp-inspect streams lists them")
+    }
+
     /// The session layer's options, for decoders that keep `media_prefix` bytes of each media body.
     pub fn options(&self, bounds: &Bounds, media_prefix: u32) -> session::Options {
         let plain = session::Options::default();

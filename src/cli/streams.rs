@@ -73,6 +73,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let observer = (Streams::at_most(options.max_listed_connections), Collector::default());
     let ((streams, collector), totals) =
         input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
+    options.connections.ensure_there(input.name(), &totals)?;
     let left_out = streams.left_out();
     let (streams, secrets) = (streams.into_streams(), collector.into_secrets());
     match options.format {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::recording::{Item, Kept};
 use crate::session::Direction;
 
 use super::lane::Lane;
@@ -34,16 +35,35 @@ enum Said {
     Nothing,
 }
 
+/// Whether the mismatch is of the bytes of a message.
+fn is_of_body(mismatch: &Mismatch) -> bool {
+    !["header.", "chunk.", "message."].iter().any(|layer| mismatch.path.starts_with(layer))
+        && !mismatch.is_whole_message()
+}
+
+/// Whether a snapshot of the capture would have the message as the snapshot has it: secrets are overwritten also where
+/// no value is, in names and in what could not be decoded.
+fn is_as_written(comparison: &Comparison<'_>, row: usize) -> bool {
+    let message = |side| comparison.item(row, side).and_then(Item::message);
+    let (Some(a), Some(b)) = (message(Side::A), message(Side::B)) else { return false };
+    let missing = |kept: &Kept| kept.header.length.saturating_sub(kept.body.len() as u32);
+    (a.normal.is_some() || b.normal.is_some()) && a.normal() == b.normal() && missing(a) == missing(b)
+}
+
 /// Whether a placeholder of one side stands for the value of the other.
 fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut Bindings) -> Said {
-    let [Some(a), Some(b)] = &mismatch.sides else { return Said::Nothing };
+    let [Some(a), Some(b)] = &mismatch.sides else {
+        let is_written = is_of_body(mismatch) && is_as_written(comparison, mismatch.row);
+        return if is_written { Said::Expected(OVERWRITTEN) } else { Said::Nothing };
+    };
     let fits = match (comparison.a.is_snapshot, comparison.b.is_snapshot) {
         (true, _) => bindings.fits(&a.text, &b.text),
         (false, true) => bindings.fits(&b.text, &a.text),
         (false, false) => None,
     };
     match fits {
-        Some(true) => Said::Expected("a placeholder of the snapshot stands for it"),
+        _ if is_of_body(mismatch) && is_as_written(comparison, mismatch.row) => Said::Expected(OVERWRITTEN),
+        Some(true) => Said::Expected(OVERWRITTEN),
         Some(false) => Said::Differs,
         None => Said::Nothing,
     }
@@ -54,6 +74,7 @@ fn is_unsaid(why: &str) -> bool {
     [VOLATILE_LANE, OFFSET].contains(&why)
 }
 
+const OVERWRITTEN: &str = "a placeholder of the snapshot stands for it";
 const VOLATILE_LANE: &str = "acknowledgements and pings depend on time and load";
 const OFFSET: &str = "timestamps begin elsewhere";
 

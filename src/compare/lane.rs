@@ -57,10 +57,18 @@ pub struct Named {
     pub read_as: Option<MessageTypeId>,
 }
 
+impl Named {
+    /// The name of the call that it answers; empty if it answers none.
+    pub fn call(&self) -> &str {
+        let call = self.name.strip_prefix("_result of ").or_else(|| self.name.strip_prefix("_error of "));
+        call.unwrap_or_default()
+    }
+}
+
 /// Names all items of a session.
-pub fn name_all(items: &[Item]) -> Vec<Named> {
+pub fn name_all<'i>(items: impl IntoIterator<Item = &'i Item>) -> Vec<Named> {
     let mut calls: HashMap<(Direction, u64), String> = HashMap::new();
-    items.iter().map(|item| name(item, &mut calls)).collect()
+    items.into_iter().map(|item| name(item, &mut calls)).collect()
 }
 
 fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
@@ -75,8 +83,11 @@ fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
 
 fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
     let type_id = kept.header.type_id;
-    let read_as = wrong_type(kept);
-    let decoded = body::decode(read_as.unwrap_or(type_id), &kept.body, kept.header.length, &mut ());
+    // Beside a snapshot, as that has it.
+    let body = kept.normal();
+    let length = kept.header.length.saturating_sub(kept.body.len() as u32) + body.len() as u32;
+    let read_as = wrong_type(type_id, body, length);
+    let decoded = body::decode(read_as.unwrap_or(type_id), body, length, &mut ());
     let hash = || format!("{:032x}", kept.hash);
     let (lane, name, key) = match &decoded.body {
         Body::Command(command) => {
@@ -87,9 +98,9 @@ fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), 
                 Direction::ServerToClient => Direction::ClientToServer,
             };
             let name = match name.as_str() {
-                "_result" | "_error" => match calls.get(&(back, id)) {
-                    Some(call) => format!("{name} of {call}"),
-                    None => name,
+                "_result" | "_error" => match item.call.as_ref().or_else(|| calls.get(&(back, id))) {
+                    Some(call) if !call.is_empty() => format!("{name} of {call}"),
+                    _ => name,
                 },
                 _ => {
                     calls.insert((item.direction, id), name.clone());
@@ -130,18 +141,18 @@ fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), 
 }
 
 /// The type a body must have been meant to have: AMF under a type that no receiver knows.
-fn wrong_type(kept: &Kept) -> Option<MessageTypeId> {
-    if kept.header.type_id.is_known() {
+fn wrong_type(type_id: MessageTypeId, body: &[u8], length: u32) -> Option<MessageTypeId> {
+    if type_id.is_known() {
         return None;
     }
     // Type 17 and 15 put a byte 0 in front (RTMP 1.0 7.1.1).
-    let (amf3, bytes) = match &kept.body[..] {
+    let (amf3, bytes) = match body {
         [0, rest @ ..] => (true, rest),
         rest => (false, rest),
     };
     let [2, high, low, rest @ ..] = bytes else { return None };
-    let length = usize::from(u16::from_be_bytes([*high, *low]));
-    let name = rest.get(..length).filter(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))?;
+    let named = usize::from(u16::from_be_bytes([*high, *low]));
+    let name = rest.get(..named).filter(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))?;
     // Commands have a number behind their name; data has not.
     let is_command = rest.get(name.len()) == Some(&0);
     let meant = match (amf3, is_command) {
@@ -151,6 +162,6 @@ fn wrong_type(kept: &Kept) -> Option<MessageTypeId> {
         (true, false) => MessageTypeId::AMF3_DATA,
     };
     let mut tree = Tree::default();
-    let decoded = body::decode(meant, &kept.body, kept.header.length, &mut tree);
+    let decoded = body::decode(meant, body, length, &mut tree);
     decoded.defects.is_empty().then_some(meant)
 }

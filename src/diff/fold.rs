@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Mismatch, Side};
+use crate::compare::{self, Comparison, Mismatch, Side};
 use crate::recording::Item;
-use crate::rules::{Breaks, Certainty, Claim, NOT_IN_SNAPSHOTS, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Claim, Mode, NOT_IN_SNAPSHOTS, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
@@ -46,11 +46,31 @@ pub struct Outcome {
 /// Causes as they are gathered from claims: first from those of faults, then from those of what is left.
 #[derive(Default)]
 pub struct Fold {
+    /// What the rules say of A by itself.
+    of_a: Option<HashSet<Said>>,
     causes: Vec<Folded>,
     taken: HashSet<usize>,
 }
 
+/// A rule, the item of A, and the field.
+type Said = (&'static str, Option<usize>, String);
+
 impl Fold {
+    /// Whether the rules say the same of A: then it is no difference, and nothing that could be its cause.
+    fn is_of_a(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, claim: &Claim) -> bool {
+        if comparison.is_alone() {
+            return false;
+        }
+        let of_a = self.of_a.get_or_insert_with(|| {
+            let mut itself = Comparison::new(comparison.a, comparison.a, &compare::Options::default());
+            itself.around = comparison.around_a;
+            let claims = super::claims(&itself, Mode::Diff).into_iter();
+            claims.map(|(rule, claim)| (rule.code, itself.rows[claim.row].a, claim.path)).collect()
+        });
+        let item = comparison.rows.get(claim.row).and_then(|row| row.a);
+        of_a.contains(&(rule.code, item, claim.path.clone()))
+    }
+
     /// Sorts claims out.
     pub fn add(&mut self, comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>) {
         // What the capture lost is known before anything is made of the rest, and how it ended is asked when all else
@@ -77,8 +97,9 @@ impl Fold {
     }
 
     fn put(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, mut claim: Claim) {
-        let Fold { causes, taken } = self;
         let had_some = !claim.explains.is_empty();
+        let is_of_a = !had_some && self.is_of_a(comparison, rule, &claim);
+        let Fold { causes, taken, .. } = self;
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
         let has_open = |indices: &[usize]| indices.iter().any(|index| is_open(comparison, *index));
         let brings_more = || {
@@ -90,7 +111,7 @@ impl Fold {
         // What is expected anyhow is no news, unless something comes of it.
         // What explains no difference may be in A as well, where only a capture would show it.
         let is_seen = !comparison.has_snapshot() || !NOT_IN_SNAPSHOTS.contains(&rule.code);
-        let may_stand_alone = !had_some && is_seen;
+        let may_stand_alone = !had_some && is_seen && !is_of_a;
         let is_new = has_open(&fresh) || may_stand_alone || brings_more();
         if !is_new {
             return;
@@ -129,7 +150,7 @@ impl Fold {
 
     /// The causes in order, and what is left.
     pub fn finish(self, comparison: &Comparison<'_>) -> Outcome {
-        let Fold { mut causes, mut taken } = self;
+        let Fold { mut causes, mut taken, .. } = self;
         // What the capture lost may be why anything differs behind it, where nothing else explains it.
         for cause in causes.iter_mut().filter(|cause| turn(&cause.claim) == 0) {
             cause.take_consequences(comparison, &mut taken);

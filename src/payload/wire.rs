@@ -135,6 +135,11 @@ impl<'a> Wire<'a> {
             open: FxHashMap::default(),
         }
     }
+
+    /// Whether there were any messages.
+    pub fn has_messages(&self) -> bool {
+        self.messages > 0
+    }
 }
 
 impl Observer for Wire<'_> {

@@ -86,6 +86,9 @@ pub struct Line {
     pub timestamp: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub length: Option<u32>,
+    /// The call that it answers, if that is not the last with its transaction id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ending: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]

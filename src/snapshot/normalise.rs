@@ -3,7 +3,10 @@
 //! Takes a message, gives its body with the bytes of some values replaced: everything else stays as it is, so that
 //! what is wrong with a body is still wrong with it.
 
+use std::ops::Range;
+
 use crate::compare::{Named, placeholder, units};
+use crate::dissect::paths;
 use crate::field::{Node, Tree};
 use crate::recording::{Kept, Session};
 use crate::rtmp::{MessageTypeId, body};
@@ -69,7 +72,13 @@ impl<'s> Normaliser<'s> {
             copied = range.end;
         }
         made.extend_from_slice(&kept.body[copied..]);
-        self.rest(made)
+        // A stream may be called `connect`: the command of that name keeps it.
+        let name = leaves.iter().find(|node| node.def.name == "amf.string").map(|node| node.range.clone());
+        let known = name.filter(|name| {
+            let name = std::str::from_utf8(kept.body.get(name.clone()).unwrap_or_default());
+            name.is_ok_and(|name| paths::messages().any(|known| known == name))
+        });
+        self.rest(made, known)
     }
 
     /// What stands for a value, and the bytes that it takes the place of.
@@ -110,9 +119,14 @@ impl<'s> Normaliser<'s> {
         }
     }
 
-    /// Secrets where no value is: in names, in what could not be decoded. Their bytes are overwritten.
-    fn rest(&self, mut body: Vec<u8>) -> Vec<u8> {
+    /// Secrets where no value is: in names, in what could not be decoded. Their bytes are overwritten, but not in the
+    /// name of a command that is known.
+    fn rest(&self, mut body: Vec<u8>, known: Option<Range<usize>>) -> Vec<u8> {
+        let name = known.map(|range| (range.clone(), body[range].to_vec()));
         self.secrets.overwrite_whole(&mut body);
+        if let Some((range, name)) = name {
+            body[range].copy_from_slice(&name);
+        }
         body
     }
 }

@@ -226,6 +226,7 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {
         detail: keys.text("detail")?.unwrap_or_default(),
         defects: defects(&mut keys)?,
         answers: None,
+        call: None,
         content: Content::Undecoded,
     };
     match kind {
@@ -241,13 +242,14 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {
     Ok((connection, item))
 }
 
-/// Lengths are written in 24 bits (RTMP 1.0 5.3.1.2.1).
-const LONGEST: u64 = 0xff_ffff;
+/// Lengths are written in 24 bits (RTMP 1.0 5.3.1.2.1), but placeholders can be longer than what they stand for.
+const LONGEST: u64 = u32::MAX as u64;
 
 fn message(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
     let type_id = MessageTypeId(keys.some_number("type_id", u8::MAX.into())? as u8);
     keys.pass(&["message", "type", "fields"]);
     let (body, head) = (keys.bytes("body")?, keys.bytes("head")?);
+    item.call = keys.text("call")?;
     let length = keys.number("length", LONGEST)?.map(|length| length as u32);
     let digest = keys.array::<32>("body_sha256")?;
     let (body, length) = match (body, head, length) {
@@ -288,6 +290,7 @@ fn message(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
         hash: sha256.as_ref().map_or_else(|| Hashing::Sha256.of(&body), first_half),
         sha256,
         body,
+        normal: None,
         places: Default::default(),
     }));
     Ok(())

@@ -1,12 +1,13 @@
 //! A recording as the lines of a snapshot.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
 use crate::compare::{Lane, Named, Unit, name_all, placeholder, units};
 use crate::escape;
-use crate::recording::{Content, Item, Kept, Recording, Session};
+use crate::recording::{self, Content, Item, Kept, Recording, Session};
 use crate::rtmp::message::MessageHeader;
 use crate::rtmp::{MessageTypeId, body, summary};
 use crate::secrets::Secrets;
@@ -45,8 +46,10 @@ pub fn write(recording: &Recording, options: &Options) -> String {
     let mut text = String::new();
     push(&mut text, &header);
     for session in &mut sessions {
-        for index in session.order() {
-            let line = session.line(index);
+        let order = session.order();
+        let mut calls = session.calls(&order);
+        for index in order {
+            let line = Line { call: calls.remove(&index), ..session.line(index) };
             push(&mut text, &line);
         }
     }
@@ -57,6 +60,33 @@ fn push(text: &mut String, line: &impl serde::Serialize) {
     // Maps with names for keys, numbers and strings: nothing that JSON cannot say.
     text.push_str(&escape::json::line(line).expect("a line is JSON"));
     text.push('\n');
+}
+
+/// Makes two recordings ready to be compared: where one is a snapshot, the messages of the other are given the bodies
+/// that its own snapshot would have, and the snapshot those that it has as digests.
+pub fn prepare(a: &mut Recording, b: &mut Recording) {
+    recording::complete(a, b);
+    let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
+    match (is_snapshot(a), is_snapshot(b)) {
+        (true, false) => normalise(b),
+        (false, true) => normalise(a),
+        _ => {}
+    }
+}
+
+fn normalise(capture: &mut Recording) {
+    let secrets = Secrets::of(&[capture]);
+    for session in &mut capture.sessions {
+        let normaliser = Normaliser::new(session, &secrets);
+        let named = name_all(&session.items);
+        for (item, named) in session.items.iter_mut().zip(&named) {
+            let Content::Message(kept) = &mut item.content else { continue };
+            if is_text(kept.header.type_id) && head(kept, named).is_none() {
+                let normal = normaliser.body(kept, named);
+                kept.normal = Some(normal).filter(|normal| *normal != kept.body);
+            }
+        }
+    }
 }
 
 /// One session.
@@ -118,6 +148,13 @@ impl Writer<'_> {
             ended_by: stream.end.map(|end| end.by),
             messages: self.order().len(),
         }
+    }
+
+    /// The calls that answers in the snapshot belong to, where its order says another: by item.
+    fn calls(&self, order: &[usize]) -> HashMap<usize, String> {
+        let in_order = name_all(order.iter().map(|&index| &self.session.items[index]));
+        let others = order.iter().zip(in_order).filter(|(index, named)| self.named[**index].name != named.name);
+        others.map(|(&index, _)| (index, self.named[index].call().to_owned())).collect()
     }
 
     /// The items that are in the snapshot, in its order.
@@ -218,6 +255,7 @@ impl Writer<'_> {
             chunks: None,
             ending: kept.ending,
             body: body.into_owned(),
+            normal: None,
             hash: kept.hash,
             sha256: kept.sha256,
             places: Default::default(),

@@ -42,6 +42,11 @@ pub(super) struct Connections {
 }
 
 impl Connections {
+    /// How many got a number.
+    pub fn numbered(&self) -> u32 {
+        self.numbered
+    }
+
     pub fn push(&mut self, segment: &Segment<'_>, resources: &mut Resources, sink: &mut impl Sink) {
         let (pair, swapped) = Pair::of(segment);
         let numbered_before = self.numbered;

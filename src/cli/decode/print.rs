@@ -207,6 +207,11 @@ impl<'o> Printer<'o> {
         Ok(self.output.flush()?)
     }
 
+    /// Whether nobody reads any more.
+    pub fn is_closed(&self) -> bool {
+        self.output.is_closed()
+    }
+
     /// Prints what stands behind the last row, and gives the number of rows.
     pub fn finish(self) -> anyhow::Result<u64> {
         if self.format == Format::Json {
