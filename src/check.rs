@@ -131,7 +131,7 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
     checked.lint = options.lint.as_ref().map(|options| lint::lint(capture, options));
     let reaches = |lint: &lint::Report| options.fail_on.is_some_and(|severity| lint.reaches(severity));
     checked.lint_fails = checked.lint.as_ref().is_some_and(reaches);
-    let has_nothing = capture.is_empty();
+    let has_nothing = !capture.has_rtmp();
     let mut secrets = Secrets::of(&[capture]);
     match known {
         Known::Missing if has_nothing => {
@@ -154,7 +154,8 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
             checked.action = Some(format!("if nobody needs it, remove {} and make it anew", checked.snapshot));
         }
         Known::Read(snapshot) if !snapshot.has_rtmp() => {
-            checked.becomes(Outcome::Error, format!("no RTMP in {}: there is nothing to judge by it", checked.snapshot));
+            checked
+                .becomes(Outcome::Error, format!("no RTMP in {}: there is nothing to judge by it", checked.snapshot));
         }
         Known::Read(mut snapshot) => {
             crate::snapshot::prepare(&mut snapshot, capture);

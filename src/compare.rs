@@ -125,12 +125,27 @@ impl<'r> Comparison<'r> {
         comparison
     }
 
+    /// Compares two sessions, whatever surrounds them, with what is to be expected.
+    pub fn plain(a: &'r Session, b: &'r Session) -> Comparison<'r> {
+        Comparison::new(a, b, &Options::default())
+    }
+
     /// A session by itself: A is [`Session::nothing`], each row is B's, and nothing is said to differ.
     pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
         let (accounted_for, bindings) = Default::default();
-        Comparison { a: Session::nothing(), b, around, around_a: &[], named, rows, mismatches: Vec::new(), accounted_for, bindings }
+        Comparison {
+            a: Session::nothing(),
+            b,
+            around,
+            around_a: &[],
+            named,
+            rows,
+            mismatches: Vec::new(),
+            accounted_for,
+            bindings,
+        }
     }
 
     /// Whether there is no A to compare with.

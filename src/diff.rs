@@ -42,7 +42,8 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
         let ignored = ignore::mark(&mut comparison, &options.ignore);
         let mut claims = claims(&comparison, Mode::Diff);
         claims.extend(payload::claims(&comparison, &claims));
-        let mut fold = Fold::default();
+        let shown = [(a, of_a), (b, of_b)].map(|(recording, at)| recording.as_snapshot.as_ref()?.sessions.get(at));
+        let mut fold = Fold::new(shown);
         fold.add(&comparison, claims);
         // What is merely different is named where no cause accounts for it.
         comparison.accounted_for = fold.taken().clone();
@@ -54,7 +55,7 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
 
 /// What is wrong with one session by itself: the causes, the gravest of each direction with its consequences folded.
 pub fn causes_alone(comparison: &Comparison<'_>, connection: usize) -> Vec<Cause> {
-    let mut fold = Fold::default();
+    let mut fold = Fold::new([None, None]);
     fold.add(comparison, claims(comparison, Mode::Lint));
     let outcome = fold.finish(comparison);
     outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, connection)).collect()

@@ -29,6 +29,8 @@ use crate::tcp::{Connection, ConnectionId, Endpoint, Gap, Piece};
 pub struct Recording {
     /// Connections that are RTMP, and those on its ports that should be.
     pub sessions: Vec<Session>,
+    /// Of a capture that is compared with a snapshot: what its own snapshot shows of it.
+    pub as_snapshot: Option<Box<Recording>>,
 }
 
 /// One connection.
@@ -381,7 +383,7 @@ impl Recorder {
             let (hashing, is_snapshot) = (self.hashing, false);
             Some(Session { stream, items, beginnings, from_start, framing, hashing, is_snapshot })
         });
-        Recording { sessions: sessions.collect() }
+        Recording { sessions: sessions.collect(), as_snapshot: None }
     }
 
     fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> Kept {

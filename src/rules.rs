@@ -418,23 +418,6 @@ pub static RULES: &[&Rule] = &[
     &differ::CHUNK_STREAMS,
 ];
 
-/// Rules about what a snapshot leaves out: acknowledgements and pings, chunk headers, which side was first, and the
-/// segments that bytes came in. If A is one, nobody knows whether it does the same.
-pub const NOT_IN_SNAPSHOTS: &[&str] = &[
-    "ack-incremental",
-    "ack-missing",
-    "ack-wrap",
-    "ping-unanswered",
-    "ping-wrong-reply",
-    "fmt-first-on-csid",
-    "type3-new-msg-ts",
-    "ts-abs-in-delta",
-    "ts-negative-delta",
-    "order-createstream",
-    "hs-early-data",
-    "hs-tail-lost",
-];
-
 /// The rule with this code.
 pub fn find(code: &str) -> Option<&'static Rule> {
     RULES.iter().copied().find(|rule| rule.code == code)

@@ -31,6 +31,7 @@ mod provenance;
 mod readme;
 mod recognise;
 mod relay;
+mod scaling;
 mod secrets;
 mod snapshot;
 mod snapshot_causes;

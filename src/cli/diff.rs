@@ -195,7 +195,11 @@ fn ensure_named(options: &Options, good: &Recording, mine: &Recording) -> anyhow
                 in_words(path),
                 listed(numbers)
             );
-            anyhow::ensure!(seen.insert(number), "--pair {a}:{b}: connection {number} of {} is paired already", in_words(path));
+            anyhow::ensure!(
+                seen.insert(number),
+                "--pair {a}:{b}: connection {number} of {} is paired already",
+                in_words(path)
+            );
         }
     }
     let paired = compare::pair(good, mine, &options.pair);

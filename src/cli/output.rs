@@ -20,7 +20,11 @@ impl Output {
         let stdout = io::stdout();
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
         let is_terminal = stdout.is_terminal();
-        Output { writer: BufWriter::with_capacity(64 << 10, Pipe { stdout: stdout.lock(), is_closed: false }), colour, is_terminal }
+        Output {
+            writer: BufWriter::with_capacity(64 << 10, Pipe { stdout: stdout.lock(), is_closed: false }),
+            colour,
+            is_terminal,
+        }
     }
 
     /// Whether nobody reads any more: whoever does not have to go on to know the exit status can stop.

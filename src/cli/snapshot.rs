@@ -79,7 +79,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let keep = Keep { digests: true, all: payload == snapshot::Payload::Full };
     let recording = subject.record(&connections, &options.bounds, keep)?;
     anyhow::ensure!(
-        recording.sessions.iter().any(|session| !session.items.is_empty()),
+        recording.has_rtmp(),
         "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists what it holds, and \
          --decode-as tcp:PORT takes a port for RTMP"
     );

@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::compare::{self, Comparison, Mismatch, Side};
-use crate::recording::Item;
-use crate::rules::{Breaks, Certainty, Claim, Mode, NOT_IN_SNAPSHOTS, Rule, Severity};
+use crate::compare::{Comparison, Mismatch, Side};
+use crate::recording::{Item, Session};
+use crate::rules::{Breaks, Certainty, Claim, Mode, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
@@ -35,6 +35,30 @@ pub enum Rank {
     Info,
 }
 
+/// What the rules say that a claim may not be about, or has to be.
+struct Known {
+    of_a: HashSet<Said>,
+    of_b: Option<HashSet<Said>>,
+}
+
+/// What a rule says, and of what: the rule, the item of A, and the field.
+#[derive(PartialEq, Eq, Hash)]
+struct Said(&'static str, Option<usize>, String);
+
+impl Said {
+    fn new(comparison: &Comparison<'_>, rule: &Rule, claim: &Claim) -> Said {
+        // The snapshot of a capture has its items in another order.
+        let is_in_order = comparison.a.is_snapshot || !comparison.b.is_snapshot;
+        let item = comparison.rows.get(claim.row).and_then(|row| row.a).filter(|_| is_in_order);
+        Said(rule.code, item, claim.path.clone())
+    }
+}
+
+fn said(comparison: Comparison<'_>) -> HashSet<Said> {
+    let claims = super::claims(&comparison, Mode::Diff).into_iter();
+    claims.map(|(rule, claim)| Said::new(&comparison, rule, &claim)).collect()
+}
+
 /// The causes in order, and the mismatches left.
 pub struct Outcome {
     /// The causes.
@@ -44,31 +68,39 @@ pub struct Outcome {
 }
 
 /// Causes as they are gathered from claims: first from those of faults, then from those of what is left.
-#[derive(Default)]
-pub struct Fold {
-    /// What the rules say of A by itself.
-    of_a: Option<HashSet<Said>>,
+pub struct Fold<'r> {
+    as_snapshots: [Option<&'r Session>; 2],
+    known: Option<Known>,
     causes: Vec<Folded>,
     taken: HashSet<usize>,
 }
 
-/// A rule, the item of A, and the field.
-type Said = (&'static str, Option<usize>, String);
+impl<'r> Fold<'r> {
+    /// For a comparison. `as_snapshots` are the same sessions as snapshots show them, where one is read from a snapshot.
+    pub fn new(as_snapshots: [Option<&'r Session>; 2]) -> Fold<'r> {
+        Fold { as_snapshots, known: None, causes: Vec::new(), taken: HashSet::new() }
+    }
 
-impl Fold {
-    /// Whether the rules say the same of A: then it is no difference, and nothing that could be its cause.
-    fn is_of_a(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, claim: &Claim) -> bool {
+    /// Whether a claim that explains no difference is about one all the same: the rules do not say it of A, and beside a
+    /// snapshot they say it also of what a snapshot would show of B.
+    fn is_of_b_only(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, claim: &Claim) -> bool {
         if comparison.is_alone() {
-            return false;
+            return true;
         }
-        let of_a = self.of_a.get_or_insert_with(|| {
-            let mut itself = Comparison::new(comparison.a, comparison.a, &compare::Options::default());
-            itself.around = comparison.around_a;
-            let claims = super::claims(&itself, Mode::Diff).into_iter();
-            claims.map(|(rule, claim)| (rule.code, itself.rows[claim.row].a, claim.path)).collect()
+        let [a, b] = [comparison.a, comparison.b];
+        let known = self.known.get_or_insert_with(|| {
+            let of_a = said(Comparison { around: comparison.around_a, ..Comparison::plain(a, a) });
+            let [shown_a, shown_b] = [self.as_snapshots[0].unwrap_or(a), self.as_snapshots[1].unwrap_or(b)];
+            let (mut only_a, mut only_b) = (of_a, None);
+            if comparison.has_snapshot() {
+                only_a.extend(said(Comparison::plain(shown_a, shown_a)));
+                only_b = Some(said(Comparison::plain(shown_a, shown_b)));
+            }
+            Known { of_a: only_a, of_b: only_b }
         });
-        let item = comparison.rows.get(claim.row).and_then(|row| row.a);
-        of_a.contains(&(rule.code, item, claim.path.clone()))
+        let said = Said::new(comparison, rule, claim);
+        let is_shown = known.of_b.as_ref().is_none_or(|of_b| of_b.contains(&said));
+        !known.of_a.contains(&said) && (is_shown || field_differs(comparison, claim))
     }
 
     /// Sorts claims out.
@@ -98,7 +130,8 @@ impl Fold {
 
     fn put(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, mut claim: Claim) {
         let had_some = !claim.explains.is_empty();
-        let is_of_a = !had_some && self.is_of_a(comparison, rule, &claim);
+        // What explains no difference may be in A as well.
+        let is_of_b_only = !had_some && self.is_of_b_only(comparison, rule, &claim);
         let Fold { causes, taken, .. } = self;
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
         let has_open = |indices: &[usize]| indices.iter().any(|index| is_open(comparison, *index));
@@ -109,9 +142,7 @@ impl Fold {
                 })
         };
         // What is expected anyhow is no news, unless something comes of it.
-        // What explains no difference may be in A as well, where only a capture would show it.
-        let is_seen = !comparison.has_snapshot() || !NOT_IN_SNAPSHOTS.contains(&rule.code);
-        let may_stand_alone = !had_some && is_seen && !is_of_a;
+        let may_stand_alone = !had_some && is_of_b_only;
         let is_new = has_open(&fresh) || may_stand_alone || brings_more();
         if !is_new {
             return;
@@ -160,6 +191,13 @@ impl Fold {
         causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
         Outcome { causes, unexplained }
     }
+}
+
+/// Whether the field of a claim differs anywhere in its direction.
+fn field_differs(comparison: &Comparison<'_>, claim: &Claim) -> bool {
+    let direction = comparison.either_item(claim.row).direction;
+    let mut open = comparison.open().map(|index| &comparison.mismatches[index]);
+    open.any(|other| other.path == claim.path && comparison.either_item(other.row).direction == direction)
 }
 
 /// Whether a claim that is a guess stands at the last message before a break, whose bytes it spoils.

@@ -80,7 +80,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
             side.bytes = session.items.iter().any(came).into();
         }
     }
-    Ok(Recording { sessions })
+    Ok(Recording { sessions, as_snapshot: None })
 }
 
 const DIRECTIONS: &[(Direction, &str)] = &[(Direction::ClientToServer, "c2s"), (Direction::ServerToClient, "s2c")];

@@ -15,7 +15,7 @@ use crate::session::Direction;
 
 use super::line::{self, Activity, Connection, Fields, Header, Line, name};
 use super::normalise::{Normaliser, is_text};
-use super::{FORMAT, FORMAT_VERSION, Options, Payload, RULES, order};
+use super::{FORMAT, FORMAT_VERSION, Options, Payload, RULES, order, read};
 
 /// The snapshot of a recording, which must have been made with digests
 /// ([`Recorder::with_digests`](crate::recording::Recorder::with_digests)), and for [`Payload::Full`] keeping all.
@@ -75,6 +75,9 @@ pub fn prepare(a: &mut Recording, b: &mut Recording) {
 }
 
 fn normalise(capture: &mut Recording) {
+    let text = write(capture, &Options { payload: Payload::Full, ..Options::default() });
+    // What was written can be read.
+    capture.as_snapshot = read(text.as_bytes()).ok().map(Box::new);
     let secrets = Secrets::of(&[capture]);
     for session in &mut capture.sessions {
         let normaliser = Normaliser::new(session, &secrets);
