@@ -35,5 +35,6 @@ mod scaling;
 mod secrets;
 mod snapshot;
 mod snapshot_causes;
+mod statuses;
 mod tables;
 mod tape;
