@@ -10,7 +10,8 @@ use flate2::write::GzEncoder;
 use serde_json::Value;
 
 /// Captures without RTMP.
-const WITHOUT: &[&str] = &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap"];
+const WITHOUT: &[&str] =
+    &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_ffmpeg_pub.pcap", "rtmpt_no_server.pcap"];
 
 #[test]
 fn two_recordings_of_one_scenario_give_the_same_bytes() {
