@@ -154,6 +154,31 @@ impl Session {
         (1..).zip(&self.packets).filter(|(_, packet)| sends(packet)).map(|(number, _)| number).collect()
     }
 
+    /// How many packets there are.
+    pub fn count(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// The same bytes in other segments: each packet's payload is cut into pieces of the lengths that `len` gives.
+    pub fn cut(mut self, len: &mut dyn FnMut() -> usize) -> Self {
+        let whole = std::mem::take(&mut self.packets);
+        for packet in whole {
+            let mut rest = &packet.payload[..];
+            let mut seq = packet.seq;
+            loop {
+                let (payload, later) = rest.split_at(rest.len().min(len().max(1)));
+                let fin = packet.fin && later.is_empty();
+                self.packets.push(Packet { seq, fin, payload: payload.to_vec(), ..packet.clone() });
+                seq = seq.wrapping_add(payload.len() as u32);
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        self
+    }
+
     /// The capture misses a packet. Packets count from 1, as frames do.
     pub fn drop(mut self, number: usize) -> Self {
         self.packets.remove(number - 1);

@@ -5,6 +5,7 @@
 //! most 1448 bytes, at the time at which the original was complete, and the other side acknowledges it.
 
 use std::fs::File;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
@@ -61,12 +62,17 @@ impl Recording {
     /// Reads connection `number` of a capture that was recorded from the handshake on and has no fault.
     pub fn read(path: &Path, number: u32) -> Recording {
         let file = File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut capture = Capture::open(file, capture::Limits::default()).expect("a capture");
+        Recording::of(file, number).unwrap_or_else(|| panic!("{} has no connection {number}", path.display()))
+    }
+
+    /// Reads connection `number` of a capture's bytes, if there is one.
+    pub fn of(bytes: impl Read + Send + 'static, number: u32) -> Option<Recording> {
+        let mut capture = Capture::open(bytes, capture::Limits::default()).expect("a capture");
         let reader = Reader { number, steps: Vec::new(), recording: None };
         let limits = pipeline::Limits::default();
         let (reader, _) =
             pipeline::run(&mut capture, limits, Options::default(), reader, &mut Silent).expect("readable");
-        reader.recording.unwrap_or_else(|| panic!("{} has no connection {number}", path.display()))
+        reader.recording
     }
 
     /// The packets of the capture.
