@@ -80,26 +80,6 @@ fn every_hostile_file_is_identical_to_itself() {
     }
 }
 
-/// What `check --update` writes is what `check` then finds, where there is anything to write.
-#[test]
-fn every_hostile_file_is_as_its_snapshot_has_it() {
-    for file in files() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let copy = directory.path().join(file.file_name().expect("a name"));
-        fs::copy(&file, &copy).expect("copied");
-        let statuses = ["check --update --no-lint {}", "check --no-lint {}"].map(|line| run(line, &copy));
-        let [written, found] = statuses.each_ref().map(|output| output.status.code());
-        let said = String::from_utf8_lossy(&statuses[1].stdout);
-        assert!(
-            matches!((written, found), (Some(0), Some(0)) | (Some(1 | 2), Some(1 | 2))),
-            "{}\n{said}",
-            file.display()
-        );
-        let has_snapshot = fs::read_dir(&directory).expect("readable").count() == 2;
-        assert_eq!(has_snapshot, written == Some(0), "{}", file.display());
-    }
-}
-
 /// Runs the program under the limits of the shell: over time it gets SIGXCPU, over memory it aborts.
 fn run(line: &str, file: &Path) -> Output {
     let limits = format!("ulimit -t {SECONDS}; ulimit -d {MEMORY}; exec \"$@\"");
@@ -116,6 +96,6 @@ fn files() -> Vec<PathBuf> {
     let entries = fs::read_dir(root).expect("readable").map(|entry| entry.expect("readable").path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end != "md")).collect();
     files.sort();
-    assert!(files.len() > 20, "only {} files", files.len());
+    assert!(files.len() > 10, "only {} files", files.len());
     files
 }

@@ -39,7 +39,7 @@ fn compare(a: &Recording, b: &Recording) -> Report {
 /// A snapshot's text: what can be read can be written, and is then read as the same.
 pub fn snapshot(data: &[u8]) {
     match format::read(data) {
-        Ok(recording) => _ = written_and_read(&recording),
+        Ok(recording) => written_and_read(&recording),
         Err(error) => {
             let lines = data.split(|&byte| byte == b'\n').count() as u64;
             assert!((1..=lines).contains(&error.line), "{error}");
@@ -48,10 +48,9 @@ pub fn snapshot(data: &[u8]) {
 }
 
 /// A recording written as a snapshot, and read: written again it is the same text.
-pub fn written_and_read(recording: &Recording) -> Recording {
+fn written_and_read(recording: &Recording) {
     let options = format::Options { name: "a.pcap".to_owned(), ..format::Options::default() };
     let text = format::write(recording, &options);
     let read = format::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert_eq!(format::write(&read, &options), text);
-    read
 }
