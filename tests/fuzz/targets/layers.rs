@@ -74,8 +74,13 @@ pub fn packet(data: &[u8]) {
 /// Segments of four connections: each direction's pieces and gaps follow each other without overlap.
 pub fn tcp(data: &[u8]) {
     let mut bytes = Bytes(data);
-    let limits =
-        Limits { out_of_order_bytes: 1 << 14, total_out_of_order_bytes: 1 << 15, total_history_bytes: 1 << 12 };
+    let limits = Limits {
+        out_of_order_bytes: 1 << 14,
+        total_out_of_order_bytes: 1 << 15,
+        total_history_bytes: 1 << 12,
+        open_connections: 3,
+        known_connections: 4,
+    };
     let mut tracker = Tracker::new(limits);
     let mut sink = Offsets::default();
     for number in 1..=512 {
