@@ -304,6 +304,8 @@ impl<'a> Value<'a> {
 pub fn number_text(number: f64) -> String {
     match integral(number) {
         Some(integer) => integer.to_string(),
+        // Shortest that reads back as the same double; JavaScript's bounds for when an exponent is shorter to read.
+        None if number.is_finite() && number != 0.0 && !(1e-6..1e21).contains(&number.abs()) => format!("{number:e}"),
         None => number.to_string(),
     }
 }
@@ -320,7 +322,7 @@ fn integral(number: f64) -> Option<i64> {
 pub struct Number(pub f64);
 
 impl<'a> Str<'a> {
-    /// The text, with U+FFFD for what is no UTF-8.
+    /// The text, with U+FFFD for what is not UTF-8.
     pub fn text(self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)
     }

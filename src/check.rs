@@ -135,7 +135,7 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
     let mut secrets = Secrets::of(&[capture]);
     match known {
         Known::Missing if has_nothing => {
-            checked.becomes(Outcome::Error, "there is no RTMP in it, so it can have no snapshot");
+            checked.becomes(Outcome::Error, "it contains no RTMP, so it cannot have a snapshot");
             checked.action =
                 Some("name its port with decode-as in rtmp-inspect.toml, or leave it out with exclude".to_owned());
         }

@@ -21,6 +21,7 @@ mod secrets;
 mod select;
 mod snapshot;
 mod streams;
+mod values;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ use output::Output;
 pub const EXIT_OK: u8 = 0;
 /// Differences or findings.
 pub const EXIT_FINDINGS: u8 = 1;
-/// It could not be done: a file that cannot be read, wrong usage.
+/// An error: a file that cannot be read, wrong usage, nothing to judge.
 pub const EXIT_TROUBLE: u8 = 2;
 
 #[derive(Debug, Parser)]
@@ -46,7 +47,7 @@ pub const EXIT_TROUBLE: u8 = 2;
     about = "Reads packet captures and shows the RTMP in them, true to the byte",
     after_help = "Examples:\n  rtmp-inspect decode capture.pcap\n  rtmp-inspect streams capture.pcapng.gz\n  \
                   tcpdump -U -w - port 1935 | rtmp-inspect decode -\n\n\
-                  Exit status: 0 nothing to report, 1 differences or findings, 2 it could not be done.",
+                  Exit status: 0 nothing to report, 1 differences or findings, 2 error.",
     disable_help_subcommand = true
 )]
 struct Cli {
@@ -110,7 +111,15 @@ enum Command {
 
 /// Parses the command line, runs it, and gives the exit status.
 pub fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| in_safe_words(error).exit());
+    let cli = Cli::try_parse().unwrap_or_else(|error| match capture_without_subcommand(&error) {
+        Some(path) => {
+            let path = escape(&path);
+            let words = format!("'{path}' is a capture, not a subcommand\ntry: rtmp-inspect decode {path}");
+            output::complain("error", &words);
+            std::process::exit(EXIT_TROUBLE.into())
+        }
+        None => in_safe_words(error).exit(),
+    });
     match cli.global.color {
         Color::Auto => anstream::ColorChoice::Auto,
         Color::Always => anstream::ColorChoice::Always,
@@ -163,10 +172,35 @@ fn in_safe_words(mut error: clap::Error) -> clap::Error {
     error
 }
 
+/// The capture that was given where a subcommand belongs.
+fn capture_without_subcommand(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    let Some(ContextValue::String(word)) = error.get(kind) else { return None };
+    // `rtmp-inspect -r FILE`, as with tshark.
+    let path = match word.as_str() {
+        "-r" => std::env::args().skip_while(|arg| arg != "-r").nth(1)?,
+        word => word.to_owned(),
+    };
+    let is_first = std::env::args().nth(1).is_some_and(|first| first == *word);
+    let is_named_so = [".pcap", ".pcapng", ".cap", ".gz", ".zst"].iter().any(|ending| path.ends_with(ending));
+    (is_first && (is_named_so || std::path::Path::new(&path).is_file())).then_some(path)
+}
+
 fn completions(shell: clap_complete::Shell, output: &mut Output) -> anyhow::Result<u8> {
     // The generator panics if it cannot write, so it writes to memory.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "rtmp-inspect", &mut script);
+    if shell == clap_complete::Shell::Bash {
+        // clap_complete 4.6 takes the hyphen of the program's name for the border of a subcommand in the labels of its
+        // `case`, and not where it sets the variable that is compared with them.
+        let text = String::from_utf8(script)?.replace("rtmp__subcmd__inspect", "rtmp__inspect");
+        script = text.into_bytes();
+    }
     output.write_all(&script)?;
     Ok(EXIT_OK)
 }

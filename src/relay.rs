@@ -242,24 +242,23 @@ pub fn relay(recordings: &[Recording], options: &Options) -> Result<Report, Stri
 
 fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::Leg<'_>]) -> String {
     let forwarded: u64 = legs.iter().map(|leg| leg.total.forwarded).sum();
-    let players = match legs.len() {
-        1 => "1 player".to_owned(),
-        more => format!("{more} players"),
-    };
     match verdict {
         Verdict::Nothing => {
             let of = |role| alone.iter().filter(|leg| leg.role == role).count();
             let (publishers, players) = (of(legs::Role::Publish), of(legs::Role::Play));
             format!(
-                "no publisher with a player of the same stream: {publishers} published, {players} played; \
-                 --pair PUB:PLAY names two connections"
+                "no publisher/player pair found ({publishers} published, {players} played); choose one with --pair PUB:PLAY"
             )
         }
         Verdict::Intact => {
             let rewritten: u64 = legs.iter().map(|leg| leg.total.changed).sum();
             let and = if rewritten > 0 { format!(", {rewritten} rewritten as servers do") } else { String::new() };
-            let whom = if legs.len() == 1 { "it" } else { "them" };
-            format!("{players} got all that was for {whom}: {forwarded} messages came through unchanged{and}")
+            let (players, they) = match legs.len() {
+                1 => ("the player".to_owned(), "it was"),
+                more => (format!("{more} players"), "they were"),
+            };
+            let messages = if forwarded == 1 { "message" } else { "messages" };
+            format!("{players} received everything {they} due: {forwarded} {messages} unchanged{and}")
         }
         Verdict::Damaged => {
             if let Some(leg) = legs.iter().find(|leg| leg.is_of_another_stream()) {

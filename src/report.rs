@@ -140,7 +140,7 @@ pub static OWN: [Own; 5] = [
     Own {
         code: "unreadable",
         title: "A capture could not be checked",
-        help: "The file is no capture, or its snapshot is damaged; the message says which, and where.",
+        help: "The file is not a capture, or its snapshot is damaged; the message says which, and where.",
     },
 ];
 

@@ -118,9 +118,9 @@ impl MessageTypeId {
         format!("{} ({:#04x})", self.0, self.0)
     }
 
-    /// Wireshark's name: `AMF0 Command`, or `Unknown (0xe)`.
+    /// Wireshark's name: `AMF0 Command`; or `Unknown 14 (0x0e)`, where Wireshark has the number in one base only.
     pub fn name(self) -> String {
-        self.known_name().map_or_else(|| format!("Unknown ({:#x})", self.0), str::to_owned)
+        self.known_name().map_or_else(|| format!("Unknown {}", self.numbers()), str::to_owned)
     }
 }
 

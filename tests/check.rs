@@ -258,7 +258,7 @@ fn wrong_usage_is_status_2() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        said.contains("rtmp-inspect.toml:1:1: `ignor` is no key") && said.contains("did you mean `ignore`?"),
+        said.contains("rtmp-inspect.toml:1:1: unknown key `ignor`") && said.contains("did you mean `ignore`?"),
         "{said}"
     );
 }

@@ -105,9 +105,9 @@ fn mistakes_are_shown_where_they_are() {
         ("fail-on = 'eror'\n", &["rtmp-inspect.toml:1:11", "it may be `info`"][..]),
         ("fail_on = 'error'\n", &["rtmp-inspect.toml:1:1", "did you mean `fail-on`?"]),
         ("\nports = [1936\n", &["rtmp-inspect.toml:"]),
-        ("[rules]\nchunk-size = 'off'\n", &["rtmp-inspect.toml:2:1", "there is no rule `chunk-size`", "did you mean"]),
+        ("[rules]\nchunk-size = 'off'\n", &["rtmp-inspect.toml:2:1", "unknown rule `chunk-size`", "did you mean"]),
         ("ignore = ['a']\nignore = ['b']\n", &["rtmp-inspect.toml:2:1", "duplicate key"]),
-        ("exclude = ['a[']\n", &["rtmp-inspect.toml:1:12", "this is no glob"]),
+        ("exclude = ['a[']\n", &["rtmp-inspect.toml:1:12", "not a glob"]),
     ] {
         fs::write(directory.path().join("rtmp-inspect.toml"), text).expect("writable");
         for command in ["lint", "config", "snapshot", "check"] {

@@ -244,10 +244,10 @@ const DEVIATIONS: &[(&str, &str, &[&str])] = &[
         "bodies.pcap",
         "type 0x94 is none; tshark ignores the highest bit",
         &[
-            "frame 134 stream 0 from 10.0.0.1:40000, Unknown (0x94): rtmpt is [Real Time Messaging Protocol (Unknown (0x94))], tshark has [Real Time Messaging Protocol (AMF0 Command a())]",
-            "frame 134 stream 0 from 10.0.0.1:40000, Unknown (0x94): amf.amf0_type is [], tshark has [0x02]",
-            "frame 134 stream 0 from 10.0.0.1:40000, Unknown (0x94): amf.string is [], tshark has [a]",
-            "frame 134 stream 0 from 10.0.0.1:40000, Unknown (0x94): amf.stringlength is [], tshark has [1]",
+            "frame 134 stream 0 from 10.0.0.1:40000, Unknown 148 (0x94): rtmpt is [Real Time Messaging Protocol (Unknown 148 (0x94))], tshark has [Real Time Messaging Protocol (AMF0 Command a())]",
+            "frame 134 stream 0 from 10.0.0.1:40000, Unknown 148 (0x94): amf.amf0_type is [], tshark has [0x02]",
+            "frame 134 stream 0 from 10.0.0.1:40000, Unknown 148 (0x94): amf.string is [], tshark has [a]",
+            "frame 134 stream 0 from 10.0.0.1:40000, Unknown 148 (0x94): amf.stringlength is [], tshark has [1]",
         ],
     ),
 ];
@@ -421,7 +421,7 @@ fn tsharks(capture: &str) -> Vec<Message> {
         let (frame, stream, src, flat): (u64, u32, String, Vec<String>) = serde_json::from_str(line).expect("a line");
         let mut message = Message { frame: frame.to_string(), direction: (stream, src), ..Message::default() };
         for pair in flat.chunks_exact(2) {
-            message.fields.entry(pair[0].clone()).or_default().push(pair[1].clone());
+            message.fields.entry(pair[0].clone()).or_default().push(crate::tables::in_both_bases(&pair[1]));
         }
         message
     };

@@ -1,6 +1,7 @@
 //! All integration tests, in one program: it is compiled and linked once.
 
 mod amf_values;
+mod bad_input;
 mod bodies;
 mod bounded;
 mod calls;
@@ -41,3 +42,5 @@ mod snapshot_causes;
 mod statuses;
 mod tables;
 mod tape;
+mod terminal;
+mod zsh;

@@ -266,7 +266,7 @@ fn compare_row(row: &Value, tshark: &TableRow, reference: Option<&TableRow>, fou
     };
     check("tcp_stream", text(&row["tcp_stream"]), "tshark", &tshark["tcp_stream"]);
     check("src", text(&row["src"]), "tshark", &tshark["src"]);
-    check("info", text(&row["info"]), "tshark", &tshark["info"]);
+    check("info", text(&row["info"]), "tshark", &crate::tables::in_both_bases(&tshark["info"]));
     check("frame", text(&row["frame"]), "tshark", &tshark["frame"]);
     let Some(reference) = reference else { return };
     let csid = row["csid"].as_u64().map(shown_csid).unwrap_or_default();

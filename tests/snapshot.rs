@@ -175,7 +175,7 @@ fn a_damaged_snapshot_is_an_error_with_its_line() {
         (changed(5, "\"body\":\"", "\"length\":99999999999,\"body\":\""), "line 5, key 'length'"),
         (changed(5, "\"c2s\"", "\"c2c\""), "line 5, key 'direction'"),
         (changed(5, "\"connection\":0", "\"connection\":7"), "line 5, key 'connection'"),
-        (changed(3, "\"connection\":0", &format!("\"connection\":{deep}")), "line 3: is no JSON"),
+        (changed(3, "\"connection\":0", &format!("\"connection\":{deep}")), "line 3: is not JSON"),
         (changed(4, "{", "["), "line 4"),
         (changed(1, "\"format_version\":1", "\"format_version\":2"), "line 1, key 'format_version'"),
         (changed(1, "\"payload\":\"sha256\"", "\"payload\":\"md5\""), "should be one of sha256, full"),

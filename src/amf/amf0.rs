@@ -131,7 +131,7 @@ impl<'a> Decoder<'a> {
                         at,
                         format!("marker {marker:#04x} is reserved, its content has no known layout"),
                     ),
-                    _ => Defect::new("amf-unknown-marker", at, format!("{marker:#04x} is no marker of AMF0")),
+                    _ => Defect::new("amf-unknown-marker", at, format!("{marker:#04x} is not a marker of AMF0")),
                 });
                 Value::Undecoded { marker, bytes: reader.rest(&UNDECODED) }
             }

@@ -158,7 +158,7 @@ impl<'a> Decoder<'a, '_> {
                 }
             },
             _ => {
-                let text = format!("{marker:#04x} is no marker of AMF3");
+                let text = format!("{marker:#04x} is not a marker of AMF3");
                 self.progress.stop(Defect::new("amf-unknown-marker", at, text));
                 Value::Undecoded { marker, bytes: reader.rest(&UNDECODED) }
             }

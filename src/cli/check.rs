@@ -27,7 +27,7 @@ use super::output_file;
 use super::record::{Keep, Subject};
 use super::reports::Reports;
 use super::select::{Bounds, Connections};
-use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
+use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE, values};
 
 /// What `check` was asked for.
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ pub struct Options {
     strict: bool,
 
     /// Check N captures at a time [default: as many as there are processors]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = values::number::<usize>)]
     jobs: Option<usize>,
 
     /// Also list what passed, and all findings

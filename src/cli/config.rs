@@ -101,7 +101,7 @@ pub struct Found {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.keys {
-        output.write_all(keys().as_bytes())?;
+        output.text(&keys())?;
         return Ok(EXIT_OK);
     }
     let path = &options.path;
@@ -124,7 +124,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             let of = escape(file.unwrap_or("no rtmp-inspect.toml; all is as by default"));
             let name = path.display().to_string();
             let text = view::config::config(&settings, output.colour);
-            output.write_all(format!("{}: {of}\n{text}", escape(&name)).as_bytes())?;
+            output.text(&format!("{}: {of}\n{text}", escape(&name)))?;
         }
         Format::Json => {
             let document = serde_json::json!({ "format_version": 1, "file": file, "settings": settings });

@@ -13,14 +13,14 @@ use crate::dissect::vocabulary::{self, Known, Place};
 use crate::dissect::{Dissection, Vocabulary};
 use crate::filter::Filter;
 use crate::origin::Time;
-use crate::rtmp::{self, MessageTypeId};
 use crate::session::{self, Answers, Conversation, Direction, Event, Observer, Protocol, Wanted};
 use crate::tcp::Connection;
 
 use super::EXIT_OK;
 use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
-use super::select::{Bounds, Connections, direction};
+use super::select::{Bounds, Connections};
+use super::values::{self, Types};
 use print::{Printer, Show};
 
 /// What `decode` was asked for.
@@ -43,7 +43,7 @@ pub struct Options {
     format: Format,
 
     /// Only this direction: c2s from the client to the server, s2c back
-    #[arg(long, value_name = "DIRECTION", value_parser = direction, help_heading = "Selection")]
+    #[arg(long, value_name = "DIRECTION", value_parser = values::direction(), hide_possible_values = true, help_heading = "Selection")]
     direction: Option<Direction>,
 
     /// Only rows that match a display filter, in Wireshark's language (README, "Filters")
@@ -51,11 +51,11 @@ pub struct Options {
     filter: Option<String>,
 
     /// Only messages of this type: 20, 0x14, or part of its name, as command, "amf0 data", audio (repeatable)
-    #[arg(long = "type", value_name = "TYPE", value_parser = types, help_heading = "Selection")]
+    #[arg(long = "type", value_name = "TYPE", value_parser = values::types(), hide_possible_values = true, help_heading = "Selection")]
     types: Vec<Types>,
 
     /// Stop after N rows
-    #[arg(short, long, value_name = "N", help_heading = "Selection")]
+    #[arg(short, long, value_name = "N", value_parser = values::number::<u64>, help_heading = "Selection")]
     count: Option<u64>,
 
     /// Show the whole tree of each row: every field with its place in the stream (in JSON: tree)
@@ -63,7 +63,7 @@ pub struct Options {
     tree: bool,
 
     /// Show one row with all there is: its chunks, its fields, its bytes
-    #[arg(short = 'n', long = "number", value_name = "ROW", conflicts_with = "fields", help_heading = "Selection")]
+    #[arg(short = 'n', long = "number", value_name = "ROW", value_parser = values::number::<u64>, conflicts_with = "fields", help_heading = "Selection")]
     number: Option<u64>,
 
     /// Show each message's bytes, chunk headers marked apart from payload; with -V beside the fields (in JSON: body_hex)
@@ -75,7 +75,7 @@ pub struct Options {
     hash: bool,
 
     /// Print only these fields, a column each, as tshark does (repeatable; `rtmp-inspect fields` lists them)
-    #[arg(short = 'e', long = "field", value_name = "FIELD")]
+    #[arg(short = 'e', long = "field", value_name = "FIELD", value_parser = values::field(), hide_possible_values = true)]
     fields: Vec<String>,
 
     /// How -e lays out its columns: header=y, separator=, aggregator=, occurrence=f|l|a, quote=d|s|n (repeatable)
@@ -105,10 +105,6 @@ enum Format {
     Csv,
 }
 
-/// The types that one `--type` names.
-#[derive(Clone, Debug)]
-struct Types(Vec<MessageTypeId>);
-
 impl Options {
     fn filter(&self) -> anyhow::Result<Option<Filter>> {
         let Some(text) = &self.filter else { return Ok(None) };
@@ -127,9 +123,9 @@ impl Options {
     fn outcomes(&self, filter: Option<&Filter>, session: &session::Options) -> anyhow::Result<Answers> {
         let wanted = self.shows_all_fields() || self.names(filter).any(|name| name == "rtmpt.function.call");
         let mut answers = Answers::default();
-        if wanted && self.capture.path.is_file() {
+        if wanted && self.capture.path().is_file() {
             answers =
-                Input::open(&self.capture.path, &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
+                Input::open(self.capture.path(), &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
         }
         Ok(answers)
     }
@@ -178,7 +174,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
     let outcomes = options.outcomes(filter.as_ref(), &session_options)?;
-    let mut input = Input::open(&options.capture.path, &options.bounds)?;
+    let mut input = Input::open(options.capture.path(), &options.bounds)?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
     // Rows are printed from inside the run; what goes wrong there stops it.
@@ -222,6 +218,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     if printed == 0 && !totals.stopped && !seen.iter().any(|(protocol, _)| *protocol == Protocol::Rtmp) {
         complain("note", &format!("no RTMP in {}: {}", input.name(), what_there_is(totals.frames, &seen)));
+    } else if printed == 0 && !totals.stopped && options.narrows() {
+        complain("note", &format!("no row matches the selection in {}", input.name()));
     }
     Ok(EXIT_OK)
 }
@@ -257,28 +255,10 @@ fn what_there_is(frames: u64, seen: &Seen) -> String {
         return "it holds no frames".to_owned();
     }
     if seen.is_empty() {
-        return format!("its {frames} frames hold no TCP connection that was asked for");
+        return format!("its {frames} frames contain no TCP connection that matches the selection");
     }
+    let count: usize = seen.iter().map(|(_, count)| count).sum();
+    let connections = if count == 1 { "TCP connection" } else { "TCP connections" };
     let kinds: Vec<_> = seen.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    format!("its TCP connections are {}; --decode-as tcp:PORT takes a port for RTMP all the same", kinds.join(", "))
-}
-
-fn types(text: &str) -> Result<Types, String> {
-    let number = match text.strip_prefix("0x") {
-        Some(digits) => u8::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    };
-    if let Some(number) = number {
-        return Ok(Types(vec![MessageTypeId(number)]));
-    }
-    let wanted = text.to_lowercase();
-    let named = (0..=u8::MAX)
-        .filter(|&id| rtmp::type_name(id.into()).is_some_and(|name| name.to_lowercase().contains(&wanted)));
-    let types: Vec<_> = named.map(MessageTypeId).collect();
-    if types.is_empty() {
-        let all: Vec<_> =
-            (0..=u8::MAX).map(MessageTypeId).filter(|id| id.is_known()).map(|id| id.to_string()).collect();
-        return Err(format!("no type has that number or name; the types are {}", all.join(", ")));
-    }
-    Ok(Types(types))
+    format!("{count} {connections}, not recognised as RTMP ({}); force it with --decode-as tcp:PORT", kinds.join(", "))
 }

@@ -1,7 +1,6 @@
 //! `rtmp-inspect diff`.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,7 +9,6 @@ use clap::{Args, ValueEnum};
 use crate::compare;
 use crate::config::Value;
 use crate::diff::{self, Pattern, Verdict};
-use crate::escape::escape;
 use crate::recording::{Recording, Session};
 use crate::rules::Layer;
 use crate::secrets::Secrets;
@@ -23,7 +21,8 @@ use super::input::{self, in_words, nothing_to_judge};
 use super::output::Output;
 use super::record::record_two;
 use super::secrets::{Layout, ShowSecrets};
-use super::select::{Bounds, Connections, direction};
+use super::select::{Bounds, Connections};
+use super::values;
 use super::{EXIT_FINDINGS, EXIT_OK};
 
 /// What `diff` was asked for.
@@ -43,11 +42,11 @@ pub struct Options {
     mine: PathBuf,
 
     /// Compare connection A of the first capture with B of the second (repeatable)
-    #[arg(long, value_name = "A:B", value_parser = two::<u32>)]
+    #[arg(long, value_name = "A:B", value_parser = values::two::<u32>)]
     pair: Vec<(u32, u32)>,
 
     /// Only this direction: c2s from the client to the server, s2c back
-    #[arg(long, value_name = "DIRECTION", value_parser = direction)]
+    #[arg(long, value_name = "DIRECTION", value_parser = values::direction(), hide_possible_values = true)]
     direction: Option<Direction>,
 
     /// Differences at this path do not count; * stands for anything (repeatable)
@@ -60,11 +59,11 @@ pub struct Options {
     strict: bool,
 
     /// Row A of the first capture is row B of the second (repeatable)
-    #[arg(long, value_name = "A:B", value_parser = two::<u64>)]
+    #[arg(long, value_name = "A:B", value_parser = values::two::<u64>)]
     align: Vec<(u64, u64)>,
 
     /// Only causes of this layer (repeatable)
-    #[arg(long, value_name = "LAYER", value_parser = layer)]
+    #[arg(long, value_name = "LAYER", value_parser = values::layer())]
     only: Vec<Layer>,
 
     /// A line for each message
@@ -72,11 +71,11 @@ pub struct Options {
     stat: bool,
 
     /// Messages around a difference in --stat
-    #[arg(long, value_name = "N", requires = "stat")]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>, requires = "stat")]
     context: Option<usize>,
 
     /// Show at most N causes
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = 20)]
     max_diffs: usize,
 
     /// Also count what is expected to differ
@@ -164,7 +163,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 };
                 let names = [&options.good, &options.mine].map(|path| path.display().to_string());
                 let text = view::diff::diff(&report, &names, shown, output.layout(), output.colour);
-                output.write_all(text.as_bytes())?;
+                output.text(&text)?;
             }
             Format::Json => {
                 options.secrets.json(&report, &Secrets::of(&[&good, &mine]), Layout::Pretty, output)?;
@@ -234,17 +233,4 @@ fn listed(numbers: impl Iterator<Item = u32>) -> String {
         None | Some(0) => numbers.join(", "),
         Some(more) => format!("{} and {more} more", numbers[..SHOWN].join(", ")),
     }
-}
-
-fn two<T: std::str::FromStr>(text: &str) -> Result<(T, T), String> {
-    let wrong = || format!("'{}' is no pair: write it as A:B, two numbers", escape(text));
-    let (a, b) = text.split_once(':').ok_or_else(wrong)?;
-    Ok((a.parse().map_err(|_| wrong())?, b.parse().map_err(|_| wrong())?))
-}
-
-fn layer(text: &str) -> Result<Layer, String> {
-    Layer::ALL.into_iter().find(|layer| layer.to_string() == text).ok_or_else(|| {
-        let all: Vec<_> = Layer::ALL.iter().map(ToString::to_string).collect();
-        format!("the layers are {}", all.join(", "))
-    })
 }

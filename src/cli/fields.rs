@@ -78,7 +78,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         Format::Text => {
             let rows = fields.iter().map(|field| [field.name, field.r#type, field.meaning]);
             if !fields.is_empty() {
-                output.write_all(view::fields::table(rows, output.layout()).as_bytes())?;
+                output.text(&view::fields::table(rows, output.layout()))?;
             }
             if let [field] = &fields[..] {
                 for (value, name) in &field.values {
@@ -87,7 +87,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             }
             if !paths.is_empty() {
                 let words = format!("Properties by path, as connect.tcUrl: {}", paths.join(", "));
-                output.write_all(view::fields::paragraph(&words, output.layout()).as_bytes())?;
+                output.text(&view::fields::paragraph(&words, output.layout()))?;
             }
         }
     }

@@ -356,8 +356,19 @@ fn tell_of_connections(name: &str, counts: tcp::Counts) {
 #[derive(Debug, clap::Args)]
 pub struct CapturePath {
     /// The capture: pcap or pcapng, also in gzip or zstd; '-' reads standard input as it comes
-    #[arg(value_name = "CAPTURE")]
-    pub path: PathBuf,
+    #[arg(value_name = "CAPTURE", required_unless_present = "read")]
+    path: Option<PathBuf>,
+
+    /// The capture, as tshark takes it
+    #[arg(short = 'r', value_name = "CAPTURE", conflicts_with = "path", hide_short_help = true)]
+    read: Option<PathBuf>,
+}
+
+impl CapturePath {
+    /// The path, however it was given.
+    pub fn path(&self) -> &Path {
+        self.path.as_deref().or(self.read.as_deref()).expect("one of the two is required")
+    }
 }
 
 #[cfg(test)]

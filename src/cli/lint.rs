@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::config::Value;
-use crate::escape::escape;
 use crate::lint::{self, Report};
 use crate::report::Document;
-use crate::rules::{self, Severity};
+use crate::rules::Severity;
 use crate::secrets::Secrets;
 use crate::view;
 
@@ -19,6 +18,7 @@ use super::output::{Output, complain};
 use super::record::record;
 use super::reports::Reports;
 use super::select::{Bounds, Connections};
+use super::values;
 use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 
 /// What `lint` was asked for.
@@ -69,11 +69,11 @@ pub struct Options {
 #[derive(Debug, Args)]
 pub struct Wanted {
     /// Only the rule of this code (repeatable)
-    #[arg(long, value_name = "CODE", value_parser = code)]
+    #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     only: Vec<String>,
 
     /// Not the rule of this code (repeatable)
-    #[arg(long, value_name = "CODE", value_parser = code)]
+    #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     skip: Vec<String>,
 }
 
@@ -187,16 +187,4 @@ impl FailOn {
             FailOn::Never => None,
         }
     }
-}
-
-/// Reads the code of a rule.
-pub fn code(text: &str) -> Result<String, String> {
-    if rules::find(text).is_some() {
-        return Ok(text.to_owned());
-    }
-    let shown = escape(text);
-    Err(match rules::nearest(text).as_slice() {
-        [] => format!("there is no rule '{shown}'; rtmp-inspect rules lists them"),
-        near => format!("there is no rule '{shown}'; did you mean {}?", near.join(" or ")),
-    })
 }

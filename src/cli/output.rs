@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
-use crate::view::Layout;
+use crate::view::{self, Layout};
 
 /// Standard output, buffered, and what it is connected to.
 pub struct Output {
@@ -36,6 +36,12 @@ impl Output {
     pub fn layout(&self) -> Layout {
         let width = self.is_terminal.then(terminal_size::terminal_size).flatten();
         Layout { width: width.map(|(width, _)| width.0.into()) }
+    }
+
+    /// Prints text for people: on a terminal no line is wider than it.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        let layout = self.layout();
+        self.write_all(view::fit(text, layout).as_bytes())
     }
 }
 
@@ -110,9 +116,12 @@ pub fn complain(kind: &str, message: &str) {
     let style = style.on_default().bold();
     // Lines behind the first are set in, so that no name from a file or the wire can pass for a line of ours.
     let lines: Vec<_> = message.lines().map(crate::escape::escape).collect();
-    let message = lines.join("\n  ");
+    let message = format!("{kind}: {}", lines.join("\n  "));
+    let width = io::stderr().is_terminal().then(|| terminal_size::terminal_size_of(io::stderr())).flatten();
+    let message = view::fit(&message, Layout { width: width.map(|(width, _)| width.0.into()) });
+    let message = message.strip_prefix(kind).unwrap_or(&message);
     // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}: {message}");
+    let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}{message}");
 }
 
 /// Shows on a terminal how far a long run has come.

@@ -1,7 +1,7 @@
 //! `rtmp-inspect payload`.
 
 use std::cell::Cell;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -93,7 +93,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         Format::Text => {
             let names = view::payload::Names { sent: &sent_name, received: &received_name };
             let text = view::payload::payload(&report, names, output.layout(), output.colour);
-            output.write_all(text.as_bytes())?;
+            output.text(&text)?;
         }
         Format::Json => {
             options.secrets.json(&report, &secrets, Layout::Pretty, output)?;

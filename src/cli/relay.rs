@@ -1,6 +1,5 @@
 //! `rtmp-inspect relay`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
@@ -79,7 +78,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     match options.format {
         Format::Text => {
             let names: Vec<_> = options.captures.iter().map(|path| path.display().to_string()).collect();
-            output.write_all(view::relay::relay(&report, &names, output.layout(), output.colour).as_bytes())?;
+            output.text(&view::relay::relay(&report, &names, output.layout(), output.colour))?;
         }
         Format::Json => {
             let secrets = Secrets::of(&recordings.iter().collect::<Vec<_>>());
@@ -88,7 +87,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     Ok(match report.verdict {
         Verdict::Nothing => {
-            complain("error", "there is no publisher with a player in what was captured");
+            complain("error", "no publisher and player of the same stream were captured");
             EXIT_TROUBLE
         }
         Verdict::Damaged if !options.exit_zero => EXIT_FINDINGS,

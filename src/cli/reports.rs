@@ -79,7 +79,7 @@ impl Reports {
             return Ok(());
         }
         let printed = match self.format() {
-            Format::Text => text(output),
+            Format::Text => return Ok(output.text(&text(output))?),
             Format::Json => pretty(report)?,
             Format::Github => github::quoted(&text(output)) + &github::annotations(document),
             Format::Sarif => pretty(&sarif::sarif(document))?,

@@ -10,13 +10,13 @@ use crate::rules::{self, RULES, Rule};
 use crate::view;
 
 use super::output::{Output, complain};
-use super::{EXIT_OK, EXIT_TROUBLE};
+use super::{EXIT_OK, EXIT_TROUBLE, values};
 
 /// What `rules` was asked for.
 #[derive(Debug, Args)]
 pub struct Options {
     /// The rule whose page to print; without it, all rules are listed
-    #[arg(value_name = "CODE", conflicts_with = "search")]
+    #[arg(value_name = "CODE", value_parser = values::any_code(), hide_possible_values = true, conflicts_with = "search")]
     code: Option<String>,
 
     /// Find rules by words, by a line from a server's or client's log, or by a symptom
@@ -46,7 +46,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         let found = rules::search(text);
         let is_empty = found.log_lines.is_empty() && found.symptoms.is_empty() && found.rules.is_empty();
         if is_text {
-            output.write_all(view::rules::found(&found, layout, colour).as_bytes())?;
+            output.text(&view::rules::found(&found, layout, colour))?;
         } else {
             write_json(output, &found_json(&found))?;
         }
@@ -63,7 +63,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     let Some(code) = &options.code else {
         if is_text {
-            output.write_all(view::rules::table(RULES, layout, colour).as_bytes())?;
+            output.text(&view::rules::table(RULES, layout, colour))?;
         } else {
             let rules: Vec<Value> = RULES.iter().map(|rule| rule_json(rule)).collect();
             write_json(output, &json!({ "format_version": FORMAT_VERSION, "rules": rules }))?;
@@ -80,7 +80,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         return Ok(EXIT_TROUBLE);
     };
     if is_text {
-        output.write_all(view::rules::page(rule, layout, colour).as_bytes())?;
+        output.text(&view::rules::page(rule, layout, colour))?;
     } else {
         write_json(output, &json!({ "format_version": FORMAT_VERSION, "rules": [rule_json(rule)] }))?;
     }

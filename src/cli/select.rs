@@ -2,26 +2,27 @@
 
 use clap::Args;
 
-use crate::escape::escape;
 use crate::pipeline;
 use crate::rtmp::decoder;
-use crate::session::{self, Direction, Wanted};
+use crate::session::{self, Wanted};
 use crate::tcp::ConnectionId;
+
+use super::values;
 
 /// Which connections to look at.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Selection")]
 pub struct Connections {
     /// Only TCP connection N (Wireshark's tcp.stream)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::connection)]
     pub stream: Option<u32>,
 
-    /// Only connections on PORT, taken for RTMP whatever they look like (repeatable)
-    #[arg(long, value_name = "PORT")]
+    /// Only connections on PORT, read as RTMP whatever they look like (repeatable)
+    #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub port: Vec<u16>,
 
-    /// Take connections on PORT for RTMP whatever they look like, besides those found by content (repeatable)
-    #[arg(long, value_name = "tcp:PORT", value_parser = tcp_port)]
+    /// Also read connections on PORT as RTMP whatever they look like (repeatable)
+    #[arg(long, value_name = "tcp:PORT", value_parser = values::tcp_port)]
     pub decode_as: Vec<u16>,
 
     /// Ports of RTMP servers that are known from elsewhere: what is on them need not prove that it is RTMP.
@@ -34,7 +35,7 @@ pub struct Connections {
 #[command(next_help_heading = "Limits")]
 pub struct Bounds {
     /// Bytes that the open messages of one direction may hold
-    #[arg(long, value_name = "BYTES", default_value_t = decoder::Options::default().open_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = decoder::Options::default().open_bytes)]
     max_open_bytes: usize,
 
     /// Bytes that the open messages of all connections may hold together
@@ -50,23 +51,23 @@ pub struct Bounds {
     max_known_connections: usize,
 
     /// Chunk streams that one direction may use
-    #[arg(long, value_name = "N", default_value_t = decoder::Options::default().chunk_streams)]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = decoder::Options::default().chunk_streams)]
     max_chunk_streams: usize,
 
     /// Bytes of one direction that may wait behind a hole
-    #[arg(long, value_name = "BYTES", default_value_t = crate::tcp::Limits::default().out_of_order_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().out_of_order_bytes)]
     max_waiting_bytes: usize,
 
     /// Bytes of all directions that may wait behind holes
-    #[arg(long, value_name = "BYTES", default_value_t = crate::tcp::Limits::default().total_out_of_order_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().total_out_of_order_bytes)]
     max_total_waiting_bytes: usize,
 
     /// Bytes of IP fragments that may wait for others
-    #[arg(long, value_name = "BYTES", default_value_t = crate::packet::Limits::default().fragment_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::packet::Limits::default().fragment_bytes)]
     max_fragment_bytes: usize,
 
     /// How many bytes may come out of one compressed byte
-    #[arg(long, value_name = "N", default_value_t = crate::capture::Limits::default().expansion)]
+    #[arg(long, value_name = "N", value_parser = values::number::<u64>, default_value_t = crate::capture::Limits::default().expansion)]
     max_expansion: u64,
 }
 
@@ -118,19 +119,5 @@ impl Bounds {
         limits.tcp.known_connections = self.max_known_connections;
         limits.tcp.total_out_of_order_bytes = self.max_total_waiting_bytes;
         limits
-    }
-}
-
-fn tcp_port(text: &str) -> Result<u16, String> {
-    let port = text.strip_prefix("tcp:").ok_or("write it as tcp:PORT, e.g. tcp:19350")?;
-    port.parse().map_err(|_| format!("'{}' is no port: a number from 0 to 65535 is", escape(port)))
-}
-
-/// Reads the value of `--direction`.
-pub fn direction(text: &str) -> Result<Direction, String> {
-    match text {
-        "c2s" => Ok(Direction::ClientToServer),
-        "s2c" => Ok(Direction::ServerToClient),
-        _ => Err("c2s is from the client to the server, s2c back".to_owned()),
     }
 }

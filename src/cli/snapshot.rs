@@ -60,10 +60,10 @@ enum Payload {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let path = &options.capture.path;
+    let path = options.capture.path();
     let configs = options.config.configs()?;
-    let mut read = configs.files([path.as_path()])?;
-    read.push(path.clone());
+    let mut read = configs.files([path])?;
+    read.push(path.to_path_buf());
     output_file::ensure_distinct(&options.output, &read)?;
     let mut given = options.connections.given();
     given.extend(options.payload.map(|payload| Value::FullPayload(payload == Payload::Full)));

@@ -1,7 +1,6 @@
 //! `rtmp-inspect streams`.
 
 use std::cell::Cell;
-use std::io::Write;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -69,7 +68,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         only: options.connections.wanted(),
         ..options.connections.options(&options.bounds, MEDIA_PREFIX)
     };
-    let mut input = Input::open(&options.capture.path, &options.bounds)?;
+    let mut input = Input::open(options.capture.path(), &options.bounds)?;
     let observer = (Streams::at_most(options.max_listed_connections), Collector::default());
     let ((streams, collector), totals) =
         input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
@@ -78,7 +77,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (streams, secrets) = (streams.into_streams(), collector.into_secrets());
     match options.format {
         Format::Text if streams.is_empty() => {}
-        Format::Text => output.write_all(view::streams::streams(&streams, output.layout()).as_bytes())?,
+        Format::Text => output.text(&view::streams::streams(&streams, output.layout()))?,
         Format::Json => {
             let report = Report { format_version: FORMAT_VERSION, left_out, streams: &streams };
             options.secrets.json(&report, &secrets, Layout::Pretty, output)?;
@@ -101,7 +100,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         let frames = totals.frames;
         complain(
             "note",
-            &format!("no TCP connection in {}: its {frames} frames hold none that was asked for", input.name()),
+            &format!(
+                "no TCP connection in {}: its {frames} frames contain none that matches the selection",
+                input.name()
+            ),
         );
     }
     Ok(EXIT_OK)

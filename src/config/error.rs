@@ -56,7 +56,7 @@ pub(super) fn line_of(text: &str, at: usize) -> usize {
 
 impl fmt::Display for Error {
     /// ```text
-    /// rtmp-inspect.toml:3:1: `ignor` is no key
+    /// rtmp-inspect.toml:3:1: unknown key `ignor`
     /// 3 | ignor = []
     ///   | ^^^^^
     /// help: did you mean `ignore`?

@@ -162,7 +162,7 @@ pub(super) fn globs(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Ve
         let Some(text) = string(reader, item) else { continue };
         match GlobBuilder::new(&text).literal_separator(true).build() {
             Ok(glob) => globs.push(Glob { matcher: glob.compile_matcher(), text }),
-            Err(error) => reader.complain(item.span(), format!("this is no glob: {}", error.kind()), None),
+            Err(error) => reader.complain(item.span(), format!("not a glob: {}", error.kind()), None),
         }
     }
     globs
@@ -187,7 +187,7 @@ fn levels(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Vec<Value> {
                 } else {
                     format!("did you mean {}?", or(&near))
                 };
-                reader.complain(code.span(), format!("there is no rule `{}`", code.get_ref()), Some(help));
+                reader.complain(code.span(), format!("unknown rule `{}`", code.get_ref()), Some(help));
             }
             Some(rule) if !rule.modes.contains(&Mode::Lint) => {
                 let modes: Vec<_> = rule.modes.iter().map(ToString::to_string).collect();
@@ -231,7 +231,7 @@ fn ports(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>) -> Option<Vec<u1
         };
         if port.is_none() {
             let help = "a number from 0 to 65535, or \"tcp:PORT\"".to_owned();
-            reader.complain(item.span(), "this is no port".to_owned(), Some(help));
+            reader.complain(item.span(), "not a port".to_owned(), Some(help));
         }
         port
     };

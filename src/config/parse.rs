@@ -88,7 +88,7 @@ impl Reader<'_> {
                 } else {
                     format!("did you mean {}?", or(&near))
                 };
-                self.complain(key.span(), format!("`{name}` is no key"), Some(help));
+                self.complain(key.span(), format!("unknown key `{name}`"), Some(help));
             }
         }
         None

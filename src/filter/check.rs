@@ -74,7 +74,7 @@ impl Checker<'_> {
             }
             Form::Call(name, _) => {
                 self.term(term, Expected::Any)?;
-                Err(Error::new(&term.at, "a function alone is no condition")
+                Err(Error::new(&term.at, "a function alone is not a condition")
                     .help(format!("compare it: {}(…) > 0", &self.text[name.clone()])))
             }
             Form::Slice(..) => Ok(Test::Exists(self.with_field(term)?)),
@@ -323,7 +323,7 @@ impl Checker<'_> {
             "min" => Function::Min,
             "abs" => Function::Abs,
             other => {
-                return Err(Error::new(name, format!("{} is no function", shown(other)))
+                return Err(Error::new(name, format!("unknown function {}", shown(other)))
                     .help("the functions are len, count, lower, upper, string, max, min and abs"));
             }
         })
@@ -349,7 +349,7 @@ impl Checker<'_> {
 
     fn unknown(&self, at: &Range<usize>) -> Error {
         let word = &self.text[at.clone()];
-        let error = Error::new(at, format!("{} is no field", shown(word)));
+        let error = Error::new(at, format!("unknown field {}", shown(word)));
         if let Some((before, after)) = word.split_once('-')
             && self.names.field(before).is_some()
         {
@@ -385,7 +385,7 @@ fn regular_expression(pattern: &Token) -> Result<Search, Error> {
         return Err(Error::new(&pattern.at, "expected a regular expression in double quotes"));
     };
     let text = std::str::from_utf8(bytes).map_err(|_| {
-        Error::new(&pattern.at, "the regular expression is no UTF-8")
+        Error::new(&pattern.at, "the regular expression is not UTF-8")
             .help("write such bytes in a raw string: r\"\\xff\"")
     })?;
     let regex = RegexBuilder::new(text).unicode(false).case_insensitive(true).size_limit(LARGEST).build();
@@ -393,6 +393,6 @@ fn regular_expression(pattern: &Token) -> Result<Search, Error> {
         // The library draws the expression and a caret of its own; its last line says what is wrong.
         let error = error.to_string();
         let reason = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-        Error::new(&pattern.at, format!("no regular expression: {reason}"))
+        Error::new(&pattern.at, format!("invalid regular expression: {reason}"))
     })
 }

@@ -30,7 +30,7 @@ impl Error {
     ///
     /// ```text
     /// tcp.port = 1935
-    ///          ^ `=` is no operator
+    ///          ^ `=` is not an operator
     /// help: `==` compares
     /// ```
     ///

@@ -71,9 +71,9 @@ fn next(text: &str, from: usize) -> Result<Option<Token>, Error> {
             }
             let at = start..start + first.len_utf8();
             Err(match first {
-                '=' => Error::new(&at, "`=` is no operator").help("`==` compares"),
-                '|' => Error::new(&at, "`|` is no operator").help("`||` or `or` joins conditions"),
-                '^' => Error::new(&at, "`^` is no operator").help("`^^` or `xor` is the exclusive or"),
+                '=' => Error::new(&at, "`=` is not an operator").help("`==` compares"),
+                '|' => Error::new(&at, "`|` is not an operator").help("`||` or `or` joins conditions"),
+                '^' => Error::new(&at, "`^` is not an operator").help("`^^` or `xor` is the exclusive or"),
                 ']' => Error::new(&at, "this bracket was never opened"),
                 '#' => Error::new(&at, "the layer operator `#` is not supported"),
                 '$' => Error::new(&at, "references such as `${field}` and macros are not supported"),
@@ -227,7 +227,7 @@ fn escape(text: &str, at: usize) -> Result<(usize, Escaped), Error> {
                 )),
             }
         }
-        _ => Err(Error::new(&whole, format!("{} is no escape", shown(&text[whole.clone()])))
+        _ => Err(Error::new(&whole, format!("{} is not an escape", shown(&text[whole.clone()])))
             .help("write a backslash as `\\\\`, or the whole as a raw string: r\"…\"")),
     }
 }

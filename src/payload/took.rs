@@ -213,7 +213,7 @@ impl ChunkNote {
         format!("chunk {} of the {name} message in frame {}", self.ordinal, self.message.frame)
     }
 
-    /// What bytes that are no payload belong to.
+    /// What bytes that are not payload belong to.
     fn foreign(&self, stream: u64, len: usize) -> String {
         let body_at = self.body_at as u64 + (stream - self.payload_at());
         let message = self.message;

@@ -108,7 +108,8 @@ pub fn named(recordings: &[Recording], publisher: Named, player: Named) -> Resul
         let recording =
             recordings.get(named.capture).ok_or_else(|| format!("there is no capture {}", named.capture + 1))?;
         let session = recording.sessions.iter().find(|session| session.stream.tcp_stream.0 == named.connection);
-        let session = session.ok_or_else(|| format!("connection {} is not there, or is no RTMP", named.connection))?;
+        let session =
+            session.ok_or_else(|| format!("connection {} does not exist, or is not RTMP", named.connection))?;
         let mut legs = of_session(named.capture, session);
         match legs.iter().position(|leg| leg.role == role).or_else(|| (!legs.is_empty()).then_some(0)) {
             Some(at) => Ok(legs.swap_remove(at)),

@@ -90,7 +90,7 @@ fn values<'a, R: Record>(
     let start = reader.at();
     let values = amf0::values(reader);
     if values.values.first().is_some_and(|first| first.as_str().is_none()) {
-        let text = format!("the first value, at offset {start}, is no string: a message begins with its name");
+        let text = format!("the first value, at offset {start}, is not a string: a message begins with its name");
         defects.push(Defect::new("amf-first-not-string", start, text));
     }
     defects.extend(values.defects);

@@ -209,7 +209,7 @@ fn content<'a, R: Record>(
         _ => {
             let (code, text) = match event_name(event_type.into()) {
                 Some(name) => ("shared-object-event-data", format!("{name} has no content")),
-                None => ("shared-object-event-unknown", format!("{event_type} is no event (RTMP 1.0 7.1.3)")),
+                None => ("shared-object-event-unknown", format!("{event_type} is not an event (RTMP 1.0 7.1.3)")),
             };
             defects.push(Defect::new(code, reader.at(), text));
             Content::Undecoded { hex: reader.peek() }

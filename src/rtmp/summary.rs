@@ -121,7 +121,7 @@ mod tests {
         expect(6, &[0, 0, 0, 1, 7], "Set Peer Bandwidth 1,Unknown (7)", "limit type 7");
         expect(6, &[0, 0, 0, 1], "Set Peer Bandwidth", "1, no limit type");
         expect(1, &[0], "Set Chunk Size", "");
-        expect(7, &[0], "Unknown (0x7)", "");
+        expect(7, &[0], "Unknown 7 (0x07)", "");
     }
 
     #[test]

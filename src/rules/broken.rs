@@ -196,7 +196,7 @@ impl<'c, 'r> Seen<'c, 'r> {
             "read as it was meant, {} messages in {} bytes decode without a fault{}{like_a}: {}",
             best.messages,
             best.clean_bytes,
-            if best.reaches_end { ", to the end of what was looked at" } else { "" },
+            if best.reaches_end { ", to the end of the data examined" } else { "" },
             evidence.join("; ")
         )
     }

@@ -56,7 +56,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let how = if end.how == How::Rst { "reset" } else { "closed" };
-    let title = format!("the {} {how} the connection behind {} and did not say why", end.by, item.info);
+    let title = format!("the {} {how} the connection after {} without giving a reason", end.by, item.info);
     let short = match comparison.is_alone() {
         true => String::new(),
         false => format!(", {} messages short of the good one", explains.len()),

@@ -19,9 +19,9 @@ impl Keys {
         let wrong = |what: String| Error { line, key: None, what, todo: AGAIN };
         match serde_json::from_str(text) {
             Ok(Value::Object(map)) => Ok(Keys { line, prefix: String::new(), map }),
-            Ok(_) => Err(wrong("is no JSON object".to_owned())),
+            Ok(_) => Err(wrong("is not a JSON object".to_owned())),
             Err(error) if error.is_eof() => Err(wrong("ends inside its JSON object: the file was cut off".to_owned())),
-            Err(error) => Err(wrong(format!("is no JSON: {error}"))),
+            Err(error) => Err(wrong(format!("is not JSON: {error}"))),
         }
     }
 
@@ -88,7 +88,7 @@ impl Keys {
         let Some(digits) = self.text(key)? else { return Ok(None) };
         match hex::decode(&digits) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) => Err(self.wrong(key, format!("is no bytes in hex: {error}"))),
+            Err(error) => Err(self.wrong(key, format!("is not bytes in hex: {error}"))),
         }
     }
 
@@ -160,7 +160,7 @@ impl Keys {
     pub fn finish(self) -> Result<(), Error> {
         match self.map.keys().next() {
             None => Ok(()),
-            Some(key) => Err(Error { todo: NEWER, ..self.wrong(key, "is no key that stands here") }),
+            Some(key) => Err(Error { todo: NEWER, ..self.wrong(key, "is not a known key here") }),
         }
     }
 }

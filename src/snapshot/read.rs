@@ -43,7 +43,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     let mut lines = (1..).zip(bytes.split(|&byte| byte == b'\n'));
     let text = |(number, line): (u64, &[u8])| match String::from_utf8(line.to_vec()) {
         Ok(text) => Ok((number, text)),
-        Err(_) => Err(Error { line: number, key: None, what: "is no UTF-8".to_owned(), todo: AGAIN }),
+        Err(_) => Err(Error { line: number, key: None, what: "is not UTF-8".to_owned(), todo: AGAIN }),
     };
     let (number, first) = text(lines.next().unwrap_or((1, &[])))?;
     let (mut sessions, counts) = header(Keys::of_line(number, &first)?)?;
@@ -124,7 +124,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
     for mut one in keys.objects("framing")? {
         let direction = one.some_of("direction", DIRECTIONS)?;
         let text = one.some_text("code")?;
-        let code = code(&text).ok_or_else(|| one.wrong("code", "is no code of a rule"))?;
+        let code = code(&text).ok_or_else(|| one.wrong("code", "is not the code of a rule"))?;
         one.finish()?;
         framing.push(Framing { connection: ConnectionId(number), direction, hypotheses: vec![named(code)] });
     }
@@ -321,7 +321,8 @@ fn handshake(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
 fn defects(keys: &mut Keys) -> Result<Vec<Defect>, Error> {
     let codes = keys.texts("defects")?;
     let defect = |text: &String| {
-        let code = code(text).ok_or_else(|| keys.wrong("defects", "has what is no code of a defect"))?;
+        let code =
+            code(text).ok_or_else(|| keys.wrong("defects", "contains something that is not the code of a defect"))?;
         Ok(Defect { code, offset: 0, message: "the snapshot says no more of it".to_owned() })
     };
     codes.iter().map(defect).collect()

@@ -80,7 +80,7 @@ fn an_error_says_where_it_is_and_what_to_do() {
     let of = |line: String| lines(&[line]).expect_err("it is wrong").to_string();
     assert_eq!(
         of(message(20, "\"body\":\"0g\"")),
-        format!("line 2, key 'body': is no bytes in hex: Invalid character 'g' at position 1; {}", AGAIN)
+        format!("line 2, key 'body': is not bytes in hex: Invalid character 'g' at position 1; {}", AGAIN)
     );
     assert_eq!(
         of(message(9, "\"head\":\"17\"")),
@@ -92,10 +92,10 @@ fn an_error_says_where_it_is_and_what_to_do() {
     );
     assert_eq!(
         of(message(20, "\"body\":\"\",\"colour\":1")),
-        "line 2, key 'colour': is no key that stands here; correct it, or read it with a newer rtmp-inspect"
+        "line 2, key 'colour': is not a known key here; correct it, or read it with a newer rtmp-inspect"
     );
     assert_eq!(read(b"").expect_err("empty").line, 1);
-    assert_eq!(read(&[0xff, b'\n']).expect_err("no text").to_string(), format!("line 1: is no UTF-8; {}", AGAIN));
+    assert_eq!(read(&[0xff, b'\n']).expect_err("no text").to_string(), format!("line 1: is not UTF-8; {}", AGAIN));
     let twice = header(3) + "\n" + &command("publish", 5.0, "x") + "\n";
     assert_eq!(
         read(twice.as_bytes()).expect_err("one is missing").to_string(),

@@ -234,7 +234,7 @@ impl Direction {
     fn report(&mut self, difference: Option<Difference>, output: &mut Output<'_, impl Sink>) {
         let Some(difference) = difference else { return };
         output.side().conflicts += 1;
-        // Before the start is known there is no offset to report; the count remains.
+        // Before the start is known there is not an offset to report; the count remains.
         let Some(base) = self.base else { return };
         let Difference { at, len, kept, ignored } = difference;
         let conflict = Conflict { offset: at - base, len, kept, ignored, frame: output.now.frame };

@@ -49,7 +49,7 @@ pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, 
     }
     if !report.unexplained.is_empty() {
         let total: u64 = report.unexplained.iter().map(|difference| 1 + difference.more).sum();
-        let heading = format!("{total} more differences without a cause that is known:");
+        let heading = format!("{total} unexplained differences:");
         let _ = writeln!(text, "\n{}", paint(&heading, Style::new().bold(), colour));
         for difference in report.unexplained.iter().take(shown.most) {
             text.push_str(&unexplained(difference, report, colour));
@@ -147,9 +147,11 @@ fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
     // The first difference is to be seen, with some bytes before it.
     let from = if same + 4 > LINE { same - 4 } else { 0 };
     let is_there = [bytes.a.is_some(), bytes.b.is_some()];
-    let side = |index: usize| {
+    let value =
+        |index: usize| escape(places[index].as_ref().and_then(|place| place.value.as_deref()).unwrap_or_default());
+    let hex = |index: usize| {
         if !is_there[index] {
-            return (format!("    {}  (nothing)", SIDES[index]), 16);
+            return ("(nothing)".to_owned(), 9);
         }
         let part = both[index].get(from..both[index].len().min(from + LINE)).unwrap_or_default();
         let cell = |(i, byte): (usize, &u8)| {
@@ -160,12 +162,10 @@ fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
         let cells: Vec<_> = part.iter().enumerate().map(cell).collect();
         let dots = if from > 0 { "… " } else { "" };
         let more = if both[index].len() > from + LINE { " …" } else { "" };
-        let value = escape(places[index].as_ref().and_then(|place| place.value.as_deref()).unwrap_or_default());
-        let hex = (3 * part.len()).saturating_sub(1);
-        let width = 7 + dots.width() + hex + more.width() + 2 + value.width();
-        (format!("    {}  {dots}{}{more}  {value}", SIDES[index], cells.join(" ")), width)
+        let width = dots.width() + (3 * part.len()).saturating_sub(1) + more.width();
+        (format!("{dots}{}{more}", cells.join(" ")), width)
     };
-    let shown = [side(0), side(1)];
+    let hex = [hex(0), hex(1)];
     let cells = from..from + LINE.min(both[0].len().max(both[1].len()).saturating_sub(from));
     let marks: Vec<_> = cells.map(|i| if both[0].get(i) == both[1].get(i) { "  " } else { "^^" }).collect();
     let indent = if from > 0 { "  " } else { "" };
@@ -173,14 +173,27 @@ fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
     if both.iter().any(|side| side.is_empty()) || !marks.contains('^') {
         "       ".clone_into(&mut marks);
     }
+    let widths = [0, 1].map(|index| 7 + hex[index].1 + if is_there[index] { 2 + value(index).width() } else { 0 });
+    let line = |index: usize| {
+        let value = if is_there[index] { format!("  {}", value(index)) } else { String::new() };
+        format!("    {}  {}{value}", SIDES[index], hex[index].0)
+    };
     let half = layout.width.map_or(0, |width| width / 2);
-    if shown.iter().all(|(_, width)| width + 4 <= half) {
-        let gap = " ".repeat(half - shown[0].1);
+    if widths.iter().all(|width| width + 4 <= half) {
+        let gap = " ".repeat(half - widths[0]);
         let under = " ".repeat(half.saturating_sub(marks.width()));
-        return format!("{}{gap}{}\n{marks}{under}{marks}  {}\n", shown[0].0, shown[1].0, at.path);
+        return format!("{}{gap}{}\n{marks}{under}{marks}  {}\n", line(0), line(1), at.path);
     }
     let marks = if marks.trim().is_empty() { marks } else { format!("{marks}  ") };
-    format!("{}\n{}\n{marks}{}\n", shown[0].0, shown[1].0, at.path)
+    if layout.width.is_none_or(|width| widths.iter().all(|&line| line <= width)) {
+        return format!("{}\n{}\n{marks}{}\n", line(0), line(1), at.path);
+    }
+    // The bytes below each other with their marks, and then what they are: in one line there is no room for both.
+    let mut text = format!("    A  {}\n    B  {}\n{marks}{}\n", hex[0].0, hex[1].0, at.path);
+    for index in [0, 1].into_iter().filter(|&index| is_there[index] && !value(index).is_empty()) {
+        text.push_str(&wrap(&value(index), &format!("    {}  ", SIDES[index]), layout));
+    }
+    text
 }
 
 fn unexplained(difference: &Unexplained, report: &Report, colour: bool) -> String {

@@ -6,40 +6,48 @@ use anstyle::Style;
 
 use crate::dissect::Dissection;
 
+use super::Layout;
 use super::palette::Palette;
 
-/// Bytes in a line.
+/// Bytes in a line, and where the terminal is too narrow for that.
 const LINE: usize = 16;
+const SHORT: usize = 8;
+/// Columns that a line of [`LINE`] bytes takes.
+const WIDE: usize = 80;
 
 /// The dump, a line each 16 bytes: offset in the direction's stream, hex, text. A chunk's header has a
 /// line of its own, in brackets; bytes that were not captured are shown as `--`. Nothing for rows that are
-/// no messages.
-pub fn hexdump(row: &Dissection<'_>, palette: &Palette) -> String {
+/// not messages.
+pub fn hexdump(row: &Dissection<'_>, layout: Layout, palette: &Palette) -> String {
+    let in_line = if layout.width.is_some_and(|width| width < WIDE) { SHORT } else { LINE };
     let mut dump = String::new();
     let Some(message) = row.message() else { return dump };
     let captured = |offset| row.is_captured(offset);
     let mut body_at = 0usize;
     for (chunk, header) in message.chunk_headers() {
         let shown = bytes(header, chunk.at, &captured, |_| Some(palette.header()), palette);
-        let of = format!(
-            "chunk header: fmt {}, {} bytes of payload, chunk size {}",
-            chunk.fmt, chunk.payload, chunk.chunk_size
-        );
-        let _ = writeln!(dump, "    {:08x}  [{shown}]  {of}", chunk.at);
+        let of = format!("header: fmt {}, payload {}, chunk size {}", chunk.fmt, chunk.payload, chunk.chunk_size);
+        let hex = 3 * header.len() + 1;
+        let gap =
+            if layout.width.is_some_and(|width| 11 + hex + 2 + of.len() > width) { "\n             " } else { "  " };
+        let _ = writeln!(dump, "  {:08x} [{shown}]{gap}{of}", chunk.at);
         let end = (body_at + chunk.payload as usize).min(message.body.len());
         let payload = message.body.get(body_at..end).unwrap_or_default();
         let stream = chunk.at + u64::from(chunk.header_len);
-        for (i, line) in payload.chunks(LINE).enumerate() {
-            let at = stream + (i * LINE) as u64;
-            let in_body = body_at + i * LINE;
+        for (i, line) in payload.chunks(in_line).enumerate() {
+            let at = stream + (i * in_line) as u64;
+            let in_body = body_at + i * in_line;
             let (left, right) = line.split_at(line.len().min(LINE / 2));
             let half = |half: &[u8], from: usize| {
                 let shown = bytes(half, at + from as u64, &captured, |i| palette.at(in_body + from + i), palette);
                 // Three columns a byte but for the last space; colours take none.
                 shown + &" ".repeat(3 * (LINE / 2 - half.len()) - usize::from(half.is_empty()))
             };
-            let hex = format!("{}  {}", half(left, 0), half(right, LINE / 2));
-            let _ = writeln!(dump, "    {at:08x}   {hex}  |{}|", text(line, at, &captured));
+            let hex = match in_line {
+                SHORT => half(left, 0),
+                _ => format!("{}  {}", half(left, 0), half(right, LINE / 2)),
+            };
+            let _ = writeln!(dump, "  {at:08x}  {hex}  |{}|", text(line, at, &captured));
         }
         body_at = end;
     }

@@ -28,6 +28,8 @@ const MOST_SAID: usize = 4096;
 
 /// Below this width the type is shown by its number alone: the summary names it anyway.
 const WIDE: usize = 130;
+/// Below this width the chunk stream and the timestamp give way to the summary; -V shows them.
+const MIDDLE: usize = 100;
 /// The longest name of a type with its number, `Window Acknowledgement Size 5 (0x05)`.
 const TYPE_WIDTH: usize = 36;
 
@@ -104,7 +106,12 @@ impl List {
         } else {
             // Microseconds give way first.
             let time = time.get(..time.len().saturating_sub(3)).filter(|short| short.contains('.')).unwrap_or(time);
-            format!("{msg:>4} {no:>5} {time:>8} {conn:>2} {dir:<3} {csid:>2} {kind:<9} {length:>6} {ts:>7}")
+            match self.layout.width {
+                Some(width) if width < MIDDLE => {
+                    format!("{msg:>4} {no:>5} {time:>7} {conn:>2} {dir:<3} {kind:<9} {length:>6}")
+                }
+                _ => format!("{msg:>4} {no:>5} {time:>8} {conn:>2} {dir:<3} {csid:>2} {kind:<9} {length:>6} {ts:>7}"),
+            }
         }
     }
 

@@ -182,7 +182,7 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
     for (count, what) in [
         (took.headers, "chunk headers among them"),
         (took.lost, "payload bytes passed over"),
-        (took.foreign, "bytes that are no payload"),
+        (took.foreign, "bytes that are not payload"),
     ] {
         if count > 0 {
             let _ = write!(said, ", {count} {what}");

@@ -59,7 +59,7 @@ impl View<'_> {
             text.push_str(&self.wrap(&self.connection(who), &format!("  {label:<12}")));
         }
         let server = match leg.server {
-            Server::Unknown => "not told by its handshake",
+            Server::Unknown => "unknown (not identifiable from the handshake)",
             known => known.name(),
         };
         let _ = writeln!(text, "  {:<12}{server}\n", "server");

@@ -49,7 +49,7 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
     }
     let mut text = format!("{table}\n");
     for stream in streams {
-        text.push_str(&notes(stream));
+        text.push_str(&notes(stream, layout));
     }
     text
 }
@@ -88,11 +88,15 @@ fn end(stream: &Stream) -> String {
     }
 }
 
-fn notes(stream: &Stream) -> String {
+fn notes(stream: &Stream, layout: Layout) -> String {
     let mut notes = Vec::new();
     let mut note = |label: &str, text: Option<String>| {
         if let Some(text) = text {
-            notes.push(format!("  {label:<9} {text}"));
+            let label = format!("  {label:<9} ");
+            notes.push(match layout.width {
+                Some(_) => super::wrap(&text, &label, layout).trim_end().to_owned(),
+                None => label + &text,
+            });
         }
     };
     note(
@@ -116,7 +120,7 @@ fn notes(stream: &Stream) -> String {
     format!("\nConnection {}  {} → {}\n{}\n", stream.tcp_stream.0, stream.client, stream.server, notes.join("\n"))
 }
 
-/// `7 made, 4 answered, median 44.008 ms, longest 44.151 ms; 3 without an answer, as is common for them`.
+/// `7 made, 4 answered, median 44.008 ms, longest 44.151 ms; 3 unanswered (normal for these commands)`.
 fn calls_note(calls: &Report) -> String {
     let mut text = format!("{} made, {} answered", calls.count, calls.answered);
     if calls.errors > 0 {
@@ -126,7 +130,7 @@ fn calls_note(calls: &Report) -> String {
         let _ = write!(text, ", {}", times.text());
     }
     if calls.unanswered_optional > 0 {
-        let _ = write!(text, "; {} without an answer, as is common for them", calls.unanswered_optional);
+        let _ = write!(text, "; {} unanswered (normal for these commands)", calls.unanswered_optional);
     }
     if calls.forgotten > 0 {
         let _ = write!(text, "; {} lost from sight", calls.forgotten);

@@ -174,12 +174,12 @@ fn exit_status_and_words() {
     };
     let (status, stdout, _) = run(&["relay", "captures/a/ffmpeg_pub_play.pcap"]);
     assert_eq!(status, Some(0));
-    assert!(stdout.starts_with("intact: 1 player got all"), "{stdout}");
+    assert!(stdout.starts_with("intact: the player received everything"), "{stdout}");
     assert!(stdout.lines().all(|line| line.chars().count() <= 80), "{stdout}");
     let (status, stdout, stderr) = run(&["relay", "captures/a/ffmpeg_pub_c4096.pcap"]);
     assert_eq!(status, Some(2));
-    assert!(stdout.starts_with("nothing to follow: no publisher with a player"), "{stdout}");
-    assert!(stderr.contains("no publisher with a player"), "{stderr}");
+    assert!(stdout.starts_with("nothing to follow: no publisher/player pair"), "{stdout}");
+    assert!(stderr.contains("no publisher and player of the same stream"), "{stderr}");
     let (status, _, stderr) = run(&["relay", "--pair", "0:1", "captures/a/ffmpeg_pub_play.pcap"]);
     assert_eq!(status, Some(2));
     assert!(stderr.contains("name the publisher first"), "{stderr}");

@@ -37,6 +37,15 @@ pub fn is_handshake(row: &TableRow) -> bool {
     row["info"].starts_with("Handshake ")
 }
 
+/// tshark's words for an unknown type, `Unknown (0xe)`, with the number in both bases, as we have it: what is read in
+/// one base is sent in the other too often.
+pub fn in_both_bases(words: &str) -> String {
+    let Some((before, rest)) = words.split_once("Unknown (0x") else { return words.to_owned() };
+    let Some((digits, after)) = rest.split_once(')') else { return words.to_owned() };
+    let Ok(number) = u8::from_str_radix(digits, 16) else { return words.to_owned() };
+    format!("{before}Unknown {number} ({number:#04x}){after}")
+}
+
 pub fn direction_of(row: &TableRow) -> Direction {
     (row["tcp_stream"].parse().expect("a number"), row["src"].clone())
 }

@@ -152,10 +152,10 @@ fn character(text: &str) -> String {
 fn unknown_field(name: &str) -> String {
     let shown = escape(name);
     if let Some(hint) = paths::hint(name) {
-        return format!("there is no field '{shown}'; {hint}");
+        return format!("unknown field '{shown}'; {hint}");
     }
     match &vocabulary::nearest(name)[..] {
-        [] => format!("there is no field '{shown}'; `rtmp-inspect fields` lists them all"),
-        near => format!("there is no field '{shown}'; is {} meant?", near.join(" or ")),
+        [] => format!("unknown field '{shown}'; `rtmp-inspect fields` lists them all"),
+        near => format!("unknown field '{shown}'; is {} meant?", near.join(" or ")),
     }
 }

@@ -105,9 +105,9 @@ impl<'o> Printer<'o> {
             }
             Format::Text => {
                 if self.printed == 0 {
-                    self.output.write_all(self.list.header().as_bytes())?;
+                    self.output.text(&self.list.header())?;
                 }
-                self.output.write_all(self.list.row(dissection.row(), start).as_bytes())?;
+                self.output.text(&self.list.row(dissection.row(), start))?;
                 self.details(dissection)?;
             }
             Format::Json => {
@@ -133,10 +133,10 @@ impl<'o> Printer<'o> {
         let Show { tree: with_tree, hex, all } = self.show;
         let style = TreeStyle { layout: self.output.layout(), bytes: with_tree && hex, chunks: all };
         if self.show.tree {
-            self.output.write_all(tree(row, style, &palette).as_bytes())?;
+            self.output.text(&tree(row, style, &palette))?;
         }
         if self.show.hex && (!self.show.tree || self.show.all) {
-            self.output.write_all(hexdump(row, &palette).as_bytes())?;
+            self.output.text(&hexdump(row, style.layout, &palette))?;
         }
         Ok(())
     }

@@ -138,7 +138,7 @@ fn slice_part(part: &str) -> Result<Part, String> {
             Some(hex) => u32::from_str_radix(hex, 16),
             None => digits.parse::<u32>(),
         };
-        let value = value.map_err(|_| format!("{} is no offset", shown(word)))?;
+        let value = value.map_err(|_| format!("{} is not an offset", shown(word)))?;
         Ok(if negative { -i64::from(value) } else { i64::from(value) })
     };
     let positive = |word: &str| -> Result<u64, String> {

@@ -90,7 +90,7 @@ pub(super) fn record<R: Record>(
 pub(super) fn no_start_code<R: Record>(reader: &Reader<'_, '_, R>, code: &'static str) -> Result<(), Defect> {
     match reader.peek() {
         [0, 0, 1, ..] | [0, 0, 0, 1, ..] => {
-            Err(Defect::new(code, reader.at(), "it begins with a start code (Annex B), which is no record"))
+            Err(Defect::new(code, reader.at(), "it begins with a start code (Annex B), which is not a record"))
         }
         _ => Ok(()),
     }

@@ -49,7 +49,7 @@ fn mistaken_type(type_id: MessageTypeId, body: &[u8]) -> Vec<String> {
     let mut said = vec![format!("the body is AMF0 and begins with '{name}'")];
     let meant = u8::from_str_radix(&type_id.0.to_string(), 16).map(MessageTypeId);
     if let Some(meant) = meant.ok().filter(|meant| meant.is_known()) {
-        said.push(format!("{} is {meant}", type_id.0).replacen(" is ", " in hexadecimal is ", 1));
+        said.push(format!("{} was probably meant as {:#04x} ({}, {})", type_id.0, meant.0, meant.0, meant.name()));
     }
     said
 }

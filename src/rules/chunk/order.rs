@@ -196,11 +196,11 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
             .last();
         let behind = before.map(|row| format!(" behind {}", comparison.either(row).name)).unwrap_or_default();
         let bytes = raw(comparison.b, direction, item.at.start).map(|bytes| spaced(&bytes[..bytes.len().min(12)]));
-        let bytes = bytes.map(|bytes| format!("{bytes} is no chunk header; ")).unwrap_or_default();
+        let bytes = bytes.map(|bytes| format!("{bytes} is not a chunk header; ")).unwrap_or_default();
         let defect = item.defects.first().map(|defect| defect.message.clone()).unwrap_or_default();
         let title = format!("the chunks break off at stream offset {}{behind}", item.at.start);
         let claim = Claim::of_message(comparison, row, "chunk", Certainty::Likely, title)
-            .why(format!("{bytes}{defect}; no known mistake makes sense of what follows"))
+            .why(format!("{bytes}{defect}; none of the known mistakes explains these bytes"))
             .fix(
                 "compare what is written for the last message before it with its header: bytes are missing or too many",
             )

@@ -175,7 +175,7 @@ pub static RESERVED: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "chunk stream 2 and what is sent on it do not go together",
+    title: "chunk stream 2 is misused",
     page: Page {
         what: "Chunk stream 2 is for protocol control messages and user control events, types 1 to 6, and these go nowhere \
                else. Most receivers do not look; some strict ones do not connect.",

@@ -18,7 +18,7 @@ pub static FIELD_FFFFFF: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the timestamp field and the extended timestamp do not go together",
+    title: "the timestamp field and the extended timestamp contradict each other",
     page: Page {
         what: "Times of 0xffffff ms and more stand in four bytes behind the header, and then the field is ff ff ff; the field \
                being ff ff ff is how the receiver knows. Either the field is so and the four bytes are not there, or the \

@@ -28,7 +28,7 @@ pub static CONNECT: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "connect has other properties",
+    title: "connect properties differ",
     page: Page {
         what: "The object of connect has properties that the other client does not send, or other values.",
         looks: "A  00 04 74 79 70 65 02 00 0a 6e 6f 6e 70 ..   type 'nonprivate'\n\
@@ -48,7 +48,7 @@ pub static METADATA: Rule = Rule {
     modes: &[Mode::Diff],
     title: "the metadata differ",
     page: Page {
-        what: "onMetaData has other properties or values, or one of the sessions has no such message.",
+        what: "onMetaData has different properties or values, or one of the sessions has no such message.",
         looks: "A  00 05 77 69 64 74 68 00 40 74 00 00 00 00 00 00   width 320\n\
                 B  00 05 77 69 64 74 68 00 40 84 00 00 00 00 00 00   width 640",
         who: "Every encoder writes its own. Players take size, rate and codecs from it before the first picture.",
@@ -83,7 +83,7 @@ pub static ANSWERS: Rule = Rule {
     modes: &[Mode::Diff],
     title: "the server answers otherwise",
     page: Page {
-        what: "What the server says has other properties, values or commands: another server, version or configuration.",
+        what: "The server sends different properties, values or commands: another server, version or configuration.",
         looks: "A  00 0c 63 61 70 61 62 69 6c 69 74 69 65 73 00 40 3f 00 ..  capabilities 31\n\
                 B  00 0c 63 61 70 61 62 69 6c 69 74 69 65 73 00 40 5f c0 ..  capabilities 127",
         who: "Sessions with different servers.",
@@ -124,7 +124,7 @@ fn other_role(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn connect(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_of = |index: usize| comparison.mismatches[index].path.starts_with("connect.");
-    let claim = together(comparison, is_of, |all| format!("connect has other properties: {}", list(comparison, all)));
+    let claim = together(comparison, is_of, |all| format!("connect properties differ: {}", list(comparison, all)));
     claim.into_iter().collect()
 }
 
