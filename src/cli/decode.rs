@@ -257,7 +257,7 @@ fn what_there_is(frames: u64, seen: &Seen) -> String {
     if seen.is_empty() {
         return format!("its {frames} frames contain no TCP connection that matches the selection");
     }
-    let count: usize = seen.iter().map(|(_, count)| count).sum();
+    let count: u64 = seen.iter().map(|(_, count)| count).sum();
     let connections = if count == 1 { "TCP connection" } else { "TCP connections" };
     let kinds: Vec<_> = seen.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     format!("{count} {connections}, not recognised as RTMP ({}); force it with --decode-as tcp:PORT", kinds.join(", "))

@@ -39,15 +39,15 @@ pub struct Bounds {
     max_open_bytes: usize,
 
     /// Bytes that the open messages of all connections may hold together
-    #[arg(long, value_name = "BYTES", default_value_t = session::Options::default().total_open_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = session::Options::default().total_open_bytes)]
     max_total_open_bytes: usize,
 
     /// TCP connections that may be open at once; beyond, the one without data for longest is closed
-    #[arg(long, value_name = "N", default_value_t = crate::tcp::Limits::default().open_connections)]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().open_connections)]
     max_open_connections: usize,
 
     /// Closed TCP connections whose ports are remembered, so that later ones get Wireshark's numbers
-    #[arg(long, value_name = "N", default_value_t = crate::tcp::Limits::default().known_connections)]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().known_connections)]
     max_known_connections: usize,
 
     /// Chunk streams that one direction may use

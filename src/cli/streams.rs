@@ -15,6 +15,7 @@ use super::input::{CapturePath, Input};
 use super::output::{Output, complain};
 use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
+use super::values;
 
 /// What `streams` was asked for.
 #[derive(Debug, Args)]
@@ -36,7 +37,7 @@ pub struct Options {
     bounds: Bounds,
 
     /// Connections that are listed, RTMP before others
-    #[arg(long, value_name = "N", default_value_t = MOST, help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = MOST, help_heading = "Limits")]
     max_listed_connections: usize,
 }
 
