@@ -63,7 +63,7 @@ fn rows(pcap: &[u8]) -> Result<(), capture::Error> {
         let palette = Palette::new(&content.tree, false);
         let style = TreeStyle { layout: Layout { width: Some(80) }, bytes: true, chunks: true };
         view::tree::tree(&row, style, &palette);
-        view::hexdump::hexdump(&row, &palette);
+        view::hexdump::hexdump(&row, view::Layout { width: None }, &palette);
         serde_json::to_string(&row).expect("JSON");
     });
     captures::run(pcap, rows).map(|_| ())
