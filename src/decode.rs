@@ -383,6 +383,9 @@ fn ending_defect(message: &Message) -> Defect {
         Ending::Missing => ("bytes-missing", "bytes of the message are not in the capture"),
         Ending::Cut => ("cut", "the data ends inside the message"),
         Ending::Lost => ("lost", "what follows could not be decoded as its continuation"),
+        Ending::Unproven => {
+            ("chunk-size-unproven", "the chunk size is a guess that nothing proves, so the body may be wrong")
+        }
         Ending::Complete => ("complete", "the message is whole"),
     };
     Defect { code, offset: message.end(), message: format!("{what}: {captured} of {length} bytes are here") }

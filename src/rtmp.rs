@@ -24,6 +24,7 @@ pub mod handshake;
 pub mod hypotheses;
 pub mod media;
 pub mod message;
+mod resync;
 mod search;
 pub mod shared_object;
 pub mod summary;

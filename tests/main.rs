@@ -23,6 +23,7 @@ mod hypotheses;
 mod kit;
 mod layering;
 mod lint;
+mod loss;
 mod machine_reports;
 mod names;
 mod near_misses;

@@ -25,8 +25,13 @@ pub(super) struct ChunkStream {
     delta: Option<u32>,
     /// First body byte of the last message.
     first: Option<u8>,
-    /// Bytes of this direction were lost since the last full header: what is inherited may be wrong.
+    /// Bytes of this direction were lost since the last full header: its timestamp may be wrong.
     pub is_stale: bool,
+    /// Bytes of this direction were lost since the last header with length and type: what is inherited may be another
+    /// message's.
+    pub is_unsure: bool,
+    /// Messages of several types came on it.
+    is_mixed: bool,
     /// The message grew over the limit: its bytes are only counted.
     is_spilled: bool,
     /// What of the message the decoder counts among its open bytes.
@@ -70,6 +75,8 @@ impl ChunkStream {
             delta: None,
             first: None,
             is_stale: false,
+            is_unsure: false,
+            is_mixed: false,
             is_spilled: false,
             accounted: 0,
             idle: 0,
@@ -88,6 +95,18 @@ impl ChunkStream {
             open: if self.is_open { self.left() } else { 0 },
             torn: self.is_torn,
         })
+    }
+
+    /// Whether it cannot be told which message's length and type a header without them repeats: bytes were lost since, and
+    /// messages of several types come on this chunk stream. Of control messages, only Acknowledgements come in series.
+    pub fn may_inherit_anything(&self) -> bool {
+        self.is_unsure && self.is_of_many_types()
+    }
+
+    /// Whether messages of several types come on it, as far as is known.
+    pub fn is_of_many_types(&self) -> bool {
+        let type_id = self.message.header.type_id;
+        self.is_mixed || type_id.is_protocol_control() && type_id != MessageTypeId::ACKNOWLEDGEMENT
     }
 
     /// Whether there is a header to inherit length and type from.
@@ -131,7 +150,9 @@ impl ChunkStream {
         fields.timestamp = self.timestamp;
         fields.timestamp_delta = (header.fmt > 0).then_some(self.delta).flatten();
         if let (Some(length), Some(type_id)) = (header.length, header.type_id) {
+            self.is_mixed |= self.has_header && fields.type_id != type_id;
             (fields.length, fields.type_id) = (length, type_id);
+            self.is_unsure = false;
         }
         if let Some(stream) = header.message_stream_id.or(fields.message_stream_id).or(unnamed.map(MessageStreamId)) {
             fields.message_stream_id = Some(stream);

@@ -17,6 +17,7 @@ mod lost;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -29,6 +30,7 @@ use super::chunk_stream::ChunkStream;
 use super::dialect::Dialect;
 use super::handshake::{self, Part};
 use super::message::{Ending, Message};
+use super::resync::{Effort, HeaderSearch};
 use super::search::{self, Size};
 use super::{ChunkStreamId, Defect, MessageTypeId};
 use choices::{Choice, Reading};
@@ -119,6 +121,14 @@ pub struct Decoder {
     /// A defect for the next message.
     pending: Option<Defect>,
     tolerated: Option<MessageTypeId>,
+    /// The chunk size before bytes were lost, until one is proven again.
+    prior: Option<u32>,
+    /// The chunk size with which a message is read that proves none.
+    guess: Option<Guess>,
+    /// What the next message inherits may not be its own.
+    is_doubtful: bool,
+    /// The work done to find headers.
+    effort: Cell<Effort>,
     /// Where a search found a header: it is not doubted again.
     trusted: Option<u64>,
     state: State,
@@ -142,6 +152,17 @@ enum State {
         left: u32,
     },
     Lost(Lost),
+    /// At a header of this chunk stream, whose message may be longer than a chunk.
+    Sizing(ChunkStreamId, HeaderSearch),
+}
+
+/// A chunk size that nothing proves.
+#[derive(Clone, Copy, Debug)]
+struct Guess {
+    csid: ChunkStreamId,
+    /// Where the message begins.
+    at: u64,
+    size: u32,
 }
 
 /// A message that holds less than this is not worth being let go of while there are larger ones.
@@ -187,7 +208,7 @@ impl Decoder {
         };
         let mut decoder = Decoder::new(State::Chunks, options);
         decoder.state = State::Lost(Lost::new(0, why, None));
-        decoder.size = Size::AtLeast(DEFAULT_CHUNK_SIZE);
+        decoder.size = Size::AtLeast(0);
         decoder.origin_known = false;
         decoder
     }
@@ -215,6 +236,10 @@ impl Decoder {
             assumed: None,
             pending: None,
             tolerated: None,
+            prior: None,
+            guess: None,
+            is_doubtful: false,
+            effort: Cell::default(),
             trusted: None,
             state,
         };
@@ -226,13 +251,20 @@ impl Decoder {
     pub fn chunk_size(&self) -> Option<u32> {
         match self.size {
             Size::Known(size) => Some(size),
-            Size::AtLeast(_) => None,
+            Size::AtLeast(_) => self.prior,
         }
     }
 
-    /// Whether the chunk size was found from where the chunk headers are, and not announced.
+    /// Whether the chunk size was found from where the chunk headers are, and not announced; or was not proven again since
+    /// bytes were lost.
     pub fn chunk_size_is_guessed(&self) -> bool {
-        self.assumed.is_some() && self.chunk_size().is_some()
+        let is_unproven = matches!(self.size, Size::AtLeast(_));
+        (self.assumed.is_some() || is_unproven) && self.chunk_size().is_some()
+    }
+
+    /// How many steps the search for headers took so far.
+    pub fn search_steps(&self) -> u64 {
+        self.effort.get().0
     }
 
     /// Whether nothing of a client's handshake was read yet.
@@ -310,7 +342,7 @@ impl Decoder {
                 let torn = Torn { csid: *csid, chunk_end: self.at + u64::from(*left), hole: offset..end };
                 self.lose(gap_defect(offset, len), end, Some(torn));
             }
-            State::Chunks => self.lose(gap_defect(offset, len), end, None),
+            State::Chunks | State::Sizing(..) => self.lose(gap_defect(offset, len), end, None),
         }
         self.at = end;
         self.prune();
@@ -384,6 +416,7 @@ impl Decoder {
                 }
                 State::Chunks => self.header(rest, at_end, out),
                 State::Payload { .. } => self.payload(rest, out),
+                State::Sizing(..) => self.find_size(rest, at_end),
             };
             match step {
                 Step::Used(n) => used += n,
@@ -471,7 +504,10 @@ impl Decoder {
                 }
             }
         }
-        let Choice::Made(chunk_size) = self.chunk_size_for(&header, left, data, at_end) else { return Step::Wait };
+        let Some(chunk_size) = self.chunk_size_for(csid, continues, left) else {
+            self.state = State::Sizing(csid, HeaderSearch::of_size(self.size, self.prior));
+            return Step::Used(0);
+        };
 
         if !continues {
             self.begin(&header, out);
@@ -498,6 +534,11 @@ impl Decoder {
         let type_id = stream.message.header.type_id;
         stream.keep = if type_id.is_media() { self.options.media_prefix } else { u32::MAX };
         self.clock = stream.timestamp().or(self.clock);
+        let is_guess = self.guess.take_if(|guess| guess.csid == header.csid && guess.at != self.at).is_none()
+            && self.guess.is_some_and(|guess| guess.csid == header.csid);
+        if is_guess || std::mem::take(&mut self.is_doubtful) {
+            stream.message.ending = Ending::Unproven;
+        }
         let assumed = self.assumed.iter().cloned();
         let defects = self.pending.take().into_iter().chain(assumed).map(|defect| Defect { offset: self.at, ..defect });
         defects.for_each(|defect| stream.note(defect));

@@ -58,6 +58,8 @@ pub enum Ending {
     Cut,
     /// What should continue it could not be decoded.
     Lost,
+    /// Its chunks were told apart by a chunk size that nothing proves, so the body may be wrong.
+    Unproven,
 }
 
 /// A message, whole or not.

@@ -1,8 +1,7 @@
 //! How plausible it is that a chunk header stands at a given place, and where the next one stands.
 //!
-//! Used where the bytes themselves do not say: behind bytes that were not captured, at the start of a
-//! capture that begins in mid-stream (then the chunk size is found out as well), behind a header that
-//! cannot be right, and to choose between two readings of the same bytes.
+//! Used to choose between two readings of the same bytes, and by [`super::resync`], which looks for headers
+//! where the bytes before do not tell where they are.
 //!
 //! Takes bytes and what is known of the chunk streams, walks chunk headers from a place and adds up
 //! the evidence in bits: a field of `n` bits that has one of `2^k` plausible values is worth `n - k`.
@@ -35,15 +34,8 @@ pub(super) enum Size {
     AtLeast(u32),
 }
 
-/// The smallest chunk size that is looked for when it is not known: below the default of 128 senders
-/// do not go in practice.
-const SMALLEST: u32 = 64;
-
 /// A message has at most so many bytes, so a larger chunk size is the same as this one.
 pub(super) const LARGEST: u32 = 0xff_ffff;
-
-/// The evidence, in bits, by which a chunk size is told from others.
-const TO_TELL_SIZES_APART: u32 = 40;
 
 /// So many headers without enough evidence are evidence against it. This also bounds the work.
 const MOST_HEADERS: u32 = 64;
@@ -56,8 +48,6 @@ pub(super) struct Walk {
     pub bits: u32,
     /// How many headers were read.
     pub headers: u32,
-    /// The chunk size with which it holds.
-    pub size: Size,
 }
 
 impl Walk {
@@ -87,13 +77,6 @@ pub(super) struct Start {
     pub payload: Option<(usize, ChunkStreamId, Known)>,
 }
 
-/// Where a search found headers.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub at: usize,
-    pub walk: Walk,
-}
-
 /// The walker: what is known, and how much evidence is asked for.
 pub(super) struct Walker<K> {
     /// What is known of a chunk stream.
@@ -109,37 +92,6 @@ pub(super) struct Walker<K> {
 }
 
 impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
-    /// The first place in `data`, out of `candidates` and then all from `from` on, at which enough headers follow
-    /// one another. Places that may still turn out right are left in `candidates`.
-    /// `need` is the evidence asked for, in bits, `at_end` whether no more bytes follow.
-    pub fn search(
-        &self,
-        data: &[u8],
-        candidates: &mut Vec<usize>,
-        from: usize,
-        need: u32,
-        at_end: bool,
-    ) -> Option<Found> {
-        let mut open = Vec::new();
-        let mut found = None;
-        for at in candidates.drain(..).chain(from..data.len()) {
-            let walk = self.walk(data, Start { at, payload: None }, need);
-            let enough = match walk.verdict {
-                Verdict::Accepted => true,
-                // At the end there is no second header to wait for.
-                Verdict::Open => at_end && walk.bits >= need,
-                Verdict::Refuted => continue,
-            };
-            if enough {
-                found = Some(Found { at, walk });
-                break;
-            }
-            open.push(at);
-        }
-        *candidates = open;
-        found
-    }
-
     /// Walks chunks from `start` until there are `need` bits of evidence in two headers at least, or a contradiction.
     pub fn walk(&self, data: &[u8], start: Start, need: u32) -> Walk {
         let mut changed = Vec::new();
@@ -148,27 +100,9 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             changed.push((csid, known));
             at += len;
         }
-        self.go(
-            data,
-            at,
-            self.size,
-            &mut changed,
-            need,
-            Walk { verdict: Verdict::Open, bits: 0, headers: 0, size: self.size },
-        )
-    }
-
-    fn go(
-        &self,
-        data: &[u8],
-        mut at: usize,
-        mut size: Size,
-        changed: &mut Vec<(ChunkStreamId, Known)>,
-        need: u32,
-        mut walk: Walk,
-    ) -> Walk {
+        let mut size = self.size;
+        let mut walk = Walk { verdict: Verdict::Open, bits: 0, headers: 0 };
         loop {
-            walk.size = size;
             if walk.headers >= MOST_HEADERS {
                 return Walk { verdict: Verdict::Refuted, ..walk };
             }
@@ -210,50 +144,16 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             let take = match size {
                 Size::Known(size) => left.min(size),
                 Size::AtLeast(longest) if left <= longest => left,
-                Size::AtLeast(_) => return self.split(data, at, header.csid, (after, left), changed, need, walk),
+                // Where it is cut is not known.
+                Size::AtLeast(_) => return walk,
             };
             after.open = left - take;
-            set(changed, header.csid, after);
+            set(&mut changed, header.csid, after);
             if let (MessageTypeId::SET_CHUNK_SIZE, Some(&value)) = (type_id, payload.first_chunk()) {
                 size = Size::Known(u32::from_be_bytes(value).clamp(1, LARGEST));
             }
             at += take as usize;
         }
-    }
-
-    /// Goes on behind a header whose message has `left` bytes from `at`, in one piece and with every chunk size that would
-    /// put a type-3 header into them, and gives the best of these walks.
-    #[allow(clippy::too_many_arguments)] // the state of one walk, handed on
-    fn split(
-        &self,
-        data: &[u8],
-        at: usize,
-        csid: ChunkStreamId,
-        (after, left): (Known, u32),
-        changed: &[(ChunkStreamId, Known)],
-        need: u32,
-        walk: Walk,
-    ) -> Walk {
-        // The headers so far speak for every size alike: each has to earn its own evidence.
-        let need = need.max(walk.bits + TO_TELL_SIZES_APART);
-        let mut whole = changed.to_vec();
-        set(&mut whole, csid, Known { open: 0, ..after });
-        let mut best = self.go(data, at + left as usize, Size::AtLeast(left), &mut whole, need, walk);
-        for size in SMALLEST..left {
-            let Some(&byte) = data.get(at + size as usize) else { break };
-            if byte != type3(csid) {
-                continue;
-            }
-            let mut tried = changed.to_vec();
-            set(&mut tried, csid, Known { open: left - size, ..after });
-            // The first type-3 header was looked for, so its eight bits are no evidence.
-            let start = Walk { bits: walk.bits.saturating_sub(8), ..walk };
-            let result = self.go(data, at + size as usize, Size::Known(size), &mut tried, need, start);
-            if result.rank() > best.rank() {
-                best = result;
-            }
-        }
-        best
     }
 
     /// The evidence, in bits, that this is a header; None if it cannot be one here.
@@ -268,7 +168,10 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
                 return Some(8 + repeated);
             }
             let known = known.filter(|known| !known.torn)?;
-            return Some(1 + repeated + body_bits(known.type_id?, known.length?, known.first, payload)?);
+            let (type_id, length) = (known.type_id?, known.length?);
+            let bits = body_bits(type_id, length, known.first, payload)?;
+            // An inherited length is no evidence.
+            return Some(1 + repeated + if type_id.is_protocol_control() { 5 } else { bits });
         }
         if open {
             let same = known.is_some_and(|known| {
@@ -446,7 +349,7 @@ pub(super) fn type3(csid: ChunkStreamId) -> u8 {
     }
 }
 
-fn set(changed: &mut Vec<(ChunkStreamId, Known)>, csid: ChunkStreamId, known: Known) {
+pub(super) fn set(changed: &mut Vec<(ChunkStreamId, Known)>, csid: ChunkStreamId, known: Known) {
     match changed.iter_mut().find(|(id, _)| *id == csid) {
         Some((_, old)) => *old = known,
         None => changed.push((csid, known)),

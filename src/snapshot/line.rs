@@ -150,6 +150,7 @@ pub const ENDINGS: &[(Ending, &str)] = &[
     (Ending::Missing, "missing"),
     (Ending::Cut, "cut"),
     (Ending::Lost, "lost"),
+    (Ending::Unproven, "unproven"),
 ];
 
 /// The names of how a hole is known.

@@ -7,10 +7,11 @@ use crate::field::Reader;
 use crate::rtmp::chunk::{ChunkHeader, MAX_HEADER};
 use crate::rtmp::chunk_stream::ChunkStream;
 use crate::rtmp::dialect::Type3Extended;
-use crate::rtmp::search::{Known, Size, Start, Verdict, Walk, Walker, basic_len, is_suspicious, oddities};
+use crate::rtmp::resync::{Effort, HeaderSearch};
+use crate::rtmp::search::{self, Known, Size, Start, Verdict, Walk, Walker, basic_len, is_suspicious, oddities};
 use crate::rtmp::{ChunkStreamId, Defect};
 
-use super::Decoder;
+use super::{Decoder, Guess, State, Step};
 
 /// The outcome of a choice, if there are bytes enough to make it.
 pub(super) enum Choice<T> {
@@ -157,6 +158,16 @@ impl Decoder {
                 ),
             );
         }
+        if header.fmt >= 2 && stream.is_some_and(ChunkStream::may_inherit_anything) {
+            return refuse(
+                "continuation-unknown",
+                format!(
+                    "a fmt {} header on chunk stream {}, which carries messages of several types: the header that it builds \
+                     on may be lost",
+                    header.fmt, header.csid
+                ),
+            );
+        }
         let known = self.known(header.csid).unwrap_or_default();
         let (Some(length), Some(type_id)) = (header.length.or(known.length), header.type_id.or(known.type_id)) else {
             return Choice::Made(Ok(()));
@@ -169,7 +180,7 @@ impl Decoder {
         if data.len() < start && !at_end {
             return Choice::Wait;
         }
-        let guessed = header.fmt >= 2 && stream.is_some_and(|stream| stream.is_stale);
+        let guessed = header.fmt >= 2 && stream.is_some_and(|stream| stream.is_unsure);
         let body_start = &data[len..data.len().min(start)];
         let known_before = stream.and_then(ChunkStream::known).map(|known| Known { open: 0, ..known });
         if !guessed && !is_suspicious(&self.walker(false), header, known_before, body_start) {
@@ -182,16 +193,17 @@ impl Decoder {
         let tolerated = (!type_id.is_known()).then_some(type_id);
         let walker = Walker { tolerated: tolerated.or(self.tolerated), ..self.walker(false) };
         let start = Start { at: len, payload: Some((payload, header.csid, after)) };
-        let refuted = walker.walk(window, start, CONVINCING).verdict == Verdict::Refuted;
+        let walk = walker.walk(window, start, CONVINCING);
         drop(walker);
+        self.count(walk.headers);
+        let refuted = walk.verdict == Verdict::Refuted;
         // What follows is walked as the specification has it, which another dialect's headers may contradict.
         let refuted = refuted
             && (self.options.dialect.is_default() || oddities(header, stream.is_none(), self.clock) >= ODD_ALL_OVER);
         // Two odd headers in a row are still no proof: another one inside the message is, or one that is odd all over.
         let nonsense = || {
             let odd_all_over = oddities(header, stream.is_none(), self.clock) >= ODD_ALL_OVER;
-            let inside = self.searcher().search(window, &mut Vec::new(), 1, SOLID, true);
-            guessed || odd_all_over || inside.is_some_and(|found| found.at < len + payload)
+            guessed || odd_all_over || self.has_header_inside(&window[1..], len + payload - 1)
         };
         if refuted && nonsense() {
             return refuse(
@@ -204,36 +216,91 @@ impl Decoder {
             );
         }
         self.tolerated = tolerated.or(self.tolerated);
+        // What it inherits may be another message's, and nothing that follows speaks for it.
+        self.is_doubtful = guessed && walk.headers == 0;
         Choice::Made(Ok(()))
     }
 
-    /// The chunk size in force for a chunk with `left` bytes of its message to come. If it is not known
-    /// and matters here, it is found out from where the type-3 headers stand.
-    pub(super) fn chunk_size_for(&mut self, header: &ChunkHeader, left: u32, data: &[u8], at_end: bool) -> Choice<u32> {
-        let longest = match self.size {
-            Size::Known(size) => return Choice::Made(size),
-            Size::AtLeast(longest) => longest,
-        };
-        if left <= longest {
-            return Choice::Made(longest);
+    /// Whether chunk headers follow one another somewhere in the first `len` bytes of `data`, while there is effort left
+    /// to look for them.
+    fn has_header_inside(&self, data: &[u8], len: usize) -> bool {
+        let mut effort = self.effort.get();
+        if effort.is_spent(self.at) {
+            return false;
         }
-        let Some(window) = self.window(data, usize::from(header.len) + left as usize, at_end) else {
-            return Choice::Wait;
-        };
-        let walk = self.walker(false).walk(window, Start { at: 0, payload: None }, CONVINCING);
-        self.size = match walk.size {
-            Size::Known(size) => Size::Known(size),
-            Size::AtLeast(longest) => Size::AtLeast(longest.max(left)),
-        };
-        self.assume_size();
-        Choice::Made(match self.size {
-            Size::Known(size) | Size::AtLeast(size) => size,
-        })
+        let mut search = HeaderSearch::new(self.size, None);
+        let found = search.advance(&self.searcher(), data, (self.at, true), |_| SOLID, &mut effort);
+        self.effort.set(effort);
+        found.is_some_and(|found| found.at < len)
+    }
+
+    fn count(&self, headers: u32) {
+        let effort = self.effort.get();
+        self.effort.set(Effort(effort.0 + u64::from(headers)));
+    }
+
+    /// The chunk size in force for a chunk with `left` bytes of its message to come. None: it has to be found out from
+    /// where the headers are.
+    pub(super) fn chunk_size_for(&self, csid: ChunkStreamId, continues: bool, left: u32) -> Option<u32> {
+        match self.size {
+            Size::Known(size) => Some(size),
+            Size::AtLeast(longest) if left <= longest => Some(longest),
+            Size::AtLeast(_) => {
+                let guess = self.guess.filter(|guess| guess.csid == csid && (continues || guess.at == self.at))?;
+                Some(guess.size)
+            }
+        }
+    }
+
+    /// Finds out the chunk size from the bytes after the header at the start of `data`.
+    pub(super) fn find_size(&mut self, data: &[u8], at_end: bool) -> Step {
+        let State::Sizing(csid, search) = &mut self.state else { return Step::Wait };
+        let (csid, mut search) = (*csid, std::mem::replace(search, HeaderSearch::new(self.size, None)));
+        let is_last = at_end || data.len() >= FARTHEST;
+        let seen = &data[..data.len().min(FARTHEST)];
+        let mut effort = self.effort.get();
+        let found = search.advance(&self.walker(false), seen, (self.at, is_last), |_| CONVINCING, &mut effort);
+        self.effort.set(effort);
+        match found {
+            Some(found) => {
+                self.size = found.size;
+                if let Size::Known(_) = found.size {
+                    self.prior = None;
+                }
+                self.assume_size(found.matches);
+                // It is not sized again, whatever was found.
+                self.guess = None;
+            }
+            None if !is_last && search.is_open() => {
+                self.state = State::Sizing(csid, search);
+                return Step::Wait;
+            }
+            // A header that a search found is not doubted again: it would be found again.
+            None if !search.is_open() && self.trusted != Some(self.at) => {
+                let message = format!("no chunk size leads from this header on chunk stream {csid} to another one");
+                self.lose(Defect { code: "desync-unknown", offset: self.at, message }, self.at, None);
+                return Step::Used(0);
+            }
+            None => {
+                let size = search.guess().unwrap_or(search::LARGEST);
+                self.guess = Some(Guess { csid, at: self.at, size });
+            }
+        }
+        self.state = State::Chunks;
+        Step::Used(0)
     }
 
     /// A walker for a place that is not known to follow what is open: open messages do not count.
     pub(super) fn searcher(&self) -> Walker<impl Fn(ChunkStreamId) -> Option<Known> + '_> {
-        let known = |csid| self.known(csid).map(|known| Known { open: 0, torn: known.torn || known.open > 0, ..known });
+        let known = |csid: ChunkStreamId| {
+            let stream = self.streams.get(&csid.0)?;
+            // What was open before the loss is no more, and what is inherited may be lost too.
+            let known = stream.known().map(|known| Known { open: 0, torn: known.torn || known.open > 0, ..known });
+            match stream.is_of_many_types() {
+                true => known.map(|known| Known { type_id: None, length: None, ..known }),
+                false => known,
+            }
+        };
         Walker { known, size: self.size, clock: self.clock, tolerated: self.tolerated, loose: false }
     }
 
@@ -243,7 +310,9 @@ impl Decoder {
     }
 
     fn walk_from(&self, window: &[u8], at: usize, payload: (usize, ChunkStreamId, Known), loose: bool) -> Walk {
-        self.walker(loose).walk(window, Start { at, payload: Some(payload) }, CONVINCING)
+        let walk = self.walker(loose).walk(window, Start { at, payload: Some(payload) }, CONVINCING);
+        self.count(walk.headers);
+        walk
     }
 
     fn known(&self, csid: ChunkStreamId) -> Option<Known> {

@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use crate::rtmp::message::{Chunk, Ending};
-use crate::rtmp::search::{Found, Known, Size, Start, Verdict};
+use crate::rtmp::resync::{Found, HeaderSearch};
+use crate::rtmp::search::{Known, Size, Start, Verdict};
 use crate::rtmp::{ChunkStreamId, Defect};
 
-use super::{Decoder, Event, Out, State, Step, Undecoded};
+use super::{DEFAULT_CHUNK_SIZE, Decoder, Event, Out, State, Step, Undecoded};
 
 /// The search for the next header.
 #[derive(Clone, Debug)]
@@ -18,11 +19,9 @@ pub(super) struct Lost {
     pub why: Defect,
     /// The message that a hole cut, if that is what happened.
     torn: Option<Torn>,
-    /// Offsets in the bytes since, that may still turn out right; and the first not looked at.
-    candidates: Vec<usize>,
-    next: usize,
-    /// How many bytes there must be for the next look. Looking only at fixed lengths makes the outcome
-    /// independent of how the bytes arrive.
+    search: Option<HeaderSearch>,
+    /// How many bytes there must be for the next look at what may be torn. Looking only at fixed lengths makes the
+    /// outcome independent of how the bytes arrive.
     look_at: usize,
 }
 
@@ -35,7 +34,7 @@ pub(super) struct Torn {
     pub hole: Range<u64>,
 }
 
-/// The first look, in bytes; each further one is at twice the length.
+/// The first look at what may be torn, in bytes; each further one is at twice the length.
 const FIRST_LOOK: usize = 512;
 /// At most so many bytes are searched through at once; then the first half is given up.
 const LONGEST_LOOK: usize = 1 << 20;
@@ -43,14 +42,14 @@ const LONGEST_LOOK: usize = 1 << 20;
 /// rest of one message.
 const SINGLE_PLACE: u32 = 22;
 
-/// The evidence, in bits, that is asked for among so many places: by chance it comes once in a million such searches.
-fn evidence_among(places: usize) -> u32 {
-    20 + (places.max(2) as u32).ilog2()
+/// The evidence, in bits, that is asked for at an offset: by chance it comes once in a million such searches.
+fn evidence_among(offset: usize) -> u32 {
+    20 + (offset.max(FIRST_LOOK) as u32).ilog2()
 }
 
 impl Lost {
     pub fn new(from: u64, why: Defect, torn: Option<Torn>) -> Lost {
-        Lost { from, why, torn, candidates: Vec::new(), next: 0, look_at: FIRST_LOOK }
+        Lost { from, why, torn, search: None, look_at: FIRST_LOOK }
     }
 }
 
@@ -63,45 +62,65 @@ impl Decoder {
     /// Looks for a header in all the bytes since the search began or the last hole.
     pub(super) fn look(&mut self, data: &[u8], at_end: bool, out: &mut Out<'_>) -> Step {
         let State::Lost(lost) = &mut self.state else { return Step::Wait };
-        if data.len() < lost.look_at && !at_end {
+        // The message that a hole cut is looked for first, and at fixed lengths also at the end.
+        let is_torn = lost.torn.is_some();
+        let look_at = if is_torn { lost.look_at } else { LONGEST_LOOK };
+        if data.is_empty() || is_torn && data.len() < look_at && !at_end {
             return Step::Wait;
         }
-        let look_at = lost.look_at;
-        let (mut candidates, next) = (std::mem::take(&mut lost.candidates), lost.next);
-        // Also at the end the fixed lengths come first, or the outcome would depend on the pieces.
-        let is_last = data.len() < look_at;
+        let is_last = at_end && data.len() < look_at;
         let seen = &data[..data.len().min(look_at)];
-        if seen.is_empty() {
-            return Step::Wait;
-        }
-        if let Some(used) = self.mend(seen, is_last) {
+        let search = lost.search.take();
+        if is_torn && let Some(used) = self.mend(seen, is_last) {
             return Step::Used(used);
         }
-        let found = self.searcher().search(seen, &mut candidates, next, evidence_among(seen.len()), is_last);
+        let (size, prior) = self.size_after_loss();
+        let mut search = search.unwrap_or_else(|| HeaderSearch::new(size, prior));
+        let mut effort = self.effort.get();
+        let found = search.advance(&self.searcher(), seen, (self.at, is_last), evidence_among, &mut effort);
+        self.effort.set(effort);
         if let Some(found) = found {
             let State::Lost(lost) = std::mem::replace(&mut self.state, State::Chunks) else { return Step::Wait };
             self.at += found.at as u64;
             self.trusted = Some(self.at);
+            self.size = found.size;
+            self.prior = prior.filter(|_| matches!(found.size, Size::AtLeast(_)));
             self.give_up(lost, Some(found), out);
             return Step::Used(found.at);
         }
+        let half = LONGEST_LOOK / 2;
+        let drop_half = data.len() >= LONGEST_LOOK && look_at == LONGEST_LOOK;
+        if drop_half {
+            search.forget(half);
+        }
         let State::Lost(lost) = &mut self.state else { return Step::Wait };
-        lost.candidates = candidates;
-        lost.next = seen.len();
+        lost.search = Some(search);
         if is_last {
             return Step::Wait;
         }
-        if look_at < LONGEST_LOOK {
-            lost.look_at = 2 * look_at;
-            return if data.len() >= lost.look_at || at_end { Step::Used(0) } else { Step::Wait };
+        if drop_half {
+            lost.torn = None;
+            self.at += half as u64;
+            return Step::Used(half);
         }
-        let half = LONGEST_LOOK / 2;
-        lost.candidates.retain(|&at| at >= half);
-        lost.candidates.iter_mut().for_each(|at| *at -= half);
-        lost.next -= half;
-        lost.torn = None;
-        self.at += half as u64;
-        Step::Used(half)
+        if !is_torn {
+            return Step::Wait;
+        }
+        lost.look_at = 2 * look_at;
+        if data.len() >= lost.look_at || at_end { Step::Used(0) } else { Step::Wait }
+    }
+
+    /// What is known of the chunk size where the next header is found: a hole may hold a Set Chunk Size, so the size
+    /// before it has to be proven again.
+    fn size_after_loss(&self) -> (Size, Option<u32>) {
+        let is_hole = matches!(&self.state, State::Lost(lost) if lost.why.code == "capture-gap");
+        match self.size {
+            Size::Known(size) if is_hole && self.options.dialect.is_default() => {
+                (Size::AtLeast(size.min(DEFAULT_CHUNK_SIZE)), Some(size))
+            }
+            Size::AtLeast(longest) if is_hole => (Size::AtLeast(longest.min(DEFAULT_CHUNK_SIZE)), self.prior),
+            size => (size, self.prior),
+        }
     }
 
     /// If the hole held nothing but the rest of one message, the next header stands at a place that can
@@ -167,23 +186,22 @@ impl Decoder {
         self.end_open_messages(if lost.why.code == "capture-gap" { Ending::Missing } else { Ending::Lost }, out);
         for stream in self.streams.values_mut() {
             stream.is_stale = true;
+            stream.is_unsure = true;
             stream.is_torn |= stream.left() > 0;
         }
         let midstream = lost.why.code == "capture-midstream";
         let mut why = lost.why;
         if let Some(found) = found {
-            if let Size::Known(_) = found.walk.size {
-                self.size = found.walk.size;
-            }
             if midstream {
-                self.assume_size();
+                self.assumed = Some(why.clone());
+                self.assume_size(found.matches);
             } else {
                 self.pending = Some(Defect {
                     code: "resynchronised",
                     offset: self.at,
                     message: format!(
                         "decoding goes on here by evidence: {} bits in {} chunk headers in a row",
-                        found.walk.bits, found.walk.headers
+                        found.bits, found.headers
                     ),
                 });
             }
@@ -194,10 +212,17 @@ impl Decoder {
         }
     }
 
-    /// Notes on what assumption the chunks of a capture that begins in mid-stream are read.
-    pub(super) fn assume_size(&mut self) {
+    /// Notes on what assumption the chunks of a capture that begins in mid-stream are read. `matches` is how many headers
+    /// prove the chunk size.
+    pub(super) fn assume_size(&mut self, matches: u32) {
+        if self.assumed.is_none() {
+            return;
+        }
         let size = match self.size {
-            Size::Known(size) => format!("chunk size {size} found from where the chunk headers stand"),
+            Size::Known(size) if matches > 0 => {
+                format!("chunk size {size}, inferred from {matches} chunk headers at exactly that distance")
+            }
+            Size::Known(size) => format!("chunk size {size}"),
             Size::AtLeast(_) => "chunk size not known yet, as no message came in two chunks".to_owned(),
         };
         self.assumed = Some(Defect {

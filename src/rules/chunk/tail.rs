@@ -102,7 +102,7 @@ fn is_broken(kept: &Kept) -> bool {
         // What is no AMF, media and control messages, may differ for reasons of its own.
         Ending::Complete => AMF.contains(&kept.header.type_id) && !is_amf(kept.header.type_id, &kept.body),
         Ending::Lost | Ending::Cut | Ending::Abandoned => true,
-        Ending::Aborted | Ending::Missing => false,
+        Ending::Aborted | Ending::Missing | Ending::Unproven => false,
     }
 }
 
