@@ -98,6 +98,8 @@ pub struct Decoder {
     at: u64,
     /// Bytes that wait for more: the start of a header, or what a search looks through.
     held: Vec<u8>,
+    /// How many bytes at the start of `held` are consumed.
+    held_from: usize,
     sources: SourceMap<Source>,
     /// The latest frame that brought bytes of this direction, and its time.
     readable: (FrameNo, Time),
@@ -222,6 +224,7 @@ impl Decoder {
             options,
             at: 0,
             held: Vec::new(),
+            held_from: 0,
             sources: SourceMap::default(),
             readable: Default::default(),
             open_bytes: 0,
@@ -350,7 +353,7 @@ impl Decoder {
 
     /// Takes note that nothing more comes: what is open is given as it is.
     pub fn finish(&mut self, out: &mut Out<'_>) {
-        self.settle(self.at + self.held.len() as u64, out);
+        self.settle(self.at + self.waiting(), out);
         match std::mem::replace(&mut self.state, State::Chunks) {
             State::Handshake { parts, bytes, .. } if !bytes.is_empty() => {
                 let range = self.at.saturating_sub(bytes.len() as u64)..self.at;
@@ -377,8 +380,9 @@ impl Decoder {
             self.at = self.at.max(offset);
             return;
         }
-        let rest = self.at..self.at + self.held.len() as u64;
+        let rest = self.at..self.at + self.waiting();
         self.held.clear();
+        self.held_from = 0;
         self.at = rest.end;
         match self.state {
             // What a search leaves is told of when the search ends.
@@ -394,10 +398,19 @@ impl Decoder {
         }
     }
 
+    /// How many bytes wait for more.
+    fn waiting(&self) -> u64 {
+        (self.held.len() - self.held_from) as u64
+    }
+
     fn consume_held(&mut self, at_end: bool, out: &mut Out<'_>) {
         let mut held = std::mem::take(&mut self.held);
-        let used = self.consume(&held, at_end, out);
-        held.drain(..used);
+        self.held_from += self.consume(&held[self.held_from..], at_end, out);
+        // What is consumed is removed only once it is more than the rest: each byte is moved once at most.
+        if 2 * self.held_from >= held.len() {
+            held.drain(..self.held_from);
+            self.held_from = 0;
+        }
         self.held = held;
     }
 
@@ -503,6 +516,10 @@ impl Decoder {
                     return Step::Used(0);
                 }
             }
+        }
+        // Where too much effort was spent already, it is not looked for.
+        if self.chunk_size_for(csid, continues, left).is_none() && self.effort.get().is_spent(self.at) {
+            self.guess = Some(Guess { csid, at: self.at, size: self.prior.unwrap_or(search::LARGEST) });
         }
         let Some(chunk_size) = self.chunk_size_for(csid, continues, left) else {
             self.state = State::Sizing(csid, HeaderSearch::of_size(self.size, self.prior));

@@ -48,6 +48,8 @@ const PROOF: i32 = 9;
 const LEAD: i32 = 8;
 /// So many headers at exact distances prove a size though the message's end was not seen.
 const LONG_RUN: u32 = 64;
+/// The same for the size before bytes were lost.
+const SHORT_RUN: u32 = 2;
 /// The evidence, in bits, in one header at exactly the right distance.
 const MATCH: i32 = 8;
 
@@ -373,7 +375,8 @@ impl HeaderSearch {
 
     /// Whether the size tried is the sender's.
     fn is_proven(&self, one: &Candidate) -> bool {
-        let seen = one.landings > 0 || one.matches >= LONG_RUN;
+        let run = if one.base == Size::Known(self.prior.unwrap_or_default()) { SHORT_RUN } else { LONG_RUN };
+        let seen = one.landings > 0 || one.matches >= run;
         let score = self.score(one);
         let rival = |other: &Candidate| other.tried && other.base != one.base && self.score(other) + LEAD > score;
         seen && score >= PROOF && !self.all().any(rival)

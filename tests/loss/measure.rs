@@ -159,7 +159,6 @@ impl Observer for Truth {
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
-        if std::env::var_os(super::SHOW).is_some() { eprintln!("DBG {} {:?} {}", connection.id.0, conversation.protocol, conversation.why); }
         if conversation.is_rtmp() {
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 let size = conversation.chunk_size(direction);

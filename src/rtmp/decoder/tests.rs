@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::rtmp::dialect::{self, ChunkSize, Continuation, Extended, Length, Messages, Type3Extended};
 use crate::rtmp::handshake::BLOCK;
+use crate::rtmp::resync::{FREE_STEPS, STEPS_PER_BYTE};
 
 /// What is compared of an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -395,6 +396,270 @@ proptest! {
             decode_cut(Decoder::client(Options::default()), &stretch, || longest);
         }
     }
+}
+
+/// What makes a search for headers long: bytes that look like headers, or nearly.
+fn adversarial(kind: usize, len: usize) -> Vec<u8> {
+    let mut state = 88172645463325252u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    let huge = [fmt0(4, 15, 0xfffff0, 9, 1), vec![0x27, 1, 0, 0, 0]].concat();
+    let bytes: Vec<u8> = match kind {
+        0 => vec![0; len],
+        1 => vec![0xc3; len],
+        2 => vec![0xc4; len],
+        // Headers of huge messages one after the other.
+        3 => huge.iter().copied().cycle().take(len).collect(),
+        // The same with bytes between them that may be headers of the messages' further chunks.
+        4 => (0..)
+            .flat_map(|_| {
+                huge.clone()
+                    .into_iter()
+                    .chain((0..17).map(|_| if random() & 1 == 0 { 0x41 } else { 0xc4 }).collect::<Vec<_>>())
+            })
+            .take(len)
+            .collect(),
+        // Headers of short messages, each of which leads to no other.
+        5 => [fmt1(4, 20, 7, 8), vec![0xaf, 1]].concat().into_iter().cycle().take(len).collect(),
+        // Messages that end where others begin, each in two chunks of a size that is never the same.
+        6 => (0..)
+            .flat_map(|i| {
+                let size = 1 + (i * 37) % 400;
+                [fmt1(4, 20, size + 9, 8), sound(size), vec![0xc4], vec![7; 9]].concat()
+            })
+            .take(len)
+            .collect(),
+        7 => (0..len).map(|_| random()).collect(),
+        // A type that is not known, time and again.
+        8 => fmt0(5, 0, 0xfffff, 77, 1).into_iter().cycle().take(len).collect(),
+        _ => [0x42, 0, 0, 0, 0, 0, 4, 3].into_iter().cycle().take(len).collect(),
+    };
+    bytes
+}
+
+/// The steps that the search for headers takes grow as the bytes do, whatever they are; and the start of a session, a start
+/// in its middle and a hole in it are alike.
+#[test]
+fn the_search_for_headers_is_linear() {
+    for kind in 0..10 {
+        for start in 0..3 {
+            let steps = |len: usize| {
+                let (before, bytes) = (session(6).0, adversarial(kind, len));
+                let mut decoder = if start == 0 { Decoder::midstream(Options::default()) } else { behind_handshake() };
+                let mut at = 0;
+                if start > 0 {
+                    decoder.push(0, &before, &[(0, source(0))], &mut |_, _| {});
+                    at = before.len() as u64;
+                }
+                if start == 2 {
+                    decoder.gap(at, 5000, &mut |_, _| {});
+                    at += 5000;
+                }
+                for piece in bytes.chunks(1448) {
+                    decoder.push(at, piece, &[(0, source(at))], &mut |_, _| {});
+                    at += piece.len() as u64;
+                }
+                decoder.finish(&mut |_, _| {});
+                assert_eq!(decoder.open_bytes, 0, "all that was open is given back");
+                decoder.search_steps()
+            };
+            let lens = [1 << 13, 1 << 14, 1 << 15];
+            let counted = lens.map(steps);
+            for (len, steps) in lens.into_iter().zip(counted) {
+                let bound = FREE_STEPS + 2 * STEPS_PER_BYTE * len as u64;
+                assert!(steps <= bound, "kind {kind}, start {start}: {counted:?} steps for {lens:?} bytes");
+            }
+            let [_, n2, n4] = counted;
+            assert!(2 * n4 <= 5 * n2 + FREE_STEPS, "kind {kind}, start {start}: {counted:?} steps for {lens:?} bytes");
+        }
+    }
+}
+
+/// One message cut in two chunks says nothing of the chunk size that others would not: its body is not complete until more
+/// of the same prove the size.
+#[test]
+fn a_body_that_rests_on_an_unproven_chunk_size_is_not_complete() {
+    let video = |len: usize, seed: usize| {
+        let mut body: Vec<u8> = (0..len).map(|i| (i * 7 + i / 251 * seed) as u8).collect();
+        body[..5].copy_from_slice(&[0x27, 1, 0, 0, 40]);
+        body
+    };
+    let chunked = |body: &[u8], size: usize| {
+        let mut bytes = fmt1(6, 40, body.len(), 9);
+        for (i, chunk) in body.chunks(size).enumerate() {
+            bytes.extend((i > 0).then_some(0xc6));
+            bytes.extend(chunk);
+        }
+        bytes
+    };
+    let endings = |count: usize, size: usize| {
+        let mut bytes = Vec::new();
+        let mut truth = Vec::new();
+        for i in 0..count {
+            truth.push(video(size + 700 + 37 * i, i + 1));
+            bytes.extend(chunked(&truth[i], size));
+        }
+        let found = decode_cut(Decoder::midstream(Options::default()), &[Stretch::Bytes(bytes)], || 1000);
+        let mut complete = 0;
+        for seen in &found {
+            if let Seen::Message { body, ending: Ending::Complete, .. } = seen {
+                assert!(truth.contains(body), "{count} of {size}: a body that was not sent");
+                complete += 1;
+            }
+        }
+        complete
+    };
+    assert_eq!((endings(1, 4096), endings(2, 4096), endings(3, 4096)), (0, 2, 3));
+    // A size that nobody chooses needs more of them.
+    assert_eq!((endings(2, 3752), endings(3, 3752), endings(5, 3752)), (0, 0, 5));
+}
+
+/// A hole may hold a Set Chunk Size: the size before it is not taken on trust.
+#[test]
+fn a_chunk_size_announced_in_a_hole_is_found_out() {
+    let body = |i: usize| {
+        let mut body: Vec<u8> = (0..3000 + i).map(|j| (j * 13 + j / 200 * i) as u8).collect();
+        body[..5].copy_from_slice(&[0x27, 1, 0, 0, 40]);
+        body
+    };
+    let mut before = fmt0(6, 0, 100, 9, 1);
+    before.extend([0x27, 1, 0, 0, 40].into_iter().chain([9; 95]));
+    let after: Vec<u8> = (0..6)
+        .flat_map(|i| {
+            let mut bytes = fmt1(6, 40, 3000 + i, 9);
+            for (j, chunk) in body(i).chunks(1000).enumerate() {
+                bytes.extend((j > 0).then_some(0xc6));
+                bytes.extend(chunk);
+            }
+            bytes
+        })
+        .collect();
+    let stretches = [Stretch::Bytes(before), Stretch::Hole(16), Stretch::Bytes(after)];
+    let found = decode_cut(behind_handshake(), &stretches, || 700);
+    let bodies: Vec<_> = found
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::Message { body, ending: Ending::Complete, .. } => Some(body.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(bodies, [100, 3000, 3001, 3002, 3003, 3004, 3005], "{found:?}");
+}
+
+/// What a loss leaves uncertain is said until a header makes it certain again.
+#[test]
+fn timestamps_after_a_loss_are_uncertain_until_a_full_header() {
+    let audio = |header: Vec<u8>| [header, sound(20)].concat();
+    let first = audio(fmt0(4, 1000, 20, 8, 1));
+    let after = [
+        audio(fmt1(4, 20, 20, 8)),
+        audio(fmt1(4, 20, 20, 8)),
+        audio(fmt0(4, 2000, 20, 8, 1)),
+        audio(fmt1(4, 20, 20, 8)),
+    ];
+    let stretches = [Stretch::Bytes(first), Stretch::Hole(56), Stretch::Bytes(after.concat())];
+    let found = decode_cut(behind_handshake(), &stretches, || 9);
+    let uncertain: Vec<_> = found
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::Message { time, defects, .. } => Some((*time, defects.contains(&"timestamp-uncertain"))),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        uncertain,
+        [(Some(1000), false), (Some(1020), true), (Some(1040), true), (Some(2000), false), (Some(2020), false)],
+        "{found:?}"
+    );
+}
+
+/// Two holes side by side are one, and a hole up to the end of a chunk leaves the next header where it is.
+#[test]
+fn holes_side_by_side_and_at_the_end_of_a_chunk() {
+    let (a, b) = (sound(300), sound(30));
+    let bytes =
+        [&fmt0(4, 0, 300, 8, 1)[..], &a[..128], &[0xc4], &a[128..256], &[0xc4], &a[256..], &fmt1(4, 20, 30, 8), &b]
+            .concat();
+    // The second chunk's payload is at 141 to 269.
+    let stretches = [
+        Stretch::Bytes(bytes[..200].to_vec()),
+        Stretch::Hole(30),
+        Stretch::Hole(39),
+        Stretch::Bytes(bytes[269..].to_vec()),
+    ];
+    let mut holes = Vec::new();
+    let mut decoder = behind_handshake();
+    let mut at = 0;
+    let mut all = Vec::new();
+    let mut out = |event: Event<'_>, _: &SourceMap<Source>| {
+        if let Event::Message(message) = &event {
+            holes.push(message.holes.clone());
+        }
+        all.push(seen(event));
+    };
+    for stretch in &stretches {
+        match stretch {
+            Stretch::Bytes(bytes) => decoder.push(at, bytes, &[(0, source(at))], &mut out),
+            Stretch::Hole(len) => decoder.gap(at, *len, &mut out),
+        }
+        at += match stretch {
+            Stretch::Bytes(bytes) => bytes.len() as u64,
+            Stretch::Hole(len) => *len,
+        };
+    }
+    decoder.finish(&mut out);
+    assert_eq!(holes, [std::iter::once(187..256).collect::<Vec<_>>(), Vec::new()]);
+    assert!(matches!(&all[2], Seen::Message { ending: Ending::Missing, .. }), "{all:?}");
+    assert!(matches!(&all[3], Seen::Message { body, ending: Ending::Complete, .. } if *body == b), "{all:?}");
+    assert_eq!(all.len(), 4);
+}
+
+/// A header without a type on a chunk stream that carries several types is not given the type of before the loss.
+#[test]
+fn no_type_is_invented_after_a_loss() {
+    let control = |type_id: u8, body: &[u8]| [fmt0(2, 0, body.len(), type_id, 0), body.to_vec()].concat();
+    let before = [control(5, &[0, 0x26, 0x25, 0xa0]), fmt0(4, 0, 20, 8, 1), sound(20)].concat();
+    // In the hole the chunk stream went on with Acknowledgements.
+    let after = [vec![0xc2, 0, 0, 16, 0], fmt1(4, 20, 20, 8), sound(20), fmt1(4, 20, 20, 8), sound(20)].concat();
+    let stretches = [Stretch::Bytes(before), Stretch::Hole(16), Stretch::Bytes(after)];
+    let found = decode_cut(behind_handshake(), &stretches, || usize::MAX);
+    let types: Vec<_> = found
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::Message { type_id, .. } => Some(*type_id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(types, [5, 8, 8, 8], "{found:?}");
+}
+
+/// The highest bit of a chunk size is not part of it (RTMP 1.0 5.4.1).
+#[test]
+fn the_highest_bit_of_a_chunk_size_is_left_out() {
+    let a = sound(400);
+    let found =
+        messages(&[&fmt0(2, 0, 4, 1, 0), &[0x80, 0, 1, 0], &fmt0(4, 0, 400, 8, 1), &a[..256], &[0xc4], &a[256..]]);
+    assert_eq!(found[1], (4, Some(0), a));
+}
+
+/// What is open at the end is given in the order in which it began.
+#[test]
+fn messages_open_at_the_end_come_in_their_order() {
+    let body = vec![1; 128];
+    let begun = [9, 3, 7, 5].map(|csid| [fmt0(csid, 0, 300, 8, 1), body.clone()].concat());
+    let found = decode(&[&begun.concat()]);
+    let order: Vec<_> = found
+        .iter()
+        .map(|seen| match seen {
+            Seen::Message { csid, ending: Ending::Cut, .. } => *csid,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(order, [9, 3, 7, 5]);
 }
 
 /// The messages as a sender with this dialect means them, which must be all there is.

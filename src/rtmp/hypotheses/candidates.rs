@@ -26,13 +26,13 @@ const DEFAULT: u32 = 128;
 const WORK: u64 = 32 << 20;
 
 /// Tries every candidate; `judge` is given the mistake's name, the dialect and what it leads to, and says
-/// whether that explains everything. False if not all could be tried.
+/// whether that explains everything.
 pub(super) fn try_all(
     case: &Case<'_>,
     plain: &Replay,
     trouble: u64,
     mut judge: impl FnMut(&'static str, Dialect, &Replay) -> bool,
-) -> bool {
+) -> Tried {
     let anchors = anchors(plain, trouble);
     let start = Snapshot::start(case);
     let near = anchors.last().map(|anchor| Snapshot::before(case, anchor.at));
@@ -62,7 +62,15 @@ pub(super) fn try_all(
         }
         Some(())
     })();
-    all.is_some()
+    Tried { all: all.is_some(), work: WORK - trial.left }
+}
+
+/// What was tried.
+pub(super) struct Tried {
+    /// Whether all candidates were.
+    pub all: bool,
+    /// How many bytes were decoded for it.
+    pub work: u64,
 }
 
 /// Where candidates are tried from, and how much work is left for them.
@@ -88,7 +96,9 @@ impl Trial<'_> {
     }
 
     fn spend(&mut self, replay: Replay) -> Option<Replay> {
-        self.left = self.left.checked_sub(replay.work)?;
+        let left = self.left.checked_sub(replay.work);
+        self.left = left.unwrap_or(0);
+        left?;
         Some(replay)
     }
 }

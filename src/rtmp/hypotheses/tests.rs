@@ -70,3 +70,26 @@ fn a_sound_stretch_has_no_trouble() {
     assert_eq!(judged(&bytes), []);
     assert_eq!(judged(&bytes[..bytes.len() - 5]), []);
 }
+
+/// However often a stretch is decoded to find the mistake, twice the bytes take twice the work; and no stretch takes more
+/// than the bound.
+#[test]
+fn the_work_grows_as_the_stretch_does() {
+    let work = |tail: &[u8], len: usize| {
+        let mut bytes = [handshake(), command(134), command(134)].concat();
+        bytes.extend(tail.iter().cycle().take(len));
+        let before = Decoder::client(Options::default());
+        let (peer_sizes, earlier_sizes) = (Vec::new(), Vec::new());
+        let case = Case { before: &before, offset: 0, bytes: &bytes, ends: true, peer_sizes, earlier_sizes };
+        let plain = replay::run(&case, Dialect::default());
+        let at = plain.trouble.or(plain.unfinished).expect("something is wrong");
+        candidates::try_all(&case, &plain, at, |_, _, _| false).work
+    };
+    let header = [4, 0, 0, 0, 0xff, 0xff, 0xf0, 9, 1, 0, 0, 0, 0x27, 1, 0, 0, 0];
+    for tail in [&[0][..], &[0xc3], &[0xc3, 0x03], &header, &[0x44, 0, 0, 1, 0, 4, 0, 8, 0xaf, 1]] {
+        let all = [8 << 10, 16 << 10, 32 << 10].map(|len| work(tail, len));
+        // A replay is over at the first thing that is wrong, so much of the work does not grow at all.
+        assert!(all[2] <= 2 * all[1] + (1 << 20) && all[1] <= 2 * all[0] + (1 << 20), "{tail:02x?}: {all:?}");
+        assert!(all[2] <= 400 * (32 << 10), "{tail:02x?}: {all:?}");
+    }
+}
