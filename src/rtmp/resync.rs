@@ -233,6 +233,9 @@ impl HeaderSearch {
     fn begin<K: Fn(ChunkStreamId) -> Option<Known>>(&mut self, walker: &Walker<K>, here: &[u8], at: usize) {
         let mut one = Candidate::new(at, self.size);
         let Some(next) = one.step(walker, here, None) else { return };
+        if is_shifted(here, |csid| (walker.known)(csid).is_some()) {
+            return;
+        }
         if one.bits >= WORTH_FOLLOWING {
             self.go_on(one, next);
         }
@@ -481,6 +484,16 @@ impl Candidate {
         }
         self.at += take as usize;
         Some(None)
+    }
+}
+
+/// Whether the header is a shorter one with a byte before it: 40 44 00 00 1a … is 44 00 00 1a … after a byte 40.
+fn is_shifted(here: &[u8], is_known: impl Fn(ChunkStreamId) -> bool) -> bool {
+    match *here {
+        [first @ (0 | 0x40 | 0x80), second, ..] => {
+            first >> 6 == second >> 6 && second & 0x3f >= 2 && !is_known(ChunkStreamId(64 + u32::from(second)))
+        }
+        _ => false,
     }
 }
 

@@ -7,7 +7,7 @@ use std::ops::AddAssign;
 
 use rtmp_inspect::origin::Source;
 use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options, Sessions};
-use rtmp_inspect::tcp::{Connection, Tracker};
+use rtmp_inspect::tcp::{Conflict, Connection, Tracker};
 
 use super::damage::{Damage, Packets};
 
@@ -68,6 +68,8 @@ struct Sent {
 pub struct Truth {
     messages: BTreeMap<Key, Sent>,
     holes: usize,
+    /// How often bytes were missing, not decoded, or sent twice with a difference.
+    flaws: usize,
     sizes: HashMap<Way, Option<u32>>,
     /// Of each chunk stream, what the last header with length and type needs.
     headers: HashMap<(Way, u32), Vec<(u64, u64)>>,
@@ -84,9 +86,9 @@ impl Truth {
         decode(packets, &[])
     }
 
-    /// Whether no message was found.
-    pub fn is_empty(&self) -> bool {
-        !self.messages.values().any(|sent| sent.complete)
+    /// Whether it says what was sent: messages were found, and nothing of them was missing before the damage.
+    pub fn is_sound(&self) -> bool {
+        self.flaws == 0 && self.messages.values().any(|sent| sent.complete)
     }
 }
 
@@ -126,10 +128,14 @@ impl Observer for Truth {
     fn event(&mut self, event: &Event<'_>) {
         let way = way(event.connection, event.conversation, event.direction);
         match &event.kind {
-            Kind::Gap(_) => self.holes += 1,
+            Kind::Gap(_) => {
+                self.holes += 1;
+                self.flaws += 1;
+            }
             Kind::Message(message) => {
                 let Some(Source { frame, file_offset, .. }) = event.sources.at(message.start()) else { return };
                 let Some(&(number, first)) = self.numbers.get(&frame.0) else { return };
+                self.flaws += usize::from(!message.defects.is_empty());
                 let key = (way, number.wrapping_add(file_offset.wrapping_sub(first) as u32));
                 let needs = |range| {
                     let runs = event.sources.resolve(range);
@@ -154,8 +160,13 @@ impl Observer for Truth {
                 };
                 self.messages.insert(key, sent);
             }
-            Kind::Handshake(..) | Kind::Undecoded { .. } => {}
+            Kind::Handshake(part, _) => self.flaws += usize::from(!part.complete),
+            Kind::Undecoded { .. } => self.flaws += 1,
         }
+    }
+
+    fn conflict(&mut self, _: &Connection, _: &Conversation, _: &Conflict) {
+        self.flaws += 1;
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {

@@ -52,7 +52,7 @@ pub fn run() {
     for (index, file) in files.iter().enumerate() {
         let Some(packets) = Packets::read(file) else { continue };
         let truth = Truth::of(&packets);
-        if truth.is_empty() {
+        if !truth.is_sound() {
             continue;
         }
         for damage in Damage::all(&packets, starts, everything.is_some()) {
