@@ -100,7 +100,7 @@ pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
     let plain = replay::run(case, Dialect::default());
     let Some(at) = plain.trouble.or(plain.unfinished) else { return Vec::new() };
     let mut found: Vec<Hypothesis> = Vec::new();
-    let tried = candidates::try_all(case, &plain, at, |code, dialect, replay| {
+    let work = candidates::try_all(case, &plain, at, |code, dialect, replay| {
         let hypothesis = weigh(case, code, dialect, &plain, replay);
         let is_better = match plain.trouble {
             Some(trouble) => replay.clean_end > trouble,
@@ -131,7 +131,11 @@ pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
         let rival = |other: &Hypothesis| {
             other.code != one.code && other.reaches_end && other.doubtful == 0 && other.bits + MARGIN > one.bits
         };
-        let certain = tried.all && one.reaches_end && one.doubtful == 0 && one.bits >= PROOF && !best.iter().any(rival);
+        let certain = work <= candidates::WORK
+            && one.reaches_end
+            && one.doubtful == 0
+            && one.bits >= PROOF
+            && !best.iter().any(rival);
         best[i].certain = certain;
     }
     best

@@ -23,21 +23,22 @@ const SMALLEST: u32 = 64;
 const DEFAULT: u32 = 128;
 
 /// So many bytes are decoded to find a mistake, whatever there is: more only hostile bytes ask for.
-const WORK: u64 = 32 << 20;
+pub(super) const WORK: u64 = 32 << 20;
 
 /// Tries every candidate; `judge` is given the mistake's name, the dialect and what it leads to, and says
-/// whether that explains everything.
+/// whether that explains everything. Returns how many bytes were decoded for it: with more than [`WORK`], not all was tried.
 pub(super) fn try_all(
     case: &Case<'_>,
     plain: &Replay,
     trouble: u64,
     mut judge: impl FnMut(&'static str, Dialect, &Replay) -> bool,
-) -> Tried {
+) -> u64 {
     let anchors = anchors(plain, trouble);
     let start = Snapshot::start(case);
     let near = anchors.last().map(|anchor| Snapshot::before(case, anchor.at));
-    let mut trial = Trial { case, start, near, left: WORK };
-    let all = (|| {
+    let mut trial = Trial { case, start, near, work: 0 };
+    // The closure ends early where the work is done.
+    let _ = (|| {
         for (code, dialect) in whole_direction(case, plain) {
             if judge(code, dialect, &trial.whole(dialect)?) || dialect.handshake != Handshake::Whole {
                 continue;
@@ -62,24 +63,17 @@ pub(super) fn try_all(
         }
         Some(())
     })();
-    Tried { all: all.is_some(), work: WORK - trial.left }
+    trial.work
 }
 
-/// What was tried.
-pub(super) struct Tried {
-    /// Whether all candidates were.
-    pub all: bool,
-    /// How many bytes were decoded for it.
-    pub work: u64,
-}
-
-/// Where candidates are tried from, and how much work is left for them.
+/// Where candidates are tried from, and how much work was done for them.
 struct Trial<'c> {
     case: &'c Case<'c>,
     start: Snapshot,
     /// Shortly before the first place where a dialect may begin.
     near: Option<Snapshot>,
-    left: u64,
+    /// In bytes decoded.
+    work: u64,
 }
 
 impl Trial<'_> {
@@ -96,10 +90,8 @@ impl Trial<'_> {
     }
 
     fn spend(&mut self, replay: Replay) -> Option<Replay> {
-        let left = self.left.checked_sub(replay.work);
-        self.left = left.unwrap_or(0);
-        left?;
-        Some(replay)
+        self.work += replay.work;
+        (self.work <= WORK).then_some(replay)
     }
 }
 

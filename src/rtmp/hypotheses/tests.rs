@@ -83,7 +83,7 @@ fn the_work_grows_as_the_stretch_does() {
         let case = Case { before: &before, offset: 0, bytes: &bytes, ends: true, peer_sizes, earlier_sizes };
         let plain = replay::run(&case, Dialect::default());
         let at = plain.trouble.or(plain.unfinished).expect("something is wrong");
-        candidates::try_all(&case, &plain, at, |_, _, _| false).work
+        candidates::try_all(&case, &plain, at, |_, _, _| false)
     };
     let header = [4, 0, 0, 0, 0xff, 0xff, 0xf0, 9, 1, 0, 0, 0, 0x27, 1, 0, 0, 0];
     for tail in [&[0][..], &[0xc3], &[0xc3, 0x03], &header, &[0x44, 0, 0, 1, 0, 4, 0, 8, 0xaf, 1]] {
