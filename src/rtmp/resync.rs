@@ -232,10 +232,11 @@ impl HeaderSearch {
     /// Begins a reading at `at`, if a header may be there.
     fn begin<K: Fn(ChunkStreamId) -> Option<Known>>(&mut self, walker: &Walker<K>, here: &[u8], at: usize) {
         let mut one = Candidate::new(at, self.size);
-        let Some(next) = one.step(walker, here, None) else { return };
-        if is_shifted(here, |csid| (walker.known)(csid).is_some()) {
+        let shorter = ChunkHeader::read(&mut Reader::new(here, &mut ()), |_| false);
+        if shorter.is_ok_and(|header| (walker.known)(header.csid).is_none() && is_shifted(&header)) {
             return;
         }
+        let Some(next) = one.step(walker, here, None) else { return };
         if one.bits >= WORTH_FOLLOWING {
             self.go_on(one, next);
         }
@@ -487,21 +488,16 @@ impl Candidate {
     }
 }
 
-/// Whether the header is a shorter one with a byte before it: 40 44 00 00 1a … is 44 00 00 1a … after a byte 40.
-fn is_shifted(here: &[u8], is_known: impl Fn(ChunkStreamId) -> bool) -> bool {
-    match *here {
-        [first @ (0 | 0x40 | 0x80), second, ..] => {
-            first >> 6 == second >> 6 && second & 0x3f >= 2 && !is_known(ChunkStreamId(64 + u32::from(second)))
-        }
-        _ => false,
-    }
+/// Whether the header may be a shorter one with a byte before it: 40 44 00 00 1a … is 44 00 00 1a … after a byte 40.
+fn is_shifted(header: &ChunkHeader) -> bool {
+    let second = header.csid.0.wrapping_sub(64);
+    second <= 0xff && second >> 6 == u32::from(header.fmt) && second & 0x3f >= 2
 }
 
 /// What speaks against a header that begins a message, in bits, where it is only looked for; None if it cannot be one.
 fn doubt(header: &ChunkHeader, known: Option<Known>, payload: &[u8]) -> Option<u32> {
     let mut doubt = 0;
-    // A byte before a header makes another one of it, with a longer chunk stream id.
-    if header.csid.0 >= 64 && known.is_none() {
+    if known.is_none() && is_shifted(header) {
         doubt += 24;
     }
     let type_id = header.type_id.or(known.and_then(|known| known.type_id))?;
