@@ -527,7 +527,8 @@ const UNCOMMON: i32 = 20;
 fn cost(size: u32, prior: Option<u32>) -> i32 {
     let round = size.is_power_of_two() || (size + 1).is_power_of_two();
     match size {
-        _ if prior == Some(size) => -1,
+        // The size before, and the one until another is announced.
+        _ if prior == Some(size) || size == DEFAULT => -1,
         _ if size >= 64 && (round || size.is_multiple_of(1000) || size.is_multiple_of(1024)) => COMMON,
         _ => UNCOMMON,
     }
