@@ -33,11 +33,10 @@ const PAIRS: &[(&str, &str, &str)] = &[
 fn each_rule_fires_on_its_fault_and_not_on_others() {
     let mut found: BTreeMap<&str, (Vec<&str>, Found)> = BTreeMap::new();
     for fault in faults::all() {
-        let (base, faulty) = fault.captures();
-        let (base, faulty) = (record(&base), record(&faulty));
-        let causes = diff::diff(&base, &faulty, &diff::Options::default()).causes;
+        let (base, faulty) = fault.recorded();
+        let causes = diff::diff(&base, faulty, &diff::Options::default()).causes;
         let known = codes(&lint::lint(&base, &lint::Options::default()));
-        let alone = lint::lint(&faulty, &lint::Options::default()).findings.into_iter();
+        let alone = lint::lint(faulty, &lint::Options::default()).findings.into_iter();
         let alone = alone.map(|finding| (finding.rule.code, finding.severity));
         let mut all: Found = causes.iter().map(|cause| (cause.rule.code, cause.severity)).collect();
         all.extend(alone.filter(|(code, _)| !known.contains(code)));

@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use crate::kit::faults::{self, Fault};
-use crate::kit::recorded::record;
-use rtmp_inspect::diff::{self, Report, Verdict};
+use crate::kit::faults;
+use rtmp_inspect::diff::{self, Verdict};
 
 #[test]
 fn the_first_cause_is_the_true_one() {
@@ -19,13 +18,13 @@ fn the_first_cause_is_the_true_one() {
                      | fault | true causes | first cause reported | sure |\n|---|---|---|---|\n"
             .to_owned();
     let (mut right, mut wrong, mut lies) = (0, Vec::new(), Vec::new());
-    let all: Vec<Fault> = faults::all();
-    for fault in &all {
+    let all = faults::all();
+    for fault in all {
         if !fault.name.contains(&only) && !fault.expect.iter().any(|id| id.contains(&only)) {
             continue;
         }
-        let (base, faulty) = fault.captures();
-        let report = report(&base, &faulty);
+        let (base, faulty) = fault.recorded();
+        let report = diff::diff(&base, faulty, &diff::Options::default());
         let (code, certainty) =
             report.causes.first().map_or(("-", String::new()), |cause| (cause.rule.code, cause.certainty.to_string()));
         let is_right = fault.expect.contains(&code);
@@ -60,13 +59,10 @@ fn the_first_cause_is_the_true_one() {
 #[test]
 fn a_session_is_identical_to_itself() {
     for fault in faults::all().iter().step_by(7) {
-        for pcap in <[Vec<u8>; 2]>::from(fault.captures()) {
-            let report = report(&pcap, &pcap);
+        let (base, faulty) = fault.recorded();
+        for recording in [&*base, faulty] {
+            let report = diff::diff(recording, recording, &diff::Options::default());
             assert_eq!(report.verdict, Verdict::Identical, "{}: {}", fault.name, report.summary);
         }
     }
-}
-
-fn report(a: &[u8], b: &[u8]) -> Report {
-    diff::diff(&record(a), &record(b), &diff::Options::default())
 }

@@ -78,7 +78,7 @@ fn names_are_unique_and_lead_to_their_faults() {
     let rules: BTreeSet<_> = faults.iter().flat_map(|fault| fault.expect).collect();
     assert_eq!(names.len(), faults.len());
     assert!(names.len() >= 75 && rules.len() >= 60, "{} faults, {} rules", names.len(), rules.len());
-    for fault in &faults {
+    for fault in faults {
         let found = faults::find(fault.name).expect("a fault of that name");
         assert_eq!((found.expect, found.mistake), (fault.expect, fault.mistake));
         assert!(!fault.expect.is_empty() && !fault.mistake.is_empty(), "{}", fault.name);
@@ -91,11 +91,11 @@ fn what_is_in_front_of_a_fault_is_not_lost() {
     for fault in faults::all() {
         let (base, faulty) = fault.captures();
         assert!(base != faulty, "{}: nothing changed", fault.name);
-        let (right, wrong) = (decode(&base), decode(&faulty));
+        let (right, wrong) = (decode(base), decode(faulty));
         assert!(right.printed > 50_000 && wrong.printed > 0, "{}", fault.name);
         let connections = if fault.base == faults::Base::Twice { 2 } else { 1 };
         assert_eq!((right.streams.len(), wrong.streams.len()), (connections, connections), "{}", fault.name);
-        let (right_bytes, wrong_bytes) = (decoded::bytes(&base), decoded::bytes(&faulty));
+        let (right_bytes, wrong_bytes) = (decoded::bytes(base), decoded::bytes(faulty));
         for (way, bytes) in &right_bytes {
             let same = wrong_bytes.get(way).map_or(0, |other| common(bytes, other));
             let before = right.messages[way].iter().filter(|(_, range)| range.end <= same as u64);

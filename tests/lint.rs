@@ -31,22 +31,23 @@ fn the_first_finding_is_the_true_one() {
         if !fault.name.contains(&only) && !fault.expect.iter().any(|id| id.contains(&only)) {
             continue;
         }
-        let (base, faulty) = fault.captures();
-        let known: Vec<_> = lint(&base).findings.iter().map(|finding| finding.rule.code).collect();
-        let report = lint(&faulty);
+        let (base, faulty) = fault.recorded();
+        let alone = |recording| lint::lint(recording, &lint::Options::default());
+        let known: Vec<_> = alone(&base).findings.iter().map(|finding| finding.rule.code).collect();
+        let report = alone(faulty);
         let first = report.findings.iter().find(|finding| !known.contains(&finding.rule.code));
         let expect = fault.expect.join(", ");
         let Some(first) = first else {
-            let shown = if needs_both(&fault) { "(needs a comparison)" } else { "✗" };
+            let shown = if needs_both(fault) { "(needs a comparison)" } else { "✗" };
             let _ = writeln!(table, "| {} | {expect} | {shown} | | |", fault.name);
-            if !needs_both(&fault) {
+            if !needs_both(fault) {
                 missed.push(format!("{}: nothing instead of {expect}", fault.name));
             }
             continue;
         };
         let code = first.rule.code;
         let is_right = fault.expect.contains(&code);
-        let mark = match (is_right, needs_both(&fault)) {
+        let mark = match (is_right, needs_both(fault)) {
             (true, _) => "",
             (false, true) => " (what comes of it)",
             (false, false) => " ✗",
@@ -57,7 +58,7 @@ fn the_first_finding_is_the_true_one() {
             right += 1;
         } else {
             // What came of a change that needs a comparison may well be seen, but not for sure.
-            if !needs_both(&fault) {
+            if !needs_both(fault) {
                 wrong.push(format!("{}: {code} ({}) instead of {expect}", fault.name, first.certainty));
             }
             if first.certainty == rules::Certainty::Certain {

@@ -57,3 +57,17 @@ fn every_command_of_readme_runs_and_prints_what_readme_shows() {
     }
     assert!(run > 20, "only {run} commands were found");
 }
+
+/// What a reader is told to run is what CI runs, and no test can hang it.
+#[test]
+fn the_test_command_is_the_one_of_ci_and_has_a_time_limit() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    const COMMAND: &str = "cargo nextest run --locked";
+    for path in ["README.md", "CONTRIBUTING.md", ".ci/run"] {
+        assert!(read(path).lines().any(|line| line.trim() == COMMAND), "{path} runs the tests in another way");
+    }
+    let nextest = read(".config/nextest.toml");
+    let limit = nextest.lines().find(|line| line.starts_with("slow-timeout")).expect("a time limit for each test");
+    assert!(limit.contains(r#"period = "60s", terminate-after = 2"#), "{limit}");
+}

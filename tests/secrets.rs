@@ -64,7 +64,7 @@ fn no_report_on_a_fault_tells_a_key() {
     const SHORT: &str = "Xq7z";
     let (mut told, mut left_out) = (0, Vec::new());
     let all = faults::all();
-    for fault in &all {
+    for fault in all {
         let base = fault.base();
         let name = name(&base);
         let with_keys = || fault.captures_of(&renamed(&base, &name, KEY), &renamed(&base, &name, OTHER));
@@ -72,7 +72,7 @@ fn no_report_on_a_fault_tells_a_key() {
             Ok((a, b)) => (a, b, [KEY, OTHER]),
             Err(_) if name == "pair" => {
                 let rename = |pcap: Vec<u8>| replaced(&pcap, b"pair", SHORT.as_bytes());
-                let (a, b) = fault.captures();
+                let (a, b) = fault.captures().clone();
                 (rename(a), rename(b), [SHORT, SHORT])
             }
             // A name that is a word of every other sentence cannot be looked for.

@@ -1,7 +1,8 @@
 //! A good recorded session with one mistake in it: what diagnoses are tried on.
 //!
 //! [`all`] lists the faults. Each is written twice by [`Fault::captures`], with and without the mistake; nothing else
-//! differs but what the other side does about it. The ids in [`Fault::expect`] are the causes that are true.
+//! differs but what the other side does about it. The ids in [`Fault::expect`] are the causes that are true. Captures
+//! and recordings are made when the first test of a process asks for them, and shared by all its tests.
 
 mod amf;
 mod base;
@@ -17,7 +18,13 @@ mod media;
 mod payload;
 mod times;
 
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+
+use rtmp_inspect::recording as library;
+
 use super::Session;
+use super::recorded::record;
 use super::recording::Recording;
 
 pub use base::Base;
@@ -35,6 +42,8 @@ pub struct Fault {
     /// What becomes of the messages.
     pub then: Then,
     seed: Seed,
+    captures: OnceLock<(Vec<u8>, Vec<u8>)>,
+    faulty: OnceLock<library::Recording>,
 }
 
 /// What becomes of the messages of a session with a fault in it.
@@ -56,6 +65,17 @@ enum Seed {
 }
 
 impl Fault {
+    fn new(
+        name: &'static str,
+        expect: &'static [&'static str],
+        base: Base,
+        then: Then,
+        mistake: &'static str,
+        seed: Seed,
+    ) -> Fault {
+        Fault { name, expect, base, mistake, then, seed, captures: OnceLock::new(), faulty: OnceLock::new() }
+    }
+
     /// The session as it should be.
     pub fn base(&self) -> Recording {
         self.base.recording()
@@ -71,8 +91,17 @@ impl Fault {
     }
 
     /// The capture without and the capture with the mistake.
-    pub fn captures(&self) -> (Vec<u8>, Vec<u8>) {
-        self.captures_of(&self.base(), &self.base())
+    pub fn captures(&self) -> &(Vec<u8>, Vec<u8>) {
+        self.captures.get_or_init(|| self.captures_of(&self.base(), &self.base()))
+    }
+
+    /// Both captures as the subcommands record them.
+    pub fn recorded(&self) -> (Arc<library::Recording>, &library::Recording) {
+        static BASES: LazyLock<Mutex<HashMap<Base, Arc<library::Recording>>>> = LazyLock::new(Mutex::default);
+        let (base, faulty) = self.captures();
+        let mut bases = BASES.lock().expect("no test panics while it records");
+        let base = bases.entry(self.base).or_insert_with(|| Arc::new(record(base)));
+        (Arc::clone(base), self.faulty.get_or_init(|| record(faulty)))
     }
 
     /// The capture of one session without, and of another with the mistake.
@@ -95,7 +124,12 @@ impl Fault {
 }
 
 /// All faults, layer by layer.
-pub fn all() -> Vec<Fault> {
+pub fn all() -> &'static [Fault] {
+    static ALL: LazyLock<Vec<Fault>> = LazyLock::new(list);
+    &ALL
+}
+
+fn list() -> Vec<Fault> {
     [
         capture::faults(),
         handshake::faults(),
@@ -115,8 +149,8 @@ pub fn all() -> Vec<Fault> {
 }
 
 /// The fault of that name.
-pub fn find(name: &str) -> Option<Fault> {
-    all().into_iter().find(|fault| fault.name == name)
+pub fn find(name: &str) -> Option<&'static Fault> {
+    all().iter().find(|fault| fault.name == name)
 }
 
 /// A fault in what is sent.
@@ -128,5 +162,5 @@ fn fault(
     mistake: &'static str,
     change: fn(&mut Recording),
 ) -> Fault {
-    Fault { name, expect, base, mistake, then, seed: Seed::Session(change) }
+    Fault::new(name, expect, base, then, mistake, Seed::Session(change))
 }

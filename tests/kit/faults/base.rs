@@ -1,6 +1,8 @@
 //! The sessions without a fault.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 use crate::kit::amf0;
 use crate::kit::edit::{CLIENT, SERVER, is_media, is_picture};
@@ -45,6 +47,11 @@ pub enum Base {
 impl Base {
     /// The session.
     pub fn recording(self) -> Recording {
+        static READ: LazyLock<Mutex<HashMap<Base, Recording>>> = LazyLock::new(Mutex::default);
+        READ.lock().expect("no test panics while it reads").entry(self).or_insert_with(|| self.read()).clone()
+    }
+
+    fn read(self) -> Recording {
         let read = |path: &str, number| {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
             Recording::read(&root.join(path), number)

@@ -155,5 +155,5 @@ fn taken(
     mistake: &'static str,
     change: fn(Session) -> Session,
 ) -> Fault {
-    Fault { name, expect, base, mistake, then: Then::Breaks, seed: Seed::Capture(change) }
+    Fault::new(name, expect, base, Then::Breaks, mistake, Seed::Capture(change))
 }
