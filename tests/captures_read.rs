@@ -435,3 +435,35 @@ proptest! {
         }
     }
 }
+
+/// A Simple Packet Block has no captured length: it is the original one, or the interface's snap length (pcapng 4.4).
+#[test]
+fn simple_packets_end_where_the_snap_length_says() {
+    for (order, snaplen, original, kept) in
+        [(Le, 0, 9, 9), (Le, 4, 9, 4), (Le, 9, 9, 9), (Be, 64, 9, 9), (Be, 4, 90, 4), (Le, 0, 1, 1)]
+    {
+        let content = b"some data";
+        let body = [&order.u32(original)[..], &content[..kept]].concat();
+        let file = [section(order), interface(order, snaplen, &[]), block(order, 3, &body)].concat();
+        let found = read(&file);
+        check(&file, &found);
+        assert_eq!(bytes_of(&found), [&content[..kept]], "snap length {snaplen}");
+        assert_eq!((found.frames[0].4, found.warnings), (original, vec![]));
+    }
+}
+
+/// Blocks without a packet are passed over without a warning: name resolution, statistics and any type that is not known.
+/// Custom ones, to be copied or not (pcapng 4.8), and the systemd journal have a frame number in Wireshark, so they take one.
+#[test]
+fn blocks_without_a_packet_are_passed_over() {
+    let kinds = [(0x0000_0bad, 1), (0x4000_0bad, 1), (9, 1), (4, 0), (5, 0), (0x0000_0bae, 0), (0x7fff_0001, 0)];
+    for (order, (kind, numbers)) in [Le, Be].into_iter().flat_map(|order| kinds.map(|kind| (order, kind))) {
+        // A custom block begins with the number of an enterprise.
+        let body = [&order.u32(32_473)[..], b"whatever it holds!!!"].concat();
+        let file = [pcapng(order, &[], 0), block(order, kind, &body), packet(order, 0, 0, b"last")].concat();
+        let found = read(&file);
+        assert_eq!(found.warnings, [], "block {kind:#x}");
+        let frames: Vec<_> = found.frames.iter().map(|frame| (frame.0, &frame.3[..])).collect();
+        assert_eq!(frames.last(), Some(&(4 + numbers, &b"last"[..])), "block {kind:#x}");
+    }
+}

@@ -21,10 +21,10 @@ const OF_THE_NAME: [&str; 3] = ["name-as-number", "strlen-in-characters", "strle
 
 #[test]
 fn a_stream_called_like_a_command_has_the_report_of_any_other() {
-    let is_of_another_place = |fault: &faults::Fault| {
+    let is_of_another_place = |fault: &&faults::Fault| {
         fault.base == Base::Own && !fault.is_of_the_capture() && !OF_THE_NAME.contains(&fault.name)
     };
-    let faults: Vec<_> = faults::all().into_iter().filter(is_of_another_place).collect();
+    let faults: Vec<_> = faults::all().iter().filter(is_of_another_place).collect();
     assert!(faults.len() > 50, "{}", faults.len());
     for (at, fault) in faults.iter().enumerate() {
         let (odd, plain) = NAMES[at % NAMES.len()];

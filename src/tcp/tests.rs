@@ -1,6 +1,7 @@
 //! Dialogues: each test reads as a trace, sequence numbers relative to the side's first byte.
 
 mod dialogue;
+mod ends;
 mod flood;
 mod property;
 

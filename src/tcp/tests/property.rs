@@ -97,7 +97,7 @@ fn expected(first_frame: u64, packets: &[Packet], len: usize) -> Vec<Option<(u8,
 
 proptest! {
     #[test]
-    fn any_order_and_overlap_gives_the_stream(cuts in vec((0usize..600, 2usize..90), 1..60), with_syn: bool) {
+    fn any_order_and_overlap_gives_the_stream(cuts in vec((0usize..600, 1usize..90), 1..60), with_syn: bool) {
         let mut packets: Vec<_> = cuts.iter().map(|(at, len)| segment(*at, *len)).collect();
         // All of it once more, so that nothing is missing whatever was drawn; first when there is no
         // SYN, so that the start is not in doubt.
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_dropped_becomes_gaps_that_tile_the_rest(cuts in vec((0usize..600, 2usize..30), 1..30)) {
+    fn what_is_dropped_becomes_gaps_that_tile_the_rest(cuts in vec((0usize..600, 1usize..30), 1..30)) {
         let mut packets: Vec<_> = cuts.iter().map(|(at, len)| segment(*at, *len)).collect();
         let mut fin = a(640).fin();
         fin.ack = None;
