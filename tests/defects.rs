@@ -21,13 +21,16 @@ use rtmp_inspect::session::Options;
 
 /// Words with a dash in the same files that are no codes.
 const OTHER_WORDS: &[&str] = &["ac-3", "device-specific", "ec-3", "inter-frame"];
+/// Limits that only bodies and messages of great size reach: `bounded` has them.
+const IN_BOUNDED: &[&str] = &["defects-omitted", "shared-object-too-many"];
 /// Codes of one word.
 const ONE_WORD: &[&str] = &["cut", "http", "lost", "resynchronised", "rtmpe", "rtmpt", "tls"];
 
 #[test]
 fn every_code_is_produced() {
     let found = found();
-    let missing: Vec<_> = codes().into_iter().filter(|code| !found.contains(code)).collect();
+    let missing: Vec<_> =
+        codes().into_iter().filter(|code| !found.contains(code) && !IN_BOUNDED.contains(&code.as_str())).collect();
     assert!(missing.is_empty(), "no input has {missing:?}; it has {found:?}");
 }
 

@@ -488,10 +488,12 @@ impl Candidate {
     }
 }
 
-/// Whether the header may be a shorter one with a byte before it: 40 44 00 00 1a … is 44 00 00 1a … after a byte 40.
+/// Whether the header may be a shorter one with other bytes before it: 40 44 00 00 1a … is 44 00 00 1a … after a byte
+/// 40, and so is 41 b0 44 00 00 1a … after two.
 fn is_shifted(header: &ChunkHeader) -> bool {
-    let second = header.csid.0.wrapping_sub(64);
-    second <= 0xff && second >> 6 == u32::from(header.fmt) && second & 0x3f >= 2
+    let Some(id) = header.csid.0.checked_sub(64) else { return false };
+    let last = if id <= 0xff { id } else { id >> 8 };
+    last >> 6 == u32::from(header.fmt) && last & 0x3f >= 2
 }
 
 /// What speaks against a header that begins a message, in bits, where it is only looked for; None if it cannot be one.
