@@ -156,6 +156,13 @@ pub struct End {
 }
 
 impl Stream {
+    /// Whether it was captured from its middle on, and other connections could say more of it: what it carries, or who
+    /// is the client.
+    pub fn is_guessed(&self) -> bool {
+        self.protocol == Protocol::Undecided && !self.protocol_certain && self.roles_from < Roles::Handshake
+            || self.protocol == Protocol::Rtmp && !self.roles_known
+    }
+
     /// A connection of which nothing is known.
     pub fn unknown() -> Stream {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));

@@ -18,6 +18,7 @@ mod faults;
 mod field_parity;
 mod filters;
 mod fuzz;
+mod healthy_sessions;
 mod hostile;
 mod hostile_strings;
 mod hypotheses;

@@ -174,8 +174,8 @@ fn a_server_is_known_from_other_connections() {
     assert_eq!(streams(&stranger).remove(1).protocol, Protocol::Undecided);
 }
 
-/// `streams --format json` of a file, or of a pipe.
-fn by_program(pcap: &[u8], pipe: bool) -> Vec<Value> {
+/// `streams --format json` of a file, or of a pipe, and what it says on standard error.
+fn by_program(pcap: &[u8], pipe: bool) -> (Vec<Value>, String) {
     let file = std::env::temp_dir().join(format!("rtmp-inspect-recognise-{}.pcap", std::process::id()));
     std::fs::write(&file, pcap).expect("a temporary file");
     let name = if pipe { Path::new("-") } else { &file };
@@ -184,7 +184,7 @@ fn by_program(pcap: &[u8], pipe: bool) -> Vec<Value> {
         .arg(name)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("it runs");
     let mut stdin = child.stdin.take().expect("a pipe");
@@ -192,22 +192,28 @@ fn by_program(pcap: &[u8], pipe: bool) -> Vec<Value> {
         stdin.write_all(pcap).expect("it reads");
     }
     drop(stdin);
-    let out = child.wait_with_output().expect("it ends").stdout;
-    let report: Value = serde_json::from_slice(&out).expect("JSON");
-    report["streams"].as_array().expect("a list").clone()
+    let out = child.wait_with_output().expect("it ends");
+    let report: Value = serde_json::from_slice(&out.stdout).expect("JSON");
+    let streams = report["streams"].as_array().expect("a list").clone();
+    (streams, String::from_utf8(out.stderr).expect("text"))
 }
 
 #[test]
 fn a_file_is_read_ahead_for_servers_that_only_later_connections_show() {
     let server = ([192, 0, 2, 2], 19350);
     let later = midway(([192, 0, 2, 1], 50002), server).then(whole(CLIENT_END, server)).pcap();
-    let ahead = &by_program(&later, false)[0];
+    let (ahead, notes) = by_program(&later, false);
+    let ahead = &ahead[0];
+    assert_eq!(notes, "");
     assert_eq!((&ahead["protocol"], &ahead["roles_from"]), (&"rtmp".into(), &"other_connections".into()));
     assert_eq!(ahead["server"], "192.0.2.2:19350");
     assert_eq!(ahead["server_to_client"]["messages"], 60);
     // A pipe passes once, and then it is not known.
-    let piped = &by_program(&later, true)[0];
-    assert_eq!(piped["protocol"], "undecided");
+    let (piped, notes) = by_program(&later, true);
+    assert_eq!(piped[0]["protocol"], "undecided");
+    assert!(notes.contains("1 connection begins in mid-session"), "{notes}");
+    // Where nothing is guessed nothing is said.
+    assert_eq!(by_program(&whole(CLIENT_END, server).pcap(), true).1, "");
 }
 
 #[test]
@@ -222,6 +228,10 @@ fn what_only_one_side_says_tells_the_roles() {
         .skip(3);
     let stream = only(&said);
     assert_eq!((stream.roles_from, stream.server.ip().to_string().as_str()), (Roles::Messages, "192.0.2.1"));
+    // A server that pushes to another sends Stream Begin as its client: that tells nothing.
+    let begin = message(2, 4, 0, &[0, 0, 0, 0, 0, 1]);
+    let pushed = Session::new().client(&begin).client(&sounds(30)).server(&sounds(1)).skip(3);
+    assert_eq!((only(&pushed).server.port(), only(&pushed).roles_known), (1935, false));
     // Without it the roles are a guess.
     let mute = Session::between(ends[0], ends[1], 1_700_000_000_000_000).client(&sounds(30)).server(&sounds(1)).skip(3);
     assert!(!only(&mute).roles_known);

@@ -197,7 +197,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     })
     .with_outcomes(outcomes);
-    let observer = Census { rows, wanted, seen: Seen::new() };
+    let observer = Census { rows, wanted, seen: Seen::new(), guessed: 0 };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
@@ -206,11 +206,12 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     };
     let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
     options.connections.ensure_there(input.name(), &totals)?;
-    let seen = census.seen;
+    let (seen, guessed) = (census.seen, census.guessed);
     if let Some(error) = failure.take() {
         return Err(error);
     }
     let printed = printer.into_inner().finish()?;
+    input.tell_of_guesses(guessed);
     if let (Some(number), 0) = (options.number, printed) {
         let why =
             if options.narrows() { " that the other options let through" } else { "; rtmp-inspect decode lists them" };
@@ -229,6 +230,8 @@ struct Census<F> {
     rows: Rows<F>,
     wanted: Wanted,
     seen: Seen,
+    /// How many are guessed at, as they begin in mid-session.
+    guessed: usize,
 }
 
 /// What the connections carry, and how many each, in order of their ends.
@@ -241,6 +244,8 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
 
     fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
         if self.wanted.covers(connection) {
+            let is_open = matches!(conversation.protocol, Protocol::Rtmp | Protocol::Undecided);
+            self.guessed += usize::from(is_open && !conversation.roles().are_known());
             match self.seen.iter_mut().find(|(protocol, _)| *protocol == conversation.protocol) {
                 Some((_, count)) => *count += 1,
                 None => self.seen.push((conversation.protocol, 1)),

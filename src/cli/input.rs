@@ -78,6 +78,21 @@ impl Input {
         &self.name
     }
 
+    /// Says that so many connections are guessed at, where reading ahead might have said more.
+    pub fn tell_of_guesses(&self, count: usize) {
+        if count == 0 || self.again.is_some() {
+            return;
+        }
+        let what = match count {
+            1 => "1 connection begins in mid-session: who is the server, and whether it is RTMP,".to_owned(),
+            _ => format!("{count} connections begin in mid-session: who is the server, and whether they are RTMP,"),
+        };
+        complain(
+            "note",
+            &format!("{what} was told from what came before; of a file the connections after it are looked at too"),
+        );
+    }
+
     /// Reads it to the end without a word, for what has to be known before it is read again.
     pub fn look_through<O: Observer>(
         mut self,

@@ -76,6 +76,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     options.connections.ensure_there(input.name(), &totals)?;
     let left_out = streams.left_out();
     let (streams, secrets) = (streams.into_streams(), collector.into_secrets());
+    input.tell_of_guesses(streams.iter().filter(|stream| stream.is_guessed()).count());
     match options.format {
         Format::Text if streams.is_empty() => {}
         Format::Text => output.text(&view::streams::streams(&streams, output.layout()))?,

@@ -87,10 +87,11 @@ pub(super) enum Speaker {
     Server,
 }
 
-/// Who sends such a message, if only one side does (RTMP 1.0 7.2 and 7.1.7). Pings do not count: clients send them too.
+/// Who sends such a message, if only one side does (RTMP 1.0 7.2). User control messages do not count: a server that
+/// pushes to another is its client, and sends Stream Begin and pings as it does to players (nginx-rtmp).
 pub(super) fn speaker(message: &Message) -> Option<Speaker> {
     let header = message.header;
-    if header.type_id.is_media() || !message.is_complete() {
+    if header.type_id.is_media() || header.type_id.is_protocol_control() || !message.is_complete() {
         return None;
     }
     match body::decode(header.type_id, message.decodable(), header.length, &mut ()).body {
@@ -98,12 +99,6 @@ pub(super) fn speaker(message: &Message) -> Option<Speaker> {
             "connect" | "createStream" | "releaseStream" | "FCPublish" | "FCUnpublish" | "publish" | "play"
             | "play2" | "deleteStream" | "getStreamLength" | "FCSubscribe" => Some(Speaker::Client),
             "onStatus" | "onBWDone" | "onFCPublish" | "onFCUnpublish" | "onFCSubscribe" => Some(Speaker::Server),
-            _ => None,
-        },
-        // Set Buffer Length; Stream Begin, EOF, Dry and Is Recorded.
-        Body::UserControl(control) => match control.event_type {
-            3 => Some(Speaker::Client),
-            0 | 1 | 2 | 4 => Some(Speaker::Server),
             _ => None,
         },
         _ => None,

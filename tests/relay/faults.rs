@@ -283,3 +283,13 @@ fn two_captures_with_two_clocks_are_as_one() {
     assert_eq!(codes(&report), ["relay-metadata-rewritten"]);
     assert_eq!((report.legs[0].total.forwarded, report.legs[0].publisher.capture), (141, 1));
 }
+
+// nginx-rtmp takes no HEVC of the enhanced kind: the player waits for no key frame, it gets no picture.
+#[test]
+fn a_player_that_gets_no_picture_does_not_wait_for_a_key_frame() {
+    let mut recording = record(BOTH);
+    player(&mut recording).retain(|item| !is(item, MessageTypeId::VIDEO));
+    let report = follow(&[recording]);
+    let codes = codes(&report);
+    assert!(codes.contains(&"relay-drop") && !codes.contains(&"relay-start-at-key"), "{codes:?}");
+}

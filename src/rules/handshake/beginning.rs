@@ -211,12 +211,23 @@ fn moved_c2(opening: Opening<'_>) -> Option<i64> {
     let echo = opening.sent(SERVER).get(1 + TIMES..1 + TIMES + LOOKED_AT)?;
     let due = C0_C1 + TIMES;
     let bytes = opening.sent(CLIENT).get(due - FAR..)?;
-    // In a block of equal bytes it is everywhere; in one that repeats itself, also at the place where it is due, which
-    // comes first.
-    let is_random = echo.iter().any(|byte| *byte != echo[0]);
     let is_here = |far: i64| bytes.get((FAR as i64 + far) as usize..).is_some_and(|bytes| bytes.starts_with(echo));
-    let far = (0..FAR as i64).flat_map(|far| [-far, far]).find(|&far| is_here(far))?;
-    (far != 0 && is_random).then_some(far)
+    if is_here(0) {
+        return None;
+    }
+    let all = || (1..FAR as i64).flat_map(|far| [-far, far]);
+    let moved = all().find(|&far| is_here(far))?;
+    // In a block of equal bytes it is everywhere, and in one that repeats itself at several places: then the first
+    // message says how far it is.
+    let is_random =
+        opening.sent(SERVER)[1 + TIMES..].windows(LOOKED_AT).take(BLOCK).filter(|part| *part == echo).count() == 1;
+    let begins_message = |&far: &i64| bytes.get((FAR as i64 + far) as usize + BLOCK - TIMES..).is_some_and(is_header);
+    if is_random { Some(moved) } else { all().find(begins_message) }
+}
+
+/// Whether a full chunk header is here, of a control message, a command or metadata on message stream 0.
+fn is_header(bytes: &[u8]) -> bool {
+    matches!(bytes, [2..=0x3f, _, _, _, 0, _, _, 1..=6 | 17 | 18 | 20, 0, 0, 0, 0, ..])
 }
 
 /// How many bytes of C2 are not there, if it repeats S1 up to the header of the first message.
@@ -225,9 +236,7 @@ fn short_c2(opening: Opening<'_>) -> Option<usize> {
     let (c2, s1) = (opening.sent(CLIENT).get(C0_C1..)?, opening.sent(SERVER).get(1..C0_C1)?);
     let same = c2.iter().zip(s1).take_while(|(a, b)| a == b).count();
     // A byte of the header may be the one that S1 has there.
-    let is_header =
-        |at: &usize| matches!(c2[*at..], [2..=0x3f, _, _, _, 0, _, _, 1..=6 | 17 | 18 | 20, 0, 0, 0, 0, ..]);
-    let at = (same.saturating_sub(2)..=same).find(|at| *at < c2.len() && is_header(at))?;
+    let at = (same.saturating_sub(2)..=same).find(|at| *at < c2.len() && is_header(&c2[*at..]))?;
     (ENOUGH..BLOCK).contains(&at).then_some(BLOCK - at)
 }
 
