@@ -157,7 +157,9 @@ impl Writer<'_> {
     fn calls(&self, order: &[usize]) -> HashMap<usize, String> {
         let in_order = name_all(order.iter().map(|&index| &self.session.items[index]));
         let others = order.iter().zip(in_order).filter(|(index, named)| self.named[**index].name != named.name);
-        others.map(|(&index, _)| (index, self.named[index].call().to_owned())).collect()
+        let told = order.iter().filter_map(|&index| Some((index, self.session.items[index].call.clone()?)));
+        // What was read from a snapshot says it already.
+        others.map(|(&index, _)| (index, self.named[index].call().to_owned())).chain(told).collect()
     }
 
     /// The items that are in the snapshot, in its order.
