@@ -1,4 +1,4 @@
-//! What a message is, for whoever aligns, counts or judges: decided once, from its type and its decoded body.
+//! What a message is, for the code that aligns, counts or judges: decided once, from its type and its decoded body.
 //!
 //! Takes a message type and a [`Body`], returns a [`MessageClass`]. Names and codes are compared with what the
 //! specification lists (RTMP 1.0 7.2), as the bytes of a value, never as part of a text made for people: a stream may

@@ -266,7 +266,7 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
         }
         None => {}
     }
-    // The client waits behind C1 for the server, and neither has more than the handshake.
+    // The client waits after C1 for the server, and neither has more than the handshake.
     let fits = [client, server].iter().all(|head| head.bytes.first().is_none_or(|&first| is_version(first)));
     let is_cut = match (client.bytes.len(), server.bytes.len()) {
         (0, _) => false,

@@ -188,7 +188,7 @@ fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
     if layout.width.is_none_or(|width| widths.iter().all(|&line| line <= width)) {
         return format!("{}\n{}\n{marks}{}\n", line(0), line(1), at.path);
     }
-    // The bytes below each other with their marks, and then what they are: in one line there is no room for both.
+    // Bytes one below the other with their marks, then the values: one line is too narrow for both.
     let mut text = format!("    A  {}\n    B  {}\n{marks}{}\n", hex[0].0, hex[1].0, at.path);
     for index in [0, 1].into_iter().filter(|&index| is_there[index] && !value(index).is_empty()) {
         text.push_str(&wrap(&value(index), &format!("    {}  ", SIDES[index]), layout));

@@ -40,7 +40,7 @@ fn the_acknowledgement_of_a_fin_counts_no_byte_more() {
     assert!(matches!(d.connection().end, Some(End { how: How::Fin, by: Endpoint::First, .. })));
 }
 
-/// Whoever closes second does not end the connection; nor does a reset after both have closed.
+/// The side that closes second does not end the connection; nor does a reset after both have closed.
 #[test]
 fn who_closed_first_ended_it() {
     let mut d = Dialogue::opened();
