@@ -8,6 +8,7 @@
 //!   └ capture    pcap and pcapng, compressed or not      → Frame   { number, time, link, bytes }
 //!      └ packet    link, IP and TCP headers, fragments    → Segment { flow, seq, ack, payload }
 //!         └ tcp      connections and reassembly           → Piece   { offset, bytes, source } | Gap
+//!            │ tunnel   what wraps a session, taken off  → Piece | Gap
 //!            └ rtmp    handshake, chunks, messages        → Message { header, body, chunks }
 //!               └ session  both directions in order       → Event   { connection, direction, .. }
 //!                  └ decode · streams                     → rows and reports
@@ -67,4 +68,5 @@ pub mod snapshot;
 pub mod steps;
 pub mod streams;
 pub mod tcp;
+pub mod tunnel;
 pub mod view;

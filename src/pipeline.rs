@@ -8,6 +8,7 @@ use crate::origin::Time;
 use crate::packet::{self, Outcome, Slicer};
 use crate::session::{self, Observer, Sessions};
 use crate::tcp::{self, Tracker};
+use crate::tunnel::Tunnels;
 
 /// The bounds that hostile or damaged input meets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,7 +67,7 @@ pub fn run<O: Observer>(
 ) -> Result<(O, Totals), capture::Error> {
     let mut slicer = Slicer::new(limits.packet);
     let mut tracker = Tracker::new(limits.tcp);
-    let mut sessions = Sessions::new(options, observer);
+    let mut tunnels = Tunnels::new(Sessions::new(options, observer));
     let mut totals = Totals::default();
     loop {
         match capture.next()? {
@@ -79,7 +80,7 @@ pub fn run<O: Observer>(
                     watch.started(frame.time);
                 }
                 match slicer.segment(&frame) {
-                    Outcome::Segment(segment) => tracker.push(&segment, &mut sessions),
+                    Outcome::Segment(segment) => tracker.push(&segment, &mut tunnels),
                     Outcome::Skipped(skip) => watch.warning(Warning::Packet(skip)),
                 }
             }
@@ -90,11 +91,11 @@ pub fn run<O: Observer>(
         }
     }
     if !totals.stopped {
-        tracker.finish(&mut sessions);
+        tracker.finish(&mut tunnels);
     }
     totals.frames = capture.frames();
     totals.packets = slicer.counts();
     totals.connections = tracker.counts();
     totals.numbered = tracker.numbered();
-    Ok((sessions.into_observer(), totals))
+    Ok((tunnels.into_sink().into_observer(), totals))
 }

@@ -1,7 +1,7 @@
 //! Sessions: both directions of a connection, in the order of the capture.
 //!
-//! Takes what [`crate::tcp`] finds, decides which connections are RTMP, who is the client and where
-//! each direction can be read from, and gives [`Event`]s as they complete. It is the [`tcp::Sink`].
+//! Takes what [`crate::tunnel`] has unwrapped, decides which connections are RTMP, who is the client and where
+//! each direction can be read from, and gives [`Event`]s as they complete. It is the [`tunnel::Sink`].
 //! It keeps no message: what somebody wants to know of a session is gathered from its events.
 
 mod answers;
@@ -26,6 +26,7 @@ use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
+use crate::tunnel::{self, Proxy};
 use detect::Expected;
 
 pub use answers::{Answers, Outcome, Reply};
@@ -349,6 +350,14 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
             self.open_bytes -= conversation.open_bytes();
             conversation.finish(connection, &mut self.options, &mut self.observer);
             self.observer.closed(connection, &conversation);
+        }
+    }
+}
+
+impl<O: Observer> tunnel::Sink for Sessions<O> {
+    fn proxied(&mut self, connection: &Connection, _: Endpoint, header: Proxy) {
+        if let Some(conversation) = self.conversations.get_mut(&connection.id) {
+            conversation.proxy.get_or_insert(header);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::rtmp::{MessageTypeId, summary};
 use crate::session::calls::{Calls, Report};
 use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol, Roles};
 use crate::tcp::{self, Connection, ConnectionId, How, Moment};
+use crate::tunnel::Proxy;
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -42,6 +43,9 @@ pub struct Stream {
     pub protocol_certain: bool,
     /// The evidence for that.
     pub protocol_why: &'static str,
+    /// The PROXY header before the client's bytes, which is none of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<Proxy>,
     /// The application the client connected to.
     pub app: Option<String>,
     /// Its whole URL.
@@ -175,6 +179,7 @@ impl Stream {
             protocol: Protocol::Undecided,
             protocol_certain: false,
             protocol_why: "",
+            proxy: None,
             app: None,
             tc_url: None,
             activities: Vec::new(),
@@ -396,6 +401,7 @@ impl Gathered {
             protocol: conversation.protocol,
             protocol_certain: conversation.is_certain(),
             protocol_why: conversation.why,
+            proxy: conversation.proxy,
             app,
             tc_url,
             activities,

@@ -51,4 +51,5 @@ mod statuses;
 mod tables;
 mod tape;
 mod terminal;
+mod tunnel;
 mod zsh;

@@ -3,6 +3,7 @@
 use crate::compare::{Comparison, Side};
 use crate::rtmp::handshake;
 use crate::session::Protocol;
+use crate::tunnel::Proxy;
 
 use super::opening::{CLIENT, Opening, SERVER, first_row, mismatches_at};
 use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -130,6 +131,16 @@ fn plain_on_tls_port(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = sides(comparison);
+    if let Some(header) = refused_proxy(b).filter(|_| refused_proxy(a).is_none()) {
+        let title = "a PROXY header comes before the client's handshake, and the server does not answer it";
+        let end = b.ended_by().map(|who| format!(", and the {who} closed the connection")).unwrap_or_default();
+        let why = format!(
+            "{header}; the server sent nothing that answers{end}. A server that does not expect the header takes its first \
+             byte for the version"
+        );
+        let fix = "turn proxy_protocol on in the server, or send-proxy off in the balancer";
+        return claim(comparison, Certainty::Likely, title, "the handshake, after a PROXY header", why, fix);
+    }
     let Some(what) = foreign(b) else { return Vec::new() };
     if foreign(a).is_some() {
         return Vec::new();
@@ -150,6 +161,12 @@ fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
     claim(comparison, Certainty::Certain, &title, name, why, fix)
 }
 
+/// A PROXY header after which the server began no handshake.
+fn refused_proxy(opening: Opening<'_>) -> Option<Proxy> {
+    let has_no_answer = opening.total(SERVER) == Some(0) || !matches!(opening.sent(SERVER), [] | [3, ..]);
+    opening.session.stream.proxy.filter(|_| has_no_answer)
+}
+
 /// What another protocol is called, and what to do about it.
 fn foreign(opening: Opening<'_>) -> Option<(&'static str, &'static str)> {
     let bytes = opening.sent(CLIENT);
@@ -159,7 +176,7 @@ fn foreign(opening: Opening<'_>) -> Option<(&'static str, &'static str)> {
         }
         Protocol::Http => Some(("HTTP", "send RTMP to this port, and HTTP to the one of HTTP")),
         Protocol::ProxyHeader => Some((
-            "a load balancer's PROXY header",
+            "a PROXY header that is not whole, or not well formed",
             "turn proxy_protocol on in the server, or send-proxy off in the balancer",
         )),
         // A block without C0 may begin with anything; its rule knows better.

@@ -7,6 +7,7 @@ use crate::rtmp::decoder::{self, Decoder, HandshakePart};
 use crate::rtmp::handshake::{self, BLOCK, Maker, Part, Scheme};
 use crate::rtmp::message::Message;
 use crate::tcp::{Connection, Endpoint, Gap, Piece};
+use crate::tunnel::Proxy;
 
 use super::detect::{self, Context, ENOUGH, Entry, Finding, Head, detect};
 use super::roles::{self, Roles, Votes};
@@ -21,6 +22,8 @@ pub struct Conversation {
     pub why: &'static str,
     /// Which endpoint is the client.
     pub client: Endpoint,
+    /// The PROXY header that came before the client's bytes.
+    pub proxy: Option<Proxy>,
     roles: Roles,
     /// Whether the protocol is proven.
     is_certain: bool,
@@ -98,6 +101,7 @@ impl Conversation {
             protocol: Protocol::Undecided,
             why: "",
             client,
+            proxy: None,
             roles,
             is_certain: false,
             why_then: "",

@@ -142,6 +142,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         protocol,
         protocol_certain: true,
         protocol_why: "the snapshot says so",
+        proxy: None,
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,
         activities,

@@ -62,6 +62,21 @@ pub struct Connection {
 }
 
 impl Connection {
+    #[cfg(test)]
+    pub(crate) fn of_test() -> Connection {
+        let address = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        let now = Moment { frame: FrameNo(1), time: Time(0) };
+        Connection {
+            id: ConnectionId(0),
+            endpoints: [address(4000), address(1935)],
+            client: Some(Endpoint::First),
+            first: now,
+            last: now,
+            sides: Default::default(),
+            end: None,
+        }
+    }
+
     pub(super) fn new(id: ConnectionId, segment: &Segment<'_>) -> Connection {
         let now = Moment::of(segment);
         Connection {

@@ -103,6 +103,7 @@ fn notes(stream: &Stream, layout: Layout) -> String {
         "protocol",
         (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)),
     );
+    note("proxy", stream.proxy.map(|header| header.to_string()));
     // Of a connection without data nothing is claimed that could be wrong.
     let is_guessed = !stream.roles_known && stream.protocol != Protocol::Empty;
     note("roles", is_guessed.then(|| format!("a guess: {}", stream.roles_from.why())));
