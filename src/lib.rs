@@ -43,8 +43,10 @@
 pub mod amf;
 pub mod capture;
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compare;
+#[cfg(feature = "cli")]
 pub mod config;
 pub mod decode;
 pub mod diff;
@@ -59,6 +61,7 @@ pub mod payload;
 pub mod pipeline;
 pub mod recording;
 pub mod relay;
+#[cfg(feature = "cli")]
 pub mod report;
 pub mod rtmp;
 pub mod rules;
@@ -69,4 +72,5 @@ pub mod steps;
 pub mod streams;
 pub mod tcp;
 pub mod tunnel;
+#[cfg(feature = "cli")]
 pub mod view;

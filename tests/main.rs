@@ -1,26 +1,15 @@
 //! All integration tests, in one program: it is compiled and linked once.
 
 mod amf_values;
-mod bad_input;
 mod bodies;
-mod bounded;
 mod calls;
 mod captures_read;
 mod catalogue;
 mod causes;
-mod check;
-mod cli;
 mod codecs;
-mod config;
-mod defects;
-mod diff;
 mod faults;
-mod field_parity;
 mod filters;
-mod fuzz;
 mod healthy_sessions;
-mod hostile;
-mod hostile_strings;
 mod hypotheses;
 mod kit;
 mod layering;
@@ -28,28 +17,68 @@ mod links;
 mod lint;
 mod long_runs;
 mod loss;
-mod machine_reports;
 mod names;
 mod near_misses;
 mod near_misses_excuses;
 mod near_misses_media;
-mod options;
-mod output_files;
-mod over_hiding;
-mod parity;
-mod payload;
-mod properties;
 mod provenance;
-mod readme;
-mod recognise;
-mod relay;
 mod scaling;
-mod secrets;
-mod snapshot;
 mod snapshot_causes;
-mod statuses;
-mod tables;
 mod tape;
-mod terminal;
 mod tunnel;
+
+// What runs the program, or looks at what it renders.
+#[cfg(feature = "cli")]
+mod bad_input;
+#[cfg(feature = "cli")]
+mod bounded;
+#[cfg(feature = "cli")]
+mod check;
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(feature = "cli")]
+mod config;
+#[cfg(feature = "cli")]
+mod defects;
+#[cfg(feature = "cli")]
+mod diff;
+#[cfg(feature = "cli")]
+mod field_parity;
+#[cfg(feature = "cli")]
+mod fuzz;
+#[cfg(feature = "cli")]
+mod hostile;
+#[cfg(feature = "cli")]
+mod hostile_strings;
+#[cfg(feature = "cli")]
+mod machine_reports;
+#[cfg(feature = "cli")]
+mod options;
+#[cfg(feature = "cli")]
+mod output_files;
+#[cfg(feature = "cli")]
+mod over_hiding;
+#[cfg(feature = "cli")]
+mod parity;
+#[cfg(feature = "cli")]
+mod payload;
+#[cfg(feature = "cli")]
+mod properties;
+#[cfg(feature = "cli")]
+mod readme;
+#[cfg(feature = "cli")]
+mod recognise;
+#[cfg(feature = "cli")]
+mod relay;
+#[cfg(feature = "cli")]
+mod secrets;
+#[cfg(feature = "cli")]
+mod snapshot;
+#[cfg(feature = "cli")]
+mod statuses;
+#[cfg(feature = "cli")]
+mod tables;
+#[cfg(feature = "cli")]
+mod terminal;
+#[cfg(feature = "cli")]
 mod zsh;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::config::{FILE_NAME, File, KEYS, Origin, Place, Settings, Value};
 use crate::escape::{escape, json};
@@ -16,6 +16,7 @@ use crate::view;
 use super::lint::FailOn;
 use super::output::Output;
 use super::select::Connections;
+use super::values::Format;
 use super::{EXIT_OK, input};
 
 /// What `config` was asked for. Its options are those of other subcommands, so that what they do can be seen.
@@ -61,14 +62,6 @@ pub struct Options {
 
     #[command(flatten)]
     file: ConfigFile,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For reading
-    Text,
-    /// One JSON document
-    Json,
 }
 
 /// Which configuration file counts.

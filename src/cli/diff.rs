@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::compare;
 use crate::config::Value;
@@ -22,7 +22,7 @@ use super::output::Output;
 use super::record::record_two;
 use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
-use super::values;
+use super::values::{self, Format};
 use super::{EXIT_FINDINGS, EXIT_OK};
 
 /// What `diff` was asked for.
@@ -105,14 +105,6 @@ pub struct Options {
 
     #[command(flatten)]
     bounds: Bounds,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For reading
-    Text,
-    /// One JSON document
-    Json,
 }
 
 /// Runs it.

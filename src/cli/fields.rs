@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use crate::dissect::{paths, vocabulary};
@@ -11,6 +11,7 @@ use crate::field::Def;
 use crate::view;
 
 use super::output::Output;
+use super::values::Format;
 use super::{EXIT_FINDINGS, EXIT_OK};
 
 /// What `fields` was asked for.
@@ -28,14 +29,6 @@ pub struct Options {
     /// How to print them
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table
-    Text,
-    /// One JSON document
-    Json,
 }
 
 #[derive(Serialize)]

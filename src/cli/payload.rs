@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::payload::{Report, Verdict, Wire};
 use crate::secrets::{Collector, Secrets};
@@ -16,6 +16,7 @@ use super::input::{self, Input};
 use super::output::{Output, complain};
 use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
+use super::values::Format;
 use super::{EXIT_FINDINGS, EXIT_OK};
 
 /// What `payload` was asked for.
@@ -49,14 +50,6 @@ pub struct Options {
 
     #[command(flatten)]
     bounds: Bounds,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For reading
-    Text,
-    /// One JSON document
-    Json,
 }
 
 /// Runs it.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::relay::{self, Named, Verdict};
 use crate::secrets::Secrets;
@@ -14,6 +14,7 @@ use super::output::{Output, complain};
 use super::record::record;
 use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
+use super::values::Format;
 use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 
 /// What `relay` was asked for.
@@ -47,14 +48,6 @@ pub struct Options {
 
     #[command(flatten)]
     bounds: Bounds,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For reading
-    Text,
-    /// One JSON document
-    Json,
 }
 
 /// Runs it.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{Value, json};
 
 use crate::escape::escape;
@@ -10,6 +10,7 @@ use crate::rules::{self, RULES, Rule};
 use crate::view;
 
 use super::output::{Output, complain};
+use super::values::Format;
 use super::{EXIT_OK, EXIT_TROUBLE, values};
 
 /// What `rules` was asked for.
@@ -26,14 +27,6 @@ pub struct Options {
     /// How to print them
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For reading
-    Text,
-    /// One JSON document
-    Json,
 }
 
 const FORMAT_VERSION: u32 = 1;

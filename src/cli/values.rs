@@ -6,12 +6,22 @@
 use std::ffi::OsStr;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
 
 use crate::dissect::vocabulary;
 use crate::rtmp::{self, MessageTypeId};
 use crate::rules::{self, Layer, RULES};
 use crate::session::Direction;
+
+/// The formats of a report that has no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For reading
+    Text,
+    /// One JSON document
+    Json,
+}
 
 /// A parser, and the values that a shell may offer; others may be read too.
 #[derive(Clone, Copy)]

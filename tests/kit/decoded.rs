@@ -13,8 +13,11 @@ use rtmp_inspect::pipeline;
 use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options};
 use rtmp_inspect::streams::{Stream, Streams};
 use rtmp_inspect::tcp::{Connection, Endpoint, Gap, Piece, Sink, Tracker};
+#[cfg(feature = "cli")]
 use rtmp_inspect::view::Layout;
+#[cfg(feature = "cli")]
 use rtmp_inspect::view::palette::Palette;
+#[cfg(feature = "cli")]
 use rtmp_inspect::view::tree::{TreeStyle, tree};
 
 use super::encode::Message;
@@ -64,10 +67,17 @@ pub fn decode(pcap: &[u8]) -> Decoded {
 }
 
 /// Prints a row's tree, and gives its length.
+#[cfg(feature = "cli")]
 fn print(row: &Row<'_>, event: &Event<'_>) -> usize {
     let row = Dissection::new(row, event, Time(0));
     let palette = Palette::new(&row.section(Place::Content).tree, false);
     tree(&row, TreeStyle { layout: Layout { width: None }, bytes: true, chunks: true }, &palette).len()
+}
+
+/// Reads a row's tree, and gives the length of its fields as the compiler prints them.
+#[cfg(not(feature = "cli"))]
+fn print(row: &Row<'_>, event: &Event<'_>) -> usize {
+    format!("{:?}", Dissection::new(row, event, Time(0)).section(Place::Content).tree).len()
 }
 
 struct Both<F> {
