@@ -121,7 +121,7 @@ pub struct Counts {
     pub headers_cut: u64,
     /// Frames that held a fragment and did not complete its packet.
     pub fragments: u64,
-    /// Fragmented packets that never became whole, those that still wait included.
+    /// Fragmented packets that may have carried TCP and never became whole, those that still wait included.
     pub incomplete_packets: u64,
     /// Frames of a link type that is not known.
     pub unknown_link: u64,
@@ -270,11 +270,13 @@ impl Slicer {
         way: Option<PacketType>,
         frame: &Frame<'a>,
     ) -> Result<(Tcp, Payload<'a>), Skip> {
-        if !may_lead_to_tcp(ip.protocol) {
+        // The fragments of an IPv4 packet have one protocol (RFC 791 3.2); of an IPv6 packet the first names it.
+        let shared_protocol = ip.src.is_ipv4().then_some(ip.protocol);
+        if !shared_protocol.is_none_or(may_lead_to_tcp) {
             return Err(Skip::NotTcp);
         }
         let fragment = fragments::Fragment {
-            key: fragments::Key { id: fragment.id, src: ip.src, dst: ip.dst, way },
+            key: fragments::Key { id: fragment.id, src: ip.src, dst: ip.dst, protocol: shared_protocol, way },
             protocol: ip.protocol,
             offset: fragment.offset,
             // Where a fragment that was cut ends, the packet does not.
@@ -286,7 +288,11 @@ impl Slicer {
         };
         let packet = self.pool.insert(fragment, &self.limits).ok_or(Skip::Fragment)?;
         // The extension headers after an IPv6 fragment header are part of what was fragmented.
-        let rest = match upper_layer(packet.protocol, &packet.bytes) {
+        let protocol = packet.protocol.ok_or(Skip::Malformed)?;
+        if !may_lead_to_tcp(protocol) {
+            return Err(Skip::NotTcp);
+        }
+        let rest = match upper_layer(protocol, &packet.bytes) {
             Ok(Upper::Whole(IpNumber::TCP, rest)) => rest,
             Ok(Upper::Whole(..)) => return Err(Skip::NotTcp),
             // A fragment of a fragment (RFC 8200 4.5 allows one fragment header), or a header that is cut.

@@ -169,18 +169,86 @@ fn v6_fragments(first_names: u8, second_names: u8) -> [Vec<u8>; 2] {
     [fragment(0, 24, true, first_names), fragment(24, end, false, second_names)]
 }
 
+/// "The Next Header field values in the Fragment headers of different fragments of the same original packet may differ.
+/// Only the value from the Offset zero fragment packet is used for reassembly." (RFC 8200 4.5)
 #[test]
 fn the_first_fragment_says_what_the_packet_carries() {
-    const TCP: u8 = 6;
-    const UDP: u8 = 17;
+    let [tcp, udp, icmp, none, hop_by_hop] = [6, 17, 58, 59, 0];
     for order in [[0, 1], [1, 0]] {
-        for (first, second, is_tcp) in [(TCP, TCP, true), (UDP, TCP, false)] {
+        for (first, second, is_tcp) in [
+            (tcp, tcp, true),
+            (tcp, udp, true),
+            (tcp, none, true),
+            (tcp, hop_by_hop, true),
+            (udp, tcp, false),
+            (udp, udp, false),
+            (icmp, tcp, false),
+        ] {
             let fragments = v6_fragments(first, second);
             let mut slicer = Slicer::new(Limits::default());
             assert_eq!(payload(&mut slicer, 229, &fragments[order[0]]), None);
             let whole = payload(&mut slicer, 229, &fragments[order[1]]);
             assert_eq!(whole.as_deref(), is_tcp.then_some(PAYLOAD), "{order:?} {first} {second}");
+            let counts = slicer.counts();
+            assert_eq!((counts.fragments, counts.not_tcp), (1, u64::from(!is_tcp)), "{order:?} {first} {second}");
+            assert_eq!(counts.incomplete_packets, 0);
         }
+    }
+}
+
+/// The same packet of extension headers and TCP, cut inside the extension headers: they are fragmented with the rest.
+#[test]
+fn a_packet_may_be_fragmented_within_its_extension_headers() {
+    let plain = v6();
+    // Destination options (60) of 16 bytes, then TCP.
+    let fragmentable = [&[6, 1, 1, 12][..], &[0; 12], &plain[40..]].concat();
+    let fragment = |from: usize, to: usize, more: bool, names: u8| {
+        let mut bytes = plain[..40].to_vec();
+        bytes[6] = 44;
+        bytes[4..6].copy_from_slice(&((to - from + 8) as u16).to_be_bytes());
+        let offset = (from as u16) | u16::from(more);
+        [&bytes[..], &[names, 0], &offset.to_be_bytes(), &[0, 0, 0, 9], &fragmentable[from..to]].concat()
+    };
+    for second_names in [60, 6, 17] {
+        let mut slicer = Slicer::new(Limits::default());
+        let (first, second) = (fragment(0, 8, true, 60), fragment(8, fragmentable.len(), false, second_names));
+        assert_eq!(payload(&mut slicer, 229, &first), None);
+        assert_eq!(payload(&mut slicer, 229, &second).as_deref(), Some(PAYLOAD), "{second_names}");
+    }
+}
+
+/// Fragments of packets without TCP take no room from those with it, and none of them is missed.
+#[test]
+fn packets_of_other_protocols_leave_room_for_tcp() {
+    let [first, second] = v6_fragments(6, 17);
+    let [other, _] = v6_fragments(17, 17);
+    let limits = Limits { fragment_bytes: 200, ..Limits::default() };
+    let mut slicer = Slicer::new(limits);
+    assert_eq!(payload(&mut slicer, 229, &first), None);
+    for id in 10..14 {
+        let mut other = other.clone();
+        other[47] = id;
+        assert_eq!(payload(&mut slicer, 229, &other), None);
+    }
+    assert_eq!(slicer.counts().incomplete_packets, 1);
+    assert_eq!(payload(&mut slicer, 229, &second).as_deref(), Some(PAYLOAD));
+    assert_eq!(slicer.counts().incomplete_packets, 0);
+}
+
+/// In IPv4 the protocol is one of four fields that the fragments of a packet have in common (RFC 791 3.2).
+#[test]
+fn ipv4_fragments_of_different_protocols_are_of_different_packets() {
+    let [authentication, tcp, udp] = [51, 6, 17];
+    let segment = v4()[20..].to_vec();
+    for (protocol, is_joined) in [(tcp, true), (udp, false), (authentication, false)] {
+        let mut slicer = Slicer::new(Limits::default());
+        let mut second = v4_fragment(1, 24, false, &segment[24..]);
+        second[9] = protocol;
+        assert_eq!(payload(&mut slicer, 101, &v4_fragment(1, 0, true, &segment[..24])), None);
+        assert_eq!(payload(&mut slicer, 101, &second).as_deref(), is_joined.then_some(PAYLOAD), "{protocol}");
+        // The right one completes it all the same.
+        let late = payload(&mut slicer, 101, &v4_fragment(1, 24, false, &segment[24..]));
+        assert_eq!(late.as_deref(), (!is_joined).then_some(PAYLOAD), "{protocol}");
     }
 }
 
@@ -208,6 +276,19 @@ fn fragments_beyond_the_largest_packet_do_not_grow_it() {
     }
     let found = found.expect("whole");
     assert!(found.len() <= 0xffff && found.starts_with(PAYLOAD), "{} bytes", found.len());
+}
+
+/// A whole frame whose headers do not fit is malformed; only one that was cut has headers that were cut.
+#[test]
+fn headers_that_do_not_fit_are_cut_or_malformed() {
+    let packet = v4();
+    for (captured, original, malformed) in [(30, 30, 1), (30, 31, 0), (10, 10, 1), (10, packet.len(), 0)] {
+        let mut slicer = Slicer::new(Limits::default());
+        let frame = Frame { original_len: original as u32, ..frame(101, &packet[..captured]) };
+        assert!(matches!(slicer.segment(&frame), Outcome::Skipped(_)));
+        let counts = slicer.counts();
+        assert_eq!((counts.malformed, counts.headers_cut), (malformed, 1 - malformed), "{captured} of {original}");
+    }
 }
 
 /// The oldest packet is given up when too many wait for fragments.

@@ -2,13 +2,14 @@
 //!
 //! Takes fragments in any order, gives the whole packet with the frame and file offset of each of its
 //! bytes. The first copy of a byte wins. What waits is bounded in packets and bytes, and by the time of the
-//! capture. Knows nothing of what the packets carry.
+//! capture. Of a packet that cannot carry TCP it keeps no bytes: only which fragments belong to it.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use etherparse::IpNumber;
 
+use super::extensions::may_lead_to_tcp;
 use super::link::PacketType;
 use crate::origin::{FrameNo, Time};
 
@@ -18,6 +19,8 @@ pub(super) struct Key {
     pub(super) id: u32,
     pub(super) src: IpAddr,
     pub(super) dst: IpAddr,
+    /// IPv4 alone: in IPv6 only the first fragment says what the packet carries.
+    pub(super) protocol: Option<IpNumber>,
     /// A packet that was captured twice is joined twice.
     pub(super) way: Option<PacketType>,
 }
@@ -26,7 +29,7 @@ pub(super) struct Key {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragment<'a> {
     pub(super) key: Key,
-    /// What the packet carries. IPv6 tells it in the first fragment; the others need not agree.
+    /// What it names as carried. Fragments of one IPv6 packet may differ in that; the first one's counts (RFC 8200 4.5).
     pub(super) protocol: IpNumber,
     /// Offset of `bytes` in the packet's payload.
     pub(super) offset: u32,
@@ -42,7 +45,8 @@ pub(super) struct Fragment<'a> {
 #[derive(Debug)]
 pub(super) struct Packet {
     key: Key,
-    pub(super) protocol: IpNumber,
+    /// What it carries, once the first fragment is there.
+    pub(super) protocol: Option<IpNumber>,
     started: Time,
     /// Its length, once the last fragment is there.
     len: Option<u32>,
@@ -65,7 +69,7 @@ pub(super) struct Part {
 pub(super) struct Pool {
     waiting: VecDeque<Packet>,
     bytes: usize,
-    /// Packets that were given up.
+    /// Packets that may have carried TCP and were given up.
     pub(super) given_up: u64,
 }
 
@@ -84,7 +88,7 @@ impl Pool {
         let before = packet.cost();
         packet.insert(&fragment);
         let whole = packet.is_whole();
-        self.bytes = self.bytes + packet.cost() - before;
+        self.bytes = self.bytes - before + packet.cost();
         if whole {
             let packet = self.waiting.remove(index)?;
             self.bytes -= packet.cost();
@@ -96,9 +100,9 @@ impl Pool {
         None
     }
 
-    /// How many packets wait.
+    /// How many packets wait that may carry TCP.
     pub(super) fn waiting(&self) -> u64 {
-        self.waiting.len() as u64
+        self.waiting.iter().filter(|packet| packet.may_carry_tcp()).count() as u64
     }
 
     /// Gives up what waited too long, as the receiver would have.
@@ -111,7 +115,7 @@ impl Pool {
     fn give_up_oldest(&mut self) {
         if let Some(packet) = self.waiting.pop_front() {
             self.bytes -= packet.cost();
-            self.given_up += 1;
+            self.given_up += u64::from(packet.may_carry_tcp());
         }
     }
 }
@@ -120,7 +124,7 @@ impl Packet {
     fn new(fragment: &Fragment<'_>) -> Packet {
         Packet {
             key: fragment.key,
-            protocol: fragment.protocol,
+            protocol: None,
             started: fragment.time,
             len: None,
             bytes: Vec::new(),
@@ -128,7 +132,7 @@ impl Packet {
         }
     }
 
-    /// What it counts for in [`Pool::bytes`]: never less than it was.
+    /// What it counts for in [`Pool::bytes`].
     fn cost(&self) -> usize {
         self.bytes.len() + self.parts.len() * size_of::<Part>()
     }
@@ -137,8 +141,11 @@ impl Packet {
         // An offset has 13 bits, in units of 8 bytes; a packet ends before 65536.
         let end = fragment.offset + (fragment.bytes.len() as u32).min(MAX_PACKET.saturating_sub(fragment.offset));
         let end = self.len.map_or(end, |len| end.min(len));
-        if fragment.offset == 0 {
-            self.protocol = fragment.protocol;
+        if fragment.offset == 0 && self.protocol.is_none() {
+            self.protocol = Some(fragment.protocol);
+            if !self.may_carry_tcp() {
+                self.bytes = Vec::new();
+            }
         }
         if fragment.last && self.len.is_none() {
             self.len = Some(end);
@@ -159,7 +166,15 @@ impl Packet {
         }
     }
 
+    /// Whether it may carry TCP, as far as is known.
+    fn may_carry_tcp(&self) -> bool {
+        self.protocol.is_none_or(may_lead_to_tcp)
+    }
+
     fn copy(&mut self, fragment: &Fragment<'_>, start: u32, end: u32) {
+        if !self.may_carry_tcp() {
+            return;
+        }
         let from = (start - fragment.offset) as usize..(end - fragment.offset) as usize;
         if self.bytes.len() < end as usize {
             self.bytes.resize(end as usize, 0);
@@ -190,7 +205,7 @@ mod tests {
 
     fn fragment(offset: u32, last: bool, bytes: &[u8], frame: u64) -> Fragment<'_> {
         let [src, dst] = [1, 2].map(|n| IpAddr::from([10, 0, 0, n]));
-        let key = Key { id: 7, src, dst, way: None };
+        let key = Key { id: 7, src, dst, protocol: Some(IpNumber::TCP), way: None };
         Fragment {
             key,
             protocol: IpNumber::TCP,

@@ -151,19 +151,4 @@ impl Dialect {
             && !self.csid_big_endian
             && self.continuation != Continuation::WrongId
     }
-
-    /// How many deviations it is made of.
-    pub fn deviations(&self) -> usize {
-        let plain = Dialect::default();
-        let deviates = [
-            self.chunk_size != plain.chunk_size,
-            self.continuation != plain.continuation,
-            self.type3_extended != plain.type3_extended,
-            self.extended != plain.extended,
-            self.length != plain.length,
-            self.csid_big_endian,
-            self.handshake != plain.handshake,
-        ];
-        deviates.into_iter().filter(|&deviates| deviates).count()
-    }
 }

@@ -89,12 +89,6 @@ const VERSION: u8 = 3;
 /// How much of the evidence is shown.
 const SHOWN: usize = 6;
 
-/// Where the stretch first goes wrong by the specification, as an offset in the stream; None if nothing does.
-pub fn trouble(case: &Case<'_>) -> Option<u64> {
-    let plain = replay::run(case, Dialect::default());
-    plain.trouble.or(plain.unfinished)
-}
-
 /// The mistakes that explain why the stretch does not decode, the best first; none if it does decode.
 pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
     let plain = replay::run(case, Dialect::default());

@@ -72,15 +72,6 @@ impl Audio<'_> {
             AudioTag::Enhanced { header, .. } => matches!(header.packet_type, 0 | 4),
         }
     }
-
-    /// The codec's common name, if there is one for all the message.
-    pub fn codec(&self) -> Option<String> {
-        match &self.tag {
-            AudioTag::Empty {} => None,
-            AudioTag::Legacy { codec, .. } => Some((*codec).to_owned()),
-            AudioTag::Enhanced { header, .. } => header.four_cc.map(FourCc::name),
-        }
-    }
 }
 
 /// SoundFormat of AAC.
