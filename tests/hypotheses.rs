@@ -92,6 +92,36 @@ fn of_a_session_that_ends_soon_nothing_wrong_is_certain() {
     assert!(10 * certain > 9 * judged, "certain of {certain} in {judged}");
 }
 
+/// A stretch may begin anywhere, inside a header and inside a message: what was begun before it has no bytes in it, and
+/// nothing is counted from a place before its first byte.
+#[test]
+fn a_stretch_may_begin_anywhere() {
+    let session = Session::of(SESSIONS[0]);
+    let mut found = 0;
+    for fault in faults(&session).into_iter().filter(|fault| fault.code.starts_with("chunk-size")) {
+        let bytes = fault.encode(&session);
+        let bytes = &bytes[..bytes.len().min(9000)];
+        for start in (3200..5000).step_by(61) {
+            let mut before = Decoder::client(decoder::Options::default());
+            before.push(0, &bytes[..start], &[], &mut |_, _| {});
+            let (peer_sizes, earlier_sizes) = (vec![(AFTER_CONNECT, PEER)], vec![EARLIER]);
+            let stretch = &bytes[start..];
+            let case =
+                Case { before: &before, offset: start as u64, bytes: stretch, ends: true, peer_sizes, earlier_sizes };
+            for one in hypotheses::judge(&case) {
+                assert!(one.clean_bytes <= stretch.len() as u64, "{} from {start}: {one:?}", fault.code);
+                for evidence in &one.evidence {
+                    let at = evidence.offset as usize;
+                    let there = if at < start { &[] } else { &bytes[at..at + evidence.bytes.len()] };
+                    assert_eq!(evidence.bytes, there, "{} from {start}: {evidence:?}", fault.code);
+                }
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 20, "{found}");
+}
+
 /// So many bytes behind the mistake prove it nearly always.
 const ENOUGH: usize = 4000;
 

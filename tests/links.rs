@@ -278,16 +278,17 @@ fn fragments_beyond_the_largest_packet_do_not_grow_it() {
     assert!(found.len() <= 0xffff && found.starts_with(PAYLOAD), "{} bytes", found.len());
 }
 
-/// A whole frame whose headers do not fit is malformed; only one that was cut has headers that were cut.
+/// A whole frame that is too short for its IP header is malformed; only of one that was cut the header was cut.
 #[test]
 fn headers_that_do_not_fit_are_cut_or_malformed() {
-    let packet = v4();
-    for (captured, original, malformed) in [(30, 30, 1), (30, 31, 0), (10, 10, 1), (10, packet.len(), 0)] {
-        let mut slicer = Slicer::new(Limits::default());
-        let frame = Frame { original_len: original as u32, ..frame(101, &packet[..captured]) };
-        assert!(matches!(slicer.segment(&frame), Outcome::Skipped(_)));
-        let counts = slicer.counts();
-        assert_eq!((counts.malformed, counts.headers_cut), (malformed, 1 - malformed), "{captured} of {original}");
+    for (packet, captured) in [(v4(), 10), (v4(), 19), (v6(), 10), (v6(), 39)] {
+        for (original, malformed) in [(captured, 1), (captured + 1, 0), (packet.len(), 0)] {
+            let mut slicer = Slicer::new(Limits::default());
+            let frame = Frame { original_len: original as u32, ..frame(101, &packet[..captured]) };
+            assert!(matches!(slicer.segment(&frame), Outcome::Skipped(_)));
+            let counts = slicer.counts();
+            assert_eq!((counts.malformed, counts.headers_cut), (malformed, 1 - malformed), "{captured} of {original}");
+        }
     }
 }
 

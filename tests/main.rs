@@ -12,6 +12,7 @@ mod filters;
 mod healthy_sessions;
 mod hypotheses;
 mod kit;
+mod late_starts;
 mod layering;
 mod links;
 mod lint;

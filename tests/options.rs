@@ -248,6 +248,21 @@ const CASES: &[Case] = &[
     Case("relay DIR/plain.pcap", "--stream 1", Status(0, 2)),
     Case("relay DIR/plain.pcap", "--port 1936", Status(0, 2)),
     Case("relay DIR/late.pcap", "--decode-as tcp:5000", Adds("Leg 1")),
+    Case(
+        "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin --capture DIR/plain.pcap",
+        "--stream 0",
+        Adds("to the server    not in the capture"),
+    ),
+    Case(
+        "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin --capture DIR/plain.pcap",
+        "--port 1936",
+        Adds("no RTMP in"),
+    ),
+    Case(
+        "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin --capture DIR/late.pcap",
+        "--decode-as tcp:5000",
+        Adds("on both legs"),
+    ),
     Case("config captures", "--port 5000", Adds("5000")),
     Case("config captures", "--stream 1", Same),
     Case("config captures", "--decode-as tcp:5000", Adds("5000")),
@@ -281,9 +296,6 @@ const CASES: &[Case] = &[
 /// Limits on connections and on all of them together, which `bounded` reaches in floods.
 const IN_BOUNDED: &[&str] =
     &["--max-total-open-bytes", "--max-open-connections", "--max-known-connections", "--max-listed-connections"];
-
-/// Accepted without an effect until now; a case replaces each when it has one.
-const WITHOUT_EFFECT: &[(&str, &str)] = &[("payload", "--stream"), ("payload", "--port"), ("payload", "--decode-as")];
 
 /// The subcommands that read captures, each on one with a publisher and a player, and what it prints of `name.pcap` in
 /// `DIR` where nothing is wrong.
@@ -322,7 +334,6 @@ fn every_option_has_a_test() {
     for (name, _) in READERS {
         tested.extend(LIMITS.iter().map(|(limit, ..)| ((*name).to_owned(), first(limit))));
     }
-    tested.extend(WITHOUT_EFFECT.iter().map(|(command, option)| ((*command).to_owned(), (*option).to_owned())));
     let mut missing = Vec::new();
     let mut count = 0;
     for command in subcommands() {
@@ -337,6 +348,9 @@ fn every_option_has_a_test() {
         }
     }
     assert!(count > 150, "--help lists only {count} options");
+    let ungrouped: Vec<_> =
+        tested.iter().map(|(name, _)| name).filter(|name| !GROUPS.concat().contains(&name.as_str())).collect();
+    assert!(ungrouped.is_empty(), "in no group: {ungrouped:?}");
     assert!(missing.is_empty(), "no test has\n{}", missing.join("\n"));
 }
 
@@ -344,42 +358,47 @@ fn cases() -> impl Iterator<Item = (&'static str, &'static str, &'static Effect)
     CASES.iter().map(|Case(command, option, effect)| (*command, *option, effect))
 }
 
-/// Subcommands whose options are tried in a test of their own, so that none takes long.
-const GROUPS: [&[&str]; 4] = [&["decode", "streams"], &["diff", "relay"], &["lint", "snapshot"], &["check"]];
+/// The subcommands, in groups that are tried apart so that no test takes long.
+const GROUPS: [&[&str]; 5] = [
+    &["decode", "streams"],
+    &["diff", "relay"],
+    &["lint", "snapshot"],
+    &["check"],
+    &["config", "fields", "payload", "rules", "completions", "man"],
+];
 
 #[test]
 fn options_of_decode_and_streams() {
-    have_their_effect(GROUPS[0]);
+    have_their_effect(0);
 }
 
 #[test]
 fn options_of_diff_and_relay() {
-    have_their_effect(GROUPS[1]);
+    have_their_effect(1);
 }
 
 #[test]
 fn options_of_lint_and_snapshot() {
-    have_their_effect(GROUPS[2]);
+    have_their_effect(2);
 }
 
 #[test]
 fn options_of_check() {
-    have_their_effect(GROUPS[3]);
+    have_their_effect(3);
 }
 
 #[test]
 fn options_of_all_others() {
-    have_their_effect(&[]);
+    have_their_effect(4);
 }
 
-/// Tries the options of these subcommands, or of all that are in no group.
-fn have_their_effect(of: &[&str]) {
+/// Tries the options of a group's subcommands.
+fn have_their_effect(group: usize) {
     let dir = files();
     let (mut wrong, mut tried) = (Vec::new(), 0);
     for (command, option, effect) in cases() {
         let name = command.split(' ').next().expect("a subcommand");
-        let is_in_none = of.is_empty() && !GROUPS.concat().contains(&name);
-        if !of.contains(&name) && !is_in_none {
+        if !GROUPS[group].contains(&name) {
             continue;
         }
         tried += 1;

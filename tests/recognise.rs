@@ -237,6 +237,82 @@ fn what_only_one_side_says_tells_the_roles() {
     assert!(!only(&mute).roles_known);
 }
 
+/// Pictures of 10,000 bytes in chunks of this size, each after some audio.
+fn pictures(count: u8, size: usize) -> Vec<u8> {
+    let picture = |number: u8| {
+        let body: Vec<u8> =
+            [0x27, 1, 0, 0, 0].into_iter().chain((0..9995_u32).map(|at| (at * 31 + at / 7) as u8)).collect();
+        let mut bytes = message(4, 8, 1, &[&[0xaf, 1][..], &[number; 60]].concat());
+        bytes.extend(&message(6, 9, 1, &body)[..12]);
+        for (at, chunk) in body.chunks(size).enumerate() {
+            bytes.extend((at > 0).then_some(0xc6));
+            bytes.extend(chunk);
+        }
+        bytes
+    };
+    (0..count).flat_map(picture).collect()
+}
+
+/// What `streams` prints of a capture.
+fn printed(session: &Session, format: &str) -> String {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = folder.path().join("made.pcap");
+    std::fs::write(&file, session.pcap()).expect("writable");
+    let program =
+        Command::new(env!("CARGO_BIN_EXE_rtmp-inspect")).args(["streams", "--format", format]).arg(file).output();
+    String::from_utf8(program.expect("it runs").stdout).expect("text")
+}
+
+/// Protocol, roles and chunk size are marked as guesses where they are, in text and in JSON, and nowhere else.
+#[test]
+fn a_guess_is_told_as_a_guess() {
+    let rtmp = ([192, 0, 2, 2], 1935);
+    let begun = || Session::between(CLIENT_END, rtmp, 1_700_000_000_000_000);
+    let set_chunk_size = message(2, 1, 0, &4096_u32.to_be_bytes());
+    let [c0c1, s, c2] = handshake();
+    let known = begun().client(&c0c1).server(&s).client(&c2).client(&connect()).server(&on_status());
+    // Of each: whether protocol, roles and the server's chunk size are guesses, and that size.
+    for (what, session, is_guess, size) in [
+        ("from the start", known.clone().server(&sounds(3)), [false, false, false], 128),
+        (
+            "a size that is announced",
+            known.server(&set_chunk_size).server(&pictures(3, 4096)),
+            [false, false, false],
+            4096,
+        ),
+        ("the port alone", begun().client(&c0c1), [true, false, false], 128),
+        ("midway", begun().server(&pictures(3, 4096)).client(&sounds(1)).skip(3), [false, true, true], 4096),
+        (
+            "midway, and then announced",
+            begun()
+                .server(&pictures(3, 4096))
+                .server(&set_chunk_size)
+                .server(&pictures(1, 4096))
+                .client(&sounds(1))
+                .skip(3),
+            [false, true, false],
+            4096,
+        ),
+    ] {
+        let text = printed(&session, "text");
+        let report: Value = serde_json::from_str(&printed(&session, "json")).expect("JSON");
+        let stream = &report["streams"][0];
+        let side = &stream["server_to_client"];
+        let [protocol, roles, chunk_size] = is_guess;
+        assert_eq!(stream["protocol"], "rtmp", "{what}: {stream:#}");
+        assert_eq!(text.contains(" RTMP? "), protocol, "{what}: {text}");
+        assert_eq!(stream["protocol_certain"], !protocol, "{what}: {stream:#}");
+        assert_eq!(text.contains("  roles     a guess: "), roles, "{what}: {text}");
+        assert_eq!(stream["roles_known"], !roles, "{what}: {stream:#}");
+        assert_eq!(text.contains(&format!("chunk size {size} (a guess)")), chunk_size, "{what}: {text}");
+        assert_eq!(side["chunk_size_guessed"], chunk_size, "{what}: {stream:#}");
+        if chunk_size || size != 128 {
+            assert!(text.contains(&format!("chunk size {size}")), "{what}: {text}");
+            assert_eq!(side["chunk_size"], size, "{what}: {stream:#}");
+        }
+    }
+}
+
 /// What is reported of a capture, without frame numbers, times and counts of packets.
 fn reported(pcap: &[u8]) -> String {
     let decoded = decode(pcap);

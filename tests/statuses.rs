@@ -44,9 +44,27 @@ fn what_has_nothing_to_judge_ends_with_2_and_says_so_in_a_line() {
             assert_eq!(run(&arguments).status.code(), Some(0), "{arguments:?}: a list judges nothing");
         }
     }
-    let output = run(&["lint", "c/pub_empty.pcap"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no RTMP in"));
+}
+
+#[test]
+fn lint_of_a_capture_without_rtmp_says_so_in_every_format() {
+    // No frames; nothing but TLS. What fails to be RTMP on its port is judged, and is a finding.
+    for without in ["c/pub_empty.pcap", "e/rtmps_ffmpeg_pub.pcap"] {
+        for format in ["text", "json", "github", "sarif", "junit"] {
+            let output = run(&["lint", "--format", format, without]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{without} as {format}: {said}");
+            assert!(said.starts_with(&format!("error: no RTMP in {without}")), "{without} as {format}: {said}");
+            assert_eq!(said.lines().count(), 1, "{said}");
+        }
+        // With another that holds some, the one without it still fails.
+        let output = run(&["lint", "a/ffmpeg_pub_c4096.pcap", without]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("no RTMP in {without}")));
+    }
+    let judged = run(&["lint", "b/http_on_1935.pcap"]);
+    assert_eq!(judged.status.code(), Some(1));
+    assert!(judged.stderr.is_empty() && String::from_utf8_lossy(&judged.stdout).contains("fatal[not-rtmp]"));
 }
 
 #[test]
@@ -94,33 +112,140 @@ fn a_closed_pipe_does_not_hide_a_verdict() {
     }
 }
 
+/// Captures with several connections.
+const SEVERAL: [&str; 4] = ["a/ffmpeg_pub_play.pcap", "a/nginx_push_relay.pcap", "a/nms2_pub_play.pcap", "d/many.pcap"];
+
+/// The rows of `decode`, by their number, which is their place from 1.
+fn rows(capture: &str) -> HashMap<u64, Value> {
+    let list = run(&["decode", "--format", "jsonl", capture]).stdout;
+    let rows = String::from_utf8(list).expect("UTF-8");
+    let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let rows: HashMap<_, _> =
+        (1..).zip(rows).inspect(|(at, row)| assert_eq!(row["number"], *at, "{capture}")).collect();
+    assert!(rows.values().any(|row| row["tcp_stream"] == 1), "{capture} has several connections");
+    rows
+}
+
+fn json(arguments: &[&str]) -> Value {
+    let output = run(arguments);
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+}
+
+/// The row of that number is in this frame: it ends there, or a value of it is there.
+fn assert_is_at(rows: &HashMap<u64, Value>, number: &Value, frame: &Value, what: &str) {
+    let row = number.as_u64().and_then(|number| rows.get(&number)).unwrap_or_else(|| panic!("{what}: no row {number}"));
+    let [first, frame, last] =
+        [&row["first_frame"], frame, &row["frame"]].map(|frame| frame.as_u64().expect("a number"));
+    assert!((first..=last).contains(&frame), "{what}: row {number} is in frames {first} to {last}, not {frame}");
+}
+
 #[test]
 fn a_row_has_one_number_in_lists_and_findings() {
     let mut compared = 0;
-    for capture in ["a/ffmpeg_pub_play.pcap", "a/nginx_push_relay.pcap", "a/nms2_pub_play.pcap"] {
-        let list = run(&["decode", "--format", "jsonl", capture]).stdout;
-        let rows: HashMap<u64, Value> = String::from_utf8_lossy(&list)
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
-            .map(|row| (row["number"].as_u64().expect("a number"), row))
-            .collect();
+    for capture in SEVERAL {
+        let rows = rows(capture);
         let connections = rows.values().map(|row| row["tcp_stream"].as_u64().expect("a number")).max().expect("rows");
-        assert!(connections > 0, "{capture} has several connections");
         for connection in 0..=connections {
             let number = connection.to_string();
-            let report = run(&["lint", "--fail-on", "never", "--format", "json", "--stream", &number, capture]).stdout;
-            let report: Value = serde_json::from_slice(&report).expect("JSON");
+            let report = json(&["lint", "--fail-on", "never", "--format", "json", "--stream", &number, capture]);
             for finding in report["captures"][0]["findings"].as_array().expect("a list") {
                 let place = &finding["where"];
+                assert_is_at(&rows, &place["number"], &place["frame"], capture);
                 let row = &rows[&place["number"].as_u64().expect("a number")];
                 for key in ["tcp_stream", "direction"] {
                     assert_eq!(row[key], place[key], "{capture} --stream {connection}: {finding:#}");
                 }
                 compared += 1;
             }
+            // The last row of each connection, chosen by its number, alone and within its connection.
+            let last =
+                rows.values().filter(|row| row["tcp_stream"] == connection).max_by_key(|row| row["number"].as_u64());
+            let last = last.expect("a connection has rows");
+            let chosen = last["number"].to_string();
+            for selection in [&["-n", &chosen][..], &["-n", &chosen, "--stream", &number]] {
+                let row = json(&[&["decode", "--format", "jsonl"], selection, &[capture]].concat());
+                for key in ["number", "tcp_stream", "direction", "frame", "offset", "info"] {
+                    assert_eq!(row[key], last[key], "{capture} {selection:?}");
+                }
+            }
         }
     }
     assert!(compared > 0);
+}
+
+#[test]
+fn a_row_has_one_number_in_comparisons() {
+    let (mut places, mut lines) = (0, 0);
+    for (a, b) in [(SEVERAL[0], SEVERAL[2]), (SEVERAL[2], SEVERAL[1]), (SEVERAL[3], SEVERAL[0])] {
+        let (of_a, of_b) = (rows(a), rows(b));
+        let report = json(&["diff", "--format", "json", a, b]);
+        for cause in report["causes"].as_array().expect("a list") {
+            let pair = &report["pairs"][cause["pair"].as_u64().expect("a pair") as usize];
+            for (side, rows) in [("a", &of_a), ("b", &of_b)] {
+                let place = &cause["where"][side];
+                if place.is_null() {
+                    continue;
+                }
+                assert_is_at(rows, &place["number"], &place["frame"], &format!("{a} {b} {side}"));
+                let row = &rows[&place["number"].as_u64().expect("a number")];
+                assert_eq!(row["tcp_stream"], pair[side]["tcp_stream"], "{a} {b}: {cause:#}");
+                assert_eq!(row["direction"], cause["where"]["direction"], "{a} {b}: {cause:#}");
+                places += 1;
+            }
+        }
+        // `  ! 61  7 s→c Set Chunk Size`: the rows of both, and what both are.
+        let text = run(&["diff", "--stat", a, b]).stdout;
+        for line in String::from_utf8(text).expect("UTF-8").lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            let [mark, number_of_a, number_of_b, arrow, ..] = words[..] else { continue };
+            let numbers = [number_of_a, number_of_b].map(|word| word.parse::<u64>().ok());
+            let ([Some(of_a_row), Some(of_b_row)], true) = (numbers, ["=", "~", "!"].contains(&mark)) else { continue };
+            for row in [&of_a[&of_a_row], &of_b[&of_b_row]] {
+                assert_eq!(row["direction"] == "c2s", arrow == "c→s", "{line}: {row:#}");
+                let info = row["info"].as_str().expect("text");
+                let is_named = ["connect", "publish", "play", "createStream", "releaseStream", "Set Chunk Size"];
+                for name in is_named.iter().filter(|name| words[4..].join(" ").split("  ").next() == Some(name)) {
+                    assert!(info.starts_with(name), "{line}: {info}");
+                }
+            }
+            lines += 1;
+        }
+    }
+    assert!(places > 10 && lines > 100, "{places} {lines}");
+}
+
+#[test]
+fn a_row_has_one_number_on_both_legs_of_a_relay() {
+    let mut messages = 0;
+    for capture in SEVERAL {
+        let rows = rows(capture);
+        let report = json(&["relay", "--exit-zero", "-v", "--format", "json", capture]);
+        for leg in report["legs"].as_array().expect("a list") {
+            for message in leg["messages"].as_array().expect("a list") {
+                assert_is_at(&rows, &message["message"], &message["frame"], capture);
+                let sent = &rows[&message["message"].as_u64().expect("a number")];
+                assert_eq!(sent["length"], message["length"], "{capture}: {message}");
+                assert_eq!(sent["tcp_stream"], leg["publisher"]["tcp_stream"], "{capture}: {message}");
+                if !message["received"].is_null() {
+                    assert_is_at(&rows, &message["received"], &message["received_frame"], capture);
+                    let received = &rows[&message["received"].as_u64().expect("a number")];
+                    assert_eq!(received["tcp_stream"], leg["player"]["tcp_stream"], "{capture}: {message}");
+                    assert_eq!(received["type_id"], sent["type_id"], "{capture}: {message}");
+                }
+                messages += 1;
+            }
+        }
+        for finding in report["findings"].as_array().expect("a list") {
+            for side in ["publisher", "player"] {
+                let place = &finding["where"][side];
+                if !place.is_null() {
+                    assert_is_at(&rows, &place["message"], &place["frame"], capture);
+                    assert_eq!(rows[&place["message"].as_u64().expect("a number")]["tcp_stream"], place["tcp_stream"]);
+                }
+            }
+        }
+    }
+    assert!(messages > 300, "{messages}");
 }
 
 #[test]

@@ -37,7 +37,25 @@ fn no_line_is_wider_than_the_terminal() {
         "fields".to_owned(),
         "fields rtmpt.header.typeid".to_owned(),
         "config --keys".to_owned(),
+        "fields chunk".to_owned(),
+        "config captures".to_owned(),
         "check --no-lint sessions".to_owned(),
+        "check -v sessions".to_owned(),
+        format!("check --against {GOOD} {FAULTY}"),
+        format!("check --no-lint --against {GOOD} {BROKEN}"),
+        "relay -v captures/a/nms2_pub_play.pcap".to_owned(),
+        "relay -v --pair 2:4 captures/d/many.pcap".to_owned(),
+        format!("relay {GOOD}"),
+        "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin".to_owned(),
+        "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin --capture captures/seed/jpeg_c4096.pcap"
+            .to_owned(),
+        "payload captures/seed/jpeg_c128.sent.jpg captures/seed/jpeg_c128.received.bin --capture captures/seed/jpeg_c4096.pcap"
+            .to_owned(),
+        // A snapshot is data, a line a message, so only what is said about it has a width.
+        "snapshot captures/c/pub_empty.pcap".to_owned(),
+        "lint captures/c/pub_empty.pcap".to_owned(),
+        "rules silent-close".to_owned(),
+        "rules --search NetStream.Publish.BadName".to_owned(),
     ]
     .into_iter()
     .chain(subcommands().into_iter().map(|name| format!("{name} --help")))

@@ -258,7 +258,7 @@ impl Decoder {
         }
     }
 
-    /// Whether the chunk size was found from where the chunk headers are, and not announced; or was not proven again since
+    /// Whether the chunk size was found from where the chunk headers are, and not announced since; or was not proven again since
     /// bytes were lost.
     pub fn chunk_size_is_guessed(&self) -> bool {
         let is_unproven = matches!(self.size, Size::AtLeast(_));
@@ -641,6 +641,7 @@ impl Decoder {
                 let size = self.announced_size(value, at).map_or(0, |size| size & 0x7fff_ffff);
                 if size > 0 {
                     self.size = Size::Known(size.min(search::LARGEST));
+                    self.assumed = None;
                 }
             }
             MessageTypeId::ABORT => self.end_open_message(ChunkStreamId(value), Ending::Aborted, out),
