@@ -20,6 +20,7 @@ mod long_runs;
 mod loss;
 mod names;
 mod near_misses;
+mod near_misses_bodies;
 mod near_misses_excuses;
 mod near_misses_media;
 mod provenance;
