@@ -166,8 +166,9 @@ impl Report {
         for finding in &mut self.findings {
             let value = finding.r#where.value.as_deref().unwrap_or_default();
             secrets.hide_bytes(&mut finding.bytes, value);
-            let texts = [&mut finding.title, &mut finding.why, &mut finding.fix, &mut finding.r#where.message];
-            texts.into_iter().chain(&mut finding.r#where.value).for_each(|text| secrets.hide_in(text));
+            let place = &mut finding.r#where;
+            let texts = [&mut finding.title, &mut finding.why, &mut finding.fix, &mut place.message, &mut place.path];
+            texts.into_iter().chain(&mut place.value).for_each(|text| secrets.hide_in(text));
         }
     }
 

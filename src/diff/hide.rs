@@ -32,6 +32,7 @@ fn connection(connection: &mut Connection, secrets: &Secrets) {
 
 fn place(at: &mut Where, bytes: &mut Bytes, secrets: &Secrets) {
     secrets.hide_in(&mut at.message);
+    secrets.hide_in(&mut at.path);
     for (place, bytes) in [(&mut at.a, &mut bytes.a), (&mut at.b, &mut bytes.b)] {
         let mut value = place.as_mut().and_then(|place| place.value.as_mut());
         if let Some(bytes) = bytes {

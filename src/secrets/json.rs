@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use serde_json::{Map, Value};
 
-use super::{Secrets, text, words};
+use super::{Secrets, text};
 
 /// Hides the secrets of a report.
 pub fn hide(secrets: &Secrets, value: &mut Value) {
@@ -44,10 +44,9 @@ const SENTENCES: &[&str] = &["detail", "fix", "info", "message", "summary", "tit
 
 /// Whether a string is of the report and not of the traffic. A message's own properties may have the same keys, so
 /// what stands there counts too.
-fn is_ours(string: &str, key: &str, parent: &str) -> bool {
+fn is_ours(string: &str, key: &str) -> bool {
     match key {
-        "path" => parent == "where",
-        "rule" => words::is_rule(string),
+        "rule" => true,
         "client" | "dst" | "src" => string.parse::<SocketAddr>().is_ok(),
         "duration" | "max" | "median" | "start" | "time" => {
             string.contains('.') && string.bytes().all(|byte| byte.is_ascii_digit() || b".-".contains(&byte))
@@ -71,12 +70,12 @@ impl Walk<'_> {
     }
 
     fn string(&self, string: &mut String, key: &str, parent: &str) {
-        if is_ours(string, key, parent) {
+        if is_ours(string, key) {
             return;
         }
         // Digits may be a secret too, but not where they are hex.
         let hidden = if parent == "bytes" || key == "hex" {
-            self.secrets.bytes.hide(string, &[])
+            self.digits(string, &[])
         } else {
             match text::hide(self.secrets, string, !SENTENCES.contains(&key)) {
                 Cow::Owned(hidden) => Some(hidden),
@@ -96,10 +95,16 @@ impl Walk<'_> {
             let said = places.get(side).and_then(|place| place.get("value")).and_then(Value::as_str);
             let (Some(said), Value::String(digits)) = (said, digits) else { continue };
             let short = self.secrets.text.short_in(said);
-            if let Some(hidden) = self.secrets.bytes.hide(digits, &short) {
+            if let Some(hidden) = self.digits(digits, &short) {
                 *digits = hidden;
             }
         }
+    }
+
+    /// A string of hex digits without secrets, if there are any in it.
+    fn digits(&self, digits: &str, short: &[&[u8]]) -> Option<String> {
+        let bytes = hex::decode(digits).ok()?;
+        Some(hex::encode(self.secrets.without(&bytes, short)?))
     }
 }
 
@@ -141,7 +146,7 @@ mod tests {
         let streams =
             [("protocol", "rtmp"), ("protocol", "proxy_header"), ("how", "rst"), ("by", "client"), ("what", "play")];
         found.extend(streams.map(|(key, value)| (key.to_owned(), value.to_owned())));
-        let missing: Vec<_> = found.iter().filter(|(key, value)| !is_ours(value, key, "")).collect();
+        let missing: Vec<_> = found.iter().filter(|(key, value)| !is_ours(value, key)).collect();
         assert!(missing.is_empty(), "a secret of that name would break the schema: {missing:?}");
     }
 }

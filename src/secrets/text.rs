@@ -1,17 +1,20 @@
-//! Secrets in text.
+//! Whole secrets, in text and in bytes.
 //!
-//! Takes text and gives it with placeholders. What covers more is replaced first; of what two matches share, the
-//! longer decides, and what is left of the shorter is hidden too.
+//! Takes text and returns it with placeholders. What covers more is replaced first; of what two matches share, the
+//! longer decides, and what is left of the shorter is hidden too. Every text is read once as it is and once in each
+//! [view](forms::View) of it, so the cost grows with its length.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use super::{Secret, Secrets, automaton, words};
+use super::forms::{self, View};
+use super::{Secret, Secrets, is_common, merged};
+use crate::dissect::paths;
 use crate::steps;
 
-/// Finds secrets in text.
+/// Finds secrets.
 #[derive(Debug, Default)]
 pub struct Matcher {
     patterns: Vec<Pattern>,
@@ -22,7 +25,7 @@ pub struct Matcher {
 
 #[derive(Debug)]
 struct Pattern {
-    text: String,
+    bytes: Vec<u8>,
     /// What takes its place.
     instead: String,
     is: Is,
@@ -32,8 +35,10 @@ struct Pattern {
 enum Is {
     /// A secret that is found wherever it is a word.
     Secret,
-    /// A secret that is a word of our sentences too.
+    /// A secret that is a word of our sentences too, or very short.
     Common,
+    /// So unlike a word that what is around it does not matter: a long secret, or another form of one.
+    Alien,
     /// A sentence from the wire, with secrets in it.
     Sentence,
 }
@@ -46,24 +51,52 @@ struct Cut {
 
 /// The text with placeholders. `alone` says that all of the text may be a common word and yet a value.
 pub fn hide<'t>(secrets: &Secrets, text: &'t str, alone: bool) -> Cow<'t, str> {
-    let mut cuts = secrets.text.find(text, alone);
-    cuts.extend(secrets.text.find_truncated(text));
-    for range in secrets.bytes.find_in_text(text) {
-        let stars: String = text[range.clone()].chars().map(|c| if c == ' ' { c } else { '\0' }).collect();
-        cuts.push(Cut { range, instead: stars.replace("\0\0", "2a") });
+    let matcher = &secrets.text;
+    if matcher.automaton.is_none() {
+        return Cow::Borrowed(text);
     }
+    let mut cuts = matcher.cuts(text.as_bytes(), alone);
+    for view in forms::views(text.as_bytes()) {
+        let of_view = |cut: Cut| Cut { range: view.written(&cut.range), ..cut };
+        cuts.extend(matcher.cuts(&view.bytes, alone).into_iter().map(of_view));
+    }
+    cuts.extend(matcher.find_truncated(text));
+    let views = forms::hex_runs(text.as_bytes());
+    let written =
+        |view: &View| secrets.find_in_bytes(&view.bytes).into_iter().map(|range| view.written(&range)).collect();
+    let found: Vec<Vec<Range<usize>>> = views.iter().map(written).collect();
+    for range in merged(found.concat()) {
+        // As many digits as before, and what separates them.
+        let mut digits = "2a".chars().cycle();
+        let star = |c: char| if c.is_ascii_hexdigit() { digits.next().unwrap_or(c) } else { c };
+        cuts.push(Cut { instead: text[range.clone()].chars().map(star).collect(), range });
+    }
+    cuts.iter_mut().for_each(|cut| cut.range = whole_characters(text, &cut.range));
     replace(text, cuts)
 }
 
 impl Matcher {
-    /// A matcher for secrets, and for what was said of them.
-    pub fn new(secrets: &[Secret], said: &[String]) -> Matcher {
-        let of = |secret: &Secret| Pattern {
-            text: secret.text.clone(),
-            instead: secret.placeholder(),
-            is: if words::is_common(&secret.text) { Is::Common } else { Is::Secret },
-        };
-        let mut matcher = Matcher::of(secrets.iter().map(of).collect());
+    /// A matcher for secrets, for bytes that stand for some of them, and for what was said of them.
+    pub fn new(secrets: &[Secret], numbers: &[(Vec<u8>, usize)], said: &[String]) -> Matcher {
+        let mut patterns = Vec::new();
+        for secret in secrets {
+            let is = if is_common(&secret.text) {
+                Is::Common
+            } else if is_alien(&secret.text) {
+                Is::Alien
+            } else {
+                Is::Secret
+            };
+            patterns.push(Pattern { bytes: secret.text.clone().into_bytes(), instead: secret.placeholder(), is });
+            if secret.text.as_bytes() != secret.bytes {
+                patterns.push(Pattern { bytes: secret.bytes.clone(), instead: secret.placeholder(), is });
+            }
+            let encoded = secret.encodings().into_iter();
+            patterns.extend(encoded.map(|bytes| Pattern { bytes, instead: secret.placeholder(), is: Is::Alien }));
+        }
+        let numbers = numbers.iter().map(|(bytes, index)| (bytes.clone(), secrets[*index].placeholder()));
+        patterns.extend(numbers.map(|(bytes, instead)| Pattern { bytes, instead, is: Is::Alien }));
+        let mut matcher = Matcher::of(patterns);
         // A sentence from the wire that names a stream `live` is recognised as a whole.
         let sentences: Vec<Pattern> = said.iter().filter_map(|text| matcher.sentence(text)).collect();
         if !sentences.is_empty() {
@@ -75,45 +108,63 @@ impl Matcher {
     }
 
     fn of(patterns: Vec<Pattern>) -> Matcher {
-        let texts: Vec<&str> = patterns.iter().map(|pattern| pattern.text.as_str()).collect();
-        let automaton = automaton(&texts);
-        let mut sorted: Vec<usize> = (0..patterns.len()).filter(|&at| patterns[at].is != Is::Sentence).collect();
-        sorted.sort_by(|&a, &b| patterns[a].text.cmp(&patterns[b].text));
+        // Of the kinds that there are, the one that is made in linear time: a state for each byte, and one successor's
+        // table for each would be quadratic for a secret that repeats itself.
+        let kind = Some(AhoCorasickKind::ContiguousNFA);
+        let bytes = patterns.iter().map(|pattern| &pattern.bytes);
+        // It fails only on more patterns than memory could hold.
+        let build = || AhoCorasick::builder().kind(kind).build(bytes).ok();
+        let automaton = (!patterns.is_empty()).then(build).flatten();
+        let is_text = |at: &usize| matches!(patterns[*at].is, Is::Secret | Is::Common | Is::Alien);
+        let mut sorted: Vec<usize> = (0..patterns.len()).filter(is_text).collect();
+        sorted.sort_by(|&a, &b| patterns[a].bytes.cmp(&patterns[b].bytes));
         Matcher { patterns, automaton, sorted }
     }
 
     fn sentence(&self, text: &str) -> Option<Pattern> {
-        let all = self.matches(text).filter(|(_, pattern)| pattern.is == Is::Common);
-        let cuts: Vec<Cut> = all.map(|(range, pattern)| Cut { range, instead: pattern.instead.clone() }).collect();
-        if cuts.is_empty() {
-            return None;
-        }
-        let others = self.matches(text).filter(|(_, pattern)| pattern.is != Is::Common);
-        let others = others.map(|(range, pattern)| Cut { range, instead: pattern.instead.clone() });
-        let instead = replace(text, cuts.into_iter().chain(others).collect()).into_owned();
-        Some(Pattern { text: text.to_owned(), instead, is: Is::Sentence })
+        let found: Vec<_> = self.matches(text.as_bytes()).collect();
+        // What is nothing but a secret is found as that.
+        let is_sentence = found.iter().any(|(range, pattern)| pattern.is == Is::Common && range.len() < text.len());
+        let cuts = found.into_iter().map(|(range, pattern)| Cut { range, instead: pattern.instead.clone() });
+        is_sentence.then(|| Pattern {
+            bytes: text.as_bytes().to_vec(),
+            instead: replace(text, cuts.collect()).into_owned(),
+            is: Is::Sentence,
+        })
     }
 
-    /// All places where a pattern stands as a word.
-    fn matches<'a>(&'a self, text: &'a str) -> impl Iterator<Item = (Range<usize>, &'a Pattern)> {
+    /// All places where a pattern is a word, or need not be one.
+    fn matches<'a>(&'a self, text: &'a [u8]) -> impl Iterator<Item = (Range<usize>, &'a Pattern)> {
         let found = self.automaton.iter().flat_map(move |automaton| automaton.find_overlapping_iter(text));
         found
             .map(|found| (found.range(), &self.patterns[found.pattern()]))
-            .filter(move |(range, _)| is_word(text, range))
+            .inspect(|_| steps::count(1))
+            .filter(move |(range, pattern)| pattern.is == Is::Alien || is_word(text, range))
     }
 
-    fn find(&self, text: &str, alone: bool) -> Vec<Cut> {
+    /// Whole secrets in bytes: those that cannot be there by chance, as words of their own unless they are long.
+    pub fn in_bytes(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let found = self.matches(bytes).filter(|(range, _)| range.len() >= forms::SHORTEST);
+        found.filter(|(_, pattern)| pattern.is != Is::Sentence).map(|(range, _)| range).collect()
+    }
+
+    /// What takes the place of a text that is a secret and nothing else.
+    pub fn instead_of(&self, text: &str) -> Option<String> {
+        let whole = |(range, _): &(Range<usize>, &Pattern)| range.len() == text.len();
+        self.matches(text.as_bytes()).find(whole).map(|(_, pattern)| pattern.instead.clone())
+    }
+
+    fn cuts(&self, text: &[u8], alone: bool) -> Vec<Cut> {
         let found = self.counting(text, alone);
         found.map(|(range, pattern)| Cut { range, instead: pattern.instead.clone() }).collect()
     }
 
     /// The matches that count.
-    fn counting<'a>(&'a self, text: &'a str, alone: bool) -> impl Iterator<Item = (Range<usize>, &'a Pattern)> {
+    fn counting<'a>(&'a self, text: &'a [u8], alone: bool) -> impl Iterator<Item = (Range<usize>, &'a Pattern)> {
         let mut quoted = None;
         self.matches(text).filter(move |(range, pattern)| match pattern.is {
-            Is::Sentence => true,
-            _ if is_name_of_ours(text, range) => false,
-            Is::Secret => true,
+            Is::Sentence | Is::Alien | Is::Secret => true,
+            Is::Common if is_in_path(text, range) => false,
             Is::Common if range.len() == text.len() => alone,
             Is::Common => {
                 let quoted = quoted.get_or_insert_with(|| self::quoted(text));
@@ -124,8 +175,8 @@ impl Matcher {
 
     /// The secrets that a text says and that are too short to be looked for in bytes.
     pub fn short_in<'a>(&'a self, text: &'a str) -> Vec<&'a [u8]> {
-        let found = self.counting(text, true).map(|(_, pattern)| pattern.text.as_bytes());
-        found.filter(|bytes| bytes.len() < super::hex::GRAM).collect()
+        let found = self.counting(text.as_bytes(), true).map(|(_, pattern)| pattern.bytes.as_slice());
+        found.filter(|bytes| bytes.len() < forms::SHORTEST).collect()
     }
 
     /// Secrets of which only the beginning is said: `'rtmp://host/app?token=4f8a…'`.
@@ -139,15 +190,16 @@ impl Matcher {
         let starts = text.char_indices().rev().map(|(at, _)| at).take(LONGEST_SHOWN).collect::<Vec<_>>();
         starts.into_iter().rev().find_map(|start| {
             steps::count(1);
-            let (range, begun) = (start..text.len(), &text[start..]);
-            if !is_word(text, &range) || (begun.len() < 4 && !is_value(text, &range)) {
+            let (range, begun) = (start..text.len(), &text.as_bytes()[start..]);
+            let all = text.as_bytes();
+            if !is_word(all, &range) || (begun.len() < 4 && !is_value(all, &range)) {
                 return None;
             }
-            let first = self.sorted.partition_point(|&at| &*self.patterns[at].text < begun);
+            let first = self.sorted.partition_point(|&at| &*self.patterns[at].bytes < begun);
             let of = |at: usize| self.sorted.get(at).map(|&at| &self.patterns[at]);
             // The whole secret is found elsewhere.
-            let is_begun = |pattern: &&Pattern| pattern.text.starts_with(begun) && pattern.text.len() > begun.len();
-            let mut begin = (first..).map_while(of).take_while(|pattern| pattern.text.starts_with(begun));
+            let is_begun = |pattern: &&Pattern| pattern.bytes.starts_with(begun) && pattern.bytes.len() > begun.len();
+            let mut begin = (first..).map_while(of).take_while(|pattern| pattern.bytes.starts_with(begun));
             let found = begin.find(is_begun)?;
             // Which of two it is, nobody can tell.
             let is_other = |pattern: &Pattern| pattern.instead != found.instead;
@@ -165,6 +217,14 @@ impl Matcher {
 const LONGEST_SHOWN: usize = 512;
 /// So many secrets that begin alike are looked at: the spellings of one are fewer.
 const MOST_ALIKE: usize = 16;
+/// From this length on what mixes letters and digits is in no other word by chance.
+const LONG: usize = 12;
+
+/// Whether a secret cannot be a part of something else.
+fn is_alien(text: &str) -> bool {
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    text.len() >= LONG && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic)
+}
 
 fn replace(text: &str, mut cuts: Vec<Cut>) -> Cow<'_, str> {
     if cuts.is_empty() {
@@ -173,8 +233,15 @@ fn replace(text: &str, mut cuts: Vec<Cut>) -> Cow<'_, str> {
     cuts.sort_by_key(|cut| (std::cmp::Reverse(cut.range.len()), cut.range.start));
     // Which cut has each byte, from 1; 0 is none.
     let mut owners = vec![0_usize; text.len()];
+    // From each byte on, a place before which all have an owner: no byte is given away or passed twice.
+    let mut next: Vec<usize> = (0..=text.len()).collect();
     for (number, cut) in (1..).zip(&cuts) {
-        owners[cut.range.clone()].iter_mut().filter(|owner| **owner == 0).for_each(|owner| *owner = number);
+        let mut at = free(&mut next, cut.range.start);
+        while at < cut.range.end {
+            owners[at] = number;
+            next[at] = at + 1;
+            at = free(&mut next, at);
+        }
     }
     let (mut hidden, mut at) = (String::with_capacity(text.len()), 0);
     for run in owners.chunk_by(|a, b| a == b) {
@@ -187,68 +254,91 @@ fn replace(text: &str, mut cuts: Vec<Cut>) -> Cow<'_, str> {
     Cow::Owned(hidden)
 }
 
-/// Whether no letter or digit goes on beyond either end. An underscore does not: `KEY_720p` has the key in it.
-fn is_word(text: &str, range: &Range<usize>) -> bool {
-    let continues = |before: Option<char>, after: Option<char>| {
-        before.is_some_and(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric)
-    };
-    let (before, inside, after) = (&text[..range.start], &text[range.clone()], &text[range.end..]);
-    !continues(before.chars().next_back(), inside.chars().next())
-        && !continues(inside.chars().next_back(), after.chars().next())
+/// The first place from `at` on that leads to itself; what was passed leads nearer to it.
+fn free(next: &mut [usize], mut at: usize) -> usize {
+    while next[at] != at {
+        steps::count(1);
+        next[at] = next[next[at]];
+        at = next[at];
+    }
+    at
 }
 
-/// Whether what stands before or behind says that this is a value: a quote, a part of a URL.
-fn is_value(text: &str, range: &Range<usize>) -> bool {
-    let mut before = text[..range.start].chars().rev();
-    let after = text[range.end..].chars().next();
-    match (before.next(), before.next()) {
-        (None, _) => after == Some('?'),
+/// The range, and the rest of the characters that it begins and ends in.
+fn whole_characters(text: &str, range: &Range<usize>) -> Range<usize> {
+    let start = (0..=range.start).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
+    let end = (range.end..text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len());
+    start..end
+}
+
+/// The character before a place in text; what is not UTF-8 counts as none that continues a word.
+fn before(text: &[u8], at: usize) -> Option<char> {
+    (1..=4.min(at)).find_map(|length| std::str::from_utf8(&text[at - length..at]).ok()?.chars().next())
+}
+
+/// The character behind a place in text.
+fn after(text: &[u8], at: usize) -> Option<char> {
+    let most = text.len() - at;
+    (1..=4.min(most)).find_map(|length| std::str::from_utf8(&text[at..at + length]).ok()?.chars().next())
+}
+
+/// Whether no letter or digit continues beyond either end. An underscore does not: `KEY_720p` has the key in it.
+fn is_word(text: &[u8], range: &Range<usize>) -> bool {
+    let continues = |at: usize| {
+        before(text, at).is_some_and(char::is_alphanumeric) && after(text, at).is_some_and(char::is_alphanumeric)
+    };
+    !continues(range.start) && !continues(range.end)
+}
+
+/// Whether what is before or behind says that this is a value: a quote, a part of a URL.
+fn is_value(text: &[u8], range: &Range<usize>) -> bool {
+    match before(text, range.start) {
+        None => after(text, range.end) == Some('?'),
         // An apostrophe.
-        (Some('\''), Some(c)) if c.is_alphanumeric() => false,
-        (Some(c), _) => "'\"`/=:@".contains(c),
+        Some('\'') if before(text, range.start - 1).is_some_and(char::is_alphanumeric) => false,
+        Some(c) => "'\"`/=:@;#&?".contains(c),
     }
 }
 
-/// Whether it is part of a rule's code, of a field's path, or of a status code.
-fn is_name_of_ours(text: &str, range: &Range<usize>) -> bool {
-    let in_code = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let in_path = |c: char| c.is_alphanumeric() || "_.@|".contains(c);
-    // No name of ours is so long.
-    let far = |at: usize| (0..=at).rev().find(|&at| text.is_char_boundary(at)).unwrap_or_default();
-    let window = far(range.start.saturating_sub(LONGEST_NAME))..far(text.len().min(range.end + LONGEST_NAME));
-    let around = |in_it: fn(char) -> bool| {
-        let start = window.start + text[window.start..range.start].trim_end_matches(in_it).len();
-        let rest = &text[range.end..window.end];
-        start..range.end + (rest.len() - rest.trim_start_matches(in_it).len())
+/// Whether it is part of a field's path, or of a status code.
+fn is_in_path(text: &[u8], range: &Range<usize>) -> bool {
+    let in_path = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.@|".contains(byte);
+    // No path is longer.
+    let before =
+        text[range.start.saturating_sub(LONGEST_PATH)..range.start].iter().rev().take_while(|byte| in_path(byte));
+    let start = range.start - before.count();
+    let after = text[range.end..text.len().min(range.end + LONGEST_PATH)].iter().take_while(|byte| in_path(byte));
+    let path = &text[start..range.end + after.count()];
+    let Some((first, rest)) = std::str::from_utf8(path).ok().and_then(|path| path.split_once('.')) else {
+        return false;
     };
-    if words::is_rule(&text[around(in_code)]) {
-        return true;
-    }
-    let (first, rest) = text[around(in_path)].split_once('.').unwrap_or_default();
     // Not a host or a file, whose first part is no message.
-    !rest.is_empty() && words::begins_path(first) && !text[..around(in_path).start].ends_with(['/', ':'])
+    let is_known = PATHS.contains(&first) || paths::messages().any(|name| name == first);
+    !rest.is_empty() && is_known && !text[..start].ends_with(b"/") && !text[..start].ends_with(b":")
 }
 
-/// The longest code of a rule, path of a field or code of a status has fewer bytes.
-const LONGEST_NAME: usize = 128;
+/// The longest path of a field or code of a status has fewer bytes.
+const LONGEST_PATH: usize = 128;
 
-/// The parts in quotes. An apostrophe stands between letters; what follows an open quote is quoted.
-fn quoted(text: &str) -> Vec<Range<usize>> {
-    let (mut quotes, mut open, mut before) = (Vec::new(), None, None::<char>);
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        if c == '\'' {
-            let goes_on = chars.peek().is_some_and(|(_, next)| next.is_alphanumeric());
-            match open {
-                None if !before.is_some_and(char::is_alphanumeric) => open = Some(at + 1),
-                Some(start) if !goes_on => {
-                    quotes.push(start..at);
-                    open = None;
-                }
-                _ => {}
+/// First parts of paths, and of codes of statuses, besides the names of messages.
+#[rustfmt::skip]
+const PATHS: &[&str] = &[
+    "NetConnection", "NetStream", "amf", "audio", "body", "chunk", "command", "frame", "handshake", "header", "ip",
+    "message", "rtmpt", "tcp", "video",
+];
+
+/// The parts in quotes. An apostrophe is between letters; what follows an open quote is quoted.
+fn quoted(text: &[u8]) -> Vec<Range<usize>> {
+    let (mut quotes, mut open) = (Vec::new(), None);
+    for at in memchr::memchr_iter(b'\'', text) {
+        match open {
+            None if !before(text, at).is_some_and(char::is_alphanumeric) => open = Some(at + 1),
+            Some(start) if !after(text, at + 1).is_some_and(char::is_alphanumeric) => {
+                quotes.push(start..at);
+                open = None;
             }
+            _ => {}
         }
-        before = Some(c);
     }
     quotes.extend(open.map(|start| start..text.len()));
     quotes

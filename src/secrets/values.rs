@@ -4,15 +4,24 @@
 
 use std::ops::Range;
 
-use crate::amf::{Str, Value};
+use crate::amf::{Properties, Str, Value};
 use crate::rtmp::MessageTypeId;
+
+use super::names;
 
 /// The type that a body is to be read as: that of its header, or of a command if it begins like one (AMF0 2.4: a
 /// string, in types 17 and 15 behind a byte 0).
-pub fn command_type(type_id: MessageTypeId, bytes: &[u8]) -> Option<MessageTypeId> {
-    let is_amf =
-        [MessageTypeId::AMF0_COMMAND, MessageTypeId::AMF3_COMMAND, MessageTypeId::AMF0_DATA, MessageTypeId::AMF3_DATA];
-    if is_amf.contains(&type_id) {
+pub fn read_as(type_id: MessageTypeId, bytes: &[u8]) -> Option<MessageTypeId> {
+    let has_values = [
+        MessageTypeId::AMF0_COMMAND,
+        MessageTypeId::AMF3_COMMAND,
+        MessageTypeId::AMF0_DATA,
+        MessageTypeId::AMF3_DATA,
+        MessageTypeId::AMF0_SHARED_OBJECT,
+        MessageTypeId::AMF3_SHARED_OBJECT,
+        MessageTypeId::AGGREGATE,
+    ];
+    if has_values.contains(&type_id) {
         return Some(type_id);
     }
     let (meant, bytes) = match bytes {
@@ -24,28 +33,82 @@ pub fn command_type(type_id: MessageTypeId, bytes: &[u8]) -> Option<MessageTypeI
     (!name.is_empty() && name.iter().all(u8::is_ascii_graphic)).then_some(meant)
 }
 
-/// Calls `each` with every text in the values, and the name of the property that it is.
-pub fn strings<'a>(values: &[Value<'a>], each: &mut impl FnMut(&str, Str<'a>)) {
-    for value in values {
-        walk("", value, DEPTH, each);
+/// A text or a number in a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaf<'a, 'n> {
+    /// The name of the property that it is of; empty if it is none's.
+    pub property: &'n str,
+    /// Whether the name of that property, or of one that it is in, says that it is a secret.
+    pub is_secret: bool,
+    /// What it is.
+    pub value: &'n Value<'a>,
+}
+
+impl<'a> Leaf<'a, '_> {
+    /// Its text, if it is one.
+    pub fn text(&self) -> Option<Str<'a>> {
+        match self.value {
+            Value::Xml(text) => Some(*text),
+            Value::ByteArray(bytes) | Value::Externalizable { value: None, bytes, .. } => Some(Str(bytes)),
+            value => value.as_str(),
+        }
     }
 }
 
-fn walk<'a>(name: &str, value: &Value<'a>, depth: usize, each: &mut impl FnMut(&str, Str<'a>)) {
+/// Calls `each` with every value that has no others in it.
+pub fn leaves<'a>(values: &[Value<'a>], each: &mut impl FnMut(Leaf<'a, '_>)) {
+    values.iter().for_each(|value| walk("", false, value, DEPTH, each));
+}
+
+/// The same for properties.
+pub fn properties<'a>(properties: &Properties<'a>, each: &mut impl FnMut(Leaf<'a, '_>)) {
+    of_properties(properties, false, DEPTH, each);
+}
+
+fn of_properties<'a>(properties: &Properties<'a>, is_secret: bool, depth: usize, each: &mut impl FnMut(Leaf<'a, '_>)) {
+    for (key, value) in &properties.pairs {
+        let name = key.text();
+        walk(&name, is_secret || names::is_secret_property(&name), value, depth, each);
+    }
+}
+
+fn walk<'a>(name: &str, is_secret: bool, value: &Value<'a>, depth: usize, each: &mut impl FnMut(Leaf<'a, '_>)) {
     let Some(depth) = depth.checked_sub(1) else { return };
-    if let Some(text) = value.as_str() {
-        each(name, text);
-    } else if let Value::Xml(text) = value {
-        each(name, *text);
+    match value {
+        Value::Avmplus(value) => return walk(name, is_secret, value, depth, each),
+        Value::Externalizable { value: Some(value), .. } => return walk(name, is_secret, value, depth, each),
+        Value::Dictionary { pairs, .. } => {
+            for (key, value) in pairs {
+                let name = key.as_str().map(Str::text).unwrap_or_default();
+                walk(&name, is_secret || names::is_secret_property(&name), value, depth, each);
+            }
+        }
+        _ if value.properties().is_none() && value.items().is_none() => {
+            each(Leaf { property: name, is_secret, value });
+        }
+        _ => {}
     }
     if let Some(properties) = value.properties() {
-        for (key, value) in &properties.pairs {
-            walk(&key.text(), value, depth, each);
-        }
+        of_properties(properties, is_secret, depth, each);
     }
     for value in value.items().unwrap_or_default() {
-        walk(name, value, depth, each);
+        walk(name, is_secret, value, depth, each);
     }
+}
+
+/// The text of an XML document: between tags, and in quotes inside of them.
+pub fn xml_texts(xml: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut is_tag = false;
+    xml.split(move |&byte| byte == b'<' || byte == b'>')
+        .flat_map(move |part| {
+            let in_quotes = is_tag;
+            is_tag = !is_tag;
+            part.split(move |byte| in_quotes && b"\"'".contains(byte))
+                .skip(usize::from(in_quotes))
+                .step_by(1 + usize::from(in_quotes))
+        })
+        .map(|text| text.trim_ascii())
+        .filter(|text| !text.is_empty())
 }
 
 /// Runs of printable characters that are long enough for a word.

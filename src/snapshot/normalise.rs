@@ -105,18 +105,41 @@ impl<'s> Normaliser<'s> {
             }
             // A string more would shift the numbers of those that AMF 3 refers to.
             [marker, .., last] if !is_amf3 => {
-                let kind = match last.def.name {
-                    "amf.number" => "number",
-                    "amf.boolean" => "boolean",
-                    "amf.timezone" => "date",
+                let (kind, secret) = match last.def.name {
+                    "amf.number" => ("number", self.number(path, body, last)),
+                    "amf.boolean" => ("boolean", None),
+                    "amf.timezone" => ("date", None),
                     _ => return None,
                 };
-                let text = format!("<{}:{kind}>", volatile?);
+                let text = match (volatile, secret) {
+                    (Some(name), _) => format!("<{name}:{kind}>"),
+                    (None, Some(secret)) => secret.replace('>', &format!(":{kind}>")),
+                    (None, None) => return None,
+                };
                 let length = u16::try_from(text.len()).ok()?.to_be_bytes();
                 Some((marker.range.start..last.range.end, [&[2], &length[..], text.as_bytes()].concat()))
             }
+            // As long as it was, as all that follows is where it was.
+            [.., last] if last.def.name == "amf.integer" && last.range.len() == U29_OVERWRITTEN.len() => {
+                let bytes: [u8; 4] = body.get(last.range.clone())?.try_into().ok()?;
+                let number = bytes[..3].iter().fold(0, |number, byte| number << 7 | i32::from(byte & 0x7f));
+                let number = number << 8 | i32::from(bytes[3]);
+                self.secrets.hide_number(number.into(), false)?;
+                Some((last.range.clone(), U29_OVERWRITTEN.to_vec()))
+            }
             _ => None,
         }
+    }
+
+    /// The placeholder for a number that is a secret.
+    fn number(&self, path: &str, body: &[u8], leaf: &Node) -> Option<String> {
+        let bytes = body.get(leaf.range.clone())?.try_into().ok()?;
+        self.secrets.hide_number(f64::from_be_bytes(bytes), path.ends_with(".name"))
+    }
+
+    /// Bytes that are no text: whole secrets in them are overwritten.
+    pub fn overwritten(&self, body: &[u8]) -> Vec<u8> {
+        self.rest(body.to_vec(), None)
     }
 
     /// Secrets where no value is: in names, in what could not be decoded. Their bytes are overwritten, but not in the
@@ -143,6 +166,9 @@ fn authority(url: &str) -> Option<&str> {
     let authority = authority.rsplit('@').next()?;
     (!authority.is_empty()).then_some(authority)
 }
+
+/// Asterisks as a number of AMF 3: its first bits say that more bytes follow.
+const U29_OVERWRITTEN: [u8; 4] = [b'*' | 0x80, b'*' | 0x80, b'*' | 0x80, b'*'];
 
 /// A number of AMF 3 (AMF3 1.3.1).
 fn u29(number: u32) -> Vec<u8> {

@@ -84,10 +84,13 @@ fn normalise(capture: &mut Recording) {
         let named = name_all(&session.items);
         for (item, named) in session.items.iter_mut().zip(&named) {
             let Content::Message(kept) = &mut item.content else { continue };
-            if is_text(kept.header.type_id) && head(kept, named).is_none() {
-                let normal = normaliser.body(kept, named);
-                kept.normal = Some(normal).filter(|normal| *normal != kept.body);
-            }
+            let normal = match (is_text(kept.header.type_id), head(kept, named)) {
+                (true, None) => normaliser.body(kept, named),
+                // With a head, only a snapshot with all bodies has it.
+                (_, Some(_)) if !kept.is_whole() => continue,
+                _ => normaliser.overwritten(&kept.body),
+            };
+            kept.normal = Some(normal).filter(|normal| *normal != kept.body);
         }
     }
 }
@@ -245,7 +248,10 @@ impl Writer<'_> {
     fn normal(&self, kept: &Kept, named: &Named, head: Option<usize>) -> Kept {
         let body = match (&self.normaliser, head) {
             (_, Some(head)) => Cow::Borrowed(&kept.body[..head]),
-            (Some(normaliser), None) if is_text(kept.header.type_id) => Cow::Owned(normaliser.body(kept, named)),
+            (Some(normaliser), None) if is_text(kept.header.type_id) && self::head(kept, named).is_none() => {
+                Cow::Owned(normaliser.body(kept, named))
+            }
+            (Some(normaliser), None) => Cow::Owned(normaliser.overwritten(&kept.body)),
             _ => Cow::Borrowed(&kept.body[..]),
         };
         // What is missing of a body is missing still.
