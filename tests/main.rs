@@ -73,6 +73,8 @@ mod recognise;
 #[cfg(feature = "cli")]
 mod relay;
 #[cfg(feature = "cli")]
+mod secret_forms;
+#[cfg(feature = "cli")]
 mod secrets;
 #[cfg(feature = "cli")]
 mod snapshot;

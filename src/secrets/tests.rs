@@ -343,7 +343,8 @@ proptest! {
 
     #[test]
     fn no_secret_is_left_as_a_word(
-        names in proptest::collection::vec("[a-c1/=&é_-]{6,9}", 1..5),
+        // Letters alone look like a word, which is hidden only where a value is said. The end joins no other word.
+        names in proptest::collection::vec("[a-c1/=&é_-]{5,8}[/=&_-]", 1..5),
         between in proptest::collection::vec("[a-c1/=&é_ '…-]{0,3}", 9),
         picks in proptest::collection::vec(0usize..5, 8),
     ) {
