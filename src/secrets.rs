@@ -183,19 +183,16 @@ impl Secrets {
 }
 
 /// Whether a secret looks like a word of a language, which a sentence may have for another reason, or is too short to
-/// be told from others: letters as in `stream`, `Stream`, `swfHash`.
+/// be told from others: letters as in `stream`, `Stream`, `swfHash`, `FCPublish`.
 fn is_common(text: &str) -> bool {
-    const LONGEST_WORD: usize = 14;
+    const LONGEST_WORD: usize = 16;
+    const MOST_PARTS: usize = 3;
     let length = text.chars().count();
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_word = || {
-        // A capital begins a part; a part of one or two letters is no word, unless all are capitals.
-        let parts = text.as_bytes().chunk_by(|_, next| !next.is_ascii_uppercase());
-        text.bytes().all(|byte| byte.is_ascii_uppercase()) || parts.map(<[u8]>::len).all(|length| length >= 3)
-    };
-    length < forms::SHORTEST
-        || (is_digits && length < 6)
-        || (length <= LONGEST_WORD && text.bytes().all(|byte| byte.is_ascii_alphabetic()) && is_word())
+    // A capital after a small letter begins another part.
+    let parts = text.as_bytes().chunk_by(|a, b| !(a.is_ascii_lowercase() && b.is_ascii_uppercase()));
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphabetic()) && parts.count() <= MOST_PARTS;
+    length < forms::SHORTEST || (is_digits && length < 6) || (length <= LONGEST_WORD && is_word)
 }
 
 /// The ranges in order, and one for those that overlap or touch.

@@ -72,6 +72,17 @@ fn secrets_that_repeat_themselves() {
 }
 
 #[test]
+fn urls_made_of_what_separates_their_parts() {
+    for part in ["@%/://\\", "a=1&", "/a", "x:y@", "%2", "5a ", "\\u00", "://a:b/"] {
+        assert_linear(part, 2000, |n| {
+            let url = format!("rtmp://host/live?{}", part.repeat(n));
+            let recording = record(&connected(&url, &[]));
+            steps::of(|| Secrets::of(&[&recording]).hide(&url).len()).1
+        });
+    }
+}
+
+#[test]
 fn sessions_with_keys_of_their_own() {
     assert_linear("distinct keys", 25, |n| {
         let recording = sessions(n, false, |number| format!("key-number-{number}"));

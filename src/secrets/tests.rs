@@ -173,6 +173,18 @@ fn sentences_from_the_server_are_known_as_a_whole() {
 }
 
 #[test]
+fn names_of_messages_and_fields_stay() {
+    for name in ["onStatus", "FCPublish", "releaseStream", "tcUrl", "createStream"] {
+        let secrets = of_commands(&[publish(name)]);
+        unchanged(&secrets, &format!("after {name} the server is silent"));
+        unchanged(&secrets, &format!("connect.{name} differs"));
+        expect(&secrets, &format!("publish('{name}')"), "publish('<stream-key-1>')");
+    }
+    // Capitals at random are no word.
+    expect(&of_commands(&[publish("kJhGfdSaqW")]), "it is kJhGfdSaqW", "it is <stream-key-1>");
+}
+
+#[test]
 fn names_of_ours_stay() {
     let secrets = of_commands(&[publish("swfHash"), publish("headers"), publish("Start9"), publish("Qwertz")]);
     unchanged(&secrets, "connect.swfHash differs, and no rule says why");

@@ -11,14 +11,20 @@ const SEPARATORS: &[u8] = b"?;#&";
 /// Parameters of a query that are not secret: which way to log in, and what the server wants.
 const PUBLIC: &[&[u8]] = &[b"authmod", b"reason"];
 
+/// User and password are shorter than this together.
+const LONGEST_LOGIN: usize = 512;
+
 /// User and password in URLs: `rtmp://user:password@host`.
 pub fn logins(text: &[u8]) -> Vec<&[u8]> {
-    let mut found = Vec::new();
-    for at in memmem::find_iter(text, b"://") {
-        let rest = &text[at + 3..];
-        for end in userinfo(rest).into_iter().flatten() {
+    let (mut found, mut rest) = (Vec::new(), text);
+    while let Some(at) = memmem::find(rest, b"://") {
+        rest = &rest[at + 3..];
+        let ends = userinfo(rest);
+        for end in ends.into_iter().flatten() {
             found.extend(rest[..end].splitn(2, |&byte| byte == b':'));
         }
+        // What is a password begins no other URL, so that no byte is looked at again and again.
+        rest = &rest[ends.into_iter().flatten().max().unwrap_or_default()..];
     }
     found
 }
@@ -52,6 +58,7 @@ pub fn queries(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Where user and password end in what follows `://`: before the last `@` of the authority. A password may have `/`
 /// and `@` in it, though it should not (RFC 3986 3.2.1), so that a later `@` may be meant as well.
 fn userinfo(rest: &[u8]) -> [Option<usize>; 2] {
+    let rest = &rest[..rest.len().min(LONGEST_LOGIN)];
     let end = rest.iter().position(|byte| b"'\" ".contains(byte)).unwrap_or(rest.len());
     let rest = &rest[..end];
     let authority = rest.iter().position(|byte| b"/?#".contains(byte)).map_or(rest, |at| &rest[..at]);
