@@ -123,16 +123,16 @@ pub struct Counts {
     pub error: usize,
 }
 
-/// Checks a capture. `names` are those of the capture and of its snapshot.
-pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options: &Options) -> Capture {
+/// Checks a capture, which is returned too. `names` are those of the capture and of its snapshot.
+pub fn check(names: [String; 2], mut capture: Recording, known: Known, options: &Options) -> (Capture, Recording) {
     let [name, snapshot] = names;
     let mut checked = Capture::new(Some(name), snapshot);
     checked.fail_on = options.fail_on;
-    checked.lint = options.lint.as_ref().map(|options| lint::lint(capture, options));
+    checked.lint = options.lint.as_ref().map(|options| lint::lint(&capture, options));
     let reaches = |lint: &lint::Report| options.fail_on.is_some_and(|severity| lint.reaches(severity));
     checked.lint_fails = checked.lint.as_ref().is_some_and(reaches);
     let has_nothing = !capture.has_rtmp();
-    let mut secrets = Secrets::of(&[capture]);
+    let mut secrets = Secrets::of(&[&capture]);
     match known {
         Known::Missing if has_nothing => {
             checked.becomes(Outcome::Error, "it contains no RTMP, so it cannot have a snapshot");
@@ -157,10 +157,11 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
             checked
                 .becomes(Outcome::Error, format!("no RTMP in {}: there is nothing to judge by it", checked.snapshot));
         }
-        Known::Read(mut snapshot) => {
-            crate::snapshot::prepare(&mut snapshot, capture);
-            secrets = Secrets::of(&[&snapshot, capture]);
-            let report = diff::diff(&snapshot, capture, &options.diff);
+        Known::Read(snapshot) => {
+            let compared = crate::snapshot::prepare(*snapshot, capture);
+            secrets = Secrets::of(&[&compared[0], &compared[1]]);
+            let report = diff::diff(&compared[0], &compared[1], &options.diff);
+            [_, capture] = compared;
             match report.verdict {
                 Verdict::Different => checked.becomes(Outcome::Different, report.summary.clone()),
                 Verdict::Identical | Verdict::Equivalent => checked.becomes(Outcome::Passed, "as in its snapshot"),
@@ -175,7 +176,7 @@ pub fn check(names: [String; 2], capture: &mut Recording, known: Known, options:
     if !options.show_secrets {
         checked.hide(&secrets);
     }
-    checked
+    (checked, capture)
 }
 
 impl Capture {

@@ -46,8 +46,8 @@ pub struct Options {
 /// Two sessions, aligned and compared.
 #[derive(Debug)]
 pub struct Comparison<'r> {
-    /// The session of A.
-    pub a: &'r Session,
+    /// The session of A; None where B is looked at by itself.
+    pub a: Option<&'r Session>,
     /// The session of B.
     pub b: &'r Session,
     /// The other sessions of B's recording, if they are known.
@@ -107,7 +107,7 @@ impl<'r> Comparison<'r> {
         let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
         let rows = align::align(a, b, &named, options);
         let mut comparison = Comparison {
-            a,
+            a: Some(a),
             b,
             around: &[],
             around_a: &[],
@@ -130,27 +130,12 @@ impl<'r> Comparison<'r> {
         Comparison::new(a, b, &Options::default())
     }
 
-    /// A session by itself: A is [`Session::nothing`], each row is B's, and nothing is said to differ.
+    /// A session by itself: each row is B's, and nothing differs.
     pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
         let (accounted_for, bindings) = Default::default();
-        Comparison {
-            a: Session::nothing(),
-            b,
-            around,
-            around_a: &[],
-            named,
-            rows,
-            mismatches: Vec::new(),
-            accounted_for,
-            bindings,
-        }
-    }
-
-    /// Whether there is no A to compare with.
-    pub fn is_alone(&self) -> bool {
-        std::ptr::eq(self.a, Session::nothing())
+        Comparison { a: None, b, around, around_a: &[], named, rows, mismatches: Vec::new(), accounted_for, bindings }
     }
 
     /// Indices of the mismatches that are not to be expected, and belong to no cause.
@@ -163,22 +148,22 @@ impl<'r> Comparison<'r> {
     }
 
     /// The session of a side.
-    pub fn session(&self, side: Side) -> &'r Session {
+    pub fn session(&self, side: Side) -> Option<&'r Session> {
         match side {
             Side::A => self.a,
-            Side::B => self.b,
+            Side::B => Some(self.b),
         }
     }
 
     /// Whether a side was read from a snapshot.
     pub fn has_snapshot(&self) -> bool {
-        self.a.is_snapshot || self.b.is_snapshot
+        self.a.is_some_and(|a| a.is_snapshot) || self.b.is_snapshot
     }
 
     /// The item of a row on a side.
     pub fn item(&self, row: usize, side: Side) -> Option<&'r Item> {
         let index = self.index(row, side)?;
-        Some(&self.session(side).items[index])
+        Some(&self.session(side)?.items[index])
     }
 
     /// What the item of a row on a side is.

@@ -1,28 +1,28 @@
 //! Sessions kept for comparison: every message with its bytes, or with a hash where bytes are many.
 //!
-//! Takes the events of [`crate::session`], gives a [`Recording`]. It judges nothing. Bodies are kept whole up to a
-//! budget; beyond it, media bodies are a hash, a length, and their first bytes. A recording can also be read from a
-//! snapshot; then much that only a capture has is not known.
+//! Takes the events of [`crate::session`], gives a [`Recording`] ([`record`]), which is complete when it is made. It
+//! judges nothing. Bodies are kept whole up to a budget; beyond it, media bodies are a hash, a length, and their first
+//! bytes. A recording can also be read from a snapshot; then much that only a capture has is not known.
+
+mod recorder;
 
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::decode::{Row, Selection, What};
-use crate::origin::{FrameNo, SourceMap, Time};
+use crate::origin::{FrameNo, Time};
 use crate::rtmp::Defect;
 use crate::rtmp::class::MessageClass;
-use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
-use crate::rtmp::message::{Ending, Message, MessageHeader};
-use crate::session::tape::Tape;
-use crate::session::{Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer, Wanted};
-use crate::streams::{Stream, Streams};
-use crate::tcp::{Connection, ConnectionId, Endpoint, Gap, Piece};
+use crate::rtmp::message::{Ending, MessageHeader};
+use crate::session::{Direction, HandshakeFacts};
+use crate::streams::Stream;
+use crate::tcp::{ConnectionId, Gap};
+
+pub use recorder::{Keep, Recorder, record};
 
 /// The sessions of a capture, in order of their connections' numbers.
 #[derive(Debug, Default)]
@@ -78,22 +78,6 @@ pub fn first_half(digest: &[u8; 32]) -> u128 {
     digest[..16].iter().fold(0, |hash, &byte| hash << 8 | u128::from(byte))
 }
 
-impl Session {
-    /// A session of which nothing is known: what stands in for the good one where there is only one capture.
-    pub fn nothing() -> &'static Session {
-        static NOTHING: LazyLock<Session> = LazyLock::new(|| Session {
-            stream: Stream::unknown(),
-            items: Vec::new(),
-            beginnings: Default::default(),
-            from_start: [false; 2],
-            framing: Vec::new(),
-            hashing: Hashing::default(),
-            is_snapshot: false,
-        });
-        &NOTHING
-    }
-}
-
 /// A direction whose framing is broken, and what explains it, the best first. The items were decoded as the best
 /// has it.
 #[derive(Clone, Debug)]
@@ -104,16 +88,6 @@ pub struct Framing {
     pub direction: Direction,
     /// The explanations; never empty.
     pub hypotheses: Vec<Hypothesis>,
-}
-
-/// Explains broken framing. The result goes to the [`Recorder`] of a second run, and its dialects into that run's
-/// options.
-pub fn explain_framing(tapes: &[Tape]) -> Vec<Framing> {
-    let explain = |tape: &Tape| {
-        let (connection, direction, hypotheses) = (tape.connection, tape.direction, tape.judge());
-        (!hypotheses.is_empty()).then_some(Framing { connection, direction, hypotheses })
-    };
-    tapes.iter().filter_map(explain).collect()
 }
 
 impl Recording {
@@ -127,45 +101,11 @@ impl Recording {
     pub fn is_empty(&self) -> bool {
         self.sessions.iter().all(|session| session.items.is_empty())
     }
-
-    /// Numbers the items as a list has them, which reads the capture as the specification has it: each has the number
-    /// of the row of `plain` that its first byte is in.
-    pub fn number_as(&mut self, plain: &Recording) {
-        let mut rows: FxHashMap<(ConnectionId, Direction), Vec<(u64, u64)>> = FxHashMap::default();
-        for session in &plain.sessions {
-            for item in &session.items {
-                let of = rows.entry((session.stream.tcp_stream, item.direction)).or_default();
-                of.push((item.at.start, item.number));
-            }
-        }
-        rows.values_mut().for_each(|rows| rows.sort_unstable());
-        for session in &mut self.sessions {
-            for item in &mut session.items {
-                let Some(rows) = rows.get(&(session.stream.tcp_stream, item.direction)) else { continue };
-                let behind = rows.partition_point(|&(start, _)| start <= item.at.start);
-                item.number = rows[behind.saturating_sub(1)].1;
-            }
-        }
-    }
 }
 
-/// How the directions with broken framing are to be read.
-pub fn dialects(framing: &[Framing]) -> Vec<(ConnectionId, Direction, Dialect)> {
-    framing.iter().map(|one| (one.connection, one.direction, one.hypotheses[0].dialect)).collect()
-}
-
-/// Fills in the media bodies that a snapshot has as digests, where the other recording has the same bytes: the rules
-/// look at bytes, and equal digests say which they are.
-pub fn complete(a: &mut Recording, b: &mut Recording) {
-    let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
-    match (is_snapshot(a), is_snapshot(b)) {
-        (true, false) => fill_in(a, b),
-        (false, true) => fill_in(b, a),
-        _ => {}
-    }
-}
-
-fn fill_in(snapshot: &mut Recording, from: &Recording) {
+/// A snapshot's recording with the media bodies that it has as digests, where another recording has the same bytes: the
+/// rules look at bytes, and equal digests say which they are.
+pub fn fill_in(mut snapshot: Recording, from: &Recording) -> Recording {
     let kept = from.sessions.iter().flat_map(|session| &session.items).filter_map(Item::message);
     let known: FxHashMap<[u8; 32], &Kept> =
         kept.filter(|kept| kept.is_whole()).filter_map(|kept| Some((kept.sha256?, kept))).collect();
@@ -180,6 +120,7 @@ fn fill_in(snapshot: &mut Recording, from: &Recording) {
             kept.body.clone_from(&known.body);
         }
     }
+    snapshot
 }
 
 /// A row of the list, kept.
@@ -314,194 +255,5 @@ impl Item {
             Content::Message(kept) => Some(kept),
             _ => None,
         }
-    }
-}
-
-/// Keeps sessions. Give it to [`crate::pipeline::run`], and take the [`Recording`] when that is done.
-#[derive(Debug, Default)]
-pub struct Recorder {
-    streams: Streams,
-    items: FxHashMap<ConnectionId, Vec<Item>>,
-    beginnings: FxHashMap<ConnectionId, [Vec<u8>; 2]>,
-    roles: FxHashMap<ConnectionId, [(Direction, bool); 2]>,
-    calls: FxHashMap<ConnectionId, Calls>,
-    framing: Vec<Framing>,
-    selection: Selection,
-    only: Wanted,
-    hashing: Hashing,
-    keeps_all: bool,
-    seen: u64,
-    kept: usize,
-}
-
-/// Bytes of media bodies that a recording keeps whole before it goes over to hashes.
-const BUDGET: usize = 64 << 20;
-/// What is kept of a media body beyond the budget.
-const PREFIX: usize = 64;
-/// Bodies up to this length are kept whole also beyond the budget, if they configure a decoder.
-const CONFIG: usize = 64 << 10;
-
-/// What is kept of the beginning of each direction: the handshake, and the first message behind it.
-const BEGINNING: usize = 8 << 10;
-
-impl Recorder {
-    /// A recorder for the second run over a capture, decoded as `framing` explains it.
-    pub fn with_framing(framing: Vec<Framing>) -> Recorder {
-        Recorder { framing, ..Recorder::default() }
-    }
-
-    /// Of these connections only. Rows are counted of all, so that they have the numbers that lists give them.
-    pub fn with_only(self, only: Wanted) -> Recorder {
-        Recorder { only, ..self }
-    }
-
-    /// With the SHA-256 of media bodies, so that the recording can be compared with a snapshot, or become one.
-    pub fn with_digests(self) -> Recorder {
-        Recorder { hashing: Hashing::Sha256, ..self }
-    }
-
-    /// Without a bound on the media bodies that are kept.
-    pub fn keeping_all(self) -> Recorder {
-        Recorder { keeps_all: true, ..self }
-    }
-
-    /// What was recorded.
-    pub fn into_recording(mut self) -> Recording {
-        let streams = self.streams.into_streams().into_iter();
-        let sessions = streams.filter_map(|stream| {
-            let items = self.items.remove(&stream.tcp_stream)?;
-            // Bytes were kept by sender; who the client is was known only later.
-            let (mut beginnings, mut from_start) = (<[Vec<u8>; 2]>::default(), [false; 2]);
-            let by_sender = self.beginnings.remove(&stream.tcp_stream).unwrap_or_default();
-            let roles = self.roles.remove(&stream.tcp_stream);
-            for (bytes, (direction, at_syn)) in by_sender.into_iter().zip(roles.into_iter().flatten()) {
-                beginnings[direction.index()] = bytes;
-                from_start[direction.index()] = at_syn;
-            }
-            let id = stream.tcp_stream;
-            let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
-            let (hashing, is_snapshot) = (self.hashing, false);
-            Some(Session { stream, items, beginnings, from_start, framing, hashing, is_snapshot })
-        });
-        Recording { sessions: sessions.collect(), as_snapshot: None }
-    }
-
-    fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> Kept {
-        let is_media = message.header.type_id.is_media();
-        let is_config = || message.body.len() <= CONFIG && class.is_config();
-        let whole = !is_media || self.keeps_all || self.kept + message.body.len() <= BUDGET || is_config();
-        let kept = if whole { message.body.len() } else { message.body.len().min(PREFIX) };
-        if is_media {
-            self.kept += kept;
-        }
-        let first = message.chunks.first();
-        let sha256 = (is_media && self.hashing == Hashing::Sha256).then(|| Sha256::digest(&message.body).into());
-        Kept {
-            class,
-            csid: message.csid.0,
-            fmt: Some(message.fmt),
-            header: message.header,
-            first_header: message.chunk_headers().next().map(|(_, bytes)| bytes.to_vec()).unwrap_or_default(),
-            chunks: Some(Chunks {
-                count: message.chunks.len(),
-                size: first.map_or(0, |chunk| chunk.chunk_size),
-                changed: message.chunks.windows(2).any(|pair| pair[0].chunk_size != pair[1].chunk_size),
-            }),
-            ending: message.ending,
-            body: message.body[..kept].to_vec(),
-            normal: None,
-            hash: sha256.as_ref().map_or_else(|| self.hashing.of(&message.body), first_half),
-            sha256,
-            places: Places::new(&message.body_map(), event),
-        }
-    }
-}
-
-impl Observer for Recorder {
-    fn event(&mut self, event: &Event<'_>) {
-        self.seen += 1;
-        if !self.only.covers(event.connection) {
-            return;
-        }
-        self.streams.event(event);
-        let answers = match self.calls.entry(event.connection.id).or_default().event(event) {
-            Some(Heard::Answer(answer)) => Some(answer.call.offset),
-            _ => None,
-        };
-        let row = Row::new(self.seen, event, &self.selection);
-        let (end, content) = match &event.kind {
-            Kind::Message(message) => {
-                let class = match &row.what {
-                    What::Message(decoded) => MessageClass::of(decoded.type_id, &decoded.body),
-                    _ => MessageClass::Unknown(message.header.type_id),
-                };
-                (message.end(), Content::Message(Box::new(self.keep(message, event, class))))
-            }
-            Kind::Handshake(part, facts) => {
-                let mut map = SourceMap::default();
-                map.push(0, part.bytes.len() as u64, part.range.start);
-                let places = Places::new(&map, event);
-                let content = Content::Handshake { part: part.part, facts: *facts, bytes: part.bytes.to_vec(), places };
-                (part.range.end, content)
-            }
-            Kind::Gap(gap) => (gap.offset + gap.len, Content::Gap(*gap)),
-            Kind::Undecoded { range, .. } => (range.end, Content::Undecoded),
-        };
-        let item = Item {
-            number: row.number,
-            frames: [row.frame, row.first_frame],
-            time: row.time,
-            direction: row.direction,
-            at: row.offset..end,
-            info: row.info,
-            detail: row.detail,
-            defects: row.defects,
-            answers,
-            call: None,
-            content,
-        };
-        self.items.entry(event.connection.id).or_default().push(item);
-    }
-
-    fn bytes(&mut self, connection: &Connection, _: &Conversation, from: Endpoint, piece: &Piece<'_>) {
-        if !self.only.covers(connection) {
-            return;
-        }
-        let kept = &mut self.beginnings.entry(connection.id).or_default()[from.index()];
-        let room = BEGINNING.saturating_sub(kept.len());
-        kept.extend_from_slice(&piece.bytes[..piece.bytes.len().min(room)]);
-    }
-
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
-        if !self.only.covers(connection) {
-            return;
-        }
-        self.streams.closed(connection, conversation);
-        self.calls.remove(&connection.id);
-        let roles = [Endpoint::First, Endpoint::Second]
-            .map(|sender| (conversation.direction(sender), connection.side(sender).started_at_syn));
-        if conversation.is_rtmp() {
-            self.items.entry(connection.id).or_default();
-        }
-        // Of connections that nothing is recorded of, there may be millions.
-        if self.items.contains_key(&connection.id) {
-            self.roles.insert(connection.id, roles);
-        } else {
-            self.beginnings.remove(&connection.id);
-        }
-    }
-}
-
-impl Places {
-    fn new(map: &SourceMap<u64>, event: &Event<'_>) -> Places {
-        let mut places = Vec::new();
-        for run in map.runs() {
-            for piece in event.sources.resolve(run.from..run.from + run.len) {
-                let start = run.start + (piece.start - run.from);
-                // Bodies are shorter than 2^24 bytes, handshakes shorter still.
-                places.push((start as u32, piece.start, piece.from.frame));
-            }
-        }
-        Places(places)
     }
 }

@@ -166,36 +166,6 @@ impl Stream {
         self.protocol == Protocol::Undecided && !self.protocol_certain && self.roles_from < Roles::Handshake
             || self.protocol == Protocol::Rtmp && !self.roles_known
     }
-
-    /// A connection of which nothing is known.
-    pub fn unknown() -> Stream {
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        Stream {
-            tcp_stream: ConnectionId(0),
-            client: nowhere,
-            server: nowhere,
-            roles_known: false,
-            roles_from: Roles::FirstPacket,
-            protocol: Protocol::Undecided,
-            protocol_certain: false,
-            protocol_why: "",
-            proxy: None,
-            app: None,
-            tc_url: None,
-            activities: Vec::new(),
-            flash_ver: None,
-            fms_ver: None,
-            encoder: None,
-            error: None,
-            calls: None,
-            client_to_server: Side::default(),
-            server_to_client: Side::default(),
-            frames: (FrameNo(0), FrameNo(0)),
-            start: String::new(),
-            duration: 0.0,
-            end: None,
-        }
-    }
 }
 
 /// Gathers the connections of a capture.

@@ -1,16 +1,11 @@
 //! Sessions that look like a fault of the capture or the handshake and are none, or are less sure.
 
-use std::io::Cursor;
-
 use crate::kit::edit::{CLIENT, SERVER, is_media, is_picture, is_sound};
 use crate::kit::faults::Base;
-use crate::kit::recording::{Recording, Silent, Step, What};
-use rtmp_inspect::capture::{self, Capture};
+use crate::kit::recorded::record;
+use crate::kit::recording::{Recording, Step, What};
 use rtmp_inspect::diff::{self, Report};
-use rtmp_inspect::pipeline;
-use rtmp_inspect::recording::Recorder;
 use rtmp_inspect::rules::{Certainty, Severity};
-use rtmp_inspect::session::Options;
 
 const C0C1: usize = 0;
 const S0S1S2: usize = 1;
@@ -184,11 +179,4 @@ fn codes(session: &Recording) -> Vec<&'static str> {
 fn report(session: &Recording) -> Report {
     let base = if session.client.1 == Base::Ffmpeg.recording().client.1 { Base::Ffmpeg } else { Base::Own };
     diff::diff(&record(&base.recording().pcap()), &record(&session.pcap()), &diff::Options::default())
-}
-
-fn record(pcap: &[u8]) -> rtmp_inspect::recording::Recording {
-    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
-    let limits = pipeline::Limits::default();
-    let run = pipeline::run(&mut capture, limits, Options::default(), Recorder::default(), &mut Silent);
-    run.expect("readable").0.into_recording()
 }

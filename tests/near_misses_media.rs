@@ -1,16 +1,12 @@
 //! Sessions of different clients and servers that work: rules of commands and media must not call that a fault.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::path::Path;
 
-use rtmp_inspect::capture::{self, Capture};
+use crate::kit::recorded::record_file;
 use rtmp_inspect::diff::{self, Report};
 use rtmp_inspect::lint;
-use rtmp_inspect::pipeline::{self, Warning, Watch};
-use rtmp_inspect::recording::{Recorder, Recording};
+use rtmp_inspect::recording::Recording;
 use rtmp_inspect::rules::{Layer, Severity};
-use rtmp_inspect::session::Options;
 
 const HEALTHY: &[[&str; 2]] = &[
     ["a/ffmpeg_pub_c4096", "a/gst_rtmp2sink_pub"],
@@ -86,20 +82,5 @@ fn report(a: &str, b: &str) -> Report {
 }
 
 fn record(name: &str) -> Recording {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/captures/{name}.pcap"));
-    let file = BufReader::new(File::open(path).expect("a capture"));
-    let mut capture = Capture::open(file, capture::Limits::default()).expect("a capture");
-    let limits = pipeline::Limits::default();
-    let run = pipeline::run(&mut capture, limits, Options::default(), Recorder::default(), &mut Silent);
-    run.expect("readable").0.into_recording()
-}
-
-struct Silent;
-
-impl Watch for Silent {
-    fn warning(&mut self, _: Warning) {}
-
-    fn go_on(&mut self, _: &Capture) -> bool {
-        true
-    }
+    record_file(&Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/captures/{name}.pcap")))
 }

@@ -1,18 +1,14 @@
 //! Work grows with the input and not faster: counted steps at N, 2N and 4N.
 
-use std::io::Cursor;
-
-use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::compare::pair;
 use rtmp_inspect::diff;
 use rtmp_inspect::lint;
-use rtmp_inspect::pipeline::{self, Warning, Watch};
-use rtmp_inspect::recording::{Recorder, Recording};
+use rtmp_inspect::recording::Recording;
 use rtmp_inspect::secrets::Secrets;
-use rtmp_inspect::session;
 use rtmp_inspect::snapshot;
 use rtmp_inspect::steps;
 
+use crate::kit::recorded::record_with_digests as record;
 use crate::kit::{Session, amf0, handshake, message};
 
 /// Twice the input may take a tenth more than twice the steps, for what an n log n search costs.
@@ -139,19 +135,4 @@ fn sessions(n: usize, reversed: bool, key: impl Fn(usize) -> String) -> Recordin
     let numbers: Vec<usize> = if reversed { (0..n).rev().collect() } else { (0..n).collect() };
     let all = numbers.into_iter().map(one).reduce(Session::then).expect("at least one");
     record(&all.pcap())
-}
-
-fn record(pcap: &[u8]) -> Recording {
-    struct Silent;
-    impl Watch for Silent {
-        fn warning(&mut self, _: Warning) {}
-        fn go_on(&mut self, _: &Capture) -> bool {
-            true
-        }
-    }
-    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
-    let recorder = Recorder::default().with_digests();
-    let limits = pipeline::Limits::default();
-    let options = session::Options::default();
-    pipeline::run(&mut capture, limits, options, recorder, &mut Silent).expect("readable").0.into_recording()
 }

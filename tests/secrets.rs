@@ -1,19 +1,15 @@
 //! Stream keys and credentials in what machines read: they are not there, unless they are asked for.
 
-use std::io::Cursor;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use crate::kit::faults;
-use crate::kit::recording::{Recording as Sent, Silent, What};
+use crate::kit::recorded::record;
+use crate::kit::recording::{Recording as Sent, What};
 use crate::kit::{Session, amf0, handshake, message};
-use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::diff;
-use rtmp_inspect::pipeline;
-use rtmp_inspect::recording::{self, Recorder, Recording};
 use rtmp_inspect::secrets::Secrets;
-use rtmp_inspect::session::{Observer, Options, tape};
 use serde_json::Value;
 
 const KEY: &str = "zq7xWk9vTr2mPb4h";
@@ -355,22 +351,6 @@ fn keeps_to_its_schema(command: &str, report: &str) {
     let report = serde_json::from_str(report).unwrap_or_else(|error| panic!("{command}: {error}\n{report}"));
     let errors: Vec<_> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{command}: {errors:?}");
-}
-
-fn record(pcap: &[u8]) -> Recording {
-    let observer = (Recorder::default(), tape::Recorder::default());
-    let (recorder, tapes) = observe(pcap, Options::default(), observer);
-    let framing = recording::explain_framing(&tapes.into_tapes().0);
-    if framing.is_empty() {
-        return recorder.into_recording();
-    }
-    let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
-    observe(pcap, options, Recorder::with_framing(framing)).into_recording()
-}
-
-fn observe<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
-    let mut capture = Capture::open(Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a capture");
-    pipeline::run(&mut capture, pipeline::Limits::default(), options, observer, &mut Silent).expect("readable").0
 }
 
 fn run(args: &[&str]) -> Output {

@@ -83,10 +83,10 @@ fn a_snapshot_of_the_good_session_leads_to_the_same_first_cause() {
             let base = record(base);
             PAYLOADS.map(|payload| snapshot::write(&base, &Options { name: "good.pcap".to_owned(), payload }))
         });
-        let capture = first(&mut record(base), faulty);
+        let capture = first(record(base), faulty);
         for (payload, text) in PAYLOADS.into_iter().zip(texts) {
-            let mut snapshot = snapshot::read(text.as_bytes()).expect("what was written can be read");
-            let (found, expected) = (first(&mut snapshot, faulty), expected(fault.name, payload));
+            let snapshot = snapshot::read(text.as_bytes()).expect("what was written can be read");
+            let (found, expected) = (first(snapshot, faulty), expected(fault.name, payload));
             if found != expected.unwrap_or(&capture) {
                 wrong.push(format!("{} ({}): {found}, with the capture {capture}", fault.name, payload.name()));
             }
@@ -113,10 +113,9 @@ fn the_exceptions_are_faults() {
     }
 }
 
-fn first(a: &mut recording::Recording, faulty: &[u8]) -> String {
-    let mut b = record(faulty);
-    snapshot::prepare(a, &mut b);
-    let report = diff::diff(a, &b, &diff::Options::default());
+fn first(a: recording::Recording, faulty: &[u8]) -> String {
+    let [a, b] = snapshot::prepare(a, record(faulty));
+    let report = diff::diff(&a, &b, &diff::Options::default());
     match report.causes.first() {
         Some(cause) => cause.rule.code.to_owned(),
         None => serde_json::to_value(report.verdict).expect("a name").as_str().expect("a name").to_owned(),

@@ -14,7 +14,7 @@ use crate::compare;
 use crate::config::{Settings, Value};
 use crate::diff::{self, Pattern};
 use crate::lint;
-use crate::recording::Recording;
+use crate::recording::{Keep, Recording};
 use crate::report::Document;
 use crate::snapshot;
 use crate::view;
@@ -24,7 +24,7 @@ use super::input::in_words;
 use super::lint::{FailOn, Wanted};
 use super::output::{Output, keeping_complaints};
 use super::output_file;
-use super::record::{Keep, Subject};
+use super::record::Subject;
 use super::reports::Reports;
 use super::select::{Bounds, Connections};
 use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE, values};
@@ -218,17 +218,17 @@ impl Options {
         let reference = self.against.as_ref().unwrap_or(&beside);
         let names = [shown(path), shown(reference)];
         let connections = self.connections.with(settings);
-        let keep = Keep { digests: true, all: settings.full_payload.value };
+        let keep = Keep { digests: true, all: settings.full_payload.value, ..Keep::default() };
         let read = Subject::open(path, &self.bounds).and_then(|subject| {
             anyhow::ensure!(!subject.is_snapshot(), "{} is a snapshot; give the capture", names[0]);
             subject.record(&connections, &self.bounds, keep)
         });
-        let mut recording = match read {
+        let recording = match read {
             Ok(recording) => recording,
             Err(error) => return Capture::unreadable(names, format!("{error:#}")),
         };
         let known = self.known(reference, &connections);
-        let mut checked = check::check(names, &mut recording, known, &self.for_library(settings));
+        let (mut checked, recording) = check::check(names, recording, known, &self.for_library(settings));
         if self.update && checked.wants_update() {
             match write(path, &beside, &recording, settings) {
                 Ok(()) => {
@@ -263,7 +263,7 @@ impl Options {
             // What a snapshot has is only what was chosen when it was made.
             let all = Connections { stream: connections.stream, ..Connections::default() };
             let connections = if subject.is_snapshot() { &all } else { connections };
-            subject.record(connections, &self.bounds, Keep { digests: true, all: false })
+            subject.record(connections, &self.bounds, Keep { digests: true, ..Keep::default() })
         });
         match read {
             Ok(recording) => Known::Read(Box::new(recording)),

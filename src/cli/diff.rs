@@ -123,10 +123,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             ignore.push(path.value.clone());
         }
     }
-    let [mut good, mut mine] = record_two(paths, [&settings[0], &settings[1]], &options.connections, &options.bounds)?;
+    let [good, mine] = record_two(paths, [&settings[0], &settings[1]], &options.connections, &options.bounds)?;
     ensure_comparable(&good, &mine, paths)?;
     ensure_named(options, &good, &mine)?;
-    snapshot::prepare(&mut good, &mut mine);
+    let [good, mine] = snapshot::prepare(good, mine);
     let mut report = diff::diff(
         &good,
         &mine,

@@ -1,5 +1,4 @@
-//! A capture's sessions, kept for comparison, or those of a snapshot. Where framing is broken, the capture is read a
-//! second time as the sender meant it.
+//! The sessions of a capture or a snapshot that is named on the command line.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -8,8 +7,8 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::config::Settings;
-use crate::recording::{self, Recorder, Recording};
-use crate::session::{self, tape};
+use crate::recording::{self, Keep, Recording};
+use crate::session;
 use crate::snapshot;
 
 use super::input::{Input, Source};
@@ -29,22 +28,6 @@ enum What {
     Snapshot(Recording),
     /// Whichever it was, it was read.
     Read,
-}
-
-/// What to keep of a capture's sessions.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Keep {
-    /// With digests, as whatever is compared with a snapshot needs.
-    pub digests: bool,
-    /// All media bodies, however many.
-    pub all: bool,
-}
-
-impl Keep {
-    fn with(self, recorder: Recorder) -> Recorder {
-        let recorder = if self.digests { recorder.with_digests() } else { recorder };
-        if self.all { recorder.keeping_all() } else { recorder }
-    }
 }
 
 impl Subject {
@@ -134,11 +117,12 @@ pub fn record_two(
 ) -> anyhow::Result<[Recording; 2]> {
     let mut subjects = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
     let are_snapshots = subjects.each_ref().map(Subject::is_snapshot);
-    let keep = Keep { digests: are_snapshots.contains(&true), all: false };
+    let keep = Keep { digests: are_snapshots.contains(&true), ..Keep::default() };
     let of_captures = settings.map(|settings| connections.with(settings));
     let mut recordings = Vec::new();
     for ((subject, of_capture), is_snapshot) in subjects.iter_mut().zip(&of_captures).zip(are_snapshots) {
-        recordings.push(subject.record_once(if is_snapshot { connections } else { of_capture }, bounds, keep)?);
+        let connections = if is_snapshot { connections } else { of_capture };
+        recordings.push(subject.record_once(connections, bounds, keep.clone())?);
     }
     let is_known = |port: &u16| {
         session::Options::default().ports.contains(port)
@@ -151,14 +135,13 @@ pub fn record_two(
     if !known.is_empty() {
         for (at, of_capture) in of_captures.into_iter().enumerate().filter(|(at, _)| !are_snapshots[*at]) {
             let connections = Connections { known: known.iter().copied().collect(), ..of_capture };
-            recordings[at] = subjects[at].record_again(&connections, bounds, keep)?;
+            recordings[at] = subjects[at].record_again(&connections, bounds, keep.clone())?;
         }
     }
     Ok(recordings.try_into().expect("two were recorded"))
 }
 
-/// A capture's sessions as the specification has them, or where framing is broken, read once more as the sender meant
-/// it. Rows keep the numbers of the first reading, which is what lists show.
+/// The sessions of a capture, with warnings on standard error if `aloud`.
 fn record_capture(
     input: Input,
     source: &mut Source,
@@ -167,28 +150,15 @@ fn record_capture(
     keep: Keep,
     aloud: bool,
 ) -> anyhow::Result<Recording> {
-    let only = connections.wanted();
-    let mut options = connections.options(bounds, u32::MAX);
-    let observer = (keep.with(Recorder::default().with_only(only.clone())), tape::Recorder::default());
-    let (recorder, mut tapes) = if aloud {
-        let mut input = input;
-        let ((recorder, tapes), totals) =
-            input.run(bounds, options.clone(), observer, false, &Cell::default(), || true)?;
-        connections.ensure_there(source.name(), &totals)?;
-        (recorder, tapes.into_tapes().0)
-    } else {
-        let (recorder, tapes) = input.look_through(bounds, options.clone(), observer)?;
-        (recorder, tapes.into_tapes().0)
-    };
-    let mut recording = recorder.into_recording();
-    tapes.retain(|tape| recording.sessions.iter().any(|session| session.stream.tcp_stream == tape.connection));
-    let framing = recording::explain_framing(&tapes);
-    if !framing.is_empty() {
-        options.dialects = recording::dialects(&framing);
-        let recorder = keep.with(Recorder::with_framing(framing).with_only(only));
-        let plain = recording;
-        recording = source.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
-        recording.number_as(&plain);
-    }
-    Ok(recording)
+    let keep = Keep { only: connections.wanted(), ..keep };
+    let mut first = Some(input);
+    recording::record(connections.options(bounds, u32::MAX), &keep, |options, recorder| match first.take() {
+        Some(mut input) if aloud => {
+            let (recorder, totals) = input.run(bounds, options, recorder, false, &Cell::default(), || true)?;
+            connections.ensure_there(source.name(), &totals)?;
+            Ok(recorder)
+        }
+        Some(input) => input.look_through(bounds, options, recorder),
+        None => source.open(bounds)?.look_through(bounds, options, recorder),
+    })
 }

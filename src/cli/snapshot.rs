@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::config::Value;
+use crate::recording::Keep;
 use crate::snapshot;
 
 use super::EXIT_OK;
@@ -13,7 +14,7 @@ use super::config::ConfigFile;
 use super::input::CapturePath;
 use super::output::Output;
 use super::output_file;
-use super::record::{Keep, Subject};
+use super::record::Subject;
 use super::select::{Bounds, Connections};
 
 /// What `snapshot` was asked for.
@@ -76,7 +77,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let input_name = subject.name().to_owned();
     let connections =
         if subject.is_snapshot() { options.connections.clone() } else { options.connections.with(&settings) };
-    let keep = Keep { digests: true, all: payload == snapshot::Payload::Full };
+    let keep = Keep { digests: true, all: payload == snapshot::Payload::Full, ..Keep::default() };
     let recording = subject.record(&connections, &options.bounds, keep)?;
     anyhow::ensure!(
         recording.has_rtmp(),

@@ -56,7 +56,7 @@ fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut 
         let is_written = is_of_body(mismatch) && is_as_written(comparison, mismatch.row);
         return if is_written { Said::Expected(OVERWRITTEN) } else { Said::Nothing };
     };
-    let fits = match (comparison.a.is_snapshot, comparison.b.is_snapshot) {
+    let fits = match (comparison.a.is_some_and(|a| a.is_snapshot), comparison.b.is_snapshot) {
         (true, _) => bindings.fits(&a.text, &b.text),
         (false, true) => bindings.fits(&b.text, &a.text),
         (false, false) => None,
@@ -111,10 +111,9 @@ fn reason(
 
 /// Whether the session goes on behind the handshake in both.
 fn both_answer(comparison: &Comparison<'_>) -> bool {
-    [(comparison.a, 0), (comparison.b, 1)].into_iter().all(|(session, side)| {
-        session
-            .items
-            .iter()
+    [(comparison.a, 0), (Some(comparison.b), 1)].into_iter().all(|(session, side)| {
+        let items = session.iter().flat_map(|session| &session.items);
+        items
             .zip(&comparison.named[side])
             .any(|(item, named)| item.direction == Direction::ServerToClient && named.name.starts_with("_result"))
     })

@@ -48,7 +48,7 @@ struct Said(&'static str, Option<usize>, String);
 impl Said {
     fn new(comparison: &Comparison<'_>, rule: &Rule, claim: &Claim) -> Said {
         // The snapshot of a capture has its items in another order.
-        let is_in_order = comparison.a.is_snapshot || !comparison.b.is_snapshot;
+        let is_in_order = comparison.a.is_some_and(|a| a.is_snapshot) || !comparison.b.is_snapshot;
         let item = comparison.rows.get(claim.row).and_then(|row| row.a).filter(|_| is_in_order);
         Said(rule.code, item, claim.path.clone())
     }
@@ -84,10 +84,7 @@ impl<'r> Fold<'r> {
     /// Whether a claim that explains no difference is about one all the same: the rules do not say it of A, and beside a
     /// snapshot they say it also of what a snapshot would show of B.
     fn is_of_b_only(&mut self, comparison: &Comparison<'_>, rule: &'static Rule, claim: &Claim) -> bool {
-        if comparison.is_alone() {
-            return true;
-        }
-        let [a, b] = [comparison.a, comparison.b];
+        let (Some(a), b) = (comparison.a, comparison.b) else { return true };
         let known = self.known.get_or_insert_with(|| {
             let of_a = said(Comparison { around: comparison.around_a, ..Comparison::plain(a, a) });
             let [shown_a, shown_b] = [self.as_snapshots[0].unwrap_or(a), self.as_snapshots[1].unwrap_or(b)];
@@ -157,7 +154,7 @@ impl<'r> Fold<'r> {
             }
             return;
         }
-        if comparison.is_alone()
+        if comparison.a.is_none()
             && let Some(cause) = causes.iter_mut().find(|cause| is_same_place(cause, rule, &claim))
         {
             cause.folded += 1;
@@ -331,7 +328,7 @@ fn is_of(comparison: &Comparison<'_>, row: usize, direction: Option<Direction>) 
 }
 
 fn is_missing(comparison: &Comparison<'_>, row: usize) -> bool {
-    if comparison.is_alone() {
+    if comparison.a.is_none() {
         return false;
     }
     comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none()

@@ -221,14 +221,15 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, comparison: &Comparison<'_>, outcome: Outcome, ignored: Vec<(String, u64)>) {
+        let Some(a) = comparison.a else { return };
         let pair = self.pairs.len();
         self.pairs.push(Pair {
-            a: connection(comparison.a),
+            a: connection(a),
             b: connection(comparison.b),
             messages: counts(comparison),
             lines: lines(comparison),
         });
-        let (of_a, of_b) = (&comparison.a.stream, &comparison.b.stream);
+        let (of_a, of_b) = (&a.stream, &comparison.b.stream);
         if !comparison.has_snapshot()
             && (of_a.client, of_a.server, &of_a.start) != (of_b.client, of_b.server, &of_b.start)
         {
@@ -307,7 +308,7 @@ impl Cause {
             why: claim.why,
             fix: claim.fix,
             differences: claim.explains.len(),
-            consequences: if comparison.is_alone() { folded } else { consequences.len() },
+            consequences: if comparison.a.is_none() { folded } else { consequences.len() },
             rank,
         }
     }
@@ -397,7 +398,7 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Va
         let item = comparison.item(row, side)?;
         let value = sides[side as usize].as_ref();
         let (offset, frame) = value.and_then(|value| value.place).unwrap_or((item.at.start, item.frames[1]));
-        let is_known = !comparison.session(side).is_snapshot;
+        let is_known = !comparison.session(side)?.is_snapshot;
         Some(Place {
             number: item.number,
             frame: is_known.then_some(frame),

@@ -45,7 +45,7 @@ pub fn claims(comparison: &Comparison<'_>, code: &str) -> Vec<Claim> {
 pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
     let is_best = |framing: &&Framing| Seen::new(comparison, framing).is_some_and(|seen| seen.best.code == code);
     let also_in_a = |framing: &&Framing| {
-        comparison.a.framing.iter().any(|other| {
+        comparison.a.iter().flat_map(|a| &a.framing).any(|other| {
             let of_a = other.hypotheses[0].code;
             other.direction == framing.direction && [code, framing.hypotheses[0].code].contains(&of_a)
         })
@@ -62,7 +62,7 @@ pub fn is_worth_a_claim(comparison: &Comparison<'_>, framing: &Framing) -> bool 
         best.certain
             || best.reaches_end
             || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
-            || comparison.is_alone() && best.bits >= PROOF
+            || comparison.a.is_none() && best.bits >= PROOF
     })
 }
 

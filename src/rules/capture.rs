@@ -95,7 +95,7 @@ const DIRECTIONS: [Direction; 2] = [CLIENT, SERVER];
 fn gap(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for (side, direction) in SIDES.into_iter().flat_map(|side| DIRECTIONS.map(|direction| (side, direction))) {
-        let opening = Opening::of(comparison, side);
+        let Some(opening) = comparison.session(side).map(Opening::of) else { continue };
         if is_one_way(opening, direction) {
             continue;
         }
@@ -126,7 +126,7 @@ fn gap(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn snaplen(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim_of = |side: Side| {
-        let opening = Opening::of(comparison, side);
+        let opening = Opening::of(comparison.session(side)?);
         let cut = |direction| gaps(opening, direction).filter(|(_, gap)| gap.reason == GapReason::Snaplen);
         let [of_client, of_server] = DIRECTIONS.map(|direction| cut(direction).map(|(_, gap)| gap.len).sum::<u64>());
         let (item, _) = DIRECTIONS.into_iter().flat_map(cut).min_by_key(|(item, _)| item.number)?;
@@ -145,20 +145,20 @@ fn snaplen(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let [in_a, in_b] = SIDES.map(|side| starts_late(Opening::of(comparison, side)));
+    let [in_a, in_b] =
+        SIDES.map(|side| comparison.session(side).map(Opening::of).filter(|opening| starts_late(*opening)));
     // If both do, it is no difference; how far they had come may be one, and is not known.
-    let side = match (in_a, in_b) {
-        (false, true) => Side::B,
-        (true, false) => Side::A,
+    let (side, opening) = match (in_a, in_b) {
+        (None, Some(b)) => (Side::B, b),
+        (Some(a), None) => (Side::A, a),
         _ => return Vec::new(),
     };
-    let opening = Opening::of(comparison, side);
     let Some(item) = opening.session.items.first() else { return Vec::new() };
     let Some(row) = row_of(comparison, side, item) else { return Vec::new() };
     let title = format!("{} begins in the middle of the connection, behind the handshake", name(comparison, side));
     let is_alone = |row: usize| comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none();
     let before = mismatches_of(comparison, |other| other <= row && is_alone(other));
-    if before.is_empty() && !comparison.is_alone() {
+    if before.is_empty() && comparison.a.is_some() {
         return Vec::new();
     }
     let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
@@ -172,13 +172,16 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let of = |side| DIRECTIONS.into_iter().find(|&direction| is_one_way(Opening::of(comparison, side), direction));
-    let (side, direction) = match (of(Side::A), of(Side::B)) {
-        (a, Some(direction)) if a != Some(direction) => (Side::B, direction),
-        (Some(direction), None) => (Side::A, direction),
+    let of = |side| {
+        let opening = Opening::of(comparison.session(side)?);
+        let direction = DIRECTIONS.into_iter().find(|&direction| is_one_way(opening, direction))?;
+        Some((side, opening, direction))
+    };
+    let (side, opening, direction) = match (of(Side::A), of(Side::B)) {
+        (a, Some(b)) if a.is_none_or(|a| a.2 != b.2) => b,
+        (Some(a), None) => a,
         _ => return Vec::new(),
     };
-    let opening = Opening::of(comparison, side);
     let count = opening.count(direction);
     let unseen = count.unseen_bytes + count.gap_bytes;
     let (absent, present) = (sender(direction), sender(direction.back()));
@@ -186,7 +189,7 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let explains = mismatches_of(comparison, |row| comparison.either_item(row).direction == direction);
-    if explains.is_empty() && !comparison.is_alone() {
+    if explains.is_empty() && comparison.a.is_some() {
         return Vec::new();
     }
     let title = format!("{} has nothing of what the {absent} sent", name(comparison, side));
@@ -224,7 +227,7 @@ fn claim(
     let mut sides = [None, None];
     sides[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", sides, certainty, title);
-    (!explains.is_empty() || comparison.is_alone())
+    (!explains.is_empty() || comparison.a.is_none())
         .then(|| claim.explaining(explains).breaking(Breaks::Capture { direction: lost, from }))
 }
 
@@ -254,7 +257,7 @@ fn starts_late(opening: Opening<'_>) -> bool {
 
 fn name(comparison: &Comparison<'_>, side: Side) -> &'static str {
     match side {
-        _ if comparison.is_alone() => "the capture",
+        _ if comparison.a.is_none() => "the capture",
         Side::A => "capture A, the good one,",
         Side::B => "capture B",
     }

@@ -32,7 +32,7 @@ pub static SILENT_CLOSE: Rule = Rule {
 };
 
 fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let b = Opening::of(comparison, Side::B);
+    let b = Opening::of(comparison.b);
     let Some(end) = b.session.stream.end.filter(|end| end.how != How::Reused) else { return Vec::new() };
     let to_closer = if end.by == "server" { CLIENT } else { SERVER };
     if b.session.stream.error.is_some() || is_over(b.session) || end.by == "client" && has_begun(b) {
@@ -52,12 +52,12 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
         let row = comparison.mismatches[index].row;
         !comparison.either(row).lane.is_media()
     });
-    if !answers && !comparison.is_alone() {
+    if !answers && comparison.a.is_some() {
         return Vec::new();
     }
     let how = if end.how == How::Rst { "reset" } else { "closed" };
     let title = format!("the {} {how} the connection after {} without giving a reason", end.by, item.info);
-    let short = match comparison.is_alone() {
+    let short = match comparison.a.is_none() {
         true => String::new(),
         false => format!(", {} messages short of the good one", explains.len()),
     };
@@ -71,7 +71,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let fix = format!("look at this message, and into the {}'s log", end.by);
     let claim = claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End);
     // By itself a client that goes may have had all that it came for.
-    let is_free_to_go = comparison.is_alone() && end.by == "client";
+    let is_free_to_go = comparison.a.is_none() && end.by == "client";
     vec![if is_free_to_go { claim.weighing(Severity::Warning) } else { claim }]
 }
 

@@ -63,6 +63,11 @@ fn commands(session: &Session) -> Vec<Said<'_>> {
     said.collect()
 }
 
+/// Those of A, if there is one.
+fn commands_of_a<'r>(comparison: &Comparison<'r>) -> Vec<Said<'r>> {
+    comparison.a.map(commands).unwrap_or_default()
+}
+
 /// Whether the server of B sends a command behind an item, be it one that cannot be read as such.
 fn says_something(comparison: &Comparison<'_>, behind: usize) -> bool {
     let named = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]).skip(behind + 1);

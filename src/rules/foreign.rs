@@ -83,9 +83,9 @@ pub static RTMPE: Rule = Rule {
 };
 
 fn tls_on_rtmp_port(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let is_tls = |opening: Opening<'_>| matches!(opening.sent(CLIENT), [0x16, 3, 0..=4, ..]);
-    if !is_tls(b) || is_tls(a) {
+    if !is_tls(b) || a.is_some_and(is_tls) {
         return Vec::new();
     }
     let goes_on = matches!(b.sent(SERVER), [0x16, 3, ..]);
@@ -107,7 +107,7 @@ fn tls_on_rtmp_port(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn plain_on_tls_port(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let is_alert = |opening: Opening<'_>| matches!(opening.sent(SERVER), [0x15, 3, 0..=4, ..]);
     let is_mute = |opening: Opening<'_>| {
         opening.session.stream.server.port() == 443
@@ -115,7 +115,7 @@ fn plain_on_tls_port(comparison: &Comparison<'_>) -> Vec<Claim> {
             && opening.sent(CLIENT).len() > 1536
     };
     let is_plain = matches!(b.sent(CLIENT), [3, ..]);
-    if !is_plain || is_alert(a) || is_mute(a) || !(is_alert(b) || is_mute(b)) {
+    if !is_plain || a.is_some_and(|a| is_alert(a) || is_mute(a)) || !(is_alert(b) || is_mute(b)) {
         return Vec::new();
     }
     let title = "the client begins with plain RTMP, and the server expects TLS on this port";
@@ -130,8 +130,8 @@ fn plain_on_tls_port(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
-    if let Some(header) = refused_proxy(b).filter(|_| refused_proxy(a).is_none()) {
+    let (a, b) = Opening::sides(comparison);
+    if let Some(header) = refused_proxy(b).filter(|_| a.and_then(refused_proxy).is_none()) {
         let title = "a PROXY header comes before the client's handshake, and the server does not answer it";
         let end = b.ended_by().map(|who| format!(", and the {who} closed the connection")).unwrap_or_default();
         let why = format!(
@@ -142,7 +142,7 @@ fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
         return claim(comparison, Certainty::Likely, title, "the handshake, after a PROXY header", why, fix);
     }
     let Some(what) = foreign(b) else { return Vec::new() };
-    if foreign(a).is_some() {
+    if a.and_then(foreign).is_some() {
         return Vec::new();
     }
     let (name, fix) = what;
@@ -191,10 +191,10 @@ fn foreign(opening: Opening<'_>) -> Option<(&'static str, &'static str)> {
 }
 
 fn rtmpe(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let is_rtmpe = |opening: Opening<'_>| opening.session.stream.protocol == Protocol::Rtmpe;
     // Where nobody answers, nothing is encrypted either: the version is refused.
-    if !is_rtmpe(b) || is_rtmpe(a) || b.total(SERVER) == Some(0) {
+    if !is_rtmpe(b) || a.is_some_and(is_rtmpe) || b.total(SERVER) == Some(0) {
         return Vec::new();
     }
     let version = b.sent(CLIENT).first().copied().unwrap_or_default();
@@ -204,10 +204,6 @@ fn rtmpe(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim(comparison, Certainty::Certain, &title, "RTMPE", why, "use rtmp:// for a session that can be compared");
     claims.iter_mut().for_each(|claim| claim.breaks = Breaks::Capture { direction: None, from: 0 });
     claims
-}
-
-fn sides<'r>(comparison: &Comparison<'r>) -> (Opening<'r>, Opening<'r>) {
-    (Opening::of(comparison, Side::A), Opening::of(comparison, Side::B))
 }
 
 /// A claim about the client's first bytes.
@@ -220,8 +216,8 @@ fn claim(
     fix: &str,
 ) -> Vec<Claim> {
     let Some(row) = first_row(comparison, CLIENT, Side::B) else { return Vec::new() };
-    let (a, b) = sides(comparison);
-    let values = [(a, ""), (b, what)].map(|(opening, text)| Some(opening.value(CLIENT, 0, 16, text)));
+    let (a, b) = Opening::sides(comparison);
+    let values = [(a, ""), (Some(b), what)].map(|(opening, text)| Some(opening?.value(CLIENT, 0, 16, text)));
     let claim = Claim::on(row, "beginning", values, certainty, title);
     vec![claim.why(why).fix(fix).explaining(mismatches_at(comparison, row)).breaking(Breaks::Framing)]
 }

@@ -13,12 +13,3 @@ mod order;
 pub use answers::{DIGEST_INVALID, NOT_ECHO, VERSION_QUAD_ASSERT};
 pub use beginning::{C0_MISSING, C2_MISSING, VERSION, WAIT_S0_DEADLOCK, is_without_c0};
 pub use order::{EARLY_DATA, TAIL_LOST};
-
-use crate::compare::{Comparison, Side};
-
-use super::opening::Opening;
-
-/// Both sessions.
-fn sides<'r>(comparison: &Comparison<'r>) -> (Opening<'r>, Opening<'r>) {
-    (Opening::of(comparison, Side::A), Opening::of(comparison, Side::B))
-}

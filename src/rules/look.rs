@@ -93,7 +93,7 @@ impl Spot {
 pub fn only_in_b(comparison: &Comparison<'_>, find: impl Fn(&Flow<'_>) -> Vec<Spot>) -> Option<Vec<Spot>> {
     [Direction::ClientToServer, Direction::ServerToClient].into_iter().find_map(|direction| {
         let in_b = find(&Flow::of(comparison.b, direction));
-        (!in_b.is_empty() && find(&Flow::of(comparison.a, direction)).is_empty()).then_some(in_b)
+        (!in_b.is_empty() && comparison.a.is_none_or(|a| find(&Flow::of(a, direction)).is_empty())).then_some(in_b)
     })
 }
 
@@ -135,8 +135,8 @@ pub fn rows_of_b(comparison: &Comparison<'_>) -> HashMap<usize, usize> {
 /// The differences in the bodies of `spots`, and the messages of A that they were meant to be.
 fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, usize>) -> Vec<usize> {
     let here: HashSet<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
-    let hash = |bytes: &[u8]| comparison.a.hashing.of(bytes);
-    let twins: HashSet<u128> = spots.iter().filter_map(|spot| spot.meant.as_deref()).map(hash).collect();
+    let meant = spots.iter().filter_map(|spot| spot.meant.as_deref());
+    let twins: HashSet<u128> = meant.filter_map(|bytes| Some(comparison.a?.hashing.of(bytes))).collect();
     let is_twin = |row: usize| {
         let alone = comparison.rows[row].b.is_none();
         let hash = comparison.item(row, Side::A).and_then(Item::message).map(|kept| kept.hash);

@@ -45,7 +45,8 @@ pub static MEDIA: Rule = Rule {
 
 /// The first whole message of such a kind that has a defect, and how many there are.
 fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> {
-    let known: Vec<_> = comparison.a.items.iter().flat_map(|item| &item.defects).map(|defect| defect.code).collect();
+    let known: Vec<_> =
+        comparison.a.iter().flat_map(|a| &a.items).flat_map(|item| &item.defects).map(|defect| defect.code).collect();
     let of_row = |row: usize| {
         let item: &Item = comparison.item(row, Side::B)?;
         let kept = item.message().filter(|kept| is(kept) && kept.ending == Ending::Complete && kept.is_whole())?;

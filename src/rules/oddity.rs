@@ -36,8 +36,10 @@ pub fn claims(
     let mut rows = (0..comparison.rows.len())
         .filter_map(|row| Some((row, odd(comparison.item(row, Side::B)?)?)))
         .collect::<Vec<_>>();
-    let in_a = [Direction::ClientToServer, Direction::ServerToClient]
-        .map(|direction| comparison.a.items.iter().any(|item| item.direction == direction && odd(item).is_some()));
+    let in_a = [Direction::ClientToServer, Direction::ServerToClient].map(|direction| {
+        let of_a = comparison.a.iter().flat_map(|a| &a.items);
+        of_a.filter(|item| item.direction == direction).any(|item| odd(item).is_some())
+    });
     rows.retain(|(row, _)| !in_a[comparison.either_item(*row).direction.index()]);
     if rows.is_empty() {
         return Vec::new();

@@ -19,7 +19,7 @@ const SHORTEST: f64 = 0.2;
 
 /// Whether the client of B waited in vain for an answer to its item of this index, or gave up waiting.
 pub fn gave_up(comparison: &Comparison<'_>, item: usize) -> bool {
-    let b = Opening::of(comparison, Side::B);
+    let b = Opening::of(comparison.b);
     let waited = b.waited_behind(item);
     waited >= PATIENCE || waited >= SHORTEST && b.ended_by() == Some("client")
 }
@@ -32,9 +32,14 @@ pub struct Opening<'r> {
 }
 
 impl<'r> Opening<'r> {
-    /// Of one side of a comparison.
-    pub fn of(comparison: &Comparison<'r>, side: Side) -> Opening<'r> {
-        Opening { session: comparison.session(side) }
+    /// Of a session.
+    pub fn of(session: &'r Session) -> Opening<'r> {
+        Opening { session }
+    }
+
+    /// Of A, if there is one, and of B.
+    pub fn sides(comparison: &Comparison<'r>) -> (Option<Opening<'r>>, Opening<'r>) {
+        (comparison.a.map(Opening::of), Opening::of(comparison.b))
     }
 
     /// The first bytes that a side sent, up to the first hole; none if it is not known where it began.

@@ -36,7 +36,7 @@ fn stalled(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn of_receiver(comparison: &Comparison<'_>, receiver: Direction) -> Option<Claim> {
     let stands_still = |side| {
-        let closed = Opening::of(comparison, side).count(receiver).window_closed;
+        let closed = Opening::of(comparison.session(side)?).count(receiver).window_closed;
         closed.filter(|closed| closed.seconds >= if closed.reopened { LONG } else { super::opening::WAITS })
     };
     let (closed, None) = (stands_still(Side::B)?, stands_still(Side::A)) else { return None };

@@ -18,7 +18,7 @@ use super::normalise::{Normaliser, is_text};
 use super::{FORMAT, FORMAT_VERSION, Options, Payload, RULES, order, read};
 
 /// The snapshot of a recording, which must have been made with digests
-/// ([`Recorder::with_digests`](crate::recording::Recorder::with_digests)), and for [`Payload::Full`] keeping all.
+/// ([`Keep::digests`](crate::recording::Keep::digests)), and for [`Payload::Full`] keeping all.
 pub fn write(recording: &Recording, options: &Options) -> String {
     // What was read from a snapshot has its placeholders.
     let is_raw = recording.sessions.iter().any(|session| !session.is_snapshot);
@@ -62,23 +62,23 @@ fn push(text: &mut String, line: &impl serde::Serialize) {
     text.push('\n');
 }
 
-/// Makes two recordings ready to be compared: where one is a snapshot, the messages of the other are given the bodies
-/// that its own snapshot would have, and the snapshot those that it has as digests.
-pub fn prepare(a: &mut Recording, b: &mut Recording) {
-    recording::complete(a, b);
+/// Two recordings as they are compared: where one is a snapshot, the messages of the other have the bodies that its own
+/// snapshot would have, and the snapshot those that it has as digests.
+pub fn prepare(a: Recording, b: Recording) -> [Recording; 2] {
     let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
-    match (is_snapshot(a), is_snapshot(b)) {
-        (true, false) => normalise(b),
-        (false, true) => normalise(a),
-        _ => {}
+    match (is_snapshot(&a), is_snapshot(&b)) {
+        (true, false) => [recording::fill_in(a, &b), normalise(b)],
+        (false, true) => {
+            let b = recording::fill_in(b, &a);
+            [normalise(a), b]
+        }
+        _ => [a, b],
     }
 }
 
-fn normalise(capture: &mut Recording) {
-    let text = write(capture, &Options { payload: Payload::Full, ..Options::default() });
-    // What was written can be read.
-    capture.as_snapshot = read(text.as_bytes()).ok().map(Box::new);
-    let secrets = Secrets::of(&[capture]);
+fn normalise(mut capture: Recording) -> Recording {
+    let text = write(&capture, &Options { payload: Payload::Full, ..Options::default() });
+    let secrets = Secrets::of(&[&capture]);
     for session in &mut capture.sessions {
         let normaliser = Normaliser::new(session, &secrets);
         let named = name_all(&session.items);
@@ -93,6 +93,8 @@ fn normalise(capture: &mut Recording) {
             kept.normal = Some(normal).filter(|normal| *normal != kept.body);
         }
     }
+    // What was written can be read.
+    Recording { as_snapshot: read(text.as_bytes()).ok().map(Box::new), ..capture }
 }
 
 /// One session.

@@ -3,13 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rtmp_inspect::capture::{self, Capture};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
-use rtmp_inspect::recording::{Content, Item, Kept, Recorder, Recording};
+pub use crate::kit::recorded::record_file;
+use rtmp_inspect::recording::{Content, Item, Kept, Recording};
 use rtmp_inspect::relay::{self, Counts, Finding, Options, Report, Severity};
 use rtmp_inspect::rtmp::class::MessageClass;
 use rtmp_inspect::rtmp::{MessageTypeId, body};
-use rtmp_inspect::session;
 
 /// Publisher on connection 1, player on connection 0, joined before the publisher came: all was for it.
 pub const BOTH: &str = "a/ffmpeg_pub_play.pcap";
@@ -75,22 +73,6 @@ pub fn replace_body(kept: &mut Kept, body: Vec<u8>) {
 
 pub fn record(capture: &str) -> Recording {
     record_file(&testdata().join("captures").join(capture))
-}
-
-pub fn record_file(path: &Path) -> Recording {
-    struct Silent;
-    impl Watch for Silent {
-        fn warning(&mut self, _: Warning) {}
-        fn go_on(&mut self, _: &Capture) -> bool {
-            true
-        }
-    }
-    let reader = fs::File::open(path).expect("a capture in testdata");
-    let mut capture = Capture::open(reader, capture::Limits::default()).expect("a capture");
-    let (limits, options) = (pipeline::Limits::default(), session::Options::default());
-    let (recorder, _) =
-        pipeline::run(&mut capture, limits, options, Recorder::default(), &mut Silent).expect("readable");
-    recorder.into_recording()
 }
 
 pub fn captures() -> Vec<PathBuf> {

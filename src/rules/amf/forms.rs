@@ -104,49 +104,44 @@ fn decode(kept: &Kept) -> Body<'_> {
 }
 
 fn ecma_count(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let wrong = |index: &usize| {
-        let mismatch = &comparison.mismatches[*index];
-        if !mismatch.path.ends_with(":arraylength") {
-            return None;
-        }
-        // What it says, and how many there are.
-        let array = |side| {
-            let count: u32 = mismatch.side(side)?.text.parse().ok()?;
-            let kept = comparison.item(mismatch.row, side)?.message()?;
-            let arrays = arrays(kept);
-            arrays.into_iter().find(|(said, _)| *said == count)
-        };
-        let ((of_a, in_a), (of_b, in_b)) = (array(Side::A)?, array(Side::B)?);
-        (of_a as usize == in_a && of_b as usize != in_b).then_some((*index, of_b, in_b))
+    let found: Vec<(Claim, u32, usize)> = match comparison.a {
+        Some(_) => comparison.open().filter_map(|index| only_b_miscounts(comparison, index)).collect(),
+        None => (0..comparison.rows.len()).find_map(|row| miscounts(comparison, row)).into_iter().collect(),
     };
-    let claim = |(index, said, entries): (usize, u32, usize)| {
+    let claim = |(claim, said, entries): (Claim, u32, usize)| {
         let title = format!("an array's count says {said}, it has {entries} entries");
         let why = "most readers go by the end marker; one that goes by the count reads too few entries or too many";
-        Claim::at(comparison, index, Certainty::Certain, title).why(why).fix(format!("write {entries}"))
+        Claim { title, ..claim }.why(why).fix(format!("write {entries}"))
     };
-    if comparison.is_alone() {
-        return count_alone(comparison).into_iter().collect();
-    }
-    comparison.open().filter_map(|index| wrong(&index)).map(claim).collect()
+    found.into_iter().map(claim).collect()
 }
 
-/// By itself a count of 0 is usual, whatever the array holds.
-fn count_alone(comparison: &Comparison<'_>) -> Option<Claim> {
-    (0..comparison.rows.len()).find_map(|row| {
-        let kept = comparison.item(row, Side::B)?.message()?;
-        let is_wrong = |&(said, entries): &(u32, usize)| said != 0 && said as usize != entries;
-        let (said, entries) = arrays(kept).into_iter().find(is_wrong)?;
-        let at = fields(kept, &kept.body, "amf.arraylength").into_iter().find_map(|node| {
-            let bytes = kept.body.get(node.range.clone())?;
-            (bytes == said.to_be_bytes()).then(|| node.range.clone())
-        });
-        let spot = Spot::new(comparison.rows[row].b?, at.unwrap_or(0..0), said.to_string());
-        let path = format!("{}:arraylength", comparison.either(row).name);
-        let title = format!("an array's count says {said}, it has {entries} entries");
-        let why = "most readers go by the end marker; one that goes by the count reads too few entries or too many";
-        let claim = look::claim(comparison, &[spot], &path, Certainty::Certain, title);
-        Some(claim.why(why).fix(format!("write {entries}")))
-    })
+/// A mismatch of counts where A's is right: the claim about it, what B's says, and how many entries there are.
+fn only_b_miscounts(comparison: &Comparison<'_>, index: usize) -> Option<(Claim, u32, usize)> {
+    let mismatch = &comparison.mismatches[index];
+    mismatch.path.ends_with(":arraylength").then_some(())?;
+    let array = |side| {
+        let count: u32 = mismatch.side(side)?.text.parse().ok()?;
+        let kept = comparison.item(mismatch.row, side)?.message()?;
+        arrays(kept).into_iter().find(|(said, _)| *said == count)
+    };
+    let ((of_a, in_a), (of_b, in_b)) = (array(Side::A)?, array(Side::B)?);
+    let is_wrong = of_a as usize == in_a && of_b as usize != in_b;
+    is_wrong.then(|| (Claim::at(comparison, index, Certainty::Certain, ""), of_b, in_b))
+}
+
+/// The same of a row of B by itself, where a count of 0 is usual, whatever the array holds.
+fn miscounts(comparison: &Comparison<'_>, row: usize) -> Option<(Claim, u32, usize)> {
+    let kept = comparison.item(row, Side::B)?.message()?;
+    let is_wrong = |&(said, entries): &(u32, usize)| said != 0 && said as usize != entries;
+    let (said, entries) = arrays(kept).into_iter().find(is_wrong)?;
+    let at = fields(kept, &kept.body, "amf.arraylength").into_iter().find_map(|node| {
+        let bytes = kept.body.get(node.range.clone())?;
+        (bytes == said.to_be_bytes()).then(|| node.range.clone())
+    });
+    let spot = Spot::new(comparison.rows[row].b?, at.unwrap_or(0..0), said.to_string());
+    let path = format!("{}:arraylength", comparison.either(row).name);
+    Some((look::claim(comparison, &[spot], &path, Certainty::Certain, String::new()), said, entries))
 }
 
 /// The ECMA arrays among the arguments of a message: what the count says, and the number of entries.
@@ -174,35 +169,28 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
             && comparison.either(mismatch.row).lane == Lane::Data
             && (marker(*index, Side::A), marker(*index, Side::B)) == (Some(8), Some(3))
     };
-    let claim = |index: usize| {
+    let explains = |index: usize| {
         let row = comparison.mismatches[index].row;
-        let count = comparison.open().filter(|&other| {
+        let count = move |&other: &usize| {
             let mismatch = &comparison.mismatches[other];
             mismatch.row == row && mismatch.path == "onMetaData:arraylength"
-        });
-        Claim::at(comparison, index, Certainty::Certain, "the metadata is an object (03), no ECMA array (08)")
-            .why("the specification has an ECMA array; most receivers take both, some look for the array only")
-            .fix("write 08 and the number of properties in place of 03")
-            .explaining(count)
+        };
+        Claim::at(comparison, index, Certainty::Certain, TITLE).explaining(comparison.open().filter(count))
     };
-    if comparison.is_alone() {
-        return object_alone(comparison).into_iter().collect();
-    }
-    comparison.open().filter(is_object).map(claim).collect()
-}
-
-/// A publisher's metadata that is an object. Servers send such to players, and players take it.
-fn object_alone(comparison: &Comparison<'_>) -> Option<Claim> {
-    comparison.rows_of(Direction::ClientToServer).find_map(|row| {
-        if comparison.either(row).lane != Lane::Data || comparison.either(row).name != "onMetaData" {
-            return None;
-        }
-        let kept = comparison.item(row, Side::B)?.message()?;
-        let Body::Data(data) = decode(kept) else { return None };
+    const TITLE: &str = "the metadata is an object (03), no ECMA array (08)";
+    // By itself: a publisher's. Servers send such to players, and players take it.
+    let by_itself = |row: usize| {
+        let named = comparison.either(row);
+        (named.lane == Lane::Data && named.name == "onMetaData").then_some(())?;
+        let Body::Data(data) = decode(comparison.item(row, Side::B)?.message()?) else { return None };
         matches!(data.arguments().last()?, Value::Object(_)).then_some(())?;
-        let title = "the metadata is an object (03), no ECMA array (08)";
-        let why = "the specification has an ECMA array; most receivers take both, some look for the array only";
-        let claim = Claim::of_message(comparison, row, "onMetaData:amf0_type", Certainty::Certain, title);
-        Some(claim.why(why).fix("write 08 and the number of properties in place of 03"))
-    })
+        Some(Claim::of_message(comparison, row, "onMetaData:amf0_type", Certainty::Certain, TITLE))
+    };
+    let claims: Vec<Claim> = match comparison.a {
+        Some(_) => comparison.open().filter(is_object).map(explains).collect(),
+        None => comparison.rows_of(Direction::ClientToServer).find_map(by_itself).into_iter().collect(),
+    };
+    let why = "the specification has an ECMA array; most receivers take both, some look for the array only";
+    let fix = "write 08 and the number of properties in place of 03";
+    claims.into_iter().map(|claim| claim.why(why).fix(fix)).collect()
 }

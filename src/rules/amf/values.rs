@@ -115,7 +115,7 @@ fn wrong_alone(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
-    if comparison.is_alone() {
+    if comparison.a.is_none() {
         return wrong_alone(comparison);
     }
     let mut claims = left_out(comparison);
@@ -245,7 +245,9 @@ const RARE: [(u8, &str); 8] = [
 
 fn unsupported(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut of_a = [false; 256];
-    for kept in comparison.a.items.iter().filter_map(|item| item.message()).filter(|kept| super::is_amf(kept)) {
+    for kept in
+        comparison.a.iter().flat_map(|a| &a.items).filter_map(|item| item.message()).filter(|kept| super::is_amf(kept))
+    {
         for node in fields(kept, &kept.body, "amf.amf0_type") {
             of_a[usize::from(kept.body[node.range.start])] = true;
         }

@@ -104,7 +104,7 @@ fn ends_early(comparison: &Comparison<'_>, direction: Direction) -> bool {
     let count =
         |side| messages(comparison, side, direction).filter(|(_, _, kept)| kept.header.type_id.is_media()).count();
     let fewer = || {
-        if comparison.is_alone() {
+        if comparison.a.is_none() {
             return !is_over(comparison.b);
         }
         count(Side::B) < count(Side::A)
@@ -149,7 +149,7 @@ fn timing(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// When a side first announces its chunk size, and the index of that item.
 fn phase(comparison: &Comparison<'_>, side: Side, direction: Direction) -> Option<(&'static str, usize)> {
     let mut phase = "before connect";
-    let items = comparison.session(side).items.iter().zip(&comparison.named[side as usize]).enumerate();
+    let items = comparison.session(side)?.items.iter().zip(&comparison.named[side as usize]).enumerate();
     for (index, (item, named)) in items.filter(|(_, (item, _))| item.direction == direction) {
         let Some(kept) = item.message() else { continue };
         if broken::announced(kept).is_some() {

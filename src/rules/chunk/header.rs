@@ -34,7 +34,7 @@ fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
         .filter(|&index| of_b(comparison.mismatches[index].row).is_some())
         .collect();
     let is_wrong =
-        |row: &usize| comparison.is_alone() || wrong.iter().any(|&index| comparison.mismatches[index].row == *row);
+        |row: &usize| comparison.a.is_none() || wrong.iter().any(|&index| comparison.mismatches[index].row == *row);
     let Some(row) = rows.clone().find(is_wrong) else { return Vec::new() };
     let Some((kept, meant)) = of_b(row) else { return Vec::new() };
     let sent = kept.header.type_id;
@@ -80,7 +80,7 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         streams(index).is_some_and(|[a, b]| b == a.swap_bytes() || b >= 1 << 24 && b.swap_bytes() < 1 << 8)
     };
     let wrong: Vec<usize> = open_at(comparison, "header.streamid").filter(is_swapped).collect();
-    let found = if comparison.is_alone() {
+    let found = if comparison.a.is_none() {
         big_endian(comparison)
     } else {
         let first = wrong.first().and_then(|&first| Some((comparison.mismatches[first].row, streams(first)?)));
@@ -93,7 +93,7 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         1 => String::new(),
         count => format!("; so are {} messages more", count - 1),
     };
-    let same = match comparison.is_alone() {
+    let same = match comparison.a.is_none() {
         false if a == b.swap_bytes() => format!(", and A sends it on {a}"),
         _ => String::new(),
     };

@@ -122,7 +122,7 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
         // Other types are never so long, unless broken framing makes them up.
         let is_picture = |kept: &Kept| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < Some(2);
         let mut longer = messages(comparison, Side::B, direction)
-            .filter(|(_, _, kept)| is_longer(kept.header.length) && (!comparison.is_alone() || is_picture(kept)));
+            .filter(|(_, _, kept)| is_longer(kept.header.length) && (comparison.a.is_some() || is_picture(kept)));
         let Some((row, item, kept)) = longer.next() else { continue };
         if !is_refused(comparison, item)
             || !is_meant(comparison.b, item)

@@ -57,7 +57,11 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
         };
         let found = first_not_full(comparison.b, direction, is_of_a).filter(counts);
         let Some(first) = found else { continue };
-        if first_not_full(comparison.a, direction, |_| false).is_some_and(|other| other.csid == first.csid) {
+        if comparison
+            .a
+            .and_then(|a| first_not_full(a, direction, |_| false))
+            .is_some_and(|other| other.csid == first.csid)
+        {
             continue;
         }
         let Some(row) = comparison.rows.iter().position(|row| row.b == Some(first.index)) else { continue };
@@ -183,7 +187,7 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
         // Behind bytes that the capture lacks it is not the sender who is out of step.
         let is_lost = |item: &Item| item.direction == direction && matches!(item.content, Content::Gap(_));
         let found = |session| breaks(session).or_else(|| stray(session));
-        let (Some(index), None) = (found(comparison.b), found(comparison.a)) else { continue };
+        let (Some(index), None) = (found(comparison.b), comparison.a.and_then(found)) else { continue };
         if is_explained(comparison, direction) || comparison.b.items[..index].iter().any(is_lost) {
             continue;
         }

@@ -144,7 +144,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
         let kept = item.filter(|item| is_sound(item)).and_then(Item::message);
         kept.is_some_and(|kept| kept.csid >= LOWEST_LIMIT && kept.fmt == Some(0) && kept.header.type_id.is_known())
     };
-    let row = match comparison.is_alone() {
+    let row = match comparison.a.is_none() {
         true => (0..comparison.rows.len()).rfind(is_high),
         false => wrong.first().map(|&first| comparison.mismatches[first].row),
     };
@@ -152,7 +152,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(item), Some(b)) = (comparison.item(row, Side::B), sent_on(comparison, row)) else {
         return Vec::new();
     };
-    let is_made_up = comparison.is_alone() && is_explained(comparison, item.direction);
+    let is_made_up = comparison.a.is_none() && is_explained(comparison, item.direction);
     if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up {
         return Vec::new();
     }
@@ -196,7 +196,7 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let is_right_in_a = |row: usize, control: bool| {
         let kept = comparison.item(row, Side::A).and_then(|item| item.message());
-        comparison.is_alone() || kept.is_some_and(|kept| (kept.csid == 2) == control)
+        comparison.a.is_none() || kept.is_some_and(|kept| (kept.csid == 2) == control)
     };
     let is_wrong = |&row: &usize| {
         let (Some(control), Some(csid)) = (is_control(row), sent_on(comparison, row)) else { return false };

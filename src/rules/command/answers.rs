@@ -5,7 +5,7 @@ use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, only_in_a};
+use super::{Said, commands, commands_of_a, only_in_a};
 
 pub static TRANSACTION: Rule = Rule {
     code: "txn-mismatch",
@@ -80,7 +80,7 @@ const FAILURES: &[&str] = &[
 fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Named by the comparison: an answer whose call is known is called after it.
     let find = |side: Side| -> Vec<usize> {
-        let session = comparison.session(side);
+        let Some(session) = comparison.session(side) else { return Vec::new() };
         let named = &comparison.named[side as usize];
         let whole = Flow::of(session, ClientToServer).is_complete;
         let is_lost = |index: &usize| {
@@ -152,7 +152,7 @@ fn replaced(comparison: &Comparison<'_>, said: &Said<'_>) -> Vec<usize> {
 }
 
 fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    let (in_a, in_b) = (commands_of_a(comparison), commands(comparison.b));
     let Some(wants) = refusals(&in_b).find(|said| wants_login(said)) else { return Vec::new() };
     let refused = is_refused(wants);
     if refusals(&in_a).any(|said| wants_login(said) && is_refused(said) == refused) {
@@ -180,7 +180,7 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
     if !super::stale::stale(comparison).is_empty() {
         return Vec::new();
     }
-    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
+    let (in_a, in_b) = (commands_of_a(comparison), commands(comparison.b));
     let code = |said: &Said<'_>| said.text("code").unwrap_or_default();
     let known: Vec<String> = refusals(&in_a).map(code).collect();
     let Some(refusal) = refusals(&in_b).find(|said| !wants_login(said) && !known.contains(&code(said))) else {

@@ -7,7 +7,7 @@ use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, ended_by, only_in_a, says_something, with_path};
+use super::{Said, commands, commands_of_a, ended_by, only_in_a, says_something, with_path};
 
 pub static UNANSWERED: Rule = Rule {
     code: "connect-unanswered",
@@ -93,8 +93,10 @@ fn is_answered(said: &[Said<'_>]) -> bool {
 }
 
 fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
-    let Some(connect) = alone(&in_b).filter(|_| comparison.is_alone() || is_answered(&in_a)) else { return Vec::new() };
+    let (in_a, in_b) = (commands_of_a(comparison), commands(comparison.b));
+    let Some(connect) = alone(&in_b).filter(|_| comparison.a.is_none() || is_answered(&in_a)) else {
+        return Vec::new();
+    };
     // By itself a connection is unanswered if the client waited, or gave up.
     // An answer that cannot be read is one all the same.
     let answers = |item: &Item| {
@@ -102,7 +104,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
         item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
     };
     let is_answered = comparison.b.items.iter().any(answers);
-    if comparison.is_alone() && (is_answered || !gave_up(comparison, connect.item)) {
+    if comparison.a.is_none() && (is_answered || !gave_up(comparison, connect.item)) {
         return Vec::new();
     }
     // A server that closes does answer, in its way; and an answer that cannot be read is another matter.
@@ -117,7 +119,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claim =
         look::claim(comparison, &spots, "connect", Certainty::Likely, "the server does not answer connect".to_owned());
     let own: Vec<_> = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).collect();
-    let why = if comparison.is_alone() {
+    let why = if comparison.a.is_none() {
         "the server takes the bytes and says nothing: it does not understand the message, or is in no state to answer"
             .to_owned()
     } else if own.is_empty() {
@@ -136,8 +138,8 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (in_a, in_b) = (commands(comparison.a), commands(comparison.b));
-    if comparison.is_alone() {
+    let (in_a, in_b) = (commands_of_a(comparison), commands(comparison.b));
+    if comparison.a.is_none() {
         return alone(&in_b).and_then(|connect| closed_on(comparison, connect)).into_iter().collect();
     }
     let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
@@ -174,7 +176,7 @@ fn closed_on(comparison: &Comparison<'_>, connect: &Said<'_>) -> Option<Claim> {
 
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     let names = ["app", "tcUrl"];
-    if comparison.is_alone() {
+    if comparison.a.is_none() {
         return fields_alone(comparison, &names);
     }
     let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_owned();
@@ -254,12 +256,14 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
             .and_then(|said| Some(said.command.arguments().iter().find_map(|value| value.as_str())?.to_string()));
         Some((app?, name))
     };
-    let (Some((app_a, name_a)), Some((app_b, name_b))) = (of(&commands(comparison.a)), of(&commands(comparison.b)))
+    let (Some((app_a, name_a)), Some((app_b, name_b))) = (of(&commands_of_a(comparison)), of(&commands(comparison.b)))
     else {
         return Vec::new();
     };
     // A snapshot has a placeholder for the name, and that stands elsewhere for one that B has too.
-    let meant = |text: String| if comparison.a.is_snapshot { comparison.bindings.meant(&text) } else { text };
+    let meant = |text: String| {
+        if comparison.a.is_some_and(|a| a.is_snapshot) { comparison.bindings.meant(&text) } else { text }
+    };
     let (app_a, name_a) = (meant(app_a), name_a.map(meant));
     let name_of = |name: &Option<String>| name.clone().unwrap_or_default();
     let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));

@@ -121,7 +121,7 @@ pub static CODEC_FLAGS: Rule = Rule {
 
 fn fcpublish(comparison: &Comparison<'_>) -> Vec<Claim> {
     let has = |session: &Session, direction, name: &str| commands(session).iter().any(|said| said.is(direction, name));
-    let (a, b) = (comparison.a, comparison.b);
+    let (Some(a), b) = (comparison.a, comparison.b) else { return Vec::new() };
     let asked = commands(b).iter().find(|said| said.is(ClientToServer, "FCPublish")).map(|said| said.item);
     let stuck = !has(b, ServerToClient, "onFCPublish") && !has(b, ClientToServer, "publish");
     let (Some(item), true) =
@@ -152,7 +152,7 @@ fn onbwdone(comparison: &Comparison<'_>) -> Vec<Claim> {
             .any(|item| item.direction == ClientToServer && item.message().is_some_and(says));
         (silent && ended_by(session, "client")).then_some(done)
     };
-    let (Some(item), None) = (of(comparison.b), of(comparison.a)) else { return Vec::new() };
+    let (Some(item), None) = (of(comparison.b), comparison.a.and_then(of)) else { return Vec::new() };
     let spots = [Spot::new(item, 0..0, "onBWDone")];
     let title = "the client closes on onBWDone".to_owned();
     let claim = look::claim(comparison, &spots, "onBWDone", Certainty::Likely, title);
@@ -180,8 +180,8 @@ fn data_frame(comparison: &Comparison<'_>, direction: Direction) -> Vec<Claim> {
         let bare = named.iter().filter(|(_, name)| name == "onMetaData").map(|(item, _)| *item).collect::<Vec<_>>();
         if is_wanted { (bare, with.len()) } else { (with, bare.len()) }
     };
-    let ((wrong, _), (wrong_a, right_a)) = (of(comparison.b), of(comparison.a));
-    if wrong.is_empty() || !wrong_a.is_empty() || right_a == 0 && !comparison.is_alone() {
+    let (wrong, _) = of(comparison.b);
+    if wrong.is_empty() || comparison.a.map(of).is_some_and(|(wrong, right)| !wrong.is_empty() || right == 0) {
         return Vec::new();
     }
     let spots: Vec<Spot> =
@@ -215,7 +215,7 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
             .is_none()
             .then(|| (delete.item, argument.map_or_else(|| "nothing".to_owned(), Value::label)))
     };
-    let (Some((item, text)), None) = (of(comparison.b), of(comparison.a)) else { return Vec::new() };
+    let (Some((item, text)), None) = (of(comparison.b), comparison.a.and_then(of)) else { return Vec::new() };
     let differs = with_path(comparison, |path| path == "deleteStream.stream");
     let spots = [Spot::new(item, 0..0, text.clone())];
     let title = format!("deleteStream says {text}, and no number");

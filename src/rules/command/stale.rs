@@ -8,7 +8,7 @@ use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Sev
 use crate::session::Direction::ClientToServer;
 use crate::tcp::How;
 
-use super::{Said, commands};
+use super::{Said, commands, commands_of_a};
 
 pub static STALE_PUBLISHER: Rule = Rule {
     code: "stale-publisher",
@@ -34,7 +34,7 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let said = commands(comparison.b);
     let is_refusal = |said: &&Said<'_>| said.text("code").is_some_and(|code| code.ends_with(".BadName"));
     // What A is refused too makes no difference.
-    if commands(comparison.a).iter().any(|said| is_refusal(&said)) {
+    if commands_of_a(comparison).iter().any(|said| is_refusal(&said)) {
         return Vec::new();
     }
     let refusal = said.iter().find(is_refusal);

@@ -8,7 +8,7 @@ use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, ended_by, only_in_a, says_something, with_path};
+use super::{Said, commands, commands_of_a, ended_by, only_in_a, says_something, with_path};
 
 pub static ORDER: Rule = Rule {
     code: "order-createstream",
@@ -88,7 +88,7 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
             })
             .collect()
     };
-    let known: Vec<_> = of(comparison.a).into_iter().map(|(_, name, _)| name).collect();
+    let known: Vec<_> = comparison.a.map(of).into_iter().flatten().map(|(_, name, _)| name).collect();
     let early = of(comparison.b).into_iter().filter(|(_, name, _)| !known.contains(name));
     let mut claims: Vec<Claim> = early
         .map(|(item, name, needed)| {
@@ -101,8 +101,8 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .fix(format!("wait for the _result of {needed}"))
         })
         .collect();
-    let creates = || call(&commands(comparison.a), "createStream").is_some();
-    if claims.is_empty() && (comparison.is_alone() || creates()) {
+    let creates = || call(&commands_of_a(comparison), "createStream").is_some();
+    if claims.is_empty() && (comparison.a.is_none() || creates()) {
         claims.extend(without_stream(comparison));
     }
     claims
@@ -146,7 +146,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
         (on != of && is_given).then_some((status.item, on, of, start.name.clone()))
     };
     let Some((item, on, stream, name)) = of(comparison.b) else { return Vec::new() };
-    if of(comparison.a).is_some() {
+    if comparison.a.and_then(of).is_some() {
         return Vec::new();
     }
     let goes_on = comparison.b.items[item..].iter().filter_map(|item| item.message());
@@ -192,12 +192,12 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             && said.command.arguments().iter().any(|value: &Value<'_>| value.property(b"code").is_some())
     };
     let closes = ended_by(comparison.b, "server");
-    if comparison.is_alone() {
+    if comparison.a.is_none() {
         if !closes && !gave_up(comparison, item) {
             return Vec::new();
         }
-    } else if of(comparison.a).is_some()
-        || !commands(comparison.a).iter().any(has_status)
+    } else if comparison.a.and_then(of).is_some()
+        || !commands_of_a(comparison).iter().any(has_status)
         || says_something(comparison, item)
     {
         return Vec::new();
@@ -210,7 +210,7 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let mut claim = look::claim(comparison, &spots, &name, Certainty::Likely, title);
     claim.explains = only_in_a(comparison, ServerToClient, |name| name == "onStatus");
-    if comparison.is_alone() && name == "play" && !closes {
+    if comparison.a.is_none() && name == "play" && !closes {
         return vec![
             claim
                 .why("some servers, nginx-rtmp among them, say nothing as long as nobody publishes the stream")
@@ -220,7 +220,7 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     vec![
         claim
-            .why(match comparison.is_alone() {
+            .why(match comparison.a.is_none() {
                 true => "an onStatus is due here; without it a client sends nothing",
                 false => "A gets onStatus here and goes on; without it a client sends nothing",
             })

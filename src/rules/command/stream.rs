@@ -47,7 +47,7 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_other = |sent| !all_given.contains(&sent) && !all_given.contains(&sent.swap_bytes());
         stream(row, Side::B).is_some_and(|sent| sent < 1 << 24 && is_other(sent))
     };
-    if comparison.is_alone() {
+    if comparison.a.is_none() {
         // Only full headers say it; the others take it from one before.
         let says =
             |row: usize| comparison.item(row, Side::B).and_then(Item::message).is_some_and(|kept| kept.fmt == Some(0));

@@ -55,12 +55,13 @@ fn given_up(session: &Session, direction: Direction) -> Vec<(usize, u32, usize)>
 fn ignored(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = |direction| {
         let found = given_up(comparison.b, direction);
-        let &(_, csid, message) = found.first().filter(|_| given_up(comparison.a, direction).is_empty())?;
+        let &(_, csid, message) =
+            found.first().filter(|_| comparison.a.is_none_or(|a| given_up(a, direction).is_empty()))?;
         let kept = comparison.b.items[message].message()?;
         let name = &comparison.named[1][message].name;
         let (sends, receives) = (sender(direction), sender(back(direction)));
         let ends = |session: &Session| session.stream.end.is_some_and(|end| end.by == receives);
-        let fails = ends(comparison.b) && !ends(comparison.a);
+        let fails = ends(comparison.b) && !comparison.a.is_some_and(ends);
         let title = format!(
             "the {sends} gives up {name} on chunk stream {csid} with Abort Message{}",
             if fails { format!(", and the {receives} closes") } else { String::new() }

@@ -131,7 +131,8 @@ fn wrong(session: &Session, direction: Direction, fault: Fault) -> Vec<(Ack, Ack
 fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {
     let claim = |direction| {
         let pairs = wrong(comparison.b, direction, fault);
-        let &(before, after) = pairs.first().filter(|_| wrong(comparison.a, direction, fault).is_empty())?;
+        let &(before, after) =
+            pairs.first().filter(|_| comparison.a.is_none_or(|a| wrong(a, direction, fault).is_empty()))?;
         let receiver = sender(back(direction));
         let grown = after.sent - before.sent;
         let (title, why, fix) = if fault == Fault::Reset {
@@ -217,7 +218,8 @@ fn over(session: &Session, direction: Direction) -> Option<Over> {
 
 fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = |direction| {
-        let over_b = over(comparison.b, direction).filter(|_| over(comparison.a, direction).is_none())?;
+        let over_b =
+            over(comparison.b, direction).filter(|_| comparison.a.and_then(|a| over(a, direction)).is_none())?;
         let (sends, receives) = (sender(direction), sender(back(direction)));
         let at = if over_b.stops { over_b.last } else { over_b.item };
         let title = format!(

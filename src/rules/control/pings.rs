@@ -124,12 +124,12 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
         let mut pings = of(comparison.b, direction, PATIENCE);
         let mut certainty = Certainty::Certain;
         // Where A answers, it does so at once.
-        let answers = events(comparison.a, back(direction)).any(|event| event.kind == RESPONSE);
+        let answers = comparison.a.iter().flat_map(|a| events(a, back(direction))).any(|event| event.kind == RESPONSE);
         if pings.is_empty() && answers {
             pings = of(comparison.b, direction, PATIENCE / 4);
             certainty = Certainty::Likely;
         }
-        let first = pings.first().filter(|_| of(comparison.a, direction, PATIENCE).is_empty())?;
+        let first = pings.first().filter(|_| comparison.a.is_none_or(|a| of(a, direction, PATIENCE).is_empty()))?;
         let (asks, answers) = (sender(direction), sender(back(direction)));
         let times = if pings.len() > 1 { format!(", {} times", pings.len()) } else { String::new() };
         let data = hex::encode(first.request.data);
@@ -158,11 +158,11 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
         let spots = [Spot::new(item, 0..6, comparison.b.items[item].info.clone())];
         let mut claim = look::claim(comparison, &spots, "usercontrol.event", certainty, title);
         claim.explains.clear();
-        let ended = closed_by(comparison.b, asks) && !closed_by(comparison.a, asks);
+        let ended = closed_by(comparison.b, asks) && !comparison.a.is_some_and(|a| closed_by(a, asks));
         let breaks = if ended { Breaks::Answer } else { Breaks::Nothing };
         // Servers ask to find out who is gone; a client that asks may well be ignored.
         let claim = match direction {
-            Direction::ClientToServer if !ended || comparison.is_alone() => claim.weighing(Severity::Warning),
+            Direction::ClientToServer if !ended || comparison.a.is_none() => claim.weighing(Severity::Warning),
             _ => claim,
         };
         Some(claim.why(why).fix("answer event 6 with event 7 and the same four bytes").breaking(breaks))

@@ -55,10 +55,21 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
     if asks(comparison.b) != (false, true) {
         return Vec::new();
     }
-    if comparison.is_alone() {
-        return never_acknowledged(comparison).into_iter().collect();
-    }
-    if !asks(comparison.a).0 {
+    let title = "the client sends no Window Acknowledgement Size";
+    let fix = "nothing, if no Acknowledgements are wanted; else send type 5 behind the answer to connect";
+    let Some(a) = comparison.a else {
+        // By itself a missing window is worth a word only where much was sent and nothing acknowledged.
+        let server = Flow::of(comparison.b, Direction::ServerToClient);
+        let is_ack = |(_, kept): &(usize, &Kept)| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT;
+        let sent = comparison.b.stream.client_to_server.bytes;
+        let row = comparison.rows_of(Direction::ClientToServer).next();
+        let is_worth = sent >= MUCH && server.is_complete && !server.messages.iter().any(is_ack);
+        let claim = |row| Claim::of_message(comparison, row, "control.window_size", Certainty::Certain, title);
+        let why =
+            format!("the client sent {sent} bytes, and the server acknowledged none of them: it was never asked to");
+        return row.filter(|_| is_worth).map(|row| claim(row).why(why).fix(fix)).into_iter().collect();
+    };
+    if !asks(a).0 {
         return Vec::new();
     }
     let is_window = |index: &usize| {
@@ -71,28 +82,12 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let explains: Vec<usize> = comparison.open().filter(is_window).collect();
     let Some(&first) = explains.first() else { return Vec::new() };
-    let title = "the client sends no Window Acknowledgement Size";
     vec![
         Claim::at(comparison, first, Certainty::Certain, title)
             .explaining(explains)
             .why("A's client says after how many bytes it wants an Acknowledgement; a server that is not asked may never send one")
-            .fix("nothing, if no Acknowledgements are wanted; else send type 5 behind the answer to connect"),
+            .fix(fix),
     ]
-}
-
-/// By itself a missing window is worth a word only where much was sent and nothing acknowledged.
-fn never_acknowledged(comparison: &Comparison<'_>) -> Option<Claim> {
-    let server = Flow::of(comparison.b, Direction::ServerToClient);
-    let is_ack = |(_, kept): &(usize, &Kept)| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT;
-    let sent = comparison.b.stream.client_to_server.bytes;
-    if sent < MUCH || !server.is_complete || server.messages.iter().any(is_ack) {
-        return None;
-    }
-    let row = comparison.rows_of(Direction::ClientToServer).next()?;
-    let title = "the client sends no Window Acknowledgement Size";
-    let why = format!("the client sent {sent} bytes, and the server acknowledged none of them: it was never asked to");
-    let fix = "nothing, if no Acknowledgements are wanted; else send type 5 behind the answer to connect";
-    Some(Claim::of_message(comparison, row, "control.window_size", Certainty::Certain, title).why(why).fix(fix))
 }
 
 /// More than the windows that are usual, in bytes.

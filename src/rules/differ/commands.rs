@@ -111,7 +111,8 @@ pub static CONTROL: Rule = Rule {
 };
 
 fn other_role(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = (role(comparison.a), role(comparison.b));
+    let Some(a) = comparison.a.map(role) else { return Vec::new() };
+    let b = role(comparison.b);
     if a.what == b.what || a.what.is_empty() || b.what.is_empty() {
         return Vec::new();
     }

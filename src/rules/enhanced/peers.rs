@@ -99,7 +99,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
                 (receiver.is_complete && !says_so(session, direction.back())).then_some(item)
             };
             let item = silent(comparison.b)?;
-            if silent(comparison.a).is_some() {
+            if comparison.a.and_then(silent).is_some() {
                 return None;
             }
             let spots = [Spot::new(item, 0..5, "an extended header")];
@@ -137,7 +137,7 @@ fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
             later.filter(|kept| kept.header.type_id.is_media()).count() > 1
         })
     };
-    let (Some((item, at)), None) = (asked(comparison.b), asked(comparison.a)) else { return Vec::new() };
+    let (Some((item, at)), None) = (asked(comparison.b), comparison.a.and_then(asked)) else { return Vec::new() };
     let later = comparison.b.items[item + 1..].iter().filter(|item| item.message().is_some()).count();
     let spots = [Spot::new(item, at..at + CODE.len(), "ReconnectRequest")];
     let title = format!("the server asks to reconnect, and {later} messages come on this connection all the same");
@@ -159,7 +159,7 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let differs: Vec<_> = comparison.open().filter(is_codec).collect();
     let words = |said: &str| format!("videocodecid in the metadata is {said}, and the video is enhanced");
-    let claim = if comparison.is_alone() {
+    let claim = if comparison.a.is_none() {
         without_codec(comparison, in_b).map(|(item, said)| {
             let spots = [Spot::new(item, 0..0, said)];
             look::claim(comparison, &spots, "onMetaData.videocodecid", Certainty::Certain, words(said))

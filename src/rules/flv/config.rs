@@ -135,7 +135,7 @@ fn missing(
         claim
             .why(format!(
                 "without the sequence header nobody knows how to decode them, and servers drop them{}",
-                if comparison.is_alone() { String::new() } else { format!("; A sends it before the first {what}") }
+                if comparison.a.is_none() { String::new() } else { format!("; A sends it before the first {what}") }
             ))
             .fix("send the sequence header before the first frame, after every connect"),
     ]

@@ -206,7 +206,8 @@ fn media<'r, T>(
     let ways = [ClientToServer, ServerToClient];
     let all = ways.into_iter().flat_map(|way| [MessageTypeId::VIDEO, MessageTypeId::AUDIO].map(|medium| (way, medium)));
     let mut all = all.filter_map(|(way, medium)| {
-        let [a, b] = [comparison.a, comparison.b].map(|session| coded(session, way, medium));
+        let of = |session| coded(session, way, medium);
+        let (a, b) = (comparison.a.map(of).unwrap_or_default(), of(comparison.b));
         let found = find(&b)?;
         find(&a).is_none().then_some((a, b, found))
     });
@@ -336,7 +337,7 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Sound and pictures come every 5 to 200 ms.
     let Some((a, b, of_b)) = media(comparison, |all| step(all).filter(|step| *step > 450)) else { return Vec::new() };
     // What they should be: A's, or else what the session says of its frames, or the pace at which they came.
-    let usual = if comparison.is_alone() { said(comparison, &b).or(pace(comparison, &b)) } else { step(&a) };
+    let usual = if comparison.a.is_none() { said(comparison, &b).or(pace(comparison, &b)) } else { step(&a) };
     let Some(of_a) = usual.filter(|step| (5..=200).contains(step)) else { return Vec::new() };
     let (times, words, by) = match of_b as f64 / of_a as f64 {
         // Sound has 44100 or 48000 of them in a second.
@@ -347,9 +348,9 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
         ratio if (64.0..126.0).contains(&ratio) => (90, "1/90000 s", "90"),
         _ => return Vec::new(),
     };
-    let exact = !comparison.is_alone() && a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.time * times == b.time);
+    let exact = comparison.a.is_some() && a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a.time * times == b.time);
     let certainty = if exact { Certainty::Certain } else { Certainty::Likely };
-    let title = match comparison.is_alone() {
+    let title = match comparison.a.is_none() {
         true => format!("timestamps are in {words}: steps of {of_b}, for messages of about {of_a} ms"),
         false => format!("timestamps are in {words}: steps of {of_b}, in A of {of_a}"),
     };
@@ -419,7 +420,7 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| (FAR + 1..JUMP).contains(gap));
     let Some((a, b, (item, gap))) = media(comparison, find) else { return Vec::new() };
     let usual = gaps(&a).into_iter().map(|(_, gap)| gap).max();
-    if usual.is_none() && !comparison.is_alone() {
+    if usual.is_none() && comparison.a.is_some() {
         return Vec::new();
     }
     let frames = b.iter().filter(|at| at.item <= item).count();

@@ -5,8 +5,6 @@ use crate::rtmp::handshake::{Part, Scheme};
 use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_of, row_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::sides;
-
 pub static NOT_ECHO: Rule = Rule {
     code: "hs-not-echo",
     layer: Layer::Handshake,
@@ -69,9 +67,9 @@ pub static VERSION_QUAD_ASSERT: Rule = Rule {
 };
 
 fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (_, b) = sides(comparison);
+    let b = Opening::of(comparison.b);
     let at = |index: usize| (comparison.mismatches[index].row, Some(index));
-    let wrong: Vec<_> = if comparison.is_alone() {
+    let wrong: Vec<_> = if comparison.a.is_none() {
         (0..comparison.rows.len()).map(|row| (row, None)).take(BEGINNING).collect()
     } else {
         comparison.open().filter(|&index| comparison.mismatches[index].path == ANSWER).map(at).collect()
@@ -127,8 +125,8 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn digest_invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
-    if !has_no_digest(b) || has_no_digest(a) {
+    let (a, b) = Opening::sides(comparison);
+    if !has_no_digest(b) || a.is_some_and(has_no_digest) {
         return Vec::new();
     }
     let Some((item, facts, _)) = b.part(Part::C0C1) else { return Vec::new() };
@@ -141,10 +139,11 @@ fn digest_invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
         is_answer || mismatch.row == row && mismatch.path == "handshake.scheme"
     };
     let explains: Vec<usize> = comparison.open().filter(is_of_it).collect();
-    let values = [(a, 5), (b, 5)].map(|(opening, at)| {
+    let values = [a, Some(b)].map(|opening| {
+        let opening = opening?;
         let software = opening.part(Part::C0C1).and_then(|(_, facts, _)| facts.scheme);
         let text = software.map(|scheme| scheme.to_string()).unwrap_or_default();
-        Some(opening.value(CLIENT, at, 4, text))
+        Some(opening.value(CLIENT, 5, 4, text))
     });
     let title = format!("C1 announces version {version}, and has no valid digest");
     let why = "bytes 4 to 7 of C1 are not zero, which announces the handshake with digests, and HMAC-SHA256 over the block \
@@ -160,11 +159,11 @@ fn digest_invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let closes = |opening: Opening<'_>| {
         opening.ended_by() == Some("client") && opening.total(CLIENT) == Some(Part::C0C1.size() as u64)
     };
-    if !closes(b) || closes(a) {
+    if !closes(b) || a.is_some_and(closes) {
         return Vec::new();
     }
     let Some((item, facts, _)) = b.part(Part::S0S1S2) else { return Vec::new() };
@@ -172,7 +171,8 @@ fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
     let answers = facts.echo_ok == Some(true) || facts.signature_ok == Some(true);
     let Some(row) = row_of(comparison, Side::B, item).filter(|_| answers) else { return Vec::new() };
     let version = hex::encode(software);
-    let values = [a, b].map(|opening| {
+    let values = [a, Some(b)].map(|opening| {
+        let opening = opening?;
         let software = opening.part(Part::S0S1S2).and_then(|(_, facts, _)| facts.software);
         let text = software.map(|software| format!("version {}", software.map(|byte| byte.to_string()).join(".")));
         Some(opening.value(SERVER, 5, 4, text.unwrap_or_default()))

@@ -5,8 +5,6 @@ use crate::rtmp::handshake::{self, BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at, mismatches_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::sides;
-
 pub static VERSION: Rule = Rule {
     code: "hs-version",
     layer: Layer::Handshake,
@@ -84,19 +82,18 @@ pub static C2_MISSING: Rule = Rule {
 const C0_C1: usize = 1 + BLOCK;
 
 fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let of_server = |opening: Opening<'_>| {
         // A server that speaks TLS is another matter.
         let bytes = opening.sent(SERVER);
         let is_tls = matches!(bytes, [0x15 | 0x16, 3, ..]);
         bytes.first().copied().filter(|_| opening.sent(CLIENT).first() == Some(&3) && !is_tls)
     };
-    if let (Some(of_b), Some(3)) = (
-        of_server(b).filter(|of_b| handshake::is_version(*of_b) && *of_b != 3),
-        of_server(a).or(comparison.is_alone().then_some(3)),
-    ) {
+    if let (Some(of_b), Some(3)) =
+        (of_server(b).filter(|of_b| handshake::is_version(*of_b) && *of_b != 3), a.map_or(Some(3), of_server))
+    {
         let Some(row) = first_row(comparison, SERVER, Side::B) else { return Vec::new() };
-        let values = [a, b].map(|opening| Some(opening.value(SERVER, 0, 16, "S0 and S1")));
+        let values = [a, Some(b)].map(|opening| Some(opening?.value(SERVER, 0, 16, "S0 and S1")));
         let title = format!("the server's version byte S0 is {of_b}; RTMP's is 3");
         let claim = Claim::on(row, "handshake", values, Certainty::Certain, title)
             .why("the client asked for 3, and the server answers with another version; strict clients give up")
@@ -104,7 +101,9 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
             .explaining(mismatches_at(comparison, row));
         return vec![claim.weighing(Severity::Error)];
     }
-    let (Some(&of_b), of_a) = (b.sent(CLIENT).first(), a.sent(CLIENT).first()) else { return Vec::new() };
+    let (Some(&of_b), of_a) = (b.sent(CLIENT).first(), a.and_then(|a| a.sent(CLIENT).first())) else {
+        return Vec::new();
+    };
     let sent = b.total(CLIENT).unwrap_or(u64::MAX);
     if of_b == 3 || of_a == Some(&of_b) || !handshake::is_version(of_b) || is_without_c0(b) || sent < C0_C1 as u64 {
         return Vec::new();
@@ -126,9 +125,9 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn c0_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let is_short = |opening: Opening<'_>| is_without_c0(opening) || is_short(opening);
-    if !is_short(b) || is_short(a) {
+    if !is_short(b) || a.is_some_and(is_short) {
         return Vec::new();
     }
     let total = b.total(CLIENT).unwrap_or_default();
@@ -154,9 +153,9 @@ fn c0_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let is_alone = |opening: Opening<'_>| opening.sent(CLIENT) == [3] && opening.total(CLIENT) == Some(1);
-    if !is_alone(b) || is_alone(a) || b.total(SERVER).is_none_or(|bytes| bytes > 1) {
+    if !is_alone(b) || a.is_some_and(is_alone) || b.total(SERVER).is_none_or(|bytes| bytes > 1) {
         return Vec::new();
     }
     let waits = b.idle() >= WAITS;
@@ -172,17 +171,17 @@ fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let Some(at) = connect_for_c2(b) else { return c2_cut(comparison) };
-    if connect_for_c2(a).is_some() {
+    if a.and_then(connect_for_c2).is_some() {
         return Vec::new();
     }
     let row = comparison
         .rows_of(CLIENT)
         .find(|&row| comparison.item(row, Side::B).is_some_and(|item| item.at.contains(&(C0_C1 as u64))));
     let Some(row) = row.or_else(|| first_row(comparison, CLIENT, Side::B)) else { return Vec::new() };
-    let values = [(a, "C2"), (b, "a chunk header and a message")]
-        .map(|(opening, text)| Some(opening.value(CLIENT, C0_C1, 16, text)));
+    let values = [(a, "C2"), (Some(b), "a chunk header and a message")]
+        .map(|(opening, text)| Some(opening?.value(CLIENT, C0_C1, 16, text)));
     let end = b.ended_by().map(|who| format!(", and the {who} closes")).unwrap_or_default();
     let why = format!(
         "the bytes behind C1 are a chunk header, and the name connect stands at stream offset {at}, inside the 1536 bytes \
@@ -242,8 +241,8 @@ fn short_c2(opening: Opening<'_>) -> Option<usize> {
 
 /// A client that sends nothing behind C1, or C2 with bytes missing or too many in front.
 fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
-    if let (Some(moved), None) = (moved_c2(b), moved_c2(a)) {
+    let (a, b) = Opening::sides(comparison);
+    if let (Some(moved), None) = (moved_c2(b), a.and_then(moved_c2)) {
         let (count, what) = (moved.unsigned_abs(), if moved < 0 { "short" } else { "too long" });
         let bytes = if count == 1 { "byte" } else { "bytes" };
         let title = format!("C2 is {count} {bytes} {what}");
@@ -258,7 +257,7 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
             .into_iter()
             .collect();
     }
-    if let (Some(short), None) = (short_c2(b), short_c2(a)) {
+    if let (Some(short), None) = (short_c2(b), a.and_then(short_c2)) {
         let title = format!("C2 is {short} bytes short");
         let why = "the first message begins inside the 1536 bytes of C2, which the server counts: it reads on from the \
                    wrong place";
@@ -269,7 +268,7 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
     let stops = |opening: Opening<'_>| opening.total(CLIENT) == Some(C0_C1 as u64);
     // Who closes at once does not like what S1 says.
     let waits = b.idle() >= WAITS / 4.0;
-    if !stops(b) || stops(a) || !is_answered(b) || !waits {
+    if !stops(b) || a.is_some_and(stops) || !is_answered(b) || !waits {
         return Vec::new();
     }
     let certainty = if b.idle() >= WAITS { Certainty::Certain } else { Certainty::Likely };
@@ -282,10 +281,10 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// A claim about what the client sent behind C1, or did not.
 fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Option<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let of_c2 = |row: &usize| comparison.either(*row).name == Part::C2.to_string();
     let row = comparison.rows_of(CLIENT).find(of_c2).or_else(|| first_row(comparison, CLIENT, Side::B))?;
-    let values = [a, b].map(|opening| Some(opening.value(CLIENT, C0_C1, 16, "behind C1")));
+    let values = [a, Some(b)].map(|opening| Some(opening?.value(CLIENT, C0_C1, 16, "behind C1")));
     let is_c2 = |other: usize| {
         let is_handshake = comparison.either(other).lane == Lane::Handshake;
         other == row || is_handshake && comparison.either_item(other).direction == CLIENT
@@ -332,8 +331,9 @@ fn connect_for_c2(opening: Opening<'_>) -> Option<usize> {
 /// A claim about the client's first bytes: nothing that follows can be read or is answered.
 fn at_start(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Option<Claim> {
     let row = first_row(comparison, CLIENT, Side::B)?;
-    let (a, b) = sides(comparison);
-    let values = [a, b].map(|opening| {
+    let (a, b) = Opening::sides(comparison);
+    let values = [a, Some(b)].map(|opening| {
+        let opening = opening?;
         let text = match opening.total(CLIENT) {
             Some(total) if total < C0_C1 as u64 => format!("{total} bytes in all"),
             _ => "C0 and C1".to_owned(),

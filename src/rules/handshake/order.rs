@@ -8,8 +8,6 @@ use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_at, mismatches_o
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
-use super::sides;
-
 pub static EARLY_DATA: Rule = Rule {
     code: "hs-early-data",
     layer: Layer::Handshake,
@@ -50,10 +48,10 @@ pub static TAIL_LOST: Rule = Rule {
 };
 
 fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let of = |(direction, part): (Direction, Part)| {
         let Early { item, what, ready } = early(b, direction, part)?;
-        if early(a, direction, part).is_some() {
+        if a.is_some_and(|a| early(a, direction, part).is_some()) {
             return None;
         }
         let row = row_of(comparison, Side::B, item)?;
@@ -116,17 +114,16 @@ fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<Early
 }
 
 fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (a, b) = sides(comparison);
+    let (a, b) = Opening::sides(comparison);
     let Some((item, frame)) = in_one_segment(b) else { return Vec::new() };
     let is_mute = |opening: Opening<'_>| opening.messages(SERVER).next().is_none();
-    let is_mute_in_a = !comparison.is_alone() && is_mute(a);
-    if in_one_segment(a).is_some() || !is_mute(b) || is_mute_in_a || b.total(SERVER).is_none() {
+    if a.is_some_and(|a| in_one_segment(a).is_some() || is_mute(a)) || !is_mute(b) || b.total(SERVER).is_none() {
         return Vec::new();
     }
     let Some(row) = row_of(comparison, Side::B, item) else { return Vec::new() };
     // Where the command itself differs, that is why.
     let differs = !mismatches_at(comparison, row).is_empty() || comparison.item(row, Side::A).is_none();
-    if differs && !comparison.is_alone() || !item.defects.is_empty() {
+    if differs && comparison.a.is_some() || !item.defects.is_empty() {
         return Vec::new();
     }
     let name = comparison.either(row).name.clone();
@@ -141,12 +138,12 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let explains = mismatches_of(comparison, |other| other > row && comparison.item(other, Side::B).is_none());
     // Alone it may as well be the command that the server does not like.
-    let certainty = if comparison.is_alone() { Certainty::Possible } else { Certainty::Likely };
+    let certainty = if comparison.a.is_none() { Certainty::Possible } else { Certainty::Likely };
     let title = format!("{name} came in one segment with the end of C2, and the server never answers it");
     let why = format!(
         "frame {frame} holds the last bytes of C2 and {name}{}. A server that drops what its buffer holds behind the \
          handshake never saw it",
-        if comparison.is_alone() { "" } else { "; the same command in a segment of its own is answered in A" }
+        if comparison.a.is_none() { "" } else { "; the same command in a segment of its own is answered in A" }
     );
     let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), certainty, title);
     let fix = "in the receiver, read on behind C2 in the same buffer; in the sender, let connect wait a moment";

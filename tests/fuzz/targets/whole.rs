@@ -33,7 +33,7 @@ fn everything(pcap: &[u8]) -> Result<(), capture::Error> {
         view::streams::streams(&streams, Layout { width });
         serde_json::to_string(&streams).expect("JSON");
     }
-    let mut recording = recorded::record_with_digests(pcap);
+    let recording = recorded::record_with_digests(pcap);
     let found = lint::lint(&recording, &lint::Options::default());
     report::Document::of_lint([("a.pcap", &found, None)]);
     serde_json::to_string(&found).expect("JSON");
@@ -47,7 +47,7 @@ fn everything(pcap: &[u8]) -> Result<(), capture::Error> {
     let known = snapshot::read(text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     let options = check::Options { diff: Default::default(), lint: None, fail_on: None, show_secrets: true };
     let names = ["a.pcap", "a.pcap.snapshot.jsonl"].map(str::to_owned);
-    let checked = check::check(names, &mut recording, Known::Read(Box::new(known)), &options);
+    let (checked, _) = check::check(names, recording, Known::Read(Box::new(known)), &options);
     serde_json::to_string(&check::Report::new(vec![checked])).expect("JSON");
     Ok(())
 }
