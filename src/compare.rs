@@ -8,12 +8,14 @@ mod align;
 mod expected;
 mod lane;
 mod pairing;
+mod path;
 pub mod placeholder;
 mod unit;
 
 use std::collections::HashSet;
 use std::ops::Range;
 
+use crate::field;
 use crate::origin::FrameNo;
 use crate::recording::{Content, Item, Session};
 use crate::session::Direction;
@@ -21,6 +23,7 @@ use crate::steps;
 
 pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
+pub use path::{FieldPath, Step, ValuePath};
 pub use unit::{Unit, header_value, units};
 
 /// One side of a comparison.
@@ -80,8 +83,8 @@ pub struct Aligned {
 pub struct Mismatch {
     /// Index of the row.
     pub row: usize,
-    /// Which field: `connect.tcUrl`, `header.typeid`, `body`; or the message as a whole, `message`.
-    pub path: String,
+    /// Which field, or the message as a whole.
+    pub path: FieldPath,
     /// What stands there on both sides; None if nothing does.
     pub sides: [Option<Value>; 2],
     /// Why the difference is no finding, if it is none.
@@ -93,6 +96,8 @@ pub struct Mismatch {
 pub struct Value {
     /// The value in words.
     pub text: String,
+    /// The value itself, if it is a number, a boolean or a string.
+    pub value: field::Value,
     /// Its bytes.
     pub bytes: Vec<u8>,
     /// Offset of its first byte in the message's body, if it stands there.
@@ -195,10 +200,17 @@ impl<'r> Comparison<'r> {
     }
 }
 
+impl Value {
+    /// Something that is only words.
+    pub fn words(text: impl Into<String>) -> Value {
+        Value { text: text.into(), value: field::Value::None, bytes: Vec::new(), in_body: None, place: None }
+    }
+}
+
 impl Mismatch {
     /// Whether the message is on one side only.
     pub fn is_whole_message(&self) -> bool {
-        self.path == MESSAGE
+        self.path == FieldPath::Message
     }
 
     /// What stands there on a side.
@@ -206,9 +218,6 @@ impl Mismatch {
         self.sides[side as usize].as_ref()
     }
 }
-
-/// The path of a message that only one side has.
-pub const MESSAGE: &str = "message";
 
 /// Whether an item is a message, or stands for one.
 pub fn is_gap(item: &Item) -> bool {

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, role};
+use crate::compare::{Comparison, FieldPath, role};
 use crate::diff::{Cause, causes_alone};
 use crate::origin::FrameNo;
 use crate::recording::{Recording, Session};
@@ -113,7 +113,7 @@ pub struct Where {
     /// The message: `connect`, `video keyframe`.
     pub message: String,
     /// The field: `connect.tcUrl`, `header.typeid`.
-    pub path: String,
+    pub path: FieldPath,
     /// The row's number.
     pub number: u64,
     /// The frame.

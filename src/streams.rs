@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use rustc_hash::FxHashMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::amf::Value;
 use crate::origin::{FrameNo, Time};
@@ -70,11 +70,16 @@ pub struct Stream {
     /// First and last frame.
     pub frames: (FrameNo, FrameNo),
     /// Time of the first packet, in seconds since the epoch.
-    pub start: String,
+    #[serde(serialize_with = "decimal")]
+    pub start: Time,
     /// From the first packet to the last, in seconds.
     pub duration: f64,
     /// How it ended; absent if the capture ends first.
     pub end: Option<End>,
+}
+
+fn decimal<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 /// Something the client does with a message stream.
@@ -383,7 +388,7 @@ impl Gathered {
             client_to_server,
             server_to_client,
             frames: (connection.first.frame, connection.last.frame),
-            start: connection.first.time.to_string(),
+            start: connection.first.time,
             duration: connection.last.time.since(connection.first.time) as f64 / 1e9,
             end: connection.end.map(|end| End {
                 how: end.how,

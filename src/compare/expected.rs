@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
+use crate::field::Value;
 use crate::recording::{Item, Kept};
 use crate::session::Direction;
 
 use super::lane::Lane;
 use super::placeholder::{self, Bindings};
-use super::{Comparison, Mismatch, Side};
+use super::{Comparison, FieldPath, Mismatch, Side};
 
 /// Says of each mismatch why it is to be expected, where it is. If `strict`, that is only what a snapshot does not say.
 pub fn mark(comparison: &mut Comparison<'_>, strict: bool) {
@@ -35,12 +36,6 @@ enum Said {
     Nothing,
 }
 
-/// Whether the mismatch is of the bytes of a message.
-fn is_of_body(mismatch: &Mismatch) -> bool {
-    !["header.", "chunk.", "message."].iter().any(|layer| mismatch.path.starts_with(layer))
-        && !mismatch.is_whole_message()
-}
-
 /// Whether a snapshot of the capture would have the message as the snapshot has it: secrets are overwritten also where
 /// no value is, in names and in what could not be decoded.
 fn is_as_written(comparison: &Comparison<'_>, row: usize) -> bool {
@@ -53,16 +48,16 @@ fn is_as_written(comparison: &Comparison<'_>, row: usize) -> bool {
 /// Whether a placeholder of one side stands for the value of the other.
 fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut Bindings) -> Said {
     let [Some(a), Some(b)] = &mismatch.sides else {
-        let is_written = is_of_body(mismatch) && is_as_written(comparison, mismatch.row);
+        let is_written = mismatch.path.is_of_body() && is_as_written(comparison, mismatch.row);
         return if is_written { Said::Expected(OVERWRITTEN) } else { Said::Nothing };
     };
     let fits = match (comparison.a.is_some_and(|a| a.is_snapshot), comparison.b.is_snapshot) {
-        (true, _) => bindings.fits(&a.text, &b.text),
-        (false, true) => bindings.fits(&b.text, &a.text),
+        (true, _) => bindings.fits(a, b),
+        (false, true) => bindings.fits(b, a),
         (false, false) => None,
     };
     match fits {
-        _ if is_of_body(mismatch) && is_as_written(comparison, mismatch.row) => Said::Expected(OVERWRITTEN),
+        _ if mismatch.path.is_of_body() && is_as_written(comparison, mismatch.row) => Said::Expected(OVERWRITTEN),
         Some(true) => Said::Expected(OVERWRITTEN),
         Some(false) => Said::Differs,
         None => Said::Nothing,
@@ -84,26 +79,27 @@ fn reason(
     offsets: &HashMap<(Direction, Lane), i64>,
 ) -> Option<&'static str> {
     let lane = comparison.either(mismatch.row).lane;
-    let text = |side| mismatch.side(side).map(|value| value.text.as_str()).unwrap_or_default();
-    let last = mismatch.path.rsplit('.').next().unwrap_or_default();
-    match mismatch.path.as_str() {
+    let values = [Side::A, Side::B].map(|side| mismatch.side(side).map(|value| &value.value));
+    match &mismatch.path {
         _ if lane == Lane::Volatile => Some(VOLATILE_LANE),
-        "handshake.software" => Some("the software's version in the handshake"),
-        "handshake.random" => Some("times and random bytes of the handshake"),
-        "handshake.scheme" if both_answer(comparison) => Some("how the handshake is made"),
-        "header.timestamp" => {
+        FieldPath::Handshake("software") => Some("the software's version in the handshake"),
+        FieldPath::Handshake("random") => Some("times and random bytes of the handshake"),
+        FieldPath::Handshake("scheme") if both_answer(comparison) => Some("how the handshake is made"),
+        &FieldPath::TIMESTAMP => {
             let direction = comparison.either_item(mismatch.row).direction;
             let offset = offsets.get(&(direction, lane))?;
-            let difference = difference(text(Side::A), text(Side::B))?;
-            (difference == *offset || !lane.is_media()).then_some(OFFSET)
+            let [Some(Value::Uint(a)), Some(Value::Uint(b))] = values else { return None };
+            (step(*a as u32, *b as u32) == *offset || !lane.is_media()).then_some(OFFSET)
         }
-        "chunk.cut" | "chunk.fmt" => Some("how messages are cut into chunks"),
-        _ => match last {
+        FieldPath::Chunk("cut" | "fmt") => Some("how messages are cut into chunks"),
+        path => match (path.last(), values) {
             // A number, as in A: another type is no choice.
-            "transaction_id" if [Side::A, Side::B].iter().all(|&side| text(side).starts_with("Number ")) => {
+            (Some("transaction_id"), [Some(Value::Double(_)), Some(Value::Double(_))]) => {
                 Some("transaction ids are the sender's own")
             }
-            "tcUrl" => same_but_host(text(Side::A), text(Side::B)).then_some("the host in tcUrl"),
+            (Some("tcUrl"), [Some(Value::Text(a)), Some(Value::Text(b))]) => {
+                same_but_host(a, b).then_some("the host in tcUrl")
+            }
             _ => placeholder::volatile(&mismatch.path).map(|(_, why)| why),
         },
     }
@@ -115,7 +111,7 @@ fn both_answer(comparison: &Comparison<'_>) -> bool {
         let items = session.iter().flat_map(|session| &session.items);
         items
             .zip(&comparison.named[side])
-            .any(|(item, named)| item.direction == Direction::ServerToClient && named.name.starts_with("_result"))
+            .any(|(item, named)| item.direction == Direction::ServerToClient && named.is("_result"))
     })
 }
 
@@ -133,10 +129,6 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
     counts.into_iter().filter_map(|(key, counts)| Some((key, most(counts)?.0))).collect()
 }
 
-fn difference(a: &str, b: &str) -> Option<i64> {
-    Some(step(a.parse().ok()?, b.parse().ok()?))
-}
-
 /// From one timestamp to another: they wrap at 2^32.
 fn step(a: u32, b: u32) -> i64 {
     i64::from(b.wrapping_sub(a) as i32)
@@ -144,8 +136,7 @@ fn step(a: u32, b: u32) -> i64 {
 
 fn same_but_host(a: &str, b: &str) -> bool {
     let path = |text: &str| {
-        let url = text.trim_start_matches("String '").trim_end_matches('\'');
-        let (_, rest) = url.split_once("://")?;
+        let (_, rest) = text.split_once("://")?;
         Some(rest.split_once('/').map_or("", |(_, path)| path).to_owned())
     };
     path(a).is_some() && path(a) == path(b)

@@ -51,6 +51,10 @@ pub struct Named {
     pub lane: Lane,
     /// Its name: `connect`, `_result of createStream`, `Set Chunk Size`, `video keyframe`.
     pub name: String,
+    /// The name that a command or data message has itself.
+    pub command: Option<String>,
+    /// If it is an answer: the name of the call that it answers, if that is known.
+    pub call: Option<String>,
     /// What tells it from others of the name: a status code, a stream name, or the hash of its payload.
     pub key: String,
     /// The type its body was read as, where that is not the type of its header: a command under a wrong type.
@@ -58,10 +62,14 @@ pub struct Named {
 }
 
 impl Named {
-    /// The name of the call that it answers; empty if it answers none.
-    pub fn call(&self) -> &str {
-        let call = self.name.strip_prefix("_result of ").or_else(|| self.name.strip_prefix("_error of "));
-        call.unwrap_or_default()
+    /// Whether it is a command or data message of this name.
+    pub fn is(&self, command: &str) -> bool {
+        self.command.as_deref() == Some(command)
+    }
+
+    /// Whether it answers a call of this name.
+    pub fn answers(&self, call: &str) -> bool {
+        self.call.as_deref() == Some(call)
     }
 }
 
@@ -72,11 +80,18 @@ pub fn name_all<'i>(items: impl IntoIterator<Item = &'i Item>) -> Vec<Named> {
 }
 
 fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
-    let plain = |lane, name: &str, key: &str| Named { lane, name: name.to_owned(), key: key.to_owned(), read_as: None };
+    let plain = |lane, name: &str| Named {
+        lane,
+        name: name.to_owned(),
+        command: None,
+        call: None,
+        key: String::new(),
+        read_as: None,
+    };
     match &item.content {
-        Content::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string(), ""),
-        Content::Gap(_) => plain(Lane::Hole, "gap", ""),
-        Content::Undecoded => plain(Lane::Hole, "undecoded", ""),
+        Content::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string()),
+        Content::Gap(_) => plain(Lane::Hole, "gap"),
+        Content::Undecoded => plain(Lane::Hole, "undecoded"),
         Content::Message(kept) => name_message(kept, item, calls),
     }
 }
@@ -89,19 +104,22 @@ fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), 
     let read_as = wrong_type(type_id, body, length);
     let decoded = body::decode(read_as.unwrap_or(type_id), body, length, &mut ());
     let hash = || format!("{:032x}", kept.hash);
+    let (mut own, mut call) = (None, None);
     let (lane, name, key) = match &decoded.body {
         Body::Command(command) => {
-            let name = command.name().map_or_else(|| "command without a name".to_owned(), |name| name.to_string());
+            own = command.name().map(|name| name.to_string());
+            let name = own.clone().unwrap_or_else(|| "command without a name".to_owned());
             let id = command.transaction_id().unwrap_or(0.0).to_bits();
             let back = match item.direction {
                 Direction::ClientToServer => Direction::ServerToClient,
                 Direction::ServerToClient => Direction::ClientToServer,
             };
             let name = match name.as_str() {
-                "_result" | "_error" => match item.call.as_ref().or_else(|| calls.get(&(back, id))) {
-                    Some(call) if !call.is_empty() => format!("{name} of {call}"),
-                    _ => name,
-                },
+                "_result" | "_error" => {
+                    let of = item.call.as_ref().or_else(|| calls.get(&(back, id)));
+                    call = of.filter(|of| !of.is_empty()).cloned();
+                    call.as_ref().map_or_else(|| name.clone(), |call| format!("{name} of {call}"))
+                }
                 _ => {
                     calls.insert((item.direction, id), name.clone());
                     name
@@ -111,7 +129,8 @@ fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), 
             (Lane::Command, name, code.map(|code| code.to_string()).unwrap_or_default())
         }
         Body::Data(data) => {
-            let name = class::handler(data).map_or_else(|| "data without a name".to_owned(), |name| name.to_string());
+            own = class::handler(data).map(|name| name.to_string());
+            let name = own.clone().unwrap_or_else(|| "data without a name".to_owned());
             (Lane::Data, name, String::new())
         }
         Body::Audio(_) | Body::Video(_) => {
@@ -137,7 +156,7 @@ fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), 
         Body::Control(_) => (Lane::Control, type_id.name(), String::new()),
         Body::Aggregate(_) | Body::SharedObject(_) | Body::Unknown { .. } => (Lane::Other, type_id.name(), hash()),
     };
-    Named { lane, name, key, read_as }
+    Named { lane, name, command: own, call, key, read_as }
 }
 
 /// The type a body must have been meant to have: AMF under a type that no receiver knows.

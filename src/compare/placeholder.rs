@@ -1,13 +1,16 @@
 //! Placeholders: what a snapshot has in the place of a value that is another in every recording, or a secret.
 //!
-//! Takes the words for a value of both sides, says whether one is a pattern that the other fits. A placeholder is a
+//! Takes a value of both sides, says whether one is a pattern that the other fits. A placeholder is a
 //! name in angle brackets in a string, `<client-id>` or `rtmp://<host>/live`. It stands for text; one for a value of
 //! another type says which, `<client-id:number>`, and is all of its string. What is numbered, and the host, stands for
 //! the same text everywhere in a session.
 
 use std::collections::HashMap;
 
+use crate::field;
 use crate::steps;
+
+use super::{FieldPath, Value};
 
 /// The host and port in URLs.
 pub const HOST: &str = "host";
@@ -22,14 +25,14 @@ const VOLATILE: &[(&[&str], &str, &str)] = &[
 ];
 
 /// Messages that hold the time of day: Flash Media Live Encoder sends them with every picture.
-const CLOCKS: &[&str] = &["onFI.sd", "onFI.st", "onFI.tc"];
+const CLOCKS: (&str, [&str; 3]) = ("onFI", ["sd", "st", "tc"]);
 
 /// The placeholder's name for the value at a path, and why the value varies, if it does.
-pub fn volatile(path: &str) -> Option<(&'static str, &'static str)> {
-    if CLOCKS.contains(&path) {
+pub fn volatile(path: &FieldPath) -> Option<(&'static str, &'static str)> {
+    if path.named().is_some_and(|(message, name)| message == CLOCKS.0 && CLOCKS.1.contains(&name)) {
         return Some(("date", "the time of the recording"));
     }
-    let last = path.rsplit('.').next().unwrap_or_default();
+    let last = path.last()?;
     VOLATILE.iter().find(|(names, ..)| names.contains(&last)).map(|&(_, name, why)| (name, why))
 }
 
@@ -47,20 +50,19 @@ pub struct Bindings {
 const MOST_STEPS: usize = 1 << 20;
 
 impl Bindings {
-    /// Whether `value` fits `pattern`, both in the words of [`crate::amf::Value::label`]. None if the pattern has no
-    /// placeholder. What a placeholder stands for is remembered if it does.
-    pub fn fits(&mut self, pattern: &str, value: &str) -> Option<bool> {
-        let (kind, text) = string(pattern)?;
+    /// Whether `value` fits `pattern`. None if the pattern has no placeholder. What a placeholder stands for is
+    /// remembered if it does.
+    pub fn fits(&mut self, pattern: &Value, value: &Value) -> Option<bool> {
+        let field::Value::Text(text) = &pattern.value else { return None };
         let parts = parts(text);
         if let [Part::Placeholder { kind: Some(kind), .. }] = parts[..] {
-            let is = value.split(' ').next().unwrap_or_default().to_ascii_lowercase();
             // A snapshot beside another has the same string.
-            return Some(is == kind || value == pattern);
+            return Some(kind_of(value) == Some(kind) || value.value == pattern.value);
         }
         if parts.iter().all(|part| matches!(part, Part::Text(_))) {
             return None;
         }
-        let Some((_, value)) = string(value).filter(|(other, _)| *other == kind) else { return Some(false) };
+        let field::Value::Text(value) = &value.value else { return Some(false) };
         let mut attempt = Attempt { known: self, bound: Vec::new(), left: MOST_STEPS };
         let fits = attempt.fits(&parts, value);
         let bound = attempt.bound;
@@ -169,10 +171,14 @@ fn is_bound(name: &str) -> bool {
     name == HOST || name.ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// The kind of a string and its text: `String 'live'`, `Long string '...'`, `AMF3 String 'live'`.
-fn string(words: &str) -> Option<(&str, &str)> {
-    let (kind, text) = words.split_once('\'')?;
-    Some((kind, text.strip_suffix('\'')?))
+/// What a placeholder calls the type of a value, by its marker (AMF0 2.1).
+fn kind_of(value: &Value) -> Option<&'static str> {
+    match value.bytes.first()? {
+        0 => Some("number"),
+        1 => Some("boolean"),
+        0x0b => Some("date"),
+        _ => None,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -220,41 +226,54 @@ fn is_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn fits(pattern: &str, value: &str) -> Option<bool> {
-        Bindings::default().fits(pattern, value)
+    fn value(marker: u8, value: field::Value) -> Value {
+        Value { value, bytes: vec![marker], ..Value::words("") }
+    }
+
+    fn string(text: &str) -> Value {
+        value(2, field::Value::Text(text.to_owned()))
+    }
+
+    fn number(number: f64) -> Value {
+        value(0, field::Value::Double(number))
+    }
+
+    fn fits(pattern: &str, text: &str) -> Option<bool> {
+        Bindings::default().fits(&string(pattern), &string(text))
     }
 
     #[test]
     fn a_placeholder_stands_for_any_text() {
-        assert_eq!(fits("String '<banner>'", "String 'FMS/3,0,1,123'"), Some(true));
-        assert_eq!(fits("String 'rtmp://<host>/live'", "String 'rtmp://10.0.0.1:1935/live'"), Some(true));
-        assert_eq!(fits("String 'rtmp://<host>/live'", "String 'rtmp://10.0.0.1:1935/other'"), Some(false));
-        assert_eq!(fits("String 'rtmp://<host>/live'", "String 'rtmp://a/b/live'"), Some(false));
-        assert_eq!(fits("String '<stream-key-1> is published'", "String 'one is published'"), Some(true));
-        assert_eq!(fits("String '<stream-key-1> is published'", "String ' is published'"), Some(false));
-        assert_eq!(fits("String 'live'", "String 'other'"), None);
-        assert_eq!(fits("String '<b>'", "String 'other'"), None);
-        assert_eq!(fits("String 'a < b <banner>'", "String 'a < b c'"), Some(true));
-        assert_eq!(fits("Number 1", "Number 2"), None);
+        assert_eq!(fits("<banner>", "FMS/3,0,1,123"), Some(true));
+        assert_eq!(fits("rtmp://<host>/live", "rtmp://10.0.0.1:1935/live"), Some(true));
+        assert_eq!(fits("rtmp://<host>/live", "rtmp://10.0.0.1:1935/other"), Some(false));
+        assert_eq!(fits("rtmp://<host>/live", "rtmp://a/b/live"), Some(false));
+        assert_eq!(fits("<stream-key-1> is published", "one is published"), Some(true));
+        assert_eq!(fits("<stream-key-1> is published", " is published"), Some(false));
+        assert_eq!(fits("live", "other"), None);
+        assert_eq!(fits("<b>", "other"), None);
+        assert_eq!(fits("a < b <banner>", "a < b c"), Some(true));
+        assert_eq!(Bindings::default().fits(&number(1.0), &number(2.0)), None);
     }
 
     #[test]
     fn the_type_must_be_right() {
-        assert_eq!(fits("String '<client-id>'", "Number 1"), Some(false));
-        assert_eq!(fits("String '<client-id:number>'", "Number 1"), Some(true));
-        assert_eq!(fits("String '<client-id:number>'", "String '1'"), Some(false));
-        assert_eq!(fits("String '<client-id:number>'", "String '<client-id:number>'"), Some(true));
+        let mut bindings = Bindings::default();
+        assert_eq!(bindings.fits(&string("<client-id>"), &number(1.0)), Some(false));
+        assert_eq!(bindings.fits(&string("<client-id:number>"), &number(1.0)), Some(true));
+        assert_eq!(fits("<client-id:number>", "1"), Some(false));
+        assert_eq!(fits("<client-id:number>", "<client-id:number>"), Some(true));
     }
 
     #[test]
     fn a_numbered_one_stands_for_the_same_text_everywhere() {
         let mut bindings = Bindings::default();
-        assert_eq!(bindings.fits("String '<stream-key-1>'", "String 'one'"), Some(true));
-        assert_eq!(bindings.fits("String '<stream-key-1>'", "String 'two'"), Some(false));
-        assert_eq!(bindings.fits("String '<stream-key-1>?<credential-1>'", "String 'one?a'"), Some(true));
-        assert_eq!(bindings.fits("String '<stream-key-2>'", "String 'one'"), Some(false), "two names, one text");
-        assert_eq!(bindings.fits("String '<stream-key-2>'", "String 'two'"), Some(true));
-        assert_eq!(bindings.fits("String '<client-id>'", "String 'a'"), Some(true));
-        assert_eq!(bindings.fits("String '<client-id>'", "String 'b'"), Some(true), "an id may change");
+        assert_eq!(bindings.fits(&string("<stream-key-1>"), &string("one")), Some(true));
+        assert_eq!(bindings.fits(&string("<stream-key-1>"), &string("two")), Some(false));
+        assert_eq!(bindings.fits(&string("<stream-key-1>?<credential-1>"), &string("one?a")), Some(true));
+        assert_eq!(bindings.fits(&string("<stream-key-2>"), &string("one")), Some(false), "two names, one text");
+        assert_eq!(bindings.fits(&string("<stream-key-2>"), &string("two")), Some(true));
+        assert_eq!(bindings.fits(&string("<client-id>"), &string("a")), Some(true));
+        assert_eq!(bindings.fits(&string("<client-id>"), &string("b")), Some(true), "an id may change");
     }
 }

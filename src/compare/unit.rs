@@ -13,15 +13,17 @@ use crate::rtmp::MessageTypeId;
 use crate::rtmp::body;
 use crate::steps;
 
-use super::{Comparison, Lane, MESSAGE, Mismatch, Named, Side, Value};
+use super::{Comparison, FieldPath, Lane, Mismatch, Named, Side, Step, Value, ValuePath};
 
 /// A value and where it stands in the body.
 #[derive(Clone, Debug)]
 pub struct Unit {
-    /// Its name in the message: `connect.tcUrl`.
-    pub path: String,
+    /// Where it is.
+    pub path: FieldPath,
     /// The value in words.
     pub text: String,
+    /// The value itself, as in [`Value::value`].
+    pub value: FieldValue,
     /// Its bytes, as offsets in the body.
     pub range: Range<usize>,
 }
@@ -34,7 +36,7 @@ pub fn compare(comparison: &Comparison<'_>, row: usize) -> Vec<Mismatch> {
     let sides = [Side::A, Side::B].map(|side| comparison.item(row, side).zip(comparison.name(row, side)));
     let [Some(a), Some(b)] = sides else {
         let whole = sides.map(|side| side.map(|(item, _)| whole(item)));
-        return vec![Mismatch { row, path: MESSAGE.to_owned(), sides: whole, expected: None }];
+        return vec![Mismatch { row, path: FieldPath::Message, sides: whole, expected: None }];
     };
     let found = match (&a.0.content, &b.0.content) {
         (Content::Message(in_a), Content::Message(in_b)) => messages((in_a, a), (in_b, b)),
@@ -47,7 +49,7 @@ pub fn compare(comparison: &Comparison<'_>, row: usize) -> Vec<Mismatch> {
     found.into_iter().map(|(path, sides)| Mismatch { row, path, sides, expected: None }).collect()
 }
 
-type Found = Vec<(String, [Option<Value>; 2])>;
+type Found = Vec<(FieldPath, [Option<Value>; 2])>;
 
 /// A message as a whole.
 fn whole(item: &Item) -> Value {
@@ -56,25 +58,25 @@ fn whole(item: &Item) -> Value {
         Content::Handshake { bytes, .. } => (bytes.clone(), Some((item.at.start, item.frames[1]))),
         Content::Gap(_) | Content::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
     };
-    Value { text: item.info.clone(), bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), in_body: None, place }
+    Value { bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), place, ..Value::words(item.info.clone()) }
 }
 
 fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
     let facts = |item: &Item| -> Vec<(&'static str, String, Range<usize>)> {
         let Content::Handshake { part, facts, bytes, .. } = &item.content else { return Vec::new() };
         let random = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes));
-        let mut all = vec![("handshake.length", bytes.len().to_string(), 0..0)];
+        let mut all = vec![("length", bytes.len().to_string(), 0..0)];
         if has_random {
-            all.push(("handshake.random", random, 9..25));
+            all.push(("random", random, 9..25));
         }
         if let Some(version) = facts.version {
-            all.push(("handshake.version", version.to_string(), 0..1));
+            all.push(("version", version.to_string(), 0..1));
         }
         if let Some(scheme) = facts.scheme {
-            all.push(("handshake.scheme", scheme.to_string(), 5..9));
+            all.push(("scheme", scheme.to_string(), 5..9));
         }
         if let Some(software) = facts.software {
-            all.push(("handshake.software", hex::encode(software), 5..9));
+            all.push(("software", hex::encode(software), 5..9));
         }
         let answer = if *part == crate::rtmp::handshake::Part::C2 { 0 } else { 1537 };
         if let Some(echo) = facts.echo_ok {
@@ -83,7 +85,7 @@ fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
                 (true, _) | (false, Some(true)) => "answers the peer's block",
                 (false, _) => "neither echoes nor signs the peer's block",
             };
-            all.push(("handshake.answer", text.to_owned(), answer + 8..answer + 24));
+            all.push(("answer", text.to_owned(), answer + 8..answer + 24));
         }
         all
     };
@@ -91,23 +93,23 @@ fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
     let value = |item: &Item, (_, text, range): &(&str, String, Range<usize>)| {
         let Content::Handshake { bytes, places, .. } = &item.content else { return None };
         Some(Value {
-            text: text.clone(),
             bytes: bytes.get(range.clone()).unwrap_or_default().to_vec(),
             in_body: Some(range.clone()),
             place: places.of(range.start),
+            ..Value::words(text.clone())
         })
     };
     let mut found = Vec::new();
     for fact in &of_b {
-        match of_a.iter().find(|(path, ..)| *path == fact.0) {
+        match of_a.iter().find(|(name, ..)| *name == fact.0) {
             Some(other) if other.1 == fact.1 => {}
             other => {
-                found.push((fact.0.to_owned(), [other.and_then(|other| value(a, other)), value(b, fact)]));
+                found.push((FieldPath::Handshake(fact.0), [other.and_then(|other| value(a, other)), value(b, fact)]));
             }
         }
     }
-    for fact in of_a.iter().filter(|fact| of_b.iter().all(|(path, ..)| *path != fact.0)) {
-        found.push((fact.0.to_owned(), [value(a, fact), None]));
+    for fact in of_a.iter().filter(|fact| of_b.iter().all(|(name, ..)| *name != fact.0)) {
+        found.push((FieldPath::Handshake(fact.0), [value(a, fact), None]));
     }
     found
 }
@@ -116,20 +118,22 @@ type InSession<'r> = (&'r Kept, (&'r Item, &'r Named));
 
 fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     let mut found = Vec::new();
-    header("header.typeid", a, b, |kept| Some(kept.header.type_id.to_string()), 7..8, &mut found);
-    let stream = |kept: &Kept| kept.header.message_stream_id.map(|stream| stream.to_string());
-    header("header.streamid", a, b, stream, 8..12, &mut found);
-    let timestamp = |kept: &Kept| kept.header.timestamp.map(|timestamp| timestamp.to_string());
-    header("header.timestamp", a, b, timestamp, 1..4, &mut found);
-    header("chunk.csid", a, b, |kept| Some(kept.csid.to_string()), 0..1, &mut found);
+    let number = |number: u32| FieldValue::Uint(number.into());
+    let type_id = |kept: &Kept| Some(number(kept.header.type_id.0.into()));
+    header(FieldPath::TYPE_ID, a, b, type_id, 7..8, &mut found);
+    let stream = |kept: &Kept| kept.header.message_stream_id.map(|stream| number(stream.0));
+    header(FieldPath::STREAM_ID, a, b, stream, 8..12, &mut found);
+    header(FieldPath::TIMESTAMP, a, b, |kept| kept.header.timestamp.map(number), 1..4, &mut found);
+    header(FieldPath::CSID, a, b, |kept| Some(number(kept.csid)), 0..1, &mut found);
     let cut = |kept: &Kept| {
         let chunks = kept.chunks?;
         let changed = if chunks.changed { ", changed on the way" } else { "" };
-        Some(format!("{} of at most {}{changed}", chunks.count, chunks.size))
+        Some(FieldValue::Text(format!("{} of at most {}{changed}", chunks.count, chunks.size)))
     };
-    header("chunk.cut", a, b, cut, 0..0, &mut found);
-    header("chunk.fmt", a, b, |kept| Some(kept.fmt?.to_string()), 0..1, &mut found);
-    header("message.ending", a, b, |kept| Some(format!("{:?}", kept.ending).to_lowercase()), 0..0, &mut found);
+    header(FieldPath::Chunk("cut"), a, b, cut, 0..0, &mut found);
+    header(FieldPath::Chunk("fmt"), a, b, |kept| Some(number(kept.fmt?.into())), 0..1, &mut found);
+    let ending = |kept: &Kept| Some(FieldValue::Text(format!("{:?}", kept.ending).to_lowercase()));
+    header(FieldPath::Ending, a, b, ending, 0..0, &mut found);
     if (a.0.hash, a.0.header.length) != (b.0.hash, b.0.header.length) || a.1.1.read_as != b.1.1.read_as {
         bodies(a, b, &mut found);
     }
@@ -138,26 +142,25 @@ fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
 
 /// Compares something of the header. `range` is where it stands in a full header with a basic header of one byte.
 fn header(
-    path: &str,
+    path: FieldPath,
     a: InSession<'_>,
     b: InSession<'_>,
-    text: impl Fn(&Kept) -> Option<String>,
+    value: impl Fn(&Kept) -> Option<FieldValue>,
     range: Range<usize>,
     found: &mut Found,
 ) {
-    let texts = [text(a.0), text(b.0)];
     // What is not known, as behind the start of a capture in mid-stream, is not said to differ.
-    let [Some(in_a), Some(in_b)] = texts else { return };
+    let [Some(in_a), Some(in_b)] = [value(a.0), value(b.0)] else { return };
     if in_a == in_b {
         return;
     }
-    let value = |(kept, (item, _)): InSession<'_>, text: String| Some(header_value(item, kept, range.clone(), text));
-    found.push((path.to_owned(), [value(a, in_a), value(b, in_b)]));
+    let of = |(kept, (item, _)): InSession<'_>, value| Some(header_value(item, kept, range.clone(), value));
+    found.push((path, [of(a, in_a), of(b, in_b)]));
 }
 
 /// What stands in the header of a message's first chunk. `range` is where it stands in a full header with a basic
 /// header of one byte.
-pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, text: String) -> Value {
+pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, value: FieldValue) -> Value {
     let basic = match kept.first_header.first().map(|first| first & 0x3f) {
         Some(0) => 1,
         Some(1) => 2,
@@ -166,16 +169,21 @@ pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, text: String)
     let range = if range.start == 0 { range } else { range.start + basic..range.end + basic };
     let bytes = kept.first_header.get(range.clone()).unwrap_or_default().to_vec();
     let at = item.at.start + if bytes.is_empty() { 0 } else { range.start as u64 };
-    Value { text, bytes, in_body: None, place: Some((at, item.frames[1])) }
+    let text = match &value {
+        FieldValue::Text(text) => text.clone(),
+        FieldValue::Uint(number) => number.to_string(),
+        _ => String::new(),
+    };
+    Value { text, value, bytes, in_body: None, place: Some((at, item.frames[1])) }
 }
 
 fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
     let (units_a, units_b) = (units(a.0, a.1.1), units(b.0, b.1.1));
-    let by_path = |units: &[Unit]| -> HashMap<String, usize> {
-        units.iter().enumerate().map(|(index, unit)| (unit.path.clone(), index)).collect()
-    };
     let (in_a, in_b) = (by_path(&units_a), by_path(&units_b));
-    let value = |kept: &Kept, unit: &Unit| value(&unit.text, &kept.body, &unit.range, &kept.places);
+    let value = |kept: &Kept, unit: &Unit| Value {
+        value: unit.value.clone(),
+        ..value(&unit.text, &kept.body, &unit.range, &kept.places)
+    };
     let before = found.len();
     let mut next_a = 0;
     for unit in &units_b {
@@ -203,25 +211,28 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
     }
     if found.len() == before && a.0.hash != b.0.hash {
         // The same values in another order, or bytes that are kept as a hash only.
-        let order = |units: &[Unit]| units.iter().map(|unit| unit.path.clone()).collect::<Vec<_>>();
-        let same_order = order(&units_a) == order(&units_b);
-        let path = if same_order { "body" } else { "body.order" };
+        let same_order = units_a.iter().map(|unit| &unit.path).eq(units_b.iter().map(|unit| &unit.path));
+        let path = if same_order { FieldPath::Body } else { FieldPath::BodyOrder };
         let whole = |(kept, (item, named)): InSession<'_>| {
             let text =
                 if same_order { format!("{} bytes of {}", kept.header.length, named.name) } else { item.info.clone() };
             Some(self::value(&text, &kept.body, &(0..kept.body.len()), &kept.places))
         };
-        found.push((path.to_owned(), [whole(a), whole(b)]));
+        found.push((path, [whole(a), whole(b)]));
     }
+}
+
+fn by_path(units: &[Unit]) -> HashMap<&FieldPath, usize> {
+    units.iter().enumerate().map(|(index, unit)| (&unit.path, index)).collect()
 }
 
 fn value(text: &str, body: &[u8], range: &Range<usize>, places: &Places) -> Value {
     let end = range.end.min(range.start + SHOWN).min(body.len());
     Value {
-        text: text.to_owned(),
         bytes: body.get(range.start..end).unwrap_or_default().to_vec(),
         in_body: Some(range.clone()),
         place: places.of(range.start),
+        ..Value::words(text)
     }
 }
 
@@ -233,7 +244,7 @@ pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
     let name = match type_id {
         MessageTypeId::AUDIO => "audio",
         MessageTypeId::VIDEO => "video",
-        _ => named.name.split(' ').next().unwrap_or_default(),
+        _ => named.command.as_deref().unwrap_or(&named.name),
     };
     let is_amf = matches!(
         type_id,
@@ -243,18 +254,19 @@ pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
     // Sound and pictures themselves are one unit; what stands in front of them is read field by field.
     let coded = matches!(named.lane, Lane::Audio | Lane::Video);
     let payload = tree.nodes().iter().position(|node| coded && is_payload(node));
-    walk.siblings(&tree.nodes()[..payload.unwrap_or(tree.nodes().len())], name, Parent::Body);
+    walk.siblings(&tree.nodes()[..payload.unwrap_or(tree.nodes().len())], &ValuePath::of(name), Parent::Body);
     if let Some(payload) = payload {
         let start = tree.nodes()[payload].range.start;
-        walk.add(format!("{name}.payload"), format!("{} bytes", walk.end - start), start..walk.end);
+        let path = FieldPath::payload(type_id == MessageTypeId::AUDIO);
+        walk.add(path, format!("{} bytes", walk.end - start), FieldValue::None, start..walk.end);
     }
     walk.units
 }
 
 struct Walk<'n> {
     units: Vec<Unit>,
-    /// The paths so far, each with the last number that one of its name was given.
-    paths: HashMap<String, usize>,
+    /// How often each path was given.
+    paths: HashMap<FieldPath, usize>,
     message: &'n str,
     is_amf: bool,
     end: usize,
@@ -262,7 +274,7 @@ struct Walk<'n> {
 
 impl Walk<'_> {
     /// Nodes of one depth, with all below them.
-    fn siblings(&mut self, mut nodes: &[Node], prefix: &str, parent: Parent) {
+    fn siblings(&mut self, mut nodes: &[Node], prefix: &ValuePath, parent: Parent) {
         let mut position = 0;
         while let Some((node, below)) = nodes.split_first() {
             let children = below.iter().take_while(|child| child.depth > node.depth).count();
@@ -274,17 +286,17 @@ impl Walk<'_> {
             }
             let is_value = node.def.name.starts_with("amf.") && !node.def.name.starts_with("amf.property");
             let here = match node.def.name {
-                "amf.property" => format!("{prefix}.{}", property_name(children)),
+                "amf.property" => prefix.step(Step::Property(property_name(children))),
                 // The name is the path.
                 "amf.property.name" => continue,
                 _ if is_value && parent == Parent::Body && self.is_amf => self.argument(prefix, position, node),
-                _ if is_value && parent == Parent::List => format!("{prefix}.{position}"),
-                _ => prefix.to_owned(),
+                _ if is_value && parent == Parent::List => prefix.step(Step::Position(position)),
+                _ => prefix.clone(),
             };
             position += usize::from(is_value);
             if node.def.name == "amf.value" {
                 let text = node.text.clone().unwrap_or_else(|| node.def.title.to_owned());
-                self.add(here, text, node.range.clone());
+                self.add(FieldPath::Value(here), text, scalar(children), node.range.clone());
             } else {
                 self.siblings(children, &here, if is_list(node) { Parent::List } else { Parent::Other });
             }
@@ -292,18 +304,16 @@ impl Walk<'_> {
     }
 
     /// The path of a value that stands by itself in a command or data message.
-    fn argument(&self, prefix: &str, position: usize, node: &Node) -> String {
+    fn argument(&self, prefix: &ValuePath, position: usize, node: &Node) -> ValuePath {
         // The properties of an object are those of the message.
         if node.def.name != "amf.value" {
-            return prefix.to_owned();
+            return prefix.clone();
         }
-        match paths::argument(self.message, position) {
-            Some(name) => format!("{prefix}.{name}"),
-            None => format!("{prefix}.{position}"),
-        }
+        let name = paths::argument(self.message, position);
+        prefix.step(name.map_or(Step::Position(position), Step::Argument))
     }
 
-    fn leaf(&mut self, node: &Node, prefix: &str) {
+    fn leaf(&mut self, node: &Node, prefix: &ValuePath) {
         if node.derived || node.bits.is_some() {
             return;
         }
@@ -314,36 +324,27 @@ impl Walk<'_> {
             None => plain.into_owned(),
         };
         let path = match node.def.name.strip_prefix("rtmpt.") {
-            Some(name) => name.to_owned(),
-            None => format!("{prefix}:{}", node.def.name.rsplit('.').next().unwrap_or(node.def.name)),
+            Some(name) => FieldPath::Field(name, 0),
+            None => FieldPath::Value(prefix.part(node.def.name.rsplit('.').next().unwrap_or(node.def.name))),
         };
-        self.add(path, text, node.range.clone());
+        let value = if let FieldValue::Uint(number) = node.value { FieldValue::Uint(number) } else { FieldValue::None };
+        self.add(path, text, value, node.range.clone());
     }
 
-    fn add(&mut self, path: String, text: String, range: Range<usize>) {
-        let path = self.unique(path);
-        self.units.push(Unit { path, text, range });
+    fn add(&mut self, path: FieldPath, text: String, value: FieldValue, range: Range<usize>) {
+        steps::count(1);
+        let count = self.paths.entry(path.clone()).or_default();
+        let path = path.after(*count);
+        *count += 1;
+        self.units.push(Unit { path, text, value, range });
     }
+}
 
-    /// The path, or `path[2]` and so on where there is one of that name. Numbers go on where they left off: a body may
-    /// have thousands of the same name.
-    fn unique(&mut self, path: String) -> String {
-        let Some(mut number) = self.paths.get(&path).copied() else {
-            self.paths.insert(path.clone(), 1);
-            return path;
-        };
-        let numbered = loop {
-            steps::count(1);
-            number += 1;
-            let numbered = format!("{path}[{number}]");
-            if !self.paths.contains_key(&numbered) {
-                break numbered;
-            }
-        };
-        self.paths.insert(path, number);
-        self.paths.insert(numbered.clone(), 1);
-        numbered
-    }
+/// The number, boolean or string that a value of these fields is.
+fn scalar(fields: &[Node]) -> FieldValue {
+    const SCALARS: [&str; 5] = ["amf.number", "amf.boolean", "amf.string", "amf.longstring", "amf.integer"];
+    let last = fields.last().filter(|node| SCALARS.contains(&node.def.name));
+    last.map_or(FieldValue::None, |node| node.value.clone())
 }
 
 /// Whether a node is where the coded sound or picture begins.

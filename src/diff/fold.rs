@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Mismatch, Side};
+use crate::compare::{Comparison, FieldPath, Mismatch, Side};
 use crate::recording::{Item, Session};
 use crate::rules::{Breaks, Certainty, Claim, Mode, Rule, Severity};
 use crate::session::Direction;
@@ -43,7 +43,7 @@ struct Known {
 
 /// What a rule says, and of what: the rule, the item of A, and the field.
 #[derive(PartialEq, Eq, Hash)]
-struct Said(&'static str, Option<usize>, String);
+struct Said(&'static str, Option<usize>, FieldPath);
 
 impl Said {
     fn new(comparison: &Comparison<'_>, rule: &Rule, claim: &Claim) -> Said {
@@ -256,7 +256,7 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
         (Breaks::Framing | Breaks::Answer, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
         // What came whole behind the loss says what it says, but for what a receiver needs the lost bytes for.
         (Breaks::Capture { direction, from }, _) => {
-            let needs_the_lost = claim.path == "header.timestamp" || claim.path.starts_with("chunk");
+            let needs_the_lost = matches!(claim.path, FieldPath::TIMESTAMP | FieldPath::Chunk(_));
             claim.row >= from
                 && is_of(comparison, claim.row, direction)
                 && (needs_the_lost || is_missing(comparison, claim.row) || is_damaged(comparison, claim.row))
@@ -300,8 +300,8 @@ fn is_behind(comparison: &Comparison<'_>, mismatch: usize, claim: &Claim) -> boo
     match claim.breaks {
         Breaks::Capture { direction, from } => {
             // Without its call an answer has another name, and without its block a C2 or S2 is judged by nobody.
-            let is_of_lost_call = is_missing(comparison, row) && comparison.either(row).name.starts_with("_result");
-            let is_of_lost_block = path == "handshake.answer" && sides.iter().any(Option::is_none);
+            let is_of_lost_call = is_missing(comparison, row) && comparison.either(row).is("_result");
+            let is_of_lost_block = *path == FieldPath::ANSWER && sides.iter().any(Option::is_none);
             row >= from && (is_of(comparison, row, direction) || is_of_lost_call || is_of_lost_block)
         }
         _ => {

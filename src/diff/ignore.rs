@@ -26,7 +26,7 @@ impl Pattern {
 pub fn mark(comparison: &mut Comparison<'_>, patterns: &[Pattern]) -> Vec<(String, u64)> {
     let mut counts: Vec<(String, u64)> = patterns.iter().map(|pattern| (pattern.0.clone(), 0)).collect();
     for mismatch in comparison.mismatches.iter_mut().filter(|mismatch| mismatch.expected.is_none()) {
-        if let Some(index) = patterns.iter().position(|pattern| pattern.matches(&mismatch.path)) {
+        if let Some(index) = patterns.iter().position(|pattern| pattern.matches(&mismatch.path.to_string())) {
             counts[index].1 += 1;
             mismatch.expected = Some("ignored as asked for");
         }

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Side, Value};
+use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::recording::Kept;
 use crate::rtmp::body::Body;
 use crate::rtmp::media::{Audio, Video};
@@ -62,8 +62,7 @@ pub fn claims(comparison: &Comparison<'_>, others: &[(&'static Rule, Claim)]) ->
         .filter(|(_, claim)| claim.certainty >= Certainty::Likely)
         .flat_map(|(_, claim)| claim.explains.iter().copied())
         .collect();
-    let is_of_body = |path: &str| !path.starts_with("header.") && !path.starts_with("chunk.");
-    let of_body = taken.iter().map(|&index| &comparison.mismatches[index]).filter(|one| is_of_body(&one.path));
+    let of_body = taken.iter().map(|&index| &comparison.mismatches[index]).filter(|one| !one.path.is_of_header());
     let rows: HashSet<usize> = of_body.map(|mismatch| mismatch.row).collect();
     // Where chunks cannot be told apart, a body ends early or late just before.
     let breaks = |direction: Direction| {
@@ -136,8 +135,10 @@ fn differences(
     for index in comparison.open().filter(|index| !taken.contains(index)) {
         let mismatch = &comparison.mismatches[index];
         let row = mismatch.row;
-        let is_body = !mismatch.path.starts_with("header.") && !mismatch.path.starts_with("chunk.");
-        if !is_body || !comparison.either(row).lane.is_media() || comparison.either_item(row).direction != direction {
+        if mismatch.path.is_of_header()
+            || !comparison.either(row).lane.is_media()
+            || comparison.either_item(row).direction != direction
+        {
             continue;
         }
         if mismatch.is_whole_message() {
@@ -200,9 +201,11 @@ fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> C
         let start = starts[side as usize] + range.start;
         let bytes = kept.body.get(start..kept.body.len().min(start + SHOWN))?.to_vec();
         let text = format!("at {start} of {} bytes", kept.body.len());
-        Some(Value { text, bytes, in_body: Some(start..start + range.len()), place: kept.places.of(start) })
+        let in_body = Some(start..start + range.len());
+        Some(Value { bytes, in_body, place: kept.places.of(start), ..Value::words(text) })
     };
-    let name = &comparison.either(rows[1]).name;
+    let is_audio =
+        comparison.either_item(rows[1]).message().is_some_and(|kept| kept.header.type_id == MessageTypeId::AUDIO);
     let (title, more) = match same.len() {
         1 => (format!("a body was changed on its way: {}", finding.title), String::new()),
         number => {
@@ -219,7 +222,7 @@ fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> C
         },
         title,
         row: rows[1],
-        path: format!("{}.payload", name.split(' ').next().unwrap_or_default()),
+        path: FieldPath::payload(is_audio),
         sides: [value(Side::A, &finding.sent), value(Side::B, &finding.received)],
         why: format!("{}{more}", finding.why),
         fix: finding.fix.clone(),

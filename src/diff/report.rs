@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::compare::{Comparison, Paired, Side, Value, role};
+use crate::compare::{Comparison, FieldPath, Paired, Side, Value, role};
 use crate::origin::FrameNo;
 use crate::recording::{Item, Recording, Session};
 use crate::rules::{Certainty, Claim, Rule, Severity};
@@ -82,7 +82,7 @@ pub struct StatLine {
     /// What it is.
     pub message: String,
     /// The paths that differ and should not.
-    pub paths: Vec<String>,
+    pub paths: Vec<FieldPath>,
     /// How many differ as is to be expected.
     pub expected: usize,
 }
@@ -144,7 +144,7 @@ pub struct Cause {
 #[derive(Clone, Debug, Serialize)]
 pub struct Where {
     /// The field: `connect.tcUrl`, `header.typeid`.
-    pub path: String,
+    pub path: FieldPath,
     /// Which way the message went.
     pub direction: Direction,
     /// The message: `connect`, `video keyframe`.
@@ -329,7 +329,7 @@ fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) ->
     }
     let kept = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
     if let [Some(a), Some(b)] = kept
-        && claim.path.ends_with(".payload")
+        && claim.path.is_payload()
         && !(a.is_whole() && b.is_whole())
         && a.hash != b.hash
     {
@@ -337,7 +337,7 @@ fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) ->
             let digest = format!("message of {} bytes, SHA-256 {:016x}…", kept.header.length, kept.hash >> 64);
             match side {
                 Some(value) => value.text = format!("{}; {digest}", value.text),
-                None => *side = Some(Value { text: digest, bytes: Vec::new(), in_body: None, place: None }),
+                None => *side = Some(Value::words(digest)),
             }
         }
     }
@@ -393,7 +393,7 @@ fn lines(comparison: &Comparison<'_>) -> Vec<StatLine> {
     lines
 }
 
-fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Value>; 2]) -> Where {
+fn place(comparison: &Comparison<'_>, row: usize, path: &FieldPath, sides: &[Option<Value>; 2]) -> Where {
     let of = |side: Side| {
         let item = comparison.item(row, side)?;
         let value = sides[side as usize].as_ref();
@@ -407,7 +407,7 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &str, sides: &[Option<Va
         })
     };
     Where {
-        path: path.to_owned(),
+        path: path.clone(),
         direction: comparison.either_item(row).direction,
         message: comparison.either(row).name.clone(),
         a: of(Side::A),

@@ -9,7 +9,7 @@ pub mod values;
 
 use std::ops::Range;
 
-use crate::compare::{Comparison, MESSAGE, Side};
+use crate::compare::{Comparison, Side};
 use crate::field::{Node, Tree};
 use crate::recording::{Item, Kept};
 use crate::rtmp::body;
@@ -218,9 +218,9 @@ fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&Kept) -> Option<Values
                 let mismatch = &comparison.mismatches[**index];
                 let Some(values) = &values else { return true };
                 let range = mismatch.side(Side::B).and_then(|value| value.in_body.clone());
-                mismatch.path == MESSAGE
+                mismatch.is_whole_message()
                     || range.is_some_and(|at| values.ranges.iter().any(|odd| odd.start < at.end && at.start < odd.end))
-                    || values.meant.iter().any(|name| mismatch.path.split('.').next_back() == Some(name))
+                    || values.meant.iter().any(|name| mismatch.path.last() == Some(name))
             };
             claim.explains.extend(of_row.iter().filter(is_one));
         }

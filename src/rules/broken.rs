@@ -3,7 +3,7 @@
 //! A rule gives the words, from what is [`Seen`] of its case; the place, the evidence and the certainty are the
 //! hypothesis's own.
 
-use crate::compare::{Comparison, Side, Value};
+use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::recording::{Framing, Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::hypotheses::{Hypothesis, PROOF};
@@ -71,10 +71,9 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
     let Seen { comparison, best, row, item, .. } = *seen;
     let first = best.evidence.first();
     let value = Value {
-        text: first.map(|evidence| evidence.what.clone()).unwrap_or_default(),
         bytes: first.map(|evidence| evidence.bytes.clone()).unwrap_or_default(),
-        in_body: None,
         place: Some((best.first_at, item.frames[1])),
+        ..Value::words(first.map(|evidence| evidence.what.clone()).unwrap_or_default())
     };
     // A body that comes out as A has it, byte for byte, is proof as well; but not of which of two mistakes it was.
     // Whether type 3 headers are missing or an announcement, A tells where it has the headers.
@@ -91,18 +90,9 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
     };
     // What is to be expected is none of its doing; a message may well come out as it should be.
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
-    Some(Claim {
-        certainty,
-        title,
-        row,
-        path: "chunk".to_owned(),
-        sides: [None, Some(value)],
-        why: [why, seen.evidence()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
-        fix,
-        explains,
-        breaks: Breaks::Framing,
-        severity: None,
-    })
+    let why = [why, seen.evidence()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+    let claim = Claim::on(row, FieldPath::Chunk(""), [None, Some(value)], certainty, title);
+    Some(Claim { explains, breaks: Breaks::Framing, ..claim.why(why).fix(fix) })
 }
 
 impl<'c, 'r> Seen<'c, 'r> {

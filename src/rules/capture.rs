@@ -161,7 +161,7 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
     if before.is_empty() && comparison.a.is_some() {
         return Vec::new();
     }
-    let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
+    let value = Value::words(item.info.clone());
     let mut values = [None, None];
     values[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", values, Certainty::Certain, title);
@@ -223,7 +223,7 @@ fn claim(
     let behind = mismatches_of(comparison, |other| other >= from && is_of(other));
     let hurt: Vec<usize> = behind.iter().copied().filter(|&index| is_hurt(comparison.mismatches[index].row)).collect();
     let explains = if hurt.is_empty() { behind.into_iter().take(1).collect() } else { hurt };
-    let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
+    let value = Value::words(item.info.clone());
     let mut sides = [None, None];
     sides[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", sides, certainty, title);

@@ -14,7 +14,7 @@ mod tail;
 pub mod time;
 pub mod type3;
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::{Content, Framing, Item, Kept, Session};
 use crate::session::Direction;
 
@@ -46,7 +46,7 @@ fn messages<'r>(
 }
 
 /// Indices of the open mismatches with this path.
-fn open_at<'c>(comparison: &'c Comparison<'_>, path: &'c str) -> impl Iterator<Item = usize> + 'c {
+fn open_at<'c>(comparison: &'c Comparison<'_>, path: FieldPath) -> impl Iterator<Item = usize> + 'c {
     comparison.open().filter(move |&index| comparison.mismatches[index].path == path)
 }
 

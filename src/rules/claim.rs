@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::compare::{Comparison, Mismatch, Side, Value, header_value};
+use crate::compare::{Comparison, FieldPath, Mismatch, Side, Value, header_value};
+use crate::field;
 use crate::session::Direction;
 
 use super::{Certainty, Severity};
@@ -16,8 +17,8 @@ pub struct Claim {
     pub title: String,
     /// The row of the comparison where it shows first.
     pub row: usize,
-    /// The field where it shows, and what stands there on both sides.
-    pub path: String,
+    /// The field where it shows.
+    pub path: FieldPath,
     /// What stands there in A and in B.
     pub sides: [Option<Value>; 2],
     /// Why that is so: the evidence, and what it means.
@@ -60,13 +61,13 @@ impl Claim {
         Claim { explains: vec![mismatch], ..Claim::on(row, path, sides, certainty, title) }
     }
 
-    /// A claim about a field of the header of a row's message in B, as `text` has it; `range` as in [`header_value`].
+    /// A claim about a field of the header of a row's message in B, which is `number`; `range` as in [`header_value`].
     /// It explains the mismatch there, if A has the message too.
     pub fn at_header(
         comparison: &Comparison<'_>,
         row: usize,
-        path: &str,
-        (range, text): (Range<usize>, String),
+        path: FieldPath,
+        (range, number): (Range<usize>, u32),
         certainty: Certainty,
         title: impl Into<String>,
     ) -> Claim {
@@ -75,14 +76,15 @@ impl Claim {
             return Claim::at(comparison, index, certainty, title);
         }
         let item = comparison.item(row, Side::B);
-        let value = item.and_then(|item| Some(header_value(item, item.message()?, range, text)));
+        let value =
+            item.and_then(|item| Some(header_value(item, item.message()?, range, field::Value::Uint(number.into()))));
         Claim::on(row, path, [None, value], certainty, title)
     }
 
     /// A claim about a row; it explains nothing yet.
     pub fn on(
         row: usize,
-        path: impl Into<String>,
+        path: impl Into<FieldPath>,
         sides: [Option<Value>; 2],
         certainty: Certainty,
         title: impl Into<String>,
@@ -105,27 +107,16 @@ impl Claim {
     pub fn of_message(
         comparison: &Comparison<'_>,
         row: usize,
-        path: &str,
+        path: impl Into<FieldPath>,
         certainty: Certainty,
         title: impl Into<String>,
     ) -> Claim {
         let side = |side| {
             let item = comparison.item(row, side)?;
             let bytes = item.message().map(|kept| kept.first_header.clone()).unwrap_or_default();
-            Some(Value { text: item.info.clone(), bytes, in_body: None, place: Some((item.at.start, item.frames[1])) })
+            Some(Value { bytes, place: Some((item.at.start, item.frames[1])), ..Value::words(item.info.clone()) })
         };
-        Claim {
-            certainty,
-            title: title.into(),
-            row,
-            path: path.to_owned(),
-            sides: [side(Side::A), side(Side::B)],
-            why: String::new(),
-            fix: String::new(),
-            explains: Vec::new(),
-            breaks: Breaks::Nothing,
-            severity: None,
-        }
+        Claim::on(row, path, [side(Side::A), side(Side::B)], certainty, title)
     }
 
     /// With the evidence.

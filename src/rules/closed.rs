@@ -1,7 +1,7 @@
 //! The rule for connections that end early, with no reason given. It is the last resort: any cause before the end is
 //! the better answer.
 
-use crate::compare::{Comparison, MESSAGE, Side, Value};
+use crate::compare::{Comparison, Side, Value};
 use crate::origin::FrameNo;
 use crate::recording::Item;
 use crate::session::Direction;
@@ -46,7 +46,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let only_in_a = |at: usize| at > row && comparison.item(at, Side::B).is_none();
     let explains: Vec<usize> = mismatches_of(comparison, only_in_a)
         .into_iter()
-        .filter(|&index| comparison.mismatches[index].path == MESSAGE)
+        .filter(|&index| comparison.mismatches[index].is_whole_message())
         .collect();
     let answers = explains.iter().any(|&index| {
         let row = comparison.mismatches[index].row;
@@ -66,7 +66,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
          received is {} (frame {})",
         end.frame, end.by, item.info, item.frames[0]
     );
-    let value = Value { text: item.info.clone(), bytes: Vec::new(), in_body: None, place: None };
+    let value = Value::words(item.info.clone());
     let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
     let fix = format!("look at this message, and into the {}'s log", end.by);
     let claim = claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End);

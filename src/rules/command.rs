@@ -16,7 +16,7 @@ pub mod start;
 pub mod stream;
 
 use crate::amf::Value;
-use crate::compare::{Comparison, Lane, Named, Side};
+use crate::compare::{Comparison, FieldPath, Lane, Named, Side};
 use crate::recording::{Item, Kept, Session};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::command::Command;
@@ -84,18 +84,18 @@ fn ended_by(session: &Session, who: &str) -> bool {
 }
 
 /// The messages that only A has, of one direction and of these names.
-fn only_in_a(comparison: &Comparison<'_>, direction: Direction, is: impl Fn(&str) -> bool) -> Vec<usize> {
+fn only_in_a(comparison: &Comparison<'_>, direction: Direction, is: impl Fn(&Named) -> bool) -> Vec<usize> {
     let such = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         mismatch.is_whole_message()
             && comparison.item(mismatch.row, Side::B).is_none()
             && comparison.either_item(mismatch.row).direction == direction
-            && is(&comparison.either(mismatch.row).name)
+            && is(comparison.either(mismatch.row))
     };
     (0..comparison.mismatches.len()).filter(such).collect()
 }
 
 /// The open mismatches with a path that `is`.
-fn with_path(comparison: &Comparison<'_>, is: impl Fn(&str) -> bool) -> Vec<usize> {
+fn with_path(comparison: &Comparison<'_>, is: impl Fn(&FieldPath) -> bool) -> Vec<usize> {
     comparison.open().filter(|&index| is(&comparison.mismatches[index].path)).collect()
 }

@@ -32,12 +32,12 @@ fn together(
 /// What a mismatch says in a few words: `flashVer 'x' instead of 'y'`, `no type`, `capabilities 15 besides`.
 fn words(comparison: &Comparison<'_>, index: usize) -> String {
     let mismatch = &comparison.mismatches[index];
-    let name = mismatch.path.split_once('.').map_or(mismatch.path.as_str(), |(_, name)| name);
+    let name = mismatch.path.below();
     match (mismatch.side(Side::A), mismatch.side(Side::B)) {
         (Some(a), Some(b)) => format!("{name} is {} instead of {}", short(&b.text), short(&a.text)),
         (Some(_), None) => format!("no {name}"),
         (None, Some(b)) => format!("{name} {} besides", short(&b.text)),
-        (None, None) => name.to_owned(),
+        (None, None) => name,
     }
 }
 
@@ -59,7 +59,7 @@ fn list(comparison: &Comparison<'_>, indices: &[usize]) -> String {
 
 /// Markers and counts of AMF differ with the values that they belong to, and say no more.
 fn is_mark(comparison: &Comparison<'_>, index: usize) -> bool {
-    comparison.mismatches[index].path.contains(':')
+    comparison.mismatches[index].path.part().is_some()
 }
 
 fn short(text: &str) -> String {

@@ -6,13 +6,13 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use crate::compare::{Comparison, Side, Value, is_gap};
+use crate::compare::{Comparison, FieldPath, Side, Value, is_gap};
 use crate::recording::{Content, Item, Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::session::Direction;
 
-use super::{Breaks, Certainty, Claim};
+use super::{Certainty, Claim};
 
 /// The whole messages of one direction of a session, in order.
 pub struct Flow<'r> {
@@ -90,7 +90,7 @@ impl Spot {
 }
 
 /// What B shows and A does not, of the direction that shows it first.
-pub fn only_in_b(comparison: &Comparison<'_>, find: impl Fn(&Flow<'_>) -> Vec<Spot>) -> Option<Vec<Spot>> {
+pub fn only_in_b<T>(comparison: &Comparison<'_>, find: impl Fn(&Flow<'_>) -> Vec<T>) -> Option<Vec<T>> {
     [Direction::ClientToServer, Direction::ServerToClient].into_iter().find_map(|direction| {
         let in_b = find(&Flow::of(comparison.b, direction));
         (!in_b.is_empty() && comparison.a.is_none_or(|a| find(&Flow::of(a, direction)).is_empty())).then_some(in_b)
@@ -98,7 +98,13 @@ pub fn only_in_b(comparison: &Comparison<'_>, find: impl Fn(&Flow<'_>) -> Vec<Sp
 }
 
 /// A claim about the first of `spots`, which explains the differences of all.
-pub fn claim(comparison: &Comparison<'_>, spots: &[Spot], path: &str, certainty: Certainty, title: String) -> Claim {
+pub fn claim(
+    comparison: &Comparison<'_>,
+    spots: &[Spot],
+    path: impl Into<FieldPath>,
+    certainty: Certainty,
+    title: String,
+) -> Claim {
     let rows = rows_of_b(comparison);
     let first = &spots[0];
     let row = rows.get(&first.item).copied().unwrap_or_default();
@@ -106,24 +112,15 @@ pub fn claim(comparison: &Comparison<'_>, spots: &[Spot], path: &str, certainty:
         let kept = comparison.item(row, side)?.message()?;
         let end = first.range.end.min(first.range.start + 64).min(kept.body.len());
         let bytes = kept.body.get(first.range.start..end)?.to_vec();
-        Some(Value { text, bytes, in_body: Some(first.range.clone()), place: kept.places.of(first.range.start) })
+        let (in_body, place) = (Some(first.range.clone()), kept.places.of(first.range.start));
+        Some(Value { bytes, in_body, place, ..Value::words(text) })
     };
     let of_a = comparison.item(row, Side::A).map(|item| match item.detail.as_str() {
         "" => item.info.clone(),
         detail => detail.to_owned(),
     });
-    Claim {
-        certainty,
-        title,
-        row,
-        path: path.to_owned(),
-        sides: [of_a.and_then(|text| value(Side::A, text)), value(Side::B, first.text.clone())],
-        why: String::new(),
-        fix: String::new(),
-        explains: explained(comparison, spots, &rows),
-        breaks: Breaks::Nothing,
-        severity: None,
-    }
+    let sides = [of_a.and_then(|text| value(Side::A, text)), value(Side::B, first.text.clone())];
+    Claim { explains: explained(comparison, spots, &rows), ..Claim::on(row, path, sides, certainty, title) }
 }
 
 /// The row of each item of B.
@@ -142,11 +139,10 @@ fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, 
         let hash = comparison.item(row, Side::A).and_then(Item::message).map(|kept| kept.hash);
         alone && hash.is_some_and(|hash| twins.contains(&hash))
     };
-    let is_of_body = |path: &str| !path.starts_with("header.") && !path.starts_with("chunk.");
     let belongs = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         // A message that looks like another kind may stand beside one of another time.
-        let is_here = is_of_body(&mismatch.path) || !twins.is_empty() && mismatch.path == "header.timestamp";
+        let is_here = !mismatch.path.is_of_header() || !twins.is_empty() && mismatch.path == FieldPath::TIMESTAMP;
         is_here && here.contains(&mismatch.row) || is_twin(mismatch.row)
     };
     (0..comparison.mismatches.len()).filter(belongs).collect()

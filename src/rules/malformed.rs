@@ -1,6 +1,6 @@
 //! Bodies in which the decoder finds something wrong that no other rule has a name for.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, Side, ValuePath};
 use crate::recording::{Item, Kept};
 use crate::rtmp::message::Ending;
 
@@ -66,9 +66,10 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> 
     let spots = [Spot::new(item, at..kept.body.len().min(at + 16), defect.code)];
     let title = format!("{}{more}", defect.message);
     let row = comparison.rows.iter().position(|row| row.b == Some(item)).unwrap_or_default();
-    let path = comparison.either(row).name.clone();
+    let named = comparison.either(row);
+    let path = ValuePath::of(named.command.as_deref().unwrap_or(&named.name));
     // That it is malformed is certain; that nobody has a better name for it is not, so all others go first.
-    let claim = look::claim(comparison, &spots, &path, Certainty::Possible, title);
+    let claim = look::claim(comparison, &spots, path, Certainty::Possible, title);
     vec![claim.why("receivers cannot read it as it stands").fix("compare the bytes at that place with what was meant")]
 }
 

@@ -1,6 +1,6 @@
 //! Rules that look at the messages of B one by one: an oddity that B's messages have and A's have not.
 
-use crate::compare::{Comparison, MESSAGE, Side, Value};
+use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::recording::{Item, Kept};
 use crate::session::Direction;
 
@@ -30,7 +30,7 @@ impl Oddity {
 pub fn claims(
     comparison: &Comparison<'_>,
     find: impl Fn(&Item, &Kept) -> Option<Oddity>,
-    explains: impl Fn(&str) -> bool,
+    explains: impl Fn(&FieldPath) -> bool,
 ) -> Vec<Claim> {
     let odd = |item: &Item| item.message().and_then(|kept| find(item, kept));
     let mut rows = (0..comparison.rows.len())
@@ -55,18 +55,18 @@ pub fn claim(
     row: usize,
     all: &[usize],
     oddity: Oddity,
-    explains: impl Fn(&str) -> bool,
+    explains: impl Fn(&FieldPath) -> bool,
 ) -> Claim {
     let mut found = Vec::new();
     for index in comparison.open() {
         let mismatch = &comparison.mismatches[index];
         let is_one = all.binary_search(&mismatch.row).is_ok();
-        if is_one && (mismatch.path == MESSAGE || explains(&mismatch.path)) {
+        if is_one && (mismatch.is_whole_message() || explains(&mismatch.path)) {
             found.push(index);
         }
     }
     // A message that cannot be read is not recognised as the one that A has.
-    let partner = found.first().filter(|&&index| comparison.mismatches[index].path == MESSAGE).and_then(|_| {
+    let partner = found.first().filter(|&&index| comparison.mismatches[index].is_whole_message()).and_then(|_| {
         let is_partner = |&index: &usize| {
             let other = comparison.mismatches[index].row;
             comparison.item(other, Side::B).is_none()
@@ -79,7 +79,7 @@ pub fn claim(
     let first = found.iter().copied().find(|&index| comparison.mismatches[index].row == row);
     let (path, sides) = match first {
         Some(index) => (comparison.mismatches[index].path.clone(), comparison.mismatches[index].sides.clone()),
-        None => (MESSAGE.to_owned(), [Side::A, Side::B].map(|side| comparison.item(row, side).map(whole))),
+        None => (FieldPath::Message, [Side::A, Side::B].map(|side| comparison.item(row, side).map(whole))),
     };
     Claim {
         certainty: oddity.certainty,
@@ -97,7 +97,7 @@ pub fn claim(
 
 fn whole(item: &Item) -> Value {
     let bytes = item.message().map(|kept| kept.body[..kept.body.len().min(64)].to_vec()).unwrap_or_default();
-    Value { text: item.info.clone(), bytes, in_body: None, place: Some((item.at.start, item.frames[1])) }
+    Value { bytes, place: Some((item.at.start, item.frames[1])), ..Value::words(item.info.clone()) }
 }
 
 /// Whether the other side says nothing more behind a row, where in A it does.

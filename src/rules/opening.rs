@@ -107,8 +107,7 @@ impl<'r> Opening<'r> {
 
     /// How long the connection lasted behind a moment, in seconds.
     fn end(&self) -> f64 {
-        let start: f64 = self.session.stream.start.parse().unwrap_or_default();
-        start + self.session.stream.duration
+        seconds(self.session.stream.start) + self.session.stream.duration
     }
 
     /// The bytes at an offset of what a side sent.
@@ -116,10 +115,9 @@ impl<'r> Opening<'r> {
         let bytes = self.sent(direction);
         let item = self.items(direction).find(|item| item.at.contains(&(at as u64)));
         Value {
-            text: text.into(),
             bytes: bytes.get(at..bytes.len().min(at + length)).unwrap_or_default().to_vec(),
-            in_body: None,
             place: item.map(|item| (at as u64, item.frames[1])),
+            ..Value::words(text)
         }
     }
 }

@@ -51,7 +51,7 @@ fn of_receiver(comparison: &Comparison<'_>, receiver: Direction) -> Option<Claim
     let why = format!(
         "frame {frame} announces a window of 0; the {whom} cannot send, and what it has to say waits or is dropped"
     );
-    let value = Value { text: "window 0".to_owned(), bytes: Vec::new(), in_body: None, place: None };
+    let value = Value::words("window 0");
     let fix = format!("find out why the {who} does not read: paused, too slow, or waiting for something itself");
     let claim = Claim::on(row, "tcp.window", [None, Some(value)], Certainty::Likely, title).why(why).fix(fix);
     // Who reads on has only lost time.

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::compare::{Named, placeholder, units};
+use crate::compare::{FieldPath, Named, Step, ValuePath, placeholder, units};
 use crate::dissect::paths;
 use crate::field::{Node, Tree};
 use crate::recording::{Kept, Session};
@@ -82,8 +82,8 @@ impl<'s> Normaliser<'s> {
     }
 
     /// What stands for a value, and the bytes that it takes the place of.
-    fn value(&self, path: &str, leaves: &[&Node], body: &[u8]) -> Option<(std::ops::Range<usize>, Vec<u8>)> {
-        if path.ends_with(".command") || path.ends_with(".handler") {
+    fn value(&self, path: &FieldPath, leaves: &[&Node], body: &[u8]) -> Option<(std::ops::Range<usize>, Vec<u8>)> {
+        if let Some(Step::Argument("command" | "handler")) = path.value().and_then(ValuePath::last) {
             return None;
         }
         let volatile = placeholder::volatile(path).map(|(name, _)| name);

@@ -154,7 +154,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         client_to_server: side(Direction::ClientToServer),
         server_to_client: side(Direction::ServerToClient),
         frames: (FrameNo(0), FrameNo(0)),
-        start: String::new(),
+        start: Time::default(),
         duration: 0.0,
         end: ended_by.map(|(_, by)| End { how: How::Fin, by, frame: FrameNo(0) }),
     };

@@ -165,7 +165,7 @@ fn a_placeholder_stands_for_one_name_throughout() {
     let snapshot = names("<stream-key-1>", "<stream-key-1>");
     let open = |other: Recording| -> Vec<String> {
         let comparison = Comparison::new(&snapshot.sessions[0], &other.sessions[0], &Default::default());
-        comparison.open().map(|index| comparison.mismatches[index].path.clone()).collect()
+        comparison.open().map(|index| comparison.mismatches[index].path.to_string()).collect()
     };
     assert!(open(names("one", "one")).is_empty());
     assert_eq!(open(names("one", "two")), ["publish.name"]);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::compare::{Lane, Named, Unit, name_all, placeholder, units};
+use crate::compare::{FieldPath, Lane, Named, Unit, name_all, placeholder, units};
 use crate::escape;
 use crate::recording::{self, Content, Item, Kept, Recording, Session};
 use crate::rtmp::message::MessageHeader;
@@ -140,7 +140,8 @@ impl Writer<'_> {
                 .collect(),
             flash_ver: text(&stream.flash_ver),
             fms_ver: stream.fms_ver.as_ref().map(|_| {
-                let (name, _) = placeholder::volatile("fmsVer").expect("it is in the list");
+                let (name, _) =
+                    placeholder::volatile(&FieldPath::property("_result", "fmsVer")).expect("it is in the list");
                 format!("<{name}>")
             }),
             encoder: text(&stream.encoder),
@@ -161,10 +162,10 @@ impl Writer<'_> {
     /// The calls that answers in the snapshot belong to, where its order says another: by item.
     fn calls(&self, order: &[usize]) -> HashMap<usize, String> {
         let in_order = name_all(order.iter().map(|&index| &self.session.items[index]));
-        let others = order.iter().zip(in_order).filter(|(index, named)| self.named[**index].name != named.name);
+        let others = order.iter().zip(in_order).filter(|(index, named)| self.named[**index].call != named.call);
         let told = order.iter().filter_map(|&index| Some((index, self.session.items[index].call.clone()?)));
         // What was read from a snapshot says it already.
-        others.map(|(&index, _)| (index, self.named[index].call().to_owned())).chain(told).collect()
+        others.map(|(&index, _)| (index, self.named[index].call.clone().unwrap_or_default())).chain(told).collect()
     }
 
     /// The items that are in the snapshot, in its order.
@@ -297,14 +298,14 @@ fn head(kept: &Kept, named: &Named) -> Option<usize> {
 fn fields(kept: &Kept, named: &Named) -> Vec<(String, String)> {
     // Markers say what the values' own words say too.
     let is_marker = |unit: &Unit| {
-        let name = unit.path.split_once(':').map_or("", |(_, name)| name);
-        ["amf0_type", "amf3_type", "end_of_"].iter().any(|marker| name.starts_with(marker))
+        let part = unit.path.part().unwrap_or_default();
+        ["amf0_type", "amf3_type", "end_of_"].iter().any(|marker| part.starts_with(marker))
     };
     let units = units(kept, named).into_iter().filter(|unit| !is_payload(unit) && !is_marker(unit));
-    units.map(|unit| (unit.path, unit.text)).collect()
+    units.map(|unit| (unit.path.to_string(), unit.text)).collect()
 }
 
 /// Whether a unit is coded sound or pictures.
 fn is_payload(unit: &Unit) -> bool {
-    unit.path.ends_with(".payload")
+    unit.path.is_payload()
 }

@@ -166,6 +166,8 @@ fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
         (format!("{dots}{}{more}", cells.join(" ")), width)
     };
     let hex = [hex(0), hex(1)];
+    let path = at.path.to_string();
+    let path = escape(&path);
     let cells = from..from + LINE.min(both[0].len().max(both[1].len()).saturating_sub(from));
     let marks: Vec<_> = cells.map(|i| if both[0].get(i) == both[1].get(i) { "  " } else { "^^" }).collect();
     let indent = if from > 0 { "  " } else { "" };
@@ -182,14 +184,14 @@ fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
     if widths.iter().all(|width| width + 4 <= half) {
         let gap = " ".repeat(half - widths[0]);
         let under = " ".repeat(half.saturating_sub(marks.width()));
-        return format!("{}{gap}{}\n{marks}{under}{marks}  {}\n", line(0), line(1), at.path);
+        return format!("{}{gap}{}\n{marks}{under}{marks}  {}\n", line(0), line(1), path);
     }
     let marks = if marks.trim().is_empty() { marks } else { format!("{marks}  ") };
     if layout.width.is_none_or(|width| widths.iter().all(|&line| line <= width)) {
-        return format!("{}\n{}\n{marks}{}\n", line(0), line(1), at.path);
+        return format!("{}\n{}\n{marks}{}\n", line(0), line(1), path);
     }
     // Bytes one below the other with their marks, then the values: one line is too narrow for both.
-    let mut text = format!("    A  {}\n    B  {}\n{marks}{}\n", hex[0].0, hex[1].0, at.path);
+    let mut text = format!("    A  {}\n    B  {}\n{marks}{}\n", hex[0].0, hex[1].0, path);
     for index in [0, 1].into_iter().filter(|&index| is_there[index] && !value(index).is_empty()) {
         text.push_str(&wrap(&value(index), &format!("    {}  ", SIDES[index]), layout));
     }
@@ -206,7 +208,8 @@ fn unexplained(difference: &Unexplained, report: &Report, colour: bool) -> Strin
     let row = place.map(row).unwrap_or_default();
     let more = if difference.more > 0 { format!(", and {} times more", difference.more) } else { String::new() };
     let connection = if report.pairs.len() > 1 { format!(", pair {}", difference.pair) } else { String::new() };
-    let (message, path) = (escape(&at.message), escape(&at.path));
+    let (message, path) = (escape(&at.message), at.path.to_string());
+    let path = escape(&path);
     let head = format!("  {} {message}: {path} ({row}{connection}{more})", at.direction.arrow());
     format!("{}\n      A  {}\n      B  {}\n", paint(&head, Style::new(), colour), value(&at.a), value(&at.b))
 }
@@ -255,7 +258,14 @@ fn stat(lines: &[StatLine], context: Option<usize>, colour: bool) -> String {
             (_, _, true) if line.expected > 0 => ("~", Style::new().dimmed()),
             _ => ("=", Style::new().dimmed()),
         };
-        let paths = if line.paths.is_empty() { String::new() } else { format!("  {}", line.paths.join(", ")) };
+        let paths = if line.paths.is_empty() {
+            String::new()
+        } else {
+            {
+                let paths: Vec<_> = line.paths.iter().map(|path| escape(&path.to_string()).into_owned()).collect();
+                format!("  {}", paths.join(", "))
+            }
+        };
         let row = format!(
             "  {mark} {:>6} {:>6} {} {}{}",
             number(line.a),

@@ -62,7 +62,11 @@ pub fn finding(finding: &Finding, layout: Layout, colour: bool) -> String {
     if !shown.is_empty() || !value.is_empty() {
         let hex = format!("{}{more}", shown.join(" "));
         let words = [hex.as_str(), &value].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ");
-        let _ = writeln!(text, "\n    {words}\n    {}", paint(&escape(&at.path), Style::new().dimmed(), colour));
+        let _ = writeln!(
+            text,
+            "\n    {words}\n    {}",
+            paint(&escape(&at.path.to_string()), Style::new().dimmed(), colour)
+        );
     }
     for (caption, words) in [("  why: ", &finding.why), ("  fix: ", &finding.fix)] {
         if !words.is_empty() {

@@ -1,7 +1,8 @@
 //! Values in another form than the working client's: which arrays, which counts, which version of AMF.
 
 use crate::amf::Value;
-use crate::compare::{Comparison, Lane, Side};
+use crate::compare::{Comparison, FieldPath, Lane, Side, ValuePath};
+use crate::field;
 use crate::recording::{Item, Kept, Session};
 use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
@@ -84,7 +85,10 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
             "a peer that did not answer connect with objectEncoding 3 need not know types 15 and 17 nor the marker 11";
         Some(Oddity::certain(title, why, "send types 20 and 18, or ask for objectEncoding 3 in connect"))
     };
-    let is_of_form = |path: &str| path == "header.typeid" || path == "amf_format" || path.ends_with("_type");
+    let is_of_form = |path: &FieldPath| {
+        let is_marker = matches!(path.part(), Some("amf0_type" | "amf3_type"));
+        is_marker || matches!(path, FieldPath::Header("typeid") | FieldPath::Field("amf_format", _))
+    };
     oddity::claims(comparison, find, is_of_form)
 }
 
@@ -119,11 +123,11 @@ fn ecma_count(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// A mismatch of counts where A's is right: the claim about it, what B's says, and how many entries there are.
 fn only_b_miscounts(comparison: &Comparison<'_>, index: usize) -> Option<(Claim, u32, usize)> {
     let mismatch = &comparison.mismatches[index];
-    mismatch.path.ends_with(":arraylength").then_some(())?;
+    (mismatch.path.part() == Some("arraylength")).then_some(())?;
     let array = |side| {
-        let count: u32 = mismatch.side(side)?.text.parse().ok()?;
+        let field::Value::Uint(count) = mismatch.side(side)?.value else { return None };
         let kept = comparison.item(mismatch.row, side)?.message()?;
-        arrays(kept).into_iter().find(|(said, _)| *said == count)
+        arrays(kept).into_iter().find(|(said, _)| u64::from(*said) == count)
     };
     let ((of_a, in_a), (of_b, in_b)) = (array(Side::A)?, array(Side::B)?);
     let is_wrong = of_a as usize == in_a && of_b as usize != in_b;
@@ -140,8 +144,14 @@ fn miscounts(comparison: &Comparison<'_>, row: usize) -> Option<(Claim, u32, usi
         (bytes == said.to_be_bytes()).then(|| node.range.clone())
     });
     let spot = Spot::new(comparison.rows[row].b?, at.unwrap_or(0..0), said.to_string());
-    let path = format!("{}:arraylength", comparison.either(row).name);
-    Some((look::claim(comparison, &[spot], &path, Certainty::Certain, String::new()), said, entries))
+    let path = FieldPath::Value(ValuePath::of(comparison.either(row).command.as_deref()?).part("arraylength"));
+    Some((look::claim(comparison, &[spot], path, Certainty::Certain, String::new()), said, entries))
+}
+
+/// Whether a path is of bytes of this kind at the object of the metadata itself.
+fn is_part(path: &FieldPath, part: &str) -> bool {
+    let of_metadata = path.value().filter(|path| path.message() == "onMetaData" && path.steps().is_empty());
+    of_metadata.is_some() && path.part() == Some(part)
 }
 
 /// The ECMA arrays among the arguments of a message: what the count says, and the number of entries.
@@ -165,7 +175,7 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let is_object = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        mismatch.path == "onMetaData:amf0_type"
+        is_part(&mismatch.path, "amf0_type")
             && comparison.either(mismatch.row).lane == Lane::Data
             && (marker(*index, Side::A), marker(*index, Side::B)) == (Some(8), Some(3))
     };
@@ -173,7 +183,7 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
         let row = comparison.mismatches[index].row;
         let count = move |&other: &usize| {
             let mismatch = &comparison.mismatches[other];
-            mismatch.row == row && mismatch.path == "onMetaData:arraylength"
+            mismatch.row == row && is_part(&mismatch.path, "arraylength")
         };
         Claim::at(comparison, index, Certainty::Certain, TITLE).explaining(comparison.open().filter(count))
     };
@@ -181,10 +191,16 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
     // By itself: a publisher's. Servers send such to players, and players take it.
     let by_itself = |row: usize| {
         let named = comparison.either(row);
-        (named.lane == Lane::Data && named.name == "onMetaData").then_some(())?;
+        (named.lane == Lane::Data && named.is("onMetaData")).then_some(())?;
         let Body::Data(data) = decode(comparison.item(row, Side::B)?.message()?) else { return None };
         matches!(data.arguments().last()?, Value::Object(_)).then_some(())?;
-        Some(Claim::of_message(comparison, row, "onMetaData:amf0_type", Certainty::Certain, TITLE))
+        Some(Claim::of_message(
+            comparison,
+            row,
+            FieldPath::Value(ValuePath::of("onMetaData").part("amf0_type")),
+            Certainty::Certain,
+            TITLE,
+        ))
     };
     let claims: Vec<Claim> = match comparison.a {
         Some(_) => comparison.open().filter(is_object).map(explains).collect(),

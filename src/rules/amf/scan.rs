@@ -55,7 +55,7 @@ fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
     if before.contains(&9) {
         return None;
     }
-    let last = all[kept_before].path.rsplit('.').next().unwrap_or_default();
+    let last = all[kept_before].path.value()?.last()?;
     let mismatches = || comparison.open().filter(|&index| comparison.mismatches[index].row == row);
     let first = mismatches().find(|&index| comparison.mismatches[index].path == lost[0].path)?;
     let name = &comparison.either(row).name;
@@ -73,5 +73,5 @@ fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
 }
 
 fn is_property(unit: &Unit) -> bool {
-    unit.path.contains('.') && !unit.path.contains(':')
+    unit.path.value().is_some_and(|path| path.last().is_some())
 }

@@ -1,7 +1,8 @@
 //! Values of another type than the working client's, and numbers written the wrong way round.
 
-use crate::amf::Value;
+use crate::amf::{Value, number_text};
 use crate::compare::{Comparison, Lane, Side, units};
+use crate::field;
 use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
 
@@ -70,23 +71,23 @@ pub static WRONG_TYPE: Rule = Rule {
 };
 
 /// Values whose type is agreed on, by path, where a message has them.
-const TYPES: [(&str, &str); 16] = [
-    ("connect.transaction_id", "number"),
-    ("connect.app", "string"),
-    ("connect.tcUrl", "string"),
-    ("createStream.transaction_id", "number"),
-    ("publish.transaction_id", "number"),
-    ("publish.name", "string"),
-    ("publish.type", "string"),
-    ("play.transaction_id", "number"),
-    ("play.name", "string"),
-    ("onMetaData.width", "number"),
-    ("onMetaData.height", "number"),
-    ("onMetaData.framerate", "number"),
-    ("onMetaData.videodatarate", "number"),
-    ("onMetaData.audiodatarate", "number"),
-    ("onMetaData.audiosamplerate", "number"),
-    ("onMetaData.stereo", "boolean"),
+const TYPES: [(&str, &str, &str); 16] = [
+    ("connect", "transaction_id", "number"),
+    ("connect", "app", "string"),
+    ("connect", "tcUrl", "string"),
+    ("createStream", "transaction_id", "number"),
+    ("publish", "transaction_id", "number"),
+    ("publish", "name", "string"),
+    ("publish", "type", "string"),
+    ("play", "transaction_id", "number"),
+    ("play", "name", "string"),
+    ("onMetaData", "width", "number"),
+    ("onMetaData", "height", "number"),
+    ("onMetaData", "framerate", "number"),
+    ("onMetaData", "videodatarate", "number"),
+    ("onMetaData", "audiodatarate", "number"),
+    ("onMetaData", "audiosamplerate", "number"),
+    ("onMetaData", "stereo", "boolean"),
 ];
 
 /// By itself: a value of another type than commands and metadata have for it.
@@ -96,13 +97,12 @@ fn wrong_alone(comparison: &Comparison<'_>) -> Vec<Claim> {
         let named = comparison.name(row, Side::B)?;
         matches!(named.lane, Lane::Command | Lane::Data).then_some(())?;
         units(kept, named).into_iter().find_map(|unit| {
-            let (path, meant) = TYPES.iter().find(|(path, _)| *path == unit.path)?;
-            let (found, value) = type_of(&unit.text).filter(|(found, _)| found != meant)?;
-            let field = path.split('.').next_back()?;
+            let (_, field, meant) = TYPES.iter().find(|(message, name, _)| unit.path.is(message, name))?;
+            let (found, value) = type_of(&unit.value).filter(|(found, _)| found != meant)?;
             let title = format!("{}'s {field} is a {found}, {value}, and should be a {meant}", named.name);
             let spots = [Spot::new(comparison.rows[row].b?, unit.range, unit.text.clone())];
             let matters = named.lane == Lane::Command;
-            let claim = look::claim(comparison, &spots, path, Certainty::Certain, title)
+            let claim = look::claim(comparison, &spots, unit.path, Certainty::Certain, title)
                 .why(format!(
                     "a receiver that looks for a {meant} finds none there: it refuses the message or goes on without"
                 ))
@@ -123,15 +123,17 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
         let mismatch = &comparison.mismatches[index];
         let lane = comparison.either(mismatch.row).lane;
         let (Some((a, of_a)), Some((b, of_b))) = (
-            mismatch.side(Side::A).and_then(|value| type_of(&value.text)),
-            mismatch.side(Side::B).and_then(|value| type_of(&value.text)),
+            mismatch.side(Side::A).and_then(|value| type_of(&value.value)),
+            mismatch.side(Side::B).and_then(|value| type_of(&value.value)),
         ) else {
             continue;
         };
-        let (message, field) = mismatch.path.split_once('.').unwrap_or(("the message", &mismatch.path));
+        let message = mismatch.path.value().map_or("the message", |path| path.message());
+        let field = mismatch.path.below();
         // Codecs are numbers in old metadata and FourCCs in new. deleteStream by name has a rule of its own.
-        let by_choice = matches!(field, "videocodecid" | "audiocodecid") || mismatch.path == "deleteStream.stream";
-        if a == b || by_choice || !matches!(lane, Lane::Command | Lane::Data) || mismatch.path.contains(':') {
+        let by_choice = matches!(mismatch.path.last(), Some("videocodecid" | "audiocodecid"))
+            || mismatch.path.is("deleteStream", "stream");
+        if a == b || by_choice || !matches!(lane, Lane::Command | Lane::Data) || mismatch.path.part().is_some() {
             continue;
         }
         let title = format!("{message}'s {field} is a {b}, {of_b}, not the {a} {of_a}");
@@ -199,17 +201,15 @@ fn kind(value: &Value<'_>) -> u8 {
     }
 }
 
-/// The type of a value that stands for itself, and the value; nothing for null, which stands for whatever is not there.
-fn type_of(text: &str) -> Option<(&'static str, &str)> {
-    let types = [
-        ("Number ", "number"),
-        ("Integer ", "number"),
-        ("Double ", "number"),
-        ("String ", "string"),
-        ("Long string ", "string"),
-        ("Boolean ", "boolean"),
-    ];
-    types.iter().find_map(|(label, name)| Some((*name, text.strip_prefix(label)?)))
+/// The type of a number, a boolean or a string, and the value in words.
+fn type_of(value: &field::Value) -> Option<(&'static str, String)> {
+    match value {
+        field::Value::Double(number) => Some(("number", number_text(*number))),
+        field::Value::Int(number) => Some(("number", number.to_string())),
+        field::Value::Boolean(truth) => Some(("boolean", truth.to_string())),
+        field::Value::Text(text) => Some(("string", format!("'{text}'"))),
+        _ => None,
+    }
 }
 
 pub static UNSUPPORTED: Rule = Rule {

@@ -155,9 +155,9 @@ fn phase(comparison: &Comparison<'_>, side: Side, direction: Direction) -> Optio
         if broken::announced(kept).is_some() {
             return Some((phase, index));
         }
-        phase = match named.name.as_str() {
-            "connect" => "behind connect",
-            "publish" | "play" => "behind publish or play",
+        phase = match named.command.as_deref() {
+            Some("connect") => "behind connect",
+            Some("publish" | "play") => "behind publish or play",
             _ if kept.header.type_id.is_media() => "among the media",
             _ => phase,
         };

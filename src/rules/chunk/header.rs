@@ -1,6 +1,6 @@
 //! What full headers say: the type and the message stream (RTMP 1.0 5.3.1.2.1, 6.1.1).
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::rtmp::MessageTypeId;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
@@ -30,7 +30,7 @@ fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of_b = |row: usize| comparison.item(row, Side::B)?.message().zip(comparison.name(row, Side::B)?.read_as);
     // In A it has the right type, or there is no A.
     let rows = (0..comparison.rows.len()).filter(|&row| of_b(row).is_some());
-    let wrong: Vec<usize> = open_at(comparison, "header.typeid")
+    let wrong: Vec<usize> = open_at(comparison, FieldPath::TYPE_ID)
         .filter(|&index| of_b(comparison.mismatches[index].row).is_some())
         .collect();
     let is_wrong =
@@ -47,7 +47,7 @@ fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let name = comparison.either(row).name.clone();
     let title = format!("{name} was sent with message type {} where {} is meant", sent.numbers(), meant.numbers());
-    let claim = Claim::at_header(comparison, row, "header.typeid", (7..8, sent.to_string()), Certainty::Certain, title);
+    let claim = Claim::at_header(comparison, row, FieldPath::TYPE_ID, (7..8, sent.0.into()), Certainty::Certain, title);
     vec![claim.why(why).fix(format!("send type {}", meant.numbers())).explaining(wrong).breaking(Breaks::Answer)]
 }
 
@@ -79,7 +79,7 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_swapped = |&index: &usize| {
         streams(index).is_some_and(|[a, b]| b == a.swap_bytes() || b >= 1 << 24 && b.swap_bytes() < 1 << 8)
     };
-    let wrong: Vec<usize> = open_at(comparison, "header.streamid").filter(is_swapped).collect();
+    let wrong: Vec<usize> = open_at(comparison, FieldPath::STREAM_ID).filter(is_swapped).collect();
     let found = if comparison.a.is_none() {
         big_endian(comparison)
     } else {
@@ -97,7 +97,7 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         false if a == b.swap_bytes() => format!(", and A sends it on {a}"),
         _ => String::new(),
     };
-    let claim = Claim::at_header(comparison, row, "header.streamid", (8..12, b.to_string()), Certainty::Certain, title)
+    let claim = Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, b), Certainty::Certain, title)
         .why(format!(
             "read the other way round it is {}{same}{also}; servers that look at the field do not know stream {b}",
             b.swap_bytes()

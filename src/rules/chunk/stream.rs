@@ -1,6 +1,6 @@
 //! Chunk stream ids (RTMP 1.0 5.3.1.1): reserved ones, those a peer does not take, and those written wrongly.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::Item;
 use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
@@ -128,7 +128,7 @@ pub static OVER_PEER_LIMIT: Rule = Rule {
 const LOWEST_LIMIT: u32 = 32;
 
 fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let wrong: Vec<usize> = open_at(comparison, "chunk.csid")
+    let wrong: Vec<usize> = open_at(comparison, FieldPath::CSID)
         .filter(|&index| {
             let csids = csids(comparison, index);
             csids.is_some_and(|[a, b]| a < LOWEST_LIMIT && b >= LOWEST_LIMIT)
@@ -164,7 +164,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("{name} is sent on chunk stream {b}, and the peer closes the connection without a word");
     let a = comparison.item(row, Side::A).and_then(|item| item.message());
     let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and goes on", a.csid)).unwrap_or_default();
-    let claim = Claim::at_header(comparison, row, "chunk.csid", (0..1, b.to_string()), certainty, title);
+    let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b), certainty, title);
     let claim =
         claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Breaks::Framing);
     vec![claim]
@@ -210,7 +210,7 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
             continue;
         };
         let name = &comparison.either(row).name;
-        let explains = open_at(comparison, "chunk.csid")
+        let explains = open_at(comparison, FieldPath::CSID)
             .filter(|&index| wrong.binary_search(&comparison.mismatches[index].row).is_ok());
         let also = if wrong.len() == 1 { String::new() } else { format!(", and {} messages more", wrong.len() - 1) };
         let (why, fix) = match control {
@@ -223,7 +223,7 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
             ),
         };
         let title = format!("{name}{also} {} sent on chunk stream {b}", if wrong.len() == 1 { "is" } else { "are" });
-        let claim = Claim::at_header(comparison, row, "chunk.csid", (0..1, b.to_string()), Certainty::Certain, title);
+        let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b), Certainty::Certain, title);
         claims.push(claim.why(why).fix(fix).explaining(explains));
     }
     claims

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::{Item, Kept};
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -117,7 +117,7 @@ fn wrap_24(comparison: &Comparison<'_>) -> Vec<Claim> {
             .filter(|&index| {
                 let mismatch = &comparison.mismatches[index];
                 let is_here = comparison.either_item(mismatch.row).direction == direction;
-                is_here && mismatch.path == "header.timestamp" && times(mismatch.row).is_some_and(is_cut)
+                is_here && mismatch.path == FieldPath::TIMESTAMP && times(mismatch.row).is_some_and(is_cut)
             })
             .collect();
         let of_a = times(row).filter(|&times| is_cut(times));
@@ -137,7 +137,7 @@ fn wrap_24(comparison: &Comparison<'_>) -> Vec<Claim> {
         if explains.iter().any(|&index| comparison.mismatches[index].expected.is_none()) {
             claim = claim.explaining(explains);
         } else {
-            let rest = super::open_at(comparison, "header.timestamp")
+            let rest = super::open_at(comparison, FieldPath::TIMESTAMP)
                 .filter(|&index| comparison.either_item(comparison.mismatches[index].row).direction == direction)
                 .filter(|&index| times(comparison.mismatches[index].row).is_some_and(|(a, b)| a == b));
             claim = claim.explaining(rest);
@@ -254,7 +254,7 @@ fn type3_step(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// The mismatches of timestamps from a row on that are off by `offset`, on one chunk stream.
 fn shifted(comparison: &Comparison<'_>, direction: Direction, from: usize, csid: u32, offset: i64) -> Vec<usize> {
-    super::open_at(comparison, "header.timestamp")
+    super::open_at(comparison, FieldPath::TIMESTAMP)
         .filter(|&index| {
             let row = comparison.mismatches[index].row;
             let message = |side| comparison.item(row, side).filter(|item| item.direction == direction)?.message();

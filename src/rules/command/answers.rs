@@ -1,6 +1,6 @@
 //! Answers that do not fit their request, and answers that say no.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
@@ -85,7 +85,8 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
         let whole = Flow::of(session, ClientToServer).is_complete;
         let is_lost = |index: &usize| {
             session.items[*index].direction == ServerToClient
-                && matches!(named[*index].name.as_str(), "_result" | "_error")
+                && (named[*index].is("_result") || named[*index].is("_error"))
+                && named[*index].call.is_none()
         };
         (0..session.items.len()).filter(|_| whole).filter(is_lost).collect()
     };
@@ -110,8 +111,7 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
     let spots: Vec<Spot> = lost.iter().map(|&item| Spot::new(item, 10..19, format!("transaction id {id}"))).collect();
     let title = format!("{} has transaction id {id}, and nothing was asked with it", answer.name);
     let claim = look::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
-    let twins =
-        only_in_a(comparison, ServerToClient, |name| name.starts_with("_result of") || name.starts_with("_error of"));
+    let twins = only_in_a(comparison, ServerToClient, |named| named.call.is_some());
     vec![
         claim
             .why(format!("the client asked: {}; it ignores an answer to anything else, and waits", asked.join(", ")))
@@ -147,7 +147,7 @@ fn is_refused(said: &Said<'_>) -> bool {
 /// The answers to a request that came in A, and in B did not.
 fn replaced(comparison: &Comparison<'_>, said: &Said<'_>) -> Vec<usize> {
     let wanted = if said.name == "_error" { "_result" } else { "onStatus" };
-    let first = only_in_a(comparison, ServerToClient, |name| name.starts_with(wanted)).first().copied();
+    let first = only_in_a(comparison, ServerToClient, |named| named.is(wanted)).first().copied();
     first.into_iter().collect()
 }
 
@@ -198,7 +198,7 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
     let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), format!("{code} {description}"))];
     let said = if description.is_empty() { String::new() } else { format!(": {description}") };
     let title = format!("the server says {}{said}", if code.is_empty() { "_error" } else { &code });
-    let claim = look::claim(comparison, &spots, &format!("{}.code", refusal.name), Certainty::Certain, title);
+    let claim = look::claim(comparison, &spots, FieldPath::property(&refusal.name, "code"), Certainty::Certain, title);
     vec![
         claim
             .why(words)

@@ -1,6 +1,6 @@
 //! connect: its fields, how the URL is split, and no answer.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::Item;
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::opening::gave_up;
@@ -128,7 +128,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim.certainty = Certainty::Possible;
         format!("connect itself differs from A in {}, which may be why", look::count(own.len(), "place"))
     };
-    claim.explains = only_in_a(comparison, ServerToClient, |name| name.ends_with(" of connect"));
+    claim.explains = only_in_a(comparison, ServerToClient, |named| named.answers("connect"));
     vec![
         claim
             .why(why)
@@ -143,13 +143,13 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
         return alone(&in_b).and_then(|connect| closed_on(comparison, connect)).into_iter().collect();
     }
     let Some(connect) = alone(&in_b).filter(|_| is_answered(&in_a)) else { return Vec::new() };
-    let differs = with_path(comparison, |path| path == "connect.app");
+    let differs = with_path(comparison, |path| path.is("connect", "app"));
     let (Some(&index), true) = (differs.first(), ended_by(comparison.b, "server")) else { return Vec::new() };
     let (Some(app), Some(other)) = (connect.text("app"), in_a.iter().find_map(|said| said.text("app"))) else {
         return Vec::new();
     };
     let title = format!("the server closes on connect to `{app}`; A connects to `{other}`");
-    let answer = only_in_a(comparison, ServerToClient, |name| name.ends_with(" of connect"));
+    let answer = only_in_a(comparison, ServerToClient, |named| named.answers("connect"));
     vec![
         Claim::at(comparison, index, Certainty::Likely, title)
             .why("the server closes behind connect without a word, as nginx does for an application it does not have")
@@ -179,7 +179,7 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
     if comparison.a.is_none() {
         return fields_alone(comparison, &names);
     }
-    let name = |path: &str| path.rsplit('.').next().unwrap_or_default().trim_matches('\0').to_owned();
+    let name = |path: &FieldPath| path.last().map(|name| name.trim_matches('\0').to_owned());
     // An object that cannot be read as it was meant lacks properties for another reason.
     let is_readable = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
@@ -190,26 +190,22 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_sound = comparison.item(mismatch.row, Side::B).is_some_and(|item| item.defects.is_empty());
         is_sound && !comparison.open().any(is_twin)
     };
-    let missing = with_path(comparison, |path| names.iter().any(|name| path == format!("connect.{name}")));
+    let missing = with_path(comparison, |path| names.iter().any(|name| path.is("connect", name)));
     let only_a = missing.into_iter().filter(|&index| comparison.mismatches[index].side(Side::B).is_none());
     let only_a = only_a.filter(is_readable);
     let answered = is_answered(&commands(comparison.b));
     only_a
         .map(|index| {
-            let path = &comparison.mismatches[index].path;
-            let name = path.rsplit('.').next().unwrap_or_default();
+            let last = |index: usize| comparison.mismatches[index].path.last().unwrap_or_default();
+            let name = last(index);
             let row = comparison.mismatches[index].row;
             let other_case = |other: &usize| {
-                let other = &comparison.mismatches[*other];
-                let other_name = other.path.rsplit('.').next().unwrap_or_default();
-                other.row == row && other_name != name && other_name.eq_ignore_ascii_case(name)
+                let other_name = last(*other);
+                comparison.mismatches[*other].row == row && other_name != name && other_name.eq_ignore_ascii_case(name)
             };
             let misspelt = comparison.open().find(other_case);
             let title = match misspelt {
-                Some(other) => format!(
-                    "connect has no {name}: it is spelled {}",
-                    comparison.mismatches[other].path.rsplit('.').next().unwrap_or_default()
-                ),
+                Some(other) => format!("connect has no {name}: it is spelled {}", last(other)),
                 None => format!("connect has no {name}"),
             };
             let why = if answered {
@@ -239,7 +235,8 @@ fn fields_alone(comparison: &Comparison<'_>, names: &[&str]) -> Vec<Claim> {
         .map(|name| {
             let spots = [Spot::new(connect.item, 0..0, format!("no {name}"))];
             let title = format!("connect has no {name}");
-            let claim = look::claim(comparison, &spots, &format!("connect.{name}"), Certainty::Certain, title);
+            let claim =
+                look::claim(comparison, &spots, FieldPath::property("connect", name), Certainty::Certain, title);
             let why = if answered { "this server does without it, others do not" } else { "and it is not answered" };
             claim.why(why).fix(format!("send {name} in the object of connect"))
         })
@@ -266,7 +263,7 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let (app_a, name_a) = (meant(app_a), name_a.map(meant));
     let name_of = |name: &Option<String>| name.clone().unwrap_or_default();
-    let differs = with_path(comparison, |path| path == "connect.app" || path.ends_with(".name"));
+    let differs = with_path(comparison, |path| path.is("connect", "app") || path.last() == Some("name"));
     let Some(&first) = differs.first() else { return Vec::new() };
     // Application and name, each with its query.
     let (url_a, url_b) = ([app_a.clone(), name_of(&name_a)], [app_b.clone(), name_of(&name_b)]);

@@ -1,7 +1,7 @@
 //! What some peers want of commands and data, and others leave out.
 
 use crate::amf::Value;
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, Side, Step};
 use crate::recording::{Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
@@ -132,7 +132,7 @@ fn fcpublish(comparison: &Comparison<'_>) -> Vec<Claim> {
     let spots = [Spot::new(item, 0..0, "no onFCPublish behind it")];
     let title = "FCPublish gets no onFCPublish, and the client does not publish".to_owned();
     let mut claim = look::claim(comparison, &spots, "FCPublish", Certainty::Likely, title);
-    claim.explains = only_in_a(comparison, ServerToClient, |name| name == "onFCPublish");
+    claim.explains = only_in_a(comparison, ServerToClient, |named| named.is("onFCPublish"));
     vec![
         claim
             .why("A gets onFCPublish and goes on to publish")
@@ -193,8 +193,8 @@ fn data_frame(comparison: &Comparison<'_>, direction: Direction) -> Vec<Claim> {
     };
     let mut claim = look::claim(comparison, &spots, "onMetaData.handler", Certainty::Certain, title);
     claim.explains.retain(|&index| {
-        let path = &comparison.mismatches[index].path;
-        [".handler", ".metadata", ".0", ".1"].iter().any(|end| path.ends_with(end))
+        let step = comparison.mismatches[index].path.value().and_then(|path| path.last());
+        matches!(step, Some(Step::Argument("handler" | "metadata") | Step::Position(0 | 1)))
     });
     let (why, fix) = if is_wanted {
         ("servers store metadata for players that join when @setDataFrame stands before it", "begin with @setDataFrame")
@@ -216,7 +216,7 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
             .then(|| (delete.item, argument.map_or_else(|| "nothing".to_owned(), Value::label)))
     };
     let (Some((item, text)), None) = (of(comparison.b), comparison.a.and_then(of)) else { return Vec::new() };
-    let differs = with_path(comparison, |path| path == "deleteStream.stream");
+    let differs = with_path(comparison, |path| path.is("deleteStream", "stream"));
     let spots = [Spot::new(item, 0..0, text.clone())];
     let title = format!("deleteStream says {text}, and no number");
     let mut claim = look::claim(comparison, &spots, "deleteStream.stream", Certainty::Certain, title);
@@ -233,12 +233,11 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn codec_flags(comparison: &Comparison<'_>) -> Vec<Claim> {
     let plays = commands(comparison.b).iter().any(|said| said.is(ClientToServer, "play"));
-    let flags = with_path(comparison, |path| path == "connect.audioCodecs" || path == "connect.videoCodecs");
+    let flags = with_path(comparison, |path| path.is("connect", "audioCodecs") || path.is("connect", "videoCodecs"));
     let missing: Vec<_> =
         flags.into_iter().filter(|&index| comparison.mismatches[index].side(Side::B).is_none()).collect();
     let (Some(&first), true) = (missing.first(), plays) else { return Vec::new() };
-    let names: Vec<_> =
-        missing.iter().filter_map(|&index| comparison.mismatches[index].path.rsplit('.').next()).collect();
+    let names: Vec<_> = missing.iter().filter_map(|&index| comparison.mismatches[index].path.last()).collect();
     let title = format!("the player's connect has no {}", names.join(" and no "));
     vec![
         Claim::at(comparison, first, Certainty::Certain, title)

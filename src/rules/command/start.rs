@@ -1,7 +1,7 @@
 //! publish and play: what must come before, on which stream, and the first status.
 
 use crate::amf::Value;
-use crate::compare::Comparison;
+use crate::compare::{Comparison, FieldPath, ValuePath};
 use crate::recording::{Item, Session};
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::opening::gave_up;
@@ -94,7 +94,7 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
         .map(|(item, name, needed)| {
             let spots = [Spot::new(item, 0..0, format!("before the _result of {needed}"))];
             let title = format!("{name} is sent before {needed} is answered");
-            let mut claim = look::claim(comparison, &spots, name, Certainty::Certain, title);
+            let mut claim = look::claim(comparison, &spots, ValuePath::of(name), Certainty::Certain, title);
             claim.explains = Vec::new();
             claim
                 .why("a server may not be ready, or ignore what comes early")
@@ -118,9 +118,9 @@ fn without_stream(comparison: &Comparison<'_>) -> Option<Claim> {
     }
     let spots = [Spot::new(start.item, 0..0, "no createStream before it")];
     let title = format!("{} is sent, and no stream was created", start.name);
-    let mut claim = look::claim(comparison, &spots, &start.name, Certainty::Certain, title);
-    let answers = only_in_a(comparison, ServerToClient, |name| name == "_result of createStream");
-    claim.explains = [only_in_a(comparison, ClientToServer, |name| name == "createStream"), answers].concat();
+    let mut claim = look::claim(comparison, &spots, ValuePath::of(&start.name), Certainty::Certain, title);
+    let answers = only_in_a(comparison, ServerToClient, |named| named.is("_result") && named.answers("createStream"));
+    claim.explains = [only_in_a(comparison, ClientToServer, |named| named.is("createStream")), answers].concat();
     Some(
         claim
             .why("the stream's number comes from createStream; nginx-rtmp and Node-Media-Server do without, others do not")
@@ -155,7 +155,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("onStatus comes on message stream {on}, {name} was on {stream}");
     let mut claim = look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
     let row = claim.row;
-    claim.explains = with_path(comparison, |path| path == "header.streamid");
+    claim.explains = with_path(comparison, |path| *path == FieldPath::STREAM_ID);
     claim.explains.retain(|&index| comparison.mismatches[index].row == row);
     if let Some(&index) = claim.explains.first() {
         claim.sides = comparison.mismatches[index].sides.clone();
@@ -208,8 +208,8 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     } else {
         format!("the server does not answer {name}")
     };
-    let mut claim = look::claim(comparison, &spots, &name, Certainty::Likely, title);
-    claim.explains = only_in_a(comparison, ServerToClient, |name| name == "onStatus");
+    let mut claim = look::claim(comparison, &spots, ValuePath::of(&name), Certainty::Likely, title);
+    claim.explains = only_in_a(comparison, ServerToClient, |named| named.is("onStatus"));
     if comparison.a.is_none() && name == "play" && !closes {
         return vec![
             claim

@@ -3,12 +3,14 @@
 use crate::amf::Value;
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Lane, Side};
+use crate::compare::{Comparison, FieldPath, Lane, Side};
 use crate::recording::{Item, Kept};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
+
+use super::{Said, commands};
 
 pub static PUBLISH_MSID: Rule = Rule {
     code: "publish-msid",
@@ -38,7 +40,7 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
         comparison.either_item(row).direction == Direction::ClientToServer
             && (named.lane.is_media()
                 || named.lane == Lane::Data
-                || matches!(named.name.as_str(), "publish" | "play" | "play2" | "pause" | "seek"))
+                || matches!(named.command.as_deref(), Some("publish" | "play" | "play2" | "pause" | "seek")))
     };
     let stream = |row: usize, side| Some(comparison.item(row, side)?.message()?.header.message_stream_id?.0);
     // A big-endian id is a mistake of another kind.
@@ -57,11 +59,12 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
         let sent = stream(row, Side::B).unwrap_or_default();
         let claim = words(comparison, row, (sent, given), rows.len()).breaking(Breaks::Nothing);
         // This server does not look; what works with it is not broken.
-        let starts = |item: &Item| {
-            let started = ["onStatus('NetStream.Publish.Start')", "onStatus('NetStream.Play.Start')"];
-            item.direction == Direction::ServerToClient && started.iter().any(|start| item.info == *start)
+        let starts = |said: &Said<'_>| {
+            let code = said.text("code");
+            let started = ["NetStream.Publish.Start", "NetStream.Play.Start"];
+            said.is(Direction::ServerToClient, "onStatus") && code.is_some_and(|code| started.contains(&&*code))
         };
-        let is_taken = comparison.b.items.iter().any(starts);
+        let is_taken = commands(comparison.b).iter().any(starts);
         return vec![if is_taken { claim.weighing(Severity::Warning) } else { claim }];
     }
     // Where no full header was sent before on the chunk stream, nobody wrote an id.
@@ -80,7 +83,7 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
         .open()
         .filter(|&index| {
             let mismatch = &comparison.mismatches[index];
-            let is_of = mismatch.path == "header.streamid" && belongs(mismatch.row) && is_said[mismatch.row];
+            let is_of = mismatch.path == FieldPath::STREAM_ID && belongs(mismatch.row) && is_said[mismatch.row];
             is_of && is_wrong(mismatch.row)
         })
         .collect();
@@ -99,7 +102,7 @@ fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), cou
         1 => String::new(),
         count => format!("; {} messages behind it do so too", count - 1),
     };
-    Claim::at_header(comparison, row, "header.streamid", (8..12, sent.to_string()), Certainty::Certain, title)
+    Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, sent), Certainty::Certain, title)
         .why(format!(
             "the server's _result of createStream says {given}{more}; a server that looks at the field drops them"
         ))
@@ -111,7 +114,7 @@ fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), cou
 /// The streams that B's server gave out, in order.
 fn given(comparison: &Comparison<'_>) -> Vec<u32> {
     let items = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]);
-    let results = items.filter(|(_, named)| named.name == "_result of createStream");
+    let results = items.filter(|(_, named)| named.is("_result") && named.answers("createStream"));
     let stream = |kept: &Kept| {
         let decoded = body::decode(MessageTypeId::AMF0_COMMAND, &kept.body, kept.header.length, &mut ());
         let Body::Command(command) = &decoded.body else { return None };

@@ -211,8 +211,7 @@ fn over(session: &Session, direction: Direction) -> Option<Over> {
         }
     }
     let (last, sent) = last?;
-    let end: f64 = session.stream.start.parse::<f64>().unwrap_or_default() + session.stream.duration;
-    let idle = end * 1e9 - session.items[last].time.0 as f64;
+    let idle = (session.stream.start.0 - session.items[last].time.0) as f64 + session.stream.duration * 1e9;
     Some(Over { item: first?, last, bytes: sent - acked, window: window?, never, stops: idle >= STOPS })
 }
 

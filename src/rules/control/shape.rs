@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, FieldPath};
 use crate::recording::Kept;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot};
@@ -79,7 +79,7 @@ fn msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let is_of = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        rows.contains(&mismatch.row) && mismatch.path == "header.streamid"
+        rows.contains(&mismatch.row) && mismatch.path == FieldPath::STREAM_ID
     };
     let explains: Vec<usize> = (0..comparison.mismatches.len()).filter(is_of).collect();
     let claim = match explains.first() {

@@ -1,6 +1,6 @@
 //! Other commands, other properties, other answers.
 
-use crate::compare::{Comparison, Lane, Side, role};
+use crate::compare::{Comparison, FieldPath, Lane, Side, role};
 use crate::rules::{Breaks, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -124,7 +124,7 @@ fn other_role(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn connect(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let is_of = |index: usize| comparison.mismatches[index].path.starts_with("connect.");
+    let is_of = |index: usize| is_of_connect(&comparison.mismatches[index].path);
     let claim = together(comparison, is_of, |all| format!("connect properties differ: {}", list(comparison, all)));
     claim.into_iter().collect()
 }
@@ -136,7 +136,7 @@ fn metadata(comparison: &Comparison<'_>) -> Vec<Claim> {
             comparison.either(mismatch.row).lane == Lane::Data
                 && comparison.either_item(mismatch.row).direction == direction
                 && mismatch.is_whole_message() == whole
-                && !is_of_header(&mismatch.path)
+                && !mismatch.path.is_of_header()
         }
     };
     let mut claims = Vec::new();
@@ -157,8 +157,8 @@ fn commands(comparison: &Comparison<'_>) -> Vec<Claim> {
             comparison.either(mismatch.row).lane == Lane::Command
                 && comparison.either_item(mismatch.row).direction == Direction::ClientToServer
                 && mismatch.is_whole_message() == whole
-                && !is_of_header(&mismatch.path)
-                && !mismatch.path.starts_with("connect.")
+                && !mismatch.path.is_of_header()
+                && !is_of_connect(&mismatch.path)
         }
     };
     let missing = together(comparison, of(true), |all| one_sided(comparison, all));
@@ -175,7 +175,7 @@ fn answers(comparison: &Comparison<'_>) -> Vec<Claim> {
         let lane = comparison.either(mismatch.row).lane;
         matches!(lane, Lane::Command | Lane::Other)
             && comparison.either_item(mismatch.row).direction == Direction::ServerToClient
-            && !is_of_header(&mismatch.path)
+            && !mismatch.path.is_of_header()
     };
     let claim = together(comparison, is_of, |all| {
         if all.iter().all(|&index| comparison.mismatches[index].is_whole_message()) {
@@ -195,7 +195,7 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
             let mismatch = &comparison.mismatches[index];
             comparison.either(mismatch.row).lane == Lane::Control
                 && comparison.either_item(mismatch.row).direction == direction
-                && !is_of_header(&mismatch.path)
+                && !mismatch.path.is_of_header()
         }
     };
     let mut claims = Vec::new();
@@ -225,9 +225,8 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
     claims
 }
 
-/// Whether a path is of the chunk headers: what stands there is never a mere choice, but for the chunk stream.
-fn is_of_header(path: &str) -> bool {
-    path.starts_with("chunk.") || path.starts_with("header.")
+fn is_of_connect(path: &FieldPath) -> bool {
+    path.value().is_some_and(|path| path.message() == "connect" && !path.steps().is_empty())
 }
 
 /// `the client's messages: only A has releaseStream('one')`.

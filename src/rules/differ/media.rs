@@ -1,6 +1,7 @@
 //! Other media, other times, other chunk streams.
 
-use crate::compare::{Comparison, Lane, Side};
+use crate::compare::{Comparison, FieldPath, Lane, Side};
+use crate::field;
 use crate::rules::{Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -62,8 +63,7 @@ fn chunk_streams(comparison: &Comparison<'_>) -> Vec<Claim> {
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
         let is_of = |index: usize| {
             let mismatch = &comparison.mismatches[index];
-            matches!(mismatch.path.as_str(), "chunk.csid" | "chunk.fmt" | "chunk.cut")
-                && comparison.either_item(mismatch.row).direction == direction
+            matches!(mismatch.path, FieldPath::Chunk(_)) && comparison.either_item(mismatch.row).direction == direction
         };
         claims.extend(together(comparison, is_of, |all| {
             let mut uses: Vec<String> = Vec::new();
@@ -72,7 +72,7 @@ fn chunk_streams(comparison: &Comparison<'_>) -> Vec<Claim> {
                 let text = |side| mismatch.side(side).map(|value| value.text.clone()).unwrap_or_default();
                 let name = &comparison.either(mismatch.row).name;
                 let word = format!("{name} on {} instead of {}", text(Side::B), text(Side::A));
-                if mismatch.path == "chunk.csid" && !uses.contains(&word) {
+                if mismatch.path == FieldPath::CSID && !uses.contains(&word) {
                     uses.push(word);
                 }
             }
@@ -93,7 +93,7 @@ fn media(comparison: &Comparison<'_>) -> Vec<Claim> {
             |row: usize| comparison.either(row).lane.is_media() && comparison.either_item(row).direction == direction;
         let is_of = |index: usize| {
             let mismatch = &comparison.mismatches[index];
-            is_media(mismatch.row) && !mismatch.path.starts_with("chunk.") && !mismatch.path.starts_with("header.")
+            is_media(mismatch.row) && !mismatch.path.is_of_header()
         };
         claims.extend(together(comparison, is_of, |all| title(comparison, direction, all)));
     }
@@ -136,12 +136,15 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
         let is_of = |index: usize| {
             let mismatch = &comparison.mismatches[index];
-            mismatch.path == "header.timestamp" && comparison.either_item(mismatch.row).direction == direction
+            mismatch.path == FieldPath::TIMESTAMP && comparison.either_item(mismatch.row).direction == direction
         };
         claims.extend(together(comparison, is_of, |all| {
             let difference = |index: usize| -> Option<i64> {
                 let mismatch = &comparison.mismatches[index];
-                let number = |side| mismatch.side(side)?.text.parse::<i64>().ok();
+                let number = |side| match mismatch.side(side)?.value {
+                    field::Value::Uint(number) => i64::try_from(number).ok(),
+                    _ => None,
+                };
                 Some(number(Side::B)? - number(Side::A)?)
             };
             let differences: Vec<i64> = all.iter().filter_map(|&index| difference(index)).collect();

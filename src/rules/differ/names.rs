@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, Side};
+use crate::field;
 use crate::rules::{Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static STREAM_NAME: Rule = Rule {
@@ -27,8 +28,8 @@ fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
         let mismatch = &comparison.mismatches[index];
         let both_text = [Side::A, Side::B]
             .iter()
-            .all(|&side| mismatch.side(side).is_some_and(|value| value.text.starts_with("String '")));
-        mismatch.path.ends_with(".name") && both_text
+            .all(|&side| mismatch.side(side).is_some_and(|value| matches!(value.value, field::Value::Text(_))));
+        mismatch.path.last() == Some("name") && both_text
     };
     let names: HashSet<_> = comparison
         .open()

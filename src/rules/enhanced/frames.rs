@@ -1,6 +1,6 @@
 //! What stands in video messages with the extended header.
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Lane};
 use crate::rtmp::media::FourCc;
 use crate::rules::flv::units::is_whole;
 use crate::rules::look::{self, Flow, Spot, count};
@@ -136,7 +136,7 @@ pub static SEQUENCE_START: Rule = Rule {
         for claim in &mut claims {
             let is_config = |index: &usize| {
                 let mismatch = &comparison.mismatches[*index];
-                mismatch.is_whole_message() && comparison.either(mismatch.row).name == "video config"
+                mismatch.is_whole_message() && comparison.either(mismatch.row).lane == Lane::VideoConfig
             };
             claim.explains = (0..comparison.mismatches.len()).filter(is_config).collect();
         }
@@ -241,7 +241,7 @@ fn spots(
 fn claims(
     comparison: &Comparison<'_>,
     found: Option<Vec<Spot>>,
-    path: &str,
+    path: &'static str,
     title: impl Fn(&[Spot]) -> String,
     why: &str,
     fix: &str,

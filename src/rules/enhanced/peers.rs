@@ -1,7 +1,8 @@
 //! What both sides say they can do, and what they then do.
 
 use crate::amf::Value;
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, Side, Step};
+use crate::field;
 use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
@@ -89,6 +90,10 @@ fn says_so(session: &Session, direction: Direction) -> bool {
     })
 }
 
+fn is_capability(step: &Step) -> bool {
+    matches!(step, Step::Property(name) if CAPABILITIES.contains(&&**name))
+}
+
 fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
     [ClientToServer, ServerToClient]
         .into_iter()
@@ -108,7 +113,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .filter(|&index| {
                     let mismatch = &comparison.mismatches[index];
                     comparison.either_item(mismatch.row).direction == direction.back()
-                        && CAPABILITIES.iter().any(|name| mismatch.path.contains(name))
+                        && mismatch.path.value().is_some_and(|path| path.steps().iter().any(is_capability))
                 })
                 .collect();
             let title = "enhanced media is sent to a peer that did not say it knows it".to_owned();
@@ -154,8 +159,8 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_codec = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         let direction = comparison.either_item(mismatch.row).direction;
-        let says_nothing = mismatch.side(Side::B).is_none_or(|value| value.text == "Number 0");
-        in_b[direction.index()].is_some() && mismatch.path.ends_with(".videocodecid") && says_nothing
+        let says_nothing = mismatch.side(Side::B).is_none_or(|value| value.value == field::Value::Double(0.0));
+        in_b[direction.index()].is_some() && mismatch.path.last() == Some("videocodecid") && says_nothing
     };
     let differs: Vec<_> = comparison.open().filter(is_codec).collect();
     let words = |said: &str| format!("videocodecid in the metadata is {said}, and the video is enhanced");

@@ -1,6 +1,6 @@
 //! Sequence headers: missing, broken, repeated.
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, Lane};
 use crate::rules::look::{self, Flow, Spot, count};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
@@ -108,7 +108,7 @@ fn early<'r>(
 
 fn missing(
     comparison: &Comparison<'_>,
-    path: &str,
+    path: &'static str,
     codec: &str,
     what: &str,
     find: impl Fn(&Flow<'_>) -> Vec<Spot>,
@@ -125,10 +125,10 @@ fn missing(
     );
     let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
     // The pictures themselves are as they were; what differs is that the header is not there.
-    let wanted = if codec == "AVC" { "video config" } else { "audio config" };
+    let wanted = if codec == "AVC" { Lane::VideoConfig } else { Lane::AudioConfig };
     let is_header = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        mismatch.is_whole_message() && comparison.either(mismatch.row).name == wanted
+        mismatch.is_whole_message() && comparison.either(mismatch.row).lane == wanted
     };
     claim.explains = (0..comparison.mismatches.len()).filter(is_header).collect();
     vec![

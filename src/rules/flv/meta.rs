@@ -1,7 +1,7 @@
 //! Metadata beside the stream: sizes and codecs that the stream itself does not have.
 
 use crate::amf::{Value, number_text};
-use crate::compare::Comparison;
+use crate::compare::{Comparison, FieldPath};
 use crate::recording::Kept;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::media::video::VideoTag;
@@ -28,8 +28,8 @@ pub static VERSUS_STREAM: Rule = Rule {
 };
 
 /// What the stream itself says: name and number.
-fn facts(flow: &Flow<'_>) -> Vec<(&'static [u8], f64)> {
-    let mut facts: Vec<(&'static [u8], f64)> = Vec::new();
+fn facts(flow: &Flow<'_>) -> Vec<(&'static str, f64)> {
+    let mut facts: Vec<(&'static str, f64)> = Vec::new();
     let mut messages = flow.messages.iter().map(|(_, kept)| *kept);
     let config = messages.find_map(|kept| match decode(kept) {
         Body::Video(video) => match video.tag {
@@ -42,9 +42,9 @@ fn facts(flow: &Flow<'_>) -> Vec<(&'static [u8], f64)> {
         _ => None,
     });
     if let Some((codec, width, height)) = config {
-        facts.extend(width.map(|width| (&b"width"[..], f64::from(width))));
-        facts.extend(height.map(|height| (&b"height"[..], f64::from(height))));
-        facts.extend(codec.map(|codec| (&b"videocodecid"[..], f64::from(codec))));
+        facts.extend(width.map(|width| ("width", f64::from(width))));
+        facts.extend(height.map(|height| ("height", f64::from(height))));
+        facts.extend(codec.map(|codec| ("videocodecid", f64::from(codec))));
     }
     facts
 }
@@ -54,7 +54,7 @@ fn decode(kept: &Kept) -> Body<'_> {
 }
 
 fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &Flow<'_>| -> Vec<(&'static str, Spot)> {
         let facts = facts(flow);
         let mut spots = Vec::new();
         for (item, kept) in flow.messages.iter().filter(|(_, kept)| kept.is_whole()) {
@@ -62,29 +62,25 @@ fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
             let Some(metadata) = data.values.iter().find(|value| value.properties().is_some()) else { continue };
             for (name, number) in &facts {
                 // 0 says nothing, and codecs by FourCC are numbers above 15.
-                let said = metadata.property(name).and_then(Value::as_number).filter(|said| *said != 0.0);
-                let Some(said) = said.filter(|said| said != number && (*name != b"videocodecid" || *said < 16.0))
-                else {
+                let said = metadata.property(name.as_bytes()).and_then(Value::as_number).filter(|said| *said != 0.0);
+                let Some(said) = said.filter(|said| said != number && (*name != "videocodecid" || *said < 16.0)) else {
                     continue;
                 };
-                let key = [&(name.len() as u16).to_be_bytes()[..], name].concat();
+                let key = [&(name.len() as u16).to_be_bytes()[..], name.as_bytes()].concat();
                 let Some(at) = memchr::memmem::find(&kept.body, &key) else { continue };
-                let (name, at) = (String::from_utf8_lossy(name), at + key.len());
+                let at = at + key.len();
                 let text = format!("{name} {}, the stream's is {}", number_text(said), number_text(*number));
-                spots.push(Spot::new(*item, at..at + 9, text));
+                spots.push((*name, Spot::new(*item, at..at + 9, text)));
             }
         }
         spots
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(found) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let (names, spots): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let title = format!("the metadata says {}", spots[0].text);
-    let name = spots[0].text.split(' ').next().unwrap_or_default();
-    let mut claim = look::claim(comparison, &spots, &format!("onMetaData.{name}"), Certainty::Certain, title);
-    let names: Vec<_> = spots.iter().filter_map(|spot| spot.text.split(' ').next()).collect();
-    claim.explains.retain(|&index| {
-        let path = &comparison.mismatches[index].path;
-        names.iter().any(|name| path.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')))
-    });
+    let path = FieldPath::property("onMetaData", names[0]);
+    let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
+    claim.explains.retain(|&index| comparison.mismatches[index].path.last().is_some_and(|name| names.contains(&name)));
     vec![
         claim
             .why("pictures are decoded by the sequence header; players that trust the metadata show a wrong size or refuse it")

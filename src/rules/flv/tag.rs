@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::compare::{Comparison, Lane, MESSAGE};
+use crate::compare::{Comparison, Lane};
 use crate::recording::Kept;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot, count};
@@ -123,7 +123,10 @@ fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
         let mismatch = &comparison.mismatches[*index];
         let is_of = |row: usize| comparison.either_item(row).direction == comparison.either_item(claim.row).direction;
         let is_data = spots.iter().any(|spot| comparison.b.items[spot.item].message().is_some_and(is_data));
-        is_data && mismatch.path == MESSAGE && is_of(mismatch.row) && comparison.either(mismatch.row).lane == Lane::Data
+        is_data
+            && mismatch.is_whole_message()
+            && is_of(mismatch.row)
+            && comparison.either(mismatch.row).lane == Lane::Data
     };
     let twins: Vec<usize> = comparison.open().filter(twin).collect();
     let claim = claim.explaining(twins);
@@ -198,7 +201,7 @@ fn cts(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claim = look::claim(comparison, &spots, "video.cts", Certainty::Certain, title);
     // Its neighbours were shifted with it.
     let rows: Vec<usize> = (0..comparison.mismatches.len())
-        .filter(|&index| comparison.mismatches[index].path == "cts" || comparison.mismatches[index].path == "video.cts")
+        .filter(|&index| comparison.mismatches[index].path == "video.cts".into())
         .collect();
     claim = claim.explaining(rows);
     vec![

@@ -1,6 +1,6 @@
 //! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::{Item, Kept, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
@@ -220,25 +220,14 @@ fn claim(comparison: &Comparison<'_>, item: usize, certainty: Certainty, title: 
     let direction = comparison.either_item(row).direction;
     let is_time = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        mismatch.path == "header.timestamp"
+        mismatch.path == FieldPath::TIMESTAMP
             && comparison.either(mismatch.row).lane.is_media()
             && comparison.either_item(mismatch.row).direction == direction
     };
     let explains: Vec<usize> = comparison.open().filter(is_time).collect();
     let here = explains.iter().copied().find(|&index| comparison.mismatches[index].row == row);
     let sides = here.map_or([None, None], |index| comparison.mismatches[index].sides.clone());
-    Claim {
-        certainty,
-        title,
-        row,
-        path: "header.timestamp".to_owned(),
-        sides,
-        why: String::new(),
-        fix: String::new(),
-        explains,
-        breaks: crate::rules::Breaks::Nothing,
-        severity: None,
-    }
+    Claim { explains, ..Claim::on(row, FieldPath::TIMESTAMP, sides, certainty, title) }
 }
 
 fn absolute(comparison: &Comparison<'_>) -> Vec<Claim> {

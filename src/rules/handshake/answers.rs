@@ -1,6 +1,6 @@
 //! Whether the blocks of the handshake answer each other.
 
-use crate::compare::{Comparison, Side};
+use crate::compare::{Comparison, FieldPath, Side};
 use crate::rtmp::handshake::{Part, Scheme};
 use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_of, row_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -72,7 +72,7 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
     let wrong: Vec<_> = if comparison.a.is_none() {
         (0..comparison.rows.len()).map(|row| (row, None)).take(BEGINNING).collect()
     } else {
-        comparison.open().filter(|&index| comparison.mismatches[index].path == ANSWER).map(at).collect()
+        comparison.open().filter(|&index| comparison.mismatches[index].path == FieldPath::ANSWER).map(at).collect()
     };
     let claim_of = |(row, index): (usize, Option<usize>)| {
         // Which of the two is wrong, if they differ?
@@ -100,7 +100,7 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
             None => {
                 let (direction, at) = if part == Part::C2 { (CLIENT, 1537) } else { (SERVER, 1537) };
                 let value = b.value(direction, at + 8, 16, "neither echoes nor signs the peer's block");
-                Claim::on(row, ANSWER, [None, Some(value)], Certainty::Certain, title.clone())
+                Claim::on(row, FieldPath::ANSWER, [None, Some(value)], Certainty::Certain, title.clone())
             }
         };
         let claim = claim.fix(fix);
@@ -135,8 +135,8 @@ fn digest_invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Without the digest the server has nothing to sign; a stale signature is part of the same thing.
     let is_of_it = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        let is_answer = mismatch.path == ANSWER && comparison.either_item(mismatch.row).direction == SERVER;
-        is_answer || mismatch.row == row && mismatch.path == "handshake.scheme"
+        let is_answer = mismatch.path == FieldPath::ANSWER && comparison.either_item(mismatch.row).direction == SERVER;
+        is_answer || mismatch.row == row && mismatch.path == FieldPath::Handshake("scheme")
     };
     let explains: Vec<usize> = comparison.open().filter(is_of_it).collect();
     let values = [a, Some(b)].map(|opening| {
@@ -195,7 +195,6 @@ fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
-const ANSWER: &str = "handshake.answer";
 /// Among so many rows the handshake is.
 const BEGINNING: usize = 16;
 

@@ -1,6 +1,6 @@
 //! What comes before its time, and what gets lost where the handshake ends.
 
-use crate::compare::{Comparison, Side, Value};
+use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::origin::FrameNo;
 use crate::recording::{Content, Item};
 use crate::rtmp::handshake::{BLOCK, Part};
@@ -63,17 +63,16 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
             item.frames[1]
         );
         let value = Value {
-            text: item.info.clone(),
             bytes: item.message().map(|kept| kept.first_header.clone()).unwrap_or_default(),
-            in_body: None,
             place: Some((item.at.start, item.frames[1])),
+            ..Value::words(item.info.clone())
         };
         let claim = Claim::on(row, "handshake.order", [None, Some(value)], Certainty::Certain, title);
         // A C2 from before S1 is there cannot echo it.
         let is_answer = |index: &usize| {
             let mismatch = &comparison.mismatches[*index];
             let is_of = comparison.either_item(mismatch.row).direction == direction;
-            mismatch.path == "handshake.answer" && is_of && mismatch.side(Side::B).is_none()
+            mismatch.path == FieldPath::ANSWER && is_of && mismatch.side(Side::B).is_none()
         };
         let explains: Vec<usize> = comparison.open().filter(is_answer).collect();
         let before = if item.message().is_some() { "the first message" } else { "C2" };
@@ -130,10 +129,9 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     let value = |side| {
         let item = comparison.item(row, side)?;
         Some(Value {
-            text: format!("in frame {}", item.frames[1]),
             bytes: item.message().map(|kept| kept.first_header.clone()).unwrap_or_default(),
-            in_body: None,
             place: Some((item.at.start, item.frames[1])),
+            ..Value::words(format!("in frame {}", item.frames[1]))
         })
     };
     let explains = mismatches_of(comparison, |other| other > row && comparison.item(other, Side::B).is_none());
