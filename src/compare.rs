@@ -205,6 +205,11 @@ impl Value {
     pub fn words(text: impl Into<String>) -> Value {
         Value { text: text.into(), value: field::Value::None, bytes: Vec::new(), in_body: None, place: None }
     }
+
+    /// Whether it is a string of AMF.
+    pub fn is_string(&self) -> bool {
+        self.in_body.is_some() && matches!(self.value, field::Value::Text(_))
+    }
 }
 
 impl Mismatch {

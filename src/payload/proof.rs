@@ -111,13 +111,14 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     let by_reader = took.filter(|(_, found)| is_its_fault(found));
     let by_reader = by_reader.and_then(|(steps, found)| took::reader_cause(steps, found, sent, received));
     let (mut causes, mut unexplained) = files::causes(sent, received, &context);
+    let mut names_reader = false;
     if let Some(cause) = by_reader {
         // What the stream shows goes deeper, unless the two files alone tell it all, and better.
         let is_general = |cause: &Cause| ["px-insert", "px-delete"].contains(&cause.rule.code);
         let told =
             unexplained == 0 && causes.iter().all(|cause| cause.certainty == Certainty::Certain && !is_general(cause));
         if !(told && (is_general(&cause) || cause.rule.code == "px-over-stripped")) {
-            (causes, unexplained) = (vec![cause], 0);
+            (causes, unexplained, names_reader) = (vec![cause], 0, true);
         }
     }
     for cause in causes.iter_mut().filter(|cause| cause.r#where.capture.is_none()) {
@@ -125,10 +126,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     }
     let summary = match causes.first() {
         None => format!("all {} bytes are equal; {statement}", sent.len()),
-        Some(cause) if cause.title.starts_with("the receiver") || cause.title.starts_with("the server") => {
-            format!("{statement}; {}", cause.title)
-        }
-        Some(cause) if guilty == Some(Hop::Receiver) => {
+        Some(cause) if guilty == Some(Hop::Receiver) && !names_reader => {
             format!("{statement}; the receiver changed them: {}", cause.title)
         }
         Some(cause) => format!("{statement}; {}", cause.title),

@@ -5,7 +5,9 @@ mod commands;
 mod media;
 mod names;
 
-use crate::compare::{Comparison, Side};
+use crate::amf::number_text;
+use crate::compare::{Comparison, Side, Value};
+use crate::field;
 use crate::session::Direction;
 
 use super::{Certainty, Claim};
@@ -34,9 +36,9 @@ fn words(comparison: &Comparison<'_>, index: usize) -> String {
     let mismatch = &comparison.mismatches[index];
     let name = mismatch.path.below();
     match (mismatch.side(Side::A), mismatch.side(Side::B)) {
-        (Some(a), Some(b)) => format!("{name} is {} instead of {}", short(&b.text), short(&a.text)),
+        (Some(a), Some(b)) => format!("{name} is {} instead of {}", short(b), short(a)),
         (Some(_), None) => format!("no {name}"),
-        (None, Some(b)) => format!("{name} {} besides", short(&b.text)),
+        (None, Some(b)) => format!("{name} {} besides", short(b)),
         (None, None) => name,
     }
 }
@@ -62,14 +64,18 @@ fn is_mark(comparison: &Comparison<'_>, index: usize) -> bool {
     comparison.mismatches[index].path.part().is_some()
 }
 
-fn short(text: &str) -> String {
+/// A value without the name of its type, which the quotes or their absence tell.
+fn short(value: &Value) -> String {
     const LONGEST: usize = 40;
-    // The words in front, `String`, `Number`, are said by the quotes or their absence.
-    let text = ["String ", "Number ", "Boolean "].iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
+    let (text, end) = match &value.value {
+        field::Value::Double(number) => (number_text(*number), "…"),
+        field::Value::Boolean(truth) => (truth.to_string(), "…"),
+        field::Value::Text(text) if value.is_string() => (format!("'{text}'"), "…'"),
+        _ => (value.text.clone(), "…"),
+    };
     if text.chars().count() <= LONGEST {
-        return text.to_owned();
+        return text;
     }
-    let end = if text.starts_with('\'') { "…'" } else { "…" };
     text.chars().take(LONGEST).chain(end.chars()).collect()
 }
 

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Side};
-use crate::field;
+use crate::compare::Comparison;
 use crate::rules::{Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static STREAM_NAME: Rule = Rule {
@@ -26,22 +25,16 @@ pub static STREAM_NAME: Rule = Rule {
 fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_name = |index: usize| {
         let mismatch = &comparison.mismatches[index];
-        let both_text = [Side::A, Side::B]
-            .iter()
-            .all(|&side| mismatch.side(side).is_some_and(|value| matches!(value.value, field::Value::Text(_))));
-        mismatch.path.last() == Some("name") && both_text
+        mismatch.path.last() == Some("name")
+            && mismatch.sides.iter().flatten().filter(|value| value.is_string()).count() == 2
     };
     let names: HashSet<_> = comparison
         .open()
         .filter(|&index| is_name(index))
-        .map(|index| {
-            [Side::A, Side::B].map(|side| comparison.mismatches[index].side(side).map(|value| value.text.clone()))
-        })
+        .map(|index| comparison.mismatches[index].sides.each_ref().map(|side| side.as_ref().map(super::short)))
         .collect();
     let mut names = names.into_iter();
     let (Some([Some(a), Some(b)]), None) = (names.next(), names.next()) else { return Vec::new() };
-    let claim = super::together(comparison, is_name, |_| {
-        format!("the stream is called {} instead of {}", super::short(&b), super::short(&a))
-    });
+    let claim = super::together(comparison, is_name, |_| format!("the stream is called {b} instead of {a}"));
     claim.map(|claim| claim.why("every command that names it does so in the same way")).into_iter().collect()
 }
