@@ -16,7 +16,7 @@ use crate::rules::{Check, Claim, Mode, RULES, Rule};
 
 use fold::Fold;
 pub use ignore::Pattern;
-pub use report::{Bytes, Cause, Counts, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
+pub use report::{Bytes, Cause, Counts, Evidence, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;

@@ -7,13 +7,11 @@
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, FieldPath, role};
-use crate::diff::{Cause, causes_alone};
-use crate::origin::FrameNo;
+use crate::compare::{Comparison, role};
+use crate::diff::{self, Cause, causes_alone};
 use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Rule, Severity};
+use crate::rules::{Diagnosis, Location, Severity};
 use crate::secrets::Secrets;
-use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 /// The version of the report's format.
@@ -79,49 +77,16 @@ pub struct Counts {
 }
 
 /// Something that is wrong.
+pub type Finding = Diagnosis<Evidence>;
+
+/// Where a finding shows, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    /// The rule's code.
-    #[serde(serialize_with = "code")]
-    pub rule: &'static Rule,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong, in a sentence.
-    pub title: String,
+pub struct Evidence {
     /// Where it shows first.
-    pub r#where: Where,
+    pub r#where: Location,
     /// The bytes there, in hex; the first of them, if they are many.
     #[serde(serialize_with = "hex::serde::serialize")]
     pub bytes: Vec<u8>,
-    /// The evidence.
-    pub why: String,
-    /// What to change.
-    pub fix: String,
-    /// How many other findings only follow from it.
-    pub consequences: usize,
-}
-
-/// A place in the capture.
-#[derive(Clone, Debug, Serialize)]
-pub struct Where {
-    /// The connection.
-    pub tcp_stream: ConnectionId,
-    /// Which way the message went.
-    pub direction: Direction,
-    /// The message: `connect`, `video keyframe`.
-    pub message: String,
-    /// The field: `connect.tcUrl`, `header.typeid`.
-    pub path: FieldPath,
-    /// The row's number.
-    pub number: u64,
-    /// The frame.
-    pub frame: FrameNo,
-    /// Offset in the direction's stream.
-    pub stream_offset: u64,
-    /// The value in words.
-    pub value: Option<String>,
 }
 
 /// Looks at every session of a recording.
@@ -135,7 +100,8 @@ pub fn lint(recording: &Recording, options: &Options) -> Report {
     };
     for (index, session) in recording.sessions.iter().enumerate() {
         let causes = causes_alone(&Comparison::alone(session, &recording.sessions), index);
-        report.findings.extend(causes.into_iter().filter_map(|cause| Finding::of(cause, session)));
+        let of = |cause: Cause| cause.try_map(|evidence| Evidence::of(evidence, session));
+        report.findings.extend(causes.into_iter().filter_map(of));
     }
     report.findings.retain_mut(|finding| options.wants(finding));
     report.counts = Counts::of(&report.findings);
@@ -164,11 +130,10 @@ impl Report {
     pub fn hide(&mut self, secrets: &Secrets) {
         self.connections.iter_mut().for_each(|connection| secrets.hide_in(&mut connection.role));
         for finding in &mut self.findings {
-            let value = finding.r#where.value.as_deref().unwrap_or_default();
-            secrets.hide_bytes(&mut finding.bytes, value);
-            let place = &mut finding.r#where;
-            let texts = [&mut finding.title, &mut finding.why, &mut finding.fix, &mut place.message, &mut place.path];
-            texts.into_iter().chain(&mut place.value).for_each(|text| secrets.hide_in(text));
+            finding.sentences().into_iter().for_each(|text| secrets.hide_in(text));
+            let Evidence { r#where: at, bytes } = &mut finding.evidence;
+            secrets.hide_bytes(bytes, at.value.as_deref().unwrap_or_default());
+            at.value.iter_mut().chain([&mut at.message]).chain(at.path.names_mut()).for_each(|text| secrets.hide_in(text));
         }
     }
 
@@ -185,29 +150,13 @@ impl Connection {
     }
 }
 
-impl Finding {
-    fn of(cause: Cause, session: &Session) -> Option<Finding> {
-        let place = cause.r#where.b?;
-        Some(Finding {
-            rule: cause.rule,
-            certainty: cause.certainty,
-            severity: cause.severity,
-            title: cause.title,
-            r#where: Where {
-                tcp_stream: session.stream.tcp_stream,
-                direction: cause.r#where.direction,
-                message: cause.r#where.message,
-                path: cause.r#where.path,
-                number: place.number,
-                frame: place.frame?,
-                stream_offset: place.stream_offset?,
-                value: place.value,
-            },
-            bytes: cause.bytes.b.unwrap_or_default(),
-            why: cause.why,
-            fix: cause.fix,
-            consequences: cause.consequences,
-        })
+impl Evidence {
+    fn of(evidence: diff::Evidence, session: &Session) -> Option<Evidence> {
+        let diff::Where { path, direction, message, b: Some(place), .. } = evidence.r#where else { return None };
+        let diff::Place { number, frame, stream_offset, value } = place;
+        let tcp_stream = session.stream.tcp_stream;
+        let r#where = Location { tcp_stream, direction, message, path, number, frame, stream_offset, value };
+        Some(Evidence { r#where, bytes: evidence.bytes.b.unwrap_or_default() })
     }
 }
 
@@ -240,8 +189,4 @@ impl Counts {
         let said: Vec<_> = all.into_iter().filter_map(|(count, word)| plural(count, word)).collect();
         if said.is_empty() { "nothing to report".to_owned() } else { said.join(", ") }
     }
-}
-
-fn code<S: serde::Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(rule.code)
 }

@@ -10,10 +10,10 @@ mod wire;
 
 use std::ops::Range;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::origin::FrameNo;
-use crate::rules::{Certainty, Finding, Rule, Severity};
+use crate::rules::{Diagnosis, Finding, Rule};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -56,31 +56,19 @@ pub enum Verdict {
 }
 
 /// A cause of the difference.
-#[derive(Debug, Serialize)]
-pub struct Cause {
-    /// The rule's code.
-    #[serde(serialize_with = "code")]
-    pub rule: &'static Rule,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What happened.
-    pub title: String,
+pub type Cause = Diagnosis<Evidence>;
+
+/// Where a cause shows, and the bytes there.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
     /// Where it shows first.
     pub r#where: Where,
     /// The bytes there.
     pub bytes: Bytes,
-    /// The evidence.
-    pub why: String,
-    /// What to change.
-    pub fix: String,
-    /// How many other differences there are only because of this one.
-    pub consequences: u64,
 }
 
 /// Where a difference shows.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Where {
     /// Offset in what was sent.
     pub sent_offset: u64,
@@ -104,7 +92,7 @@ pub struct InCapture {
 }
 
 /// The bytes around a difference, on both sides.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Bytes {
     /// In what was sent.
     pub sent: Excerpt,
@@ -113,7 +101,7 @@ pub struct Bytes {
 }
 
 /// Some bytes of a longer string.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Excerpt {
     /// Offset of the first of them.
     pub offset: u64,
@@ -131,7 +119,7 @@ impl Report {
         let summary = match causes.first() {
             None => format!("all {} bytes are equal", sent.len()),
             Some(cause) => {
-                let offset = cause.r#where.received_offset;
+                let offset = cause.evidence.r#where.received_offset;
                 let and = match causes.len() {
                     2 => format!(", and {}", causes[1].title),
                     _ => String::new(),
@@ -171,20 +159,23 @@ impl Report {
 
 impl Cause {
     fn new(rule: &'static Rule, finding: Finding, sent: &[u8], received: &[u8]) -> Cause {
+        let r#where = Where {
+            sent_offset: finding.sent.start as u64,
+            received_offset: finding.received.start as u64,
+            capture: None,
+        };
+        let bytes =
+            Bytes { sent: Excerpt::of(sent, &finding.sent), received: Excerpt::of(received, &finding.received) };
         Cause {
             rule,
             certainty: finding.certainty,
             severity: rule.severity,
             title: finding.title,
-            r#where: Where {
-                sent_offset: finding.sent.start as u64,
-                received_offset: finding.received.start as u64,
-                capture: None,
-            },
-            bytes: Bytes { sent: Excerpt::of(sent, &finding.sent), received: Excerpt::of(received, &finding.received) },
+            evidence: Evidence { r#where, bytes },
             why: finding.why,
             fix: finding.fix,
-            consequences: finding.places.saturating_sub(1),
+            differences: None,
+            consequences: Some(finding.places.saturating_sub(1) as usize),
         }
     }
 }
@@ -200,8 +191,4 @@ impl Excerpt {
         let marked = (at.start - start).min(end - start)..(at.end.max(at.start) - start).min(end - start);
         Excerpt { offset: start as u64, hex: bytes[start..end].to_vec(), marked }
     }
-}
-
-fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(rule.code)
 }

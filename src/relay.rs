@@ -270,7 +270,7 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
                     leg.total.sent - leg.total.not_eligible
                 );
             }
-            let first = findings.first().map(|finding| (finding.title.as_str(), finding.leg));
+            let first = findings.first().map(|finding| (finding.title.as_str(), finding.evidence.leg));
             let (title, leg) = first.unwrap_or_default();
             let connection = legs.get(leg).map_or(0, |leg| leg.player.tcp_stream);
             let others = findings.iter().filter(|finding| finding.severity == Severity::Error).count() - 1;

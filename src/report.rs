@@ -11,7 +11,7 @@ pub mod sarif;
 use crate::check::{self, Capture, Outcome};
 use crate::diff::{Cause, Place, Unexplained, Where};
 use crate::lint::{self, Finding};
-use crate::rules::{Rule, Severity};
+use crate::rules::{Diagnosis, Location, Rule, Severity};
 use crate::view::{self, Layout};
 
 /// What was found.
@@ -70,26 +70,7 @@ pub struct Problem {
     /// Where, with the values, why, and what to change: a line each.
     pub details: Vec<String>,
     /// The place in the capture, or in its snapshot for what is only there.
-    pub place: Option<Spot>,
-}
-
-/// A place in a capture.
-#[derive(Clone, Debug)]
-pub struct Spot {
-    /// The connection.
-    pub tcp_stream: u32,
-    /// Which way the message went.
-    pub direction: &'static str,
-    /// The message.
-    pub message: String,
-    /// The field.
-    pub path: String,
-    /// The row.
-    pub number: u64,
-    /// The frame.
-    pub frame: Option<u64>,
-    /// Offset in the direction's stream.
-    pub stream_offset: Option<u64>,
+    pub place: Option<Location>,
 }
 
 /// Of which kind a problem is.
@@ -239,46 +220,35 @@ impl Problem {
         Problem { kind: Kind::Own(own), severity, title, details: Vec::new(), place: None }
     }
 
+    fn of_rule<E>(
+        found: &Diagnosis<E>,
+        severity: Severity,
+        place: Option<Location>,
+        mut details: Vec<String>,
+    ) -> Problem {
+        details.extend(reasons(&found.why, &found.fix));
+        let title = format!("{} ({})", found.title, found.certainty);
+        Problem { kind: Kind::Rule(found.rule), severity, title, details, place }
+    }
+
     fn of_finding(finding: &Finding) -> Problem {
-        let at = &finding.r#where;
-        let spot = Spot {
-            tcp_stream: at.tcp_stream.0,
-            direction: at.direction.in_words(),
-            message: at.message.clone(),
-            path: at.path.to_string(),
-            number: at.number,
-            frame: Some(at.frame.0),
-            stream_offset: Some(at.stream_offset),
-        };
-        let mut details = vec![spot.in_words()];
+        let at = &finding.evidence.r#where;
+        let mut details = vec![at.in_words()];
         details.extend(at.value.as_ref().map(|value| format!("{}: {value}", at.path)));
-        details.extend(reasons(&finding.why, &finding.fix));
-        Problem {
-            kind: Kind::Rule(finding.rule),
-            severity: finding.severity,
-            title: format!("{} ({})", finding.title, finding.certainty),
-            details,
-            place: Some(spot),
-        }
+        Problem::of_rule(finding, finding.severity, Some(at.clone()), details)
     }
 
     fn of_cause(cause: &Cause, report: &crate::diff::Report) -> Problem {
-        let place = spot(&cause.r#where, cause.pair, report);
-        let mut details = sides(&cause.r#where, place.as_ref());
-        details.extend(reasons(&cause.why, &cause.fix));
-        Problem {
-            kind: Kind::Rule(cause.rule),
-            // What is merely different is still not as the snapshot has it.
-            severity: cause.severity.max(Severity::Error),
-            title: format!("{} ({})", cause.title, cause.certainty),
-            details,
-            place,
-        }
+        let at = &cause.evidence.r#where;
+        let place = report.pairs.get(cause.evidence.pair).and_then(|pair| at.location(pair));
+        let details = sides(at, place.as_ref());
+        // What is merely different is still not as the snapshot has it.
+        Problem::of_rule(cause, cause.severity.max(Severity::Error), place, details)
     }
 
     fn of_unexplained(difference: &Unexplained, report: &crate::diff::Report) -> Problem {
         let at = &difference.r#where;
-        let place = spot(at, difference.pair, report);
+        let place = report.pairs.get(difference.pair).and_then(|pair| at.location(pair));
         Problem {
             details: sides(at, place.as_ref()),
             place,
@@ -287,45 +257,13 @@ impl Problem {
     }
 }
 
-impl Spot {
-    /// `connect row 4, connection 0, client → server, frame 11, stream offset 3080`
-    pub fn in_words(&self) -> String {
-        let Spot { tcp_stream, direction, message, number, .. } = self;
-        let mut words = format!("{message} row {number}, connection {tcp_stream}, {direction}");
-        for (what, value) in [("frame", self.frame), ("stream offset", self.stream_offset)] {
-            if let Some(value) = value {
-                words.push_str(&format!(", {what} {value}"));
-            }
-        }
-        words
-    }
-}
-
-fn spot(at: &Where, pair: usize, report: &crate::diff::Report) -> Option<Spot> {
-    let pair = report.pairs.get(pair)?;
-    let (place, connection) = match (&at.a, &at.b) {
-        (_, Some(place)) => (place, &pair.b),
-        (Some(place), None) => (place, &pair.a),
-        (None, None) => return None,
-    };
-    Some(Spot {
-        tcp_stream: connection.tcp_stream.0,
-        direction: at.direction.in_words(),
-        message: at.message.clone(),
-        path: at.path.to_string(),
-        number: place.number,
-        frame: place.frame.map(|frame| frame.0),
-        stream_offset: place.stream_offset,
-    })
-}
-
 /// The place, and the value on both sides.
-fn sides(at: &Where, spot: Option<&Spot>) -> Vec<String> {
+fn sides(at: &Where, location: Option<&Location>) -> Vec<String> {
     let value = |place: &Option<Place>| match place {
         Some(place) => place.value.clone().unwrap_or_else(|| "nothing".to_owned()),
         None => "no such message".to_owned(),
     };
-    let mut lines: Vec<_> = spot.map(Spot::in_words).into_iter().collect();
+    let mut lines: Vec<_> = location.map(Location::in_words).into_iter().collect();
     lines.push(format!("{} in the snapshot: {}", at.path, value(&at.a)));
     lines.push(format!("{} in the capture: {}", at.path, value(&at.b)));
     lines

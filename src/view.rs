@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod config;
+mod diagnosis;
 pub mod diff;
 pub mod fields;
 pub mod hexdump;

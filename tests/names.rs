@@ -79,7 +79,7 @@ fn a_command_called_like_a_layer_has_the_report_of_any_other() {
         let [of_odd, of_plain] = [odd, plain].map(|(command, property)| {
             let [a, b] = [1.0, 2.0].map(|number| record(&calling(command, property, number).pcap()));
             let report = diff::diff(&a, &b, &diff::Options::default());
-            let paths: Vec<_> = report.causes.iter().map(|cause| cause.r#where.path.to_string()).collect();
+            let paths: Vec<_> = report.causes.iter().map(|cause| cause.evidence.r#where.path.to_string()).collect();
             let codes: Vec<_> = report.causes.iter().map(|cause| cause.rule.code).collect();
             assert_eq!(paths, [format!("{command}.{property}")], "{codes:?}");
             (report.verdict, codes)

@@ -73,7 +73,7 @@ fn line_ends_are_no_start_codes() {
     let report = report("pairs/08_crlf_A", "pairs/08_crlf_B");
     let codes: Vec<_> = report.causes.iter().map(|cause| cause.rule.code).collect();
     assert_eq!(codes, ["px-crlf"]);
-    assert_eq!(report.causes[0].differences, 11);
+    assert_eq!(report.causes[0].differences, Some(11));
     assert!(report.unexplained.is_empty());
 }
 

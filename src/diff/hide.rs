@@ -15,10 +15,8 @@ impl Report {
         }
         self.only_a.iter_mut().chain(&mut self.only_b).for_each(|only| connection(only, secrets));
         for cause in &mut self.causes {
-            for text in [&mut cause.title, &mut cause.why, &mut cause.fix] {
-                secrets.hide_in(text);
-            }
-            place(&mut cause.r#where, &mut cause.bytes, secrets);
+            cause.sentences().into_iter().for_each(|text| secrets.hide_in(text));
+            place(&mut cause.evidence.r#where, &mut cause.evidence.bytes, secrets);
         }
         for difference in &mut self.unexplained {
             place(&mut difference.r#where, &mut difference.bytes, secrets);

@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use crate::compare::{Comparison, FieldPath, Paired, Side, Value, role};
 use crate::origin::FrameNo;
 use crate::recording::{Item, Recording, Session};
-use crate::rules::{Certainty, Claim, Rule, Severity};
+use crate::rules::{Claim, Diagnosis, Location};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -110,31 +110,17 @@ pub struct Counts {
 }
 
 /// Why sessions differ.
+pub type Cause = Diagnosis<Evidence>;
+
+/// Where a cause shows, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
-pub struct Cause {
-    /// The rule's code.
-    #[serde(serialize_with = "code")]
-    pub rule: &'static Rule,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What happened.
-    pub title: String,
+pub struct Evidence {
     /// Index of the pair of connections.
     pub pair: usize,
     /// Where it shows first.
     pub r#where: Where,
     /// The bytes there.
     pub bytes: Bytes,
-    /// The evidence.
-    pub why: String,
-    /// What to change.
-    pub fix: String,
-    /// How many differences are this very thing.
-    pub differences: usize,
-    /// How many others exist only because of it.
-    pub consequences: usize,
     /// Its place among the causes.
     #[serde(skip)]
     pub(super) rank: Rank,
@@ -153,6 +139,27 @@ pub struct Where {
     pub a: Option<Place>,
     /// In B.
     pub b: Option<Place>,
+}
+
+impl Where {
+    /// The place in B, or in A for what is only there, in the words of one session.
+    pub fn location(&self, pair: &Pair) -> Option<Location> {
+        let (place, connection) = match (&self.a, &self.b) {
+            (_, Some(place)) => (place, &pair.b),
+            (Some(place), None) => (place, &pair.a),
+            (None, None) => return None,
+        };
+        Some(Location {
+            tcp_stream: connection.tcp_stream,
+            direction: self.direction,
+            message: self.message.clone(),
+            path: self.path.clone(),
+            number: place.number,
+            frame: place.frame,
+            stream_offset: place.stream_offset,
+            value: place.value.clone(),
+        })
+    }
 }
 
 /// A place in a capture.
@@ -278,7 +285,7 @@ impl Report {
             (false, false) => Verdict::Equivalent,
             (false, true) => Verdict::Identical,
         };
-        self.causes.sort_by_key(|cause| cause.rank);
+        self.causes.sort_by_key(|cause| cause.evidence.rank);
         self.summary = match (self.verdict, self.causes.first(), self.unexplained.first()) {
             (Verdict::Identical, ..) => "nothing differs".to_owned(),
             (Verdict::Equivalent, ..) => "only what is to be expected of two recordings differs".to_owned(),
@@ -297,19 +304,22 @@ impl Cause {
         let (rank, severity) = (cause.rank(), cause.severity());
         let Folded { rule, claim, consequences, folded } = cause;
         let (row, sides) = values(comparison, &claim, &consequences);
+        let evidence =
+            Evidence { pair, r#where: place(comparison, row, &claim.path, &sides), bytes: bytes(&sides), rank };
+        let (differences, consequences) = match comparison.a {
+            Some(_) => (Some(claim.explains.len()), consequences.len()),
+            None => (None, folded),
+        };
         Cause {
             rule,
             certainty: claim.certainty,
             severity,
             title: claim.title,
-            pair,
-            r#where: place(comparison, row, &claim.path, &sides),
-            bytes: bytes(&sides),
+            evidence,
             why: claim.why,
             fix: claim.fix,
-            differences: claim.explains.len(),
-            consequences: if comparison.a.is_none() { folded } else { consequences.len() },
-            rank,
+            differences,
+            consequences: Some(consequences),
         }
     }
 }
@@ -418,10 +428,6 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &FieldPath, sides: &[Opt
 fn bytes(sides: &[Option<Value>; 2]) -> Bytes {
     let [a, b] = sides.each_ref().map(|side| side.as_ref().map(|value| value.bytes.clone()));
     Bytes { a, b }
-}
-
-fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(rule.code)
 }
 
 fn hex_or_null<S: Serializer>(bytes: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -121,8 +121,9 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
             (causes, unexplained, names_reader) = (vec![cause], 0, true);
         }
     }
-    for cause in causes.iter_mut().filter(|cause| cause.r#where.capture.is_none()) {
-        cause.r#where.capture = down.or(up).and_then(|found| found.place(cause.r#where.sent_offset as usize));
+    for cause in causes.iter_mut().filter(|cause| cause.evidence.r#where.capture.is_none()) {
+        cause.evidence.r#where.capture =
+            down.or(up).and_then(|found| found.place(cause.evidence.r#where.sent_offset as usize));
     }
     let summary = match causes.first() {
         None => format!("all {} bytes are equal; {statement}", sent.len()),

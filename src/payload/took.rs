@@ -290,7 +290,7 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
         _ => return None,
     };
     let mut cause = Cause::new(rules::find(code)?, finding, sent, received);
-    cause.r#where.capture = Some(place);
+    cause.evidence.r#where.capture = Some(place);
     Some(cause)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Takes what was judged, gives [`Finding`]s. A thousand messages dropped are one finding with a count.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::origin::FrameNo;
 
@@ -12,20 +12,14 @@ use super::legs::Server;
 use super::measure::Measures;
 use super::metadata::{self, Difference};
 use super::unit::{Kind, Unit};
-use crate::rules::{Certainty, Rule, Severity, relay as rules};
+use crate::rules::{Certainty, Diagnosis, Rule, Severity, relay as rules};
 
 /// Something that happened between a publisher and a player.
-#[derive(Debug, Serialize)]
-pub struct Finding {
-    /// The rule.
-    #[serde(serialize_with = "code")]
-    pub rule: &'static Rule,
-    /// How sure it is.
-    pub certainty: Certainty,
-    /// How bad it is here.
-    pub severity: Severity,
-    /// What happened, with the numbers of this case.
-    pub title: String,
+pub type Finding = Diagnosis<Evidence>;
+
+/// Where it happened, and what became of the bytes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evidence {
     /// Which pair of legs, from 0.
     pub leg: usize,
     /// How many messages it is about.
@@ -39,12 +33,8 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// What became of a data message's properties.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub differences: Vec<Difference>,
-    /// Why that is so: the evidence, and what it means.
-    pub why: String,
-    /// What to change.
-    pub fix: String,
+    #[serde(skip_serializing_if = "Vec::is_empty", rename = "differences")]
+    pub properties: Vec<Difference>,
 }
 
 /// A place on both legs.
@@ -78,7 +68,7 @@ pub struct Place {
 }
 
 /// The bytes where two payloads differ.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Bytes {
     /// As sent.
     pub publisher: Excerpt,
@@ -163,9 +153,10 @@ impl Teller<'_, '_> {
             (finding.why, finding.fix, finding.certainty) = (transform.why, transform.fix, transform.certainty);
         }
         if !change.beyond {
-            for (place, kept) in
-                [(&mut finding.r#where.publisher, sent.kept), (&mut finding.r#where.player, received.kept)]
-            {
+            for (place, kept) in [
+                (&mut finding.evidence.r#where.publisher, sent.kept),
+                (&mut finding.evidence.r#where.player, received.kept),
+            ] {
                 // Where one has ended, its last byte is the place.
                 let at = change.at.min(kept.body.len().saturating_sub(1));
                 if let (Some(place), Some((offset, frame))) = (place, kept.places.of(at)) {
@@ -173,7 +164,7 @@ impl Teller<'_, '_> {
                 }
             }
         }
-        finding.bytes = Some(Bytes { publisher: change.sent, player: change.received });
+        finding.evidence.bytes = Some(Bytes { publisher: change.sent, player: change.received });
         Some(finding)
     }
 
@@ -298,7 +289,7 @@ impl Teller<'_, '_> {
             Server::Unknown => "The server reads the message and writes it anew.",
         };
         let mut finding = self.finding(&rules::METADATA_REWRITTEN, &all, title, why.to_owned());
-        finding.differences = differences;
+        finding.evidence.properties = differences;
         Some(finding)
     }
 
@@ -339,19 +330,24 @@ impl Teller<'_, '_> {
 
     fn finding(&self, rule: &'static Rule, all: &[usize], title: String, why: String) -> Finding {
         let mut places = all.iter().take(1 + MORE).map(|&at| self.place(at));
-        Finding {
-            rule,
-            certainty: Certainty::Certain,
-            severity: rule.severity,
-            title,
+        let evidence = Evidence {
             leg: self.leg,
             count: all.len() as u64,
             r#where: places.next().unwrap_or(Where { publisher: None, player: None, missing: false }),
             more: places.collect(),
             bytes: None,
-            differences: Vec::new(),
+            properties: Vec::new(),
+        };
+        Finding {
+            rule,
+            certainty: Certainty::Certain,
+            severity: rule.severity,
+            title,
+            evidence,
             why,
             fix: rule.page.fix.to_owned(),
+            differences: None,
+            consequences: None,
         }
     }
 
@@ -390,8 +386,4 @@ fn place(unit: &Unit<'_>, capture: usize, tcp_stream: u32) -> Place {
 
 fn signed(ms: i32) -> String {
     if ms > 0 { format!("+{ms}") } else { ms.to_string() }
-}
-
-fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(rule.code)
 }

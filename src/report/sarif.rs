@@ -110,19 +110,20 @@ fn result(problem: &Problem, suite: &Suite, case: &Case, rules: &[Kind]) -> Valu
     });
     let mut properties = json!({ "case": case.name });
     if let Some(spot) = &problem.place {
-        let name = format!("connection {}/{}/{}/{}", spot.tcp_stream, spot.direction, spot.message, spot.path);
+        let direction = spot.direction.in_words();
+        let name = format!("connection {}/{direction}/{}/{}", spot.tcp_stream.0, spot.message, spot.path);
         result["locations"][0]["logicalLocations"] = json!([{ "fullyQualifiedName": name, "kind": "element" }]);
         for (key, value) in [
-            ("tcp_stream", Some(u64::from(spot.tcp_stream))),
+            ("tcp_stream", Some(u64::from(spot.tcp_stream.0))),
             ("number", Some(spot.number)),
-            ("frame", spot.frame),
+            ("frame", spot.frame.map(|frame| frame.0)),
             ("stream_offset", spot.stream_offset),
         ] {
             if let Some(value) = value {
                 properties[key] = json!(value);
             }
         }
-        properties["direction"] = json!(spot.direction);
+        properties["direction"] = json!(direction);
         properties["message"] = json!(spot.message);
         properties["path"] = json!(spot.path);
     }

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr;
 
-use crate::diff::{Bytes, Cause, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
+use crate::diff::{Bytes, Cause, Evidence, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
 
-use super::{Layout, paint, severity, wrap};
+use super::{Layout, diagnosis, paint, wrap};
 use crate::escape::escape;
 
 /// What is shown.
@@ -80,29 +80,12 @@ pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, 
 }
 
 fn one(cause: &Cause, report: &Report, layout: Layout, colour: bool) -> String {
-    let style = severity(cause.severity).bold();
-    let kind = format!("{}[{}]", cause.severity, cause.rule.code);
-    let title = wrap(&format!("{kind}: {} ({})", escape(&cause.title), cause.certainty), "", layout);
-    let mut text = title.replacen(&kind, &paint(&kind, style, colour), 1);
-    text.push_str(&places(&cause.r#where, cause.pair, report, layout, colour));
+    let Evidence { pair, r#where: at, bytes, .. } = &cause.evidence;
+    let mut text = diagnosis::head(cause, layout, colour);
+    text.push_str(&places(at, *pair, report, layout, colour));
     text.push('\n');
-    text.push_str(&values(&cause.r#where, &cause.bytes, layout, colour));
-    if !cause.why.is_empty() {
-        text.push_str(&wrap(&escape(&cause.why), "  why: ", layout));
-    }
-    if !cause.fix.is_empty() {
-        text.push_str(&wrap(&escape(&cause.fix), "  fix: ", layout));
-    }
-    if cause.differences > 1 {
-        let _ = writeln!(text, "  It accounts for {} differences.", cause.differences);
-    }
-    match cause.consequences {
-        0 => {}
-        1 => text.push_str("  One more difference follows from it.\n"),
-        more => _ = writeln!(text, "  {more} more differences follow from it."),
-    }
-    let _ = writeln!(text, "  More: rtmp-inspect rules {}", cause.rule.code);
-    text
+    text.push_str(&values(at, bytes, layout, colour));
+    text + &diagnosis::reasons(cause, layout) + &diagnosis::rest(cause, "difference")
 }
 
 fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool) -> String {
@@ -125,7 +108,7 @@ fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool
         };
         let arrow = if *side == SIDES[0] { "-->" } else { "   " };
         let line = wrap(&words, &format!("  {arrow} {side}  "), layout);
-        text.push_str(&line.replacen("-->", &paint("-->", AnsiColor::Blue.on_default().bold(), colour), 1));
+        text.push_str(&line.replacen("-->", &diagnosis::arrow(colour), 1));
     }
     text
 }

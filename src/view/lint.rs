@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::lint::{Finding, Report};
+use crate::lint::{Evidence, Finding, Report};
 use crate::rules::Severity;
 
-use super::{Layout, paint, severity, wrap};
+use super::{Layout, diagnosis, paint, severity, wrap};
 use crate::escape::escape;
 
 /// Bytes of a value that are shown.
@@ -30,8 +30,10 @@ pub fn lint(report: &Report, name: &str, verbose: bool, layout: Layout, colour: 
         text.push('\n');
     }
     for note in notes {
-        let kind = kind(note);
-        let at = format!("connection {}, frame {}", note.r#where.tcp_stream.0, note.r#where.frame);
+        let kind = diagnosis::kind(note);
+        let at = &note.evidence.r#where;
+        let frame = at.frame.map(|frame| format!(", frame {frame}")).unwrap_or_default();
+        let at = format!("connection {}{frame}", at.tcp_stream.0);
         let line = wrap(&format!("{kind}: {} ({at})", escape(&note.title)), "", layout);
         text.push_str(&line.replacen(&kind, &paint(&kind, severity(note.severity), colour), 1));
     }
@@ -40,24 +42,19 @@ pub fn lint(report: &Report, name: &str, verbose: bool, layout: Layout, colour: 
 
 /// One finding with its place, bytes, reason and remedy.
 pub fn finding(finding: &Finding, layout: Layout, colour: bool) -> String {
-    let kind = kind(finding);
-    let title = wrap(&format!("{kind}: {} ({})", escape(&finding.title), finding.certainty), "", layout);
-    let mut text = title.replacen(&kind, &paint(&kind, severity(finding.severity).bold(), colour), 1);
-    let at = &finding.r#where;
-    let place = format!(
-        "{} row {}, frame {}, connection {}, {}, stream offset {} ({:#x})",
-        escape(&at.message),
-        at.number,
-        at.frame,
-        at.tcp_stream.0,
-        at.direction.in_words(),
-        at.stream_offset,
-        at.stream_offset
-    );
+    let mut text = diagnosis::head(finding, layout, colour);
+    let Evidence { r#where: at, bytes } = &finding.evidence;
+    let place = [
+        Some(format!("{} row {}", escape(&at.message), at.number)),
+        at.frame.map(|frame| format!("frame {frame}")),
+        Some(format!("connection {}, {}", at.tcp_stream.0, at.direction.in_words())),
+        at.stream_offset.map(|offset| format!("stream offset {offset} ({offset:#x})")),
+    ];
+    let place = place.into_iter().flatten().collect::<Vec<_>>().join(", ");
     let line = wrap(&place, "  --> ", layout);
-    text.push_str(&line.replacen("-->", &paint("-->", AnsiColor::Blue.on_default().bold(), colour), 1));
-    let shown: Vec<_> = finding.bytes.iter().take(LINE).map(|byte| format!("{byte:02x}")).collect();
-    let more = if finding.bytes.len() > LINE { " …" } else { "" };
+    text.push_str(&line.replacen("-->", &diagnosis::arrow(colour), 1));
+    let shown: Vec<_> = bytes.iter().take(LINE).map(|byte| format!("{byte:02x}")).collect();
+    let more = if bytes.len() > LINE { " …" } else { "" };
     let value = at.value.as_deref().map(escape).unwrap_or_default();
     if !shown.is_empty() || !value.is_empty() {
         let hex = format!("{}{more}", shown.join(" "));
@@ -68,22 +65,7 @@ pub fn finding(finding: &Finding, layout: Layout, colour: bool) -> String {
             paint(&escape(&at.path.to_string()), Style::new().dimmed(), colour)
         );
     }
-    for (caption, words) in [("  why: ", &finding.why), ("  fix: ", &finding.fix)] {
-        if !words.is_empty() {
-            text.push_str(&wrap(&escape(words), caption, layout));
-        }
-    }
-    match finding.consequences {
-        0 => {}
-        1 => text.push_str("  One more finding follows from it.\n"),
-        more => _ = writeln!(text, "  {more} more findings follow from it."),
-    }
-    let _ = writeln!(text, "  More: rtmp-inspect rules {}", finding.rule.code);
-    text
-}
-
-fn kind(finding: &Finding) -> String {
-    format!("{}[{}]", finding.severity, finding.rule.code)
+    text + &diagnosis::reasons(finding, layout) + &diagnosis::rest(finding, "finding")
 }
 
 /// `1 message`, `2 messages`.

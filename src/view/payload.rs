@@ -4,11 +4,10 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::payload::{Bytes, Cause, Excerpt, InCapture, Leg, Proof, Report, Verdict};
-use crate::rules::Severity;
+use crate::payload::{Bytes, Cause, Evidence, Excerpt, InCapture, Leg, Proof, Report, Verdict};
 use crate::session::Direction;
 
-use super::{Layout, paint, wrap};
+use super::{Layout, diagnosis, paint, wrap};
 use crate::escape::escape;
 
 /// What the two files are called.
@@ -48,33 +47,17 @@ pub fn payload(report: &Report, names: Names<'_>, layout: Layout, colour: bool) 
 }
 
 fn one(cause: &Cause, names: Names<'_>, layout: Layout, colour: bool) -> String {
-    let style = match cause.severity {
-        Severity::Error | Severity::Fatal => AnsiColor::Red.on_default().bold(),
-        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
-        Severity::Info => AnsiColor::Cyan.on_default().bold(),
-    };
-    let kind = format!("{}[{}]", cause.severity, cause.rule.code);
-    let title = wrap(&format!("{kind}: {} ({})", escape(&cause.title), cause.certainty), "", layout);
-    let mut text = title.replacen(&kind, &paint(&kind, style, colour), 1);
-    let arrow = paint("-->", AnsiColor::Blue.on_default().bold(), colour);
-    let at = &cause.r#where;
-    let _ = writeln!(text, "  {arrow} {} offset {}", escape(names.sent), offset(at.sent_offset));
+    let Evidence { r#where: at, bytes } = &cause.evidence;
+    let mut text = diagnosis::head(cause, layout, colour);
+    let _ = writeln!(text, "  {} {} offset {}", diagnosis::arrow(colour), escape(names.sent), offset(at.sent_offset));
     let _ = writeln!(text, "      {} offset {}", escape(names.received), offset(at.received_offset));
     if let Some(place) = &at.capture {
         let _ = writeln!(text, "      {}", in_capture(place));
     }
     text.push('\n');
-    text.push_str(&hex_lines(&cause.bytes, layout, colour));
+    text.push_str(&hex_lines(bytes, layout, colour));
     text.push('\n');
-    text.push_str(&wrap(&escape(&cause.why), "  why: ", layout));
-    text.push_str(&wrap(&escape(&cause.fix), "  fix: ", layout));
-    match cause.consequences {
-        0 => {}
-        1 => text.push_str("  One more difference follows from it.\n"),
-        more => _ = writeln!(text, "  {more} more differences follow from it."),
-    }
-    let _ = writeln!(text, "  More: rtmp-inspect rules {}", cause.rule.code);
-    text
+    text + &diagnosis::reasons(cause, layout) + &diagnosis::rest(cause, "difference")
 }
 
 fn offset(offset: u64) -> String {

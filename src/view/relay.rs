@@ -7,9 +7,9 @@ use anstyle::{AnsiColor, Style};
 use crate::relay::change::Excerpt;
 use crate::relay::findings::{Bytes, Place, Where};
 use crate::relay::legs::{Role, Server};
-use crate::relay::{Finding, Leg, Report, Row, Severity, Verdict, Who};
+use crate::relay::{Finding, Leg, Report, Row, Verdict, Who};
 
-use super::Layout;
+use super::{Layout, diagnosis, paint, wrap};
 use crate::escape::escape;
 
 /// The report as text; `captures` are the names of the files.
@@ -144,27 +144,19 @@ impl View<'_> {
     }
 
     fn finding(&self, finding: &Finding) -> String {
-        let style = match finding.severity {
-            Severity::Error | Severity::Fatal => AnsiColor::Red.on_default().bold(),
-            Severity::Warning => AnsiColor::Yellow.on_default().bold(),
-            Severity::Info => AnsiColor::Cyan.on_default().bold(),
-        };
-        let kind = format!("{}[{}]", finding.severity, finding.rule.code);
-        let title = self.wrap(&format!("{kind}: {} ({})", escape(&finding.title), finding.certainty), "");
-        let mut text = title.replacen(&kind, &self.paint(&kind, style), 1);
-        text.push_str(&self.places(&finding.r#where));
-        if let Some(bytes) = &finding.bytes {
+        let evidence = &finding.evidence;
+        let mut text = diagnosis::head(finding, self.layout(), self.colour);
+        text.push_str(&self.places(&evidence.r#where));
+        if let Some(bytes) = &evidence.bytes {
             text.push_str(&self.bytes(bytes));
         }
-        for difference in &finding.differences {
+        for difference in &evidence.properties {
             text.push_str(&self.wrap(&escape(&difference.text()), "    - "));
         }
-        if finding.count > 1 {
-            let _ = writeln!(text, "  and {} more", finding.count - 1);
+        if evidence.count > 1 {
+            let _ = writeln!(text, "  and {} more", evidence.count - 1);
         }
-        text.push_str(&self.wrap(&escape(&finding.why), "  why: "));
-        text.push_str(&self.wrap(&escape(&finding.fix), "  fix: "));
-        text
+        text + &diagnosis::reasons(finding, self.layout())
     }
 
     fn places(&self, places: &Where) -> String {
@@ -175,8 +167,7 @@ impl View<'_> {
         ];
         for (side, place, after) in sides {
             let Some(place) = place else { continue };
-            let arrow =
-                if text.is_empty() { self.paint("-->", AnsiColor::Blue.on_default().bold()) } else { "   ".to_owned() };
+            let arrow = if text.is_empty() { diagnosis::arrow(self.colour) } else { "   ".to_owned() };
             let _ = writeln!(text, "  {arrow} {side:<9} {}", self.place(place, after));
         }
         text
@@ -223,16 +214,16 @@ impl View<'_> {
         format!("{capture}connection {}, {} → {}", who.tcp_stream, who.src, who.dst)
     }
 
-    /// Wraps running text, with `first` before its first line and as much space before the others.
     fn wrap(&self, text: &str, first: &str) -> String {
-        let indent = " ".repeat(first.len());
-        let options = textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(&indent);
-        // Codes and paths are not broken at their hyphens.
-        textwrap::fill(text, options.word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false)) + "\n"
+        wrap(text, first, self.layout())
+    }
+
+    fn layout(&self) -> Layout {
+        Layout { width: Some(self.width) }
     }
 
     fn paint(&self, text: &str, style: Style) -> String {
-        if self.colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        paint(text, style, self.colour)
     }
 }
 

@@ -67,8 +67,8 @@ fn a_message_left_out_is_a_drop() {
             continue;
         }
         let drop = only_error(&report, "relay-drop");
-        assert_eq!((drop.count, leg.total.dropped, leg.total.forwarded), (1, 1, 140), "{number}");
-        let missing = drop.r#where.publisher.as_ref().expect("a place");
+        assert_eq!((drop.evidence.count, leg.total.dropped, leg.total.forwarded), (1, 1, 140), "{number}");
+        let missing = drop.evidence.r#where.publisher.as_ref().expect("a place");
         let row = leg.messages.iter().find(|row| row.fate == "dropped").expect("one is");
         assert_eq!((row.message, row.length), (missing.message, kept(&gone).header.length), "{number}");
         assert_eq!(row.timestamp, kept(&gone).header.timestamp);
@@ -97,7 +97,7 @@ fn of_equal_payloads_the_one_left_out_is_found_by_its_time() {
     let gone = kept(&items.remove(at)).header.timestamp;
     let report = follow(&[recording]);
     let drop = only_error(&report, "relay-drop");
-    assert_eq!((drop.count, drop.r#where.publisher.as_ref().expect("a place").timestamp), (1, gone));
+    assert_eq!((drop.evidence.count, drop.evidence.r#where.publisher.as_ref().expect("a place").timestamp), (1, gone));
 }
 
 #[test]
@@ -111,10 +111,10 @@ fn another_byte_is_a_change_at_its_place() {
     let expected = changed.places.of(100).expect("captured");
     let report = follow(&[recording]);
     let finding = only_error(&report, "relay-payload-changed");
-    assert_eq!((finding.count, report.legs[0].total.forwarded, report.legs[0].total.changed), (1, 140, 2));
-    let place = finding.r#where.player.as_ref().expect("a place");
+    assert_eq!((finding.evidence.count, report.legs[0].total.forwarded, report.legs[0].total.changed), (1, 140, 2));
+    let place = finding.evidence.r#where.player.as_ref().expect("a place");
     assert_eq!((place.stream_offset, place.frame), expected);
-    let bytes = finding.bytes.as_ref().expect("bytes");
+    let bytes = finding.evidence.bytes.as_ref().expect("bytes");
     assert_eq!((bytes.player.offset, bytes.player.marked.clone()), (96, 4..5));
     assert_eq!(bytes.publisher.hex[4] ^ 0x20, bytes.player.hex[4]);
 }
@@ -140,7 +140,7 @@ fn two_messages_that_change_places_are_a_reorder() {
     items.swap(video[20], video[21]);
     let report = follow(&[recording]);
     let finding = only_error(&report, "relay-reorder");
-    assert_eq!((finding.count, report.legs[0].total.forwarded), (1, 141));
+    assert_eq!((finding.evidence.count, report.legs[0].total.forwarded), (1, 141));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_message_two_seconds_late_is_a_delay() {
     player(&mut recording)[at].time.0 += 2_000_000_000;
     let report = follow(&[recording]);
     assert_eq!(codes(&report), ["relay-delay", "relay-metadata-rewritten"]);
-    assert_eq!((report.findings[0].count, report.verdict), (1, Verdict::Intact));
+    assert_eq!((report.findings[0].evidence.count, report.verdict), (1, Verdict::Intact));
     assert!(report.legs[0].delay.as_ref().expect("measured").max > 2000.0);
 }
 
@@ -182,7 +182,7 @@ fn timestamps_that_all_move_are_harmless_and_some_that_move_are_not() {
     let some = shift(100, 40);
     let finding = only_error(&some, "relay-ts-rebase");
     // 141 messages, of which the last 41 moved.
-    assert_eq!((finding.count, some.legs[0].total.forwarded), (41, 141));
+    assert_eq!((finding.evidence.count, some.legs[0].total.forwarded), (41, 141));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn a_kind_that_never_comes_through_is_told_of_once() {
     player(&mut recording).retain(|item| item.message().is_none_or(|kept| !made.contains(&kept.hash)));
     let report = follow(&[recording]);
     assert_eq!(codes(&report), ["relay-unknown-type", "relay-metadata-rewritten"]);
-    assert_eq!((report.findings[0].count, report.verdict), (made.len() as u64, Verdict::Intact));
+    assert_eq!((report.findings[0].evidence.count, report.verdict), (made.len() as u64, Verdict::Intact));
     assert!(report.findings[0].title.contains("nginx-rtmp"), "{}", report.findings[0].title);
 }
 
@@ -245,8 +245,8 @@ fn a_server_that_stops_forwarding_drops() {
     let drop = only_error(&report, "relay-drop");
     // What was sent in the last second may have been on its way.
     let late = report.legs[0].messages.iter().filter(|row| row.reason == Some(Reason::AtTheEnd)).count();
-    assert_eq!(drop.count as usize + late, places.len() - 20);
-    assert!(drop.count > 40, "{}", drop.count);
+    assert_eq!(drop.evidence.count as usize + late, places.len() - 20);
+    assert!(drop.evidence.count > 40, "{}", drop.evidence.count);
 }
 
 /// The encoder comes back, the player has stayed.

@@ -98,7 +98,7 @@ fn delays_are_the_times_between_frames() {
 #[test]
 fn what_nginx_makes_of_metadata_is_told_by_property() {
     let report = follow(&[record(BOTH)]);
-    let told: Vec<_> = report.findings[0].differences.iter().map(|difference| difference.text()).collect();
+    let told: Vec<_> = report.findings[0].evidence.properties.iter().map(|difference| difference.text()).collect();
     // Read off both messages in Wireshark's tree.
     for expected in [
         "@setDataFrame is stripped",
@@ -113,7 +113,7 @@ fn what_nginx_makes_of_metadata_is_told_by_property() {
     }
     assert_eq!(told.len(), 15);
     let report = follow(&[record("a/nms2_pub_play.pcap")]);
-    let told: Vec<_> = report.findings[0].differences.iter().map(|difference| difference.text()).collect();
+    let told: Vec<_> = report.findings[0].evidence.properties.iter().map(|difference| difference.text()).collect();
     assert_eq!(told, ["@setDataFrame is stripped", "the ECMA array is now an object"]);
 }
 

@@ -1,0 +1,93 @@
+//! What was found, as every report has it.
+//!
+//! `lint`, `diff`, `payload` and `relay` find different evidence, and say the rest alike; `check` has what `lint` and
+//! `diff` found. Text, JSON and the reports for machines are renderings of it.
+
+use serde::{Serialize, Serializer};
+
+use crate::compare::FieldPath;
+use crate::origin::FrameNo;
+use crate::session::Direction;
+use crate::tcp::ConnectionId;
+
+use super::{Certainty, Rule, Severity};
+
+/// Something that was found, and the evidence of a report for it: the places, and the bytes there.
+#[derive(Clone, Debug, Serialize)]
+pub struct Diagnosis<E> {
+    /// The rule's code.
+    #[serde(serialize_with = "code")]
+    pub rule: &'static Rule,
+    /// How sure it is.
+    pub certainty: Certainty,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What happened, with the numbers of this case.
+    pub title: String,
+    /// Where it shows, and the bytes there.
+    #[serde(flatten)]
+    pub evidence: E,
+    /// Why that is so, and what it means.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+    /// How many differences are this very thing, where differences are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<usize>,
+    /// How many others exist only because of it, where that is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consequences: Option<usize>,
+}
+
+impl<E> Diagnosis<E> {
+    /// The same with other evidence, if there is some.
+    pub fn try_map<F>(self, map: impl FnOnce(E) -> Option<F>) -> Option<Diagnosis<F>> {
+        let Diagnosis { rule, certainty, severity, title, evidence, why, fix, differences, consequences } = self;
+        let evidence = map(evidence)?;
+        Some(Diagnosis { rule, certainty, severity, title, evidence, why, fix, differences, consequences })
+    }
+
+    /// Its sentences.
+    pub fn sentences(&mut self) -> [&mut String; 3] {
+        [&mut self.title, &mut self.why, &mut self.fix]
+    }
+}
+
+/// A place in a recorded session.
+#[derive(Clone, Debug, Serialize)]
+pub struct Location {
+    /// The connection.
+    pub tcp_stream: ConnectionId,
+    /// Which way the message went.
+    pub direction: Direction,
+    /// The message: `connect`, `video keyframe`.
+    pub message: String,
+    /// The field: `connect.tcUrl`, `header.typeid`.
+    pub path: FieldPath,
+    /// The row's number; in a snapshot the line's.
+    pub number: u64,
+    /// The frame; a snapshot has none.
+    pub frame: Option<FrameNo>,
+    /// Offset in the direction's stream; a snapshot does not say.
+    pub stream_offset: Option<u64>,
+    /// The value in words.
+    pub value: Option<String>,
+}
+
+impl Location {
+    /// `connect row 4, connection 0, client → server, frame 11, stream offset 3080`
+    pub fn in_words(&self) -> String {
+        let Location { tcp_stream, direction, message, number, .. } = self;
+        let mut words = format!("{message} row {number}, connection {}, {}", tcp_stream.0, direction.in_words());
+        for (what, value) in [("frame", self.frame.map(|frame| frame.0)), ("stream offset", self.stream_offset)] {
+            if let Some(value) = value {
+                words.push_str(&format!(", {what} {value}"));
+            }
+        }
+        words
+    }
+}
+
+fn code<S: Serializer>(rule: &&'static Rule, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(rule.code)
+}
