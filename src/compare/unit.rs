@@ -118,8 +118,12 @@ type InSession<'r> = (&'r Kept, (&'r Item, &'r Named));
 
 fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     let mut found = Vec::new();
-    let number = |number: u32| FieldValue::Uint(number.into());
-    let type_id = |kept: &Kept| Some(number(kept.header.type_id.0.into()));
+    let number = |number: u32| (number.to_string(), FieldValue::Uint(number.into()));
+    let words = |text: String| (text, FieldValue::None);
+    let type_id = |kept: &Kept| {
+        let type_id = kept.header.type_id;
+        Some((type_id.to_string(), FieldValue::Uint(type_id.0.into())))
+    };
     header(FieldPath::TYPE_ID, a, b, type_id, 7..8, &mut found);
     let stream = |kept: &Kept| kept.header.message_stream_id.map(|stream| number(stream.0));
     header(FieldPath::STREAM_ID, a, b, stream, 8..12, &mut found);
@@ -128,11 +132,11 @@ fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     let cut = |kept: &Kept| {
         let chunks = kept.chunks?;
         let changed = if chunks.changed { ", changed on the way" } else { "" };
-        Some(FieldValue::Text(format!("{} of at most {}{changed}", chunks.count, chunks.size)))
+        Some(words(format!("{} of at most {}{changed}", chunks.count, chunks.size)))
     };
     header(FieldPath::Chunk("cut"), a, b, cut, 0..0, &mut found);
     header(FieldPath::Chunk("fmt"), a, b, |kept| Some(number(kept.fmt?.into())), 0..1, &mut found);
-    let ending = |kept: &Kept| Some(FieldValue::Text(format!("{:?}", kept.ending).to_lowercase()));
+    let ending = |kept: &Kept| Some(words(format!("{:?}", kept.ending).to_lowercase()));
     header(FieldPath::Ending, a, b, ending, 0..0, &mut found);
     if (a.0.hash, a.0.header.length) != (b.0.hash, b.0.header.length) || a.1.1.read_as != b.1.1.read_as {
         bodies(a, b, &mut found);
@@ -145,7 +149,7 @@ fn header(
     path: FieldPath,
     a: InSession<'_>,
     b: InSession<'_>,
-    value: impl Fn(&Kept) -> Option<FieldValue>,
+    value: impl Fn(&Kept) -> Option<(String, FieldValue)>,
     range: Range<usize>,
     found: &mut Found,
 ) {
@@ -160,7 +164,7 @@ fn header(
 
 /// What stands in the header of a message's first chunk. `range` is where it stands in a full header with a basic
 /// header of one byte.
-pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, value: FieldValue) -> Value {
+pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, (text, value): (String, FieldValue)) -> Value {
     let basic = match kept.first_header.first().map(|first| first & 0x3f) {
         Some(0) => 1,
         Some(1) => 2,
@@ -169,11 +173,6 @@ pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, value: FieldV
     let range = if range.start == 0 { range } else { range.start + basic..range.end + basic };
     let bytes = kept.first_header.get(range.clone()).unwrap_or_default().to_vec();
     let at = item.at.start + if bytes.is_empty() { 0 } else { range.start as u64 };
-    let text = match &value {
-        FieldValue::Text(text) => text.clone(),
-        FieldValue::Uint(number) => number.to_string(),
-        _ => String::new(),
-    };
     Value { text, value, bytes, in_body: None, place: Some((at, item.frames[1])) }
 }
 

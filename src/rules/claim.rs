@@ -61,13 +61,13 @@ impl Claim {
         Claim { explains: vec![mismatch], ..Claim::on(row, path, sides, certainty, title) }
     }
 
-    /// A claim about a field of the header of a row's message in B, which is `number`; `range` as in [`header_value`].
+    /// A claim about a field of the header of a row's message in B, as `text` has it; `range` as in [`header_value`].
     /// It explains the mismatch there, if A has the message too.
     pub fn at_header(
         comparison: &Comparison<'_>,
         row: usize,
         path: FieldPath,
-        (range, number): (Range<usize>, u32),
+        (range, text): (Range<usize>, String),
         certainty: Certainty,
         title: impl Into<String>,
     ) -> Claim {
@@ -76,8 +76,7 @@ impl Claim {
             return Claim::at(comparison, index, certainty, title);
         }
         let item = comparison.item(row, Side::B);
-        let value =
-            item.and_then(|item| Some(header_value(item, item.message()?, range, field::Value::Uint(number.into()))));
+        let value = item.and_then(|item| Some(header_value(item, item.message()?, range, (text, field::Value::None))));
         Claim::on(row, path, [None, value], certainty, title)
     }
 

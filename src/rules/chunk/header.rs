@@ -47,7 +47,8 @@ fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let name = comparison.either(row).name.clone();
     let title = format!("{name} was sent with message type {} where {} is meant", sent.numbers(), meant.numbers());
-    let claim = Claim::at_header(comparison, row, FieldPath::TYPE_ID, (7..8, sent.0.into()), Certainty::Certain, title);
+    let claim =
+        Claim::at_header(comparison, row, FieldPath::TYPE_ID, (7..8, sent.to_string()), Certainty::Certain, title);
     vec![claim.why(why).fix(format!("send type {}", meant.numbers())).explaining(wrong).breaking(Breaks::Answer)]
 }
 
@@ -97,13 +98,14 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         false if a == b.swap_bytes() => format!(", and A sends it on {a}"),
         _ => String::new(),
     };
-    let claim = Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, b), Certainty::Certain, title)
-        .why(format!(
-            "read the other way round it is {}{same}{also}; servers that look at the field do not know stream {b}",
-            b.swap_bytes()
-        ))
-        .fix("write the message stream id in little-endian, as the only field of the header")
-        .explaining(wrong);
+    let claim =
+        Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, b.to_string()), Certainty::Certain, title)
+            .why(format!(
+                "read the other way round it is {}{same}{also}; servers that look at the field do not know stream {b}",
+                b.swap_bytes()
+            ))
+            .fix("write the message stream id in little-endian, as the only field of the header")
+            .explaining(wrong);
     vec![claim]
 }
 

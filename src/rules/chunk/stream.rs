@@ -164,7 +164,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("{name} is sent on chunk stream {b}, and the peer closes the connection without a word");
     let a = comparison.item(row, Side::A).and_then(|item| item.message());
     let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and goes on", a.csid)).unwrap_or_default();
-    let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b), certainty, title);
+    let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b.to_string()), certainty, title);
     let claim =
         claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Breaks::Framing);
     vec![claim]
@@ -223,7 +223,8 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
             ),
         };
         let title = format!("{name}{also} {} sent on chunk stream {b}", if wrong.len() == 1 { "is" } else { "are" });
-        let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b), Certainty::Certain, title);
+        let claim =
+            Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b.to_string()), Certainty::Certain, title);
         claims.push(claim.why(why).fix(fix).explaining(explains));
     }
     claims

@@ -102,7 +102,7 @@ fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), cou
         1 => String::new(),
         count => format!("; {} messages behind it do so too", count - 1),
     };
-    Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, sent), Certainty::Certain, title)
+    Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, sent.to_string()), Certainty::Certain, title)
         .why(format!(
             "the server's _result of createStream says {given}{more}; a server that looks at the field drops them"
         ))
