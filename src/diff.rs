@@ -5,7 +5,7 @@
 //! counted as unexplained. It reads no files and lays out no text.
 
 mod fold;
-mod hide;
+pub(crate) mod hide;
 mod ignore;
 mod payload;
 mod report;

@@ -132,8 +132,9 @@ impl Report {
         for finding in &mut self.findings {
             finding.sentences().into_iter().for_each(|text| secrets.hide_in(text));
             let Evidence { r#where: at, bytes } = &mut finding.evidence;
+            diff::hide::path(&mut at.path, secrets);
             secrets.hide_bytes(bytes, at.value.as_deref().unwrap_or_default());
-            at.value.iter_mut().chain([&mut at.message]).chain(at.path.names_mut()).for_each(|text| secrets.hide_in(text));
+            at.value.iter_mut().chain([&mut at.message]).for_each(|text| secrets.hide_in(text));
         }
     }
 

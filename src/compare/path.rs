@@ -126,18 +126,6 @@ impl FieldPath {
         self.named() == Some((message, name))
     }
 
-    /// The names in it that come from the wire.
-    pub fn names_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        let path = if let FieldPath::Value(path) = self { Some(path) } else { None };
-        path.into_iter().flat_map(|path| {
-            let properties = path.steps.iter_mut().filter_map(|step| match step {
-                Step::Property(name) => Some(name),
-                Step::Argument(_) | Step::Position(_) => None,
-            });
-            std::iter::once(&mut path.message).chain(properties)
-        })
-    }
-
     /// Without the name of the message, or of the layer.
     pub fn below(&self) -> String {
         match self {

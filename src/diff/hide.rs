@@ -1,5 +1,6 @@
 //! Secrets in a report, hidden before anybody prints it.
 
+use crate::compare::{FieldPath, ValuePath};
 use crate::secrets::Secrets;
 
 use super::report::{Bytes, Connection, Report, Where};
@@ -28,9 +29,19 @@ fn connection(connection: &mut Connection, secrets: &Secrets) {
     secrets.hide_in(&mut connection.role);
 }
 
+/// Names of messages and properties come from the wire.
+pub fn path(path: &mut FieldPath, secrets: &Secrets) {
+    let shown = path.to_string();
+    let mut hidden = shown.clone();
+    secrets.hide_in(&mut hidden);
+    if hidden != shown {
+        *path = ValuePath::of(&hidden).into();
+    }
+}
+
 fn place(at: &mut Where, bytes: &mut Bytes, secrets: &Secrets) {
     secrets.hide_in(&mut at.message);
-    secrets.hide_in(&mut at.path);
+    path(&mut at.path, secrets);
     for (place, bytes) in [(&mut at.a, &mut bytes.a), (&mut at.b, &mut bytes.b)] {
         let mut value = place.as_mut().and_then(|place| place.value.as_mut());
         if let Some(bytes) = bytes {

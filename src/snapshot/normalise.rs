@@ -132,9 +132,9 @@ impl<'s> Normaliser<'s> {
     }
 
     /// The placeholder for a number that is a secret.
-    fn number(&self, path: &str, body: &[u8], leaf: &Node) -> Option<String> {
+    fn number(&self, path: &FieldPath, body: &[u8], leaf: &Node) -> Option<String> {
         let bytes = body.get(leaf.range.clone())?.try_into().ok()?;
-        self.secrets.hide_number(f64::from_be_bytes(bytes), path.ends_with(".name"))
+        self.secrets.hide_number(f64::from_be_bytes(bytes), path.last() == Some("name"))
     }
 
     /// Bytes that are no text: whole secrets in them are overwritten.
