@@ -157,6 +157,24 @@ fn a_call_that_is_aborted_has_no_answer() {
     assert_eq!(found[2..], [(18, "first".to_owned(), false)]);
 }
 
+/// What is remembered of answered calls is bounded: up to the bound nothing is forgotten, and beyond it nothing is said.
+#[test]
+fn what_is_remembered_of_calls_is_bounded() {
+    const MOST: u32 = 4096;
+    let after = |calls: u32| {
+        // Two of them are those of every session here.
+        let ids: Vec<_> = (10..8 + calls).collect();
+        let all = ids.chunks(1000).fold(session(), |session, ids| {
+            let of = |name: &str| ids.iter().flat_map(|&id| command(name, f64::from(id))).collect::<Vec<_>>();
+            session.client(&of("call")).server(&of("_result"))
+        });
+        let rows = rows(&all.server(&command("_result", 1e6)).close().pcap());
+        assert_eq!(answered(&rows).len(), calls as usize);
+        wrong(&rows).len()
+    };
+    assert_eq!((after(MOST), after(MOST + 1)), (1, 0));
+}
+
 fn rows(file: &[u8]) -> Vec<Value> {
     let mut rows = Vec::new();
     let keep = |row: &Row<'_>, _: &Event<'_>| rows.push(serde_json::to_value(row).expect("JSON"));
