@@ -265,3 +265,19 @@ fn unrecognised(mut input: Input) -> Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is no capture is read to its end, if it has no more bytes than are asked for.
+    #[test]
+    fn another_file_is_read_up_to_a_bound() {
+        let file = [&b"{\"kind\""[..], &[b'x'; 300_000]].concat();
+        for (most, fits) in [(0, false), (10, false), (file.len() - 1, false), (file.len(), true), (usize::MAX, true)] {
+            let reader = std::io::Cursor::new(file.clone());
+            let Ok(Err(other)) = Capture::open_or(b"{\"kind\"", reader, Limits::default()) else { panic!("a capture") };
+            assert_eq!(other.bytes(most).ok().map(|bytes| bytes == file), fits.then_some(true), "{most}");
+        }
+    }
+}

@@ -108,6 +108,73 @@ fn where_the_capture_lacks_the_call_nothing_is_said() {
     assert_eq!(wrong(&rows(&ends_wrong().drop(11).close().pcap())), none);
 }
 
+/// The frame of each answer, the command that it answers, and whether another one could be meant.
+fn answered(rows: &[Value]) -> Vec<(u64, String, bool)> {
+    let answers = rows.iter().filter(|row| row.get("answers").is_some());
+    let of = |row: &Value| {
+        let answers = &row["answers"];
+        let command = answers["command"].as_str().expect("a name").to_owned();
+        (row["frame"].as_u64().expect("a number"), command, answers.get("doubt").is_some())
+    };
+    answers.map(of).collect()
+}
+
+/// RTMP 1.0 7.2: an answer has the transaction id of its call. With one id for two open calls, the older is answered
+/// first, and that is not certain; of the last one it is.
+#[test]
+fn of_two_calls_with_one_id_the_older_is_answered_first() {
+    let open = session().client(&command("first", 5.0)).client(&command("second", 5.0));
+    let both = open.clone().server(&command("_result", 5.0)).server(&command("_result", 5.0));
+    let found = answered(&rows(&both.clone().close().pcap()));
+    assert_eq!(found[2..], [(17, "first".to_owned(), true), (18, "second".to_owned(), false)]);
+    // With ids of their own the order of the answers is free.
+    let apart = session().client(&command("first", 5.0)).client(&command("second", 6.0));
+    let apart = apart.server(&command("_result", 6.0)).server(&command("_error", 5.0));
+    let found = answered(&rows(&apart.close().pcap()));
+    assert_eq!(found[2..], [(17, "second".to_owned(), false), (18, "first".to_owned(), false)]);
+    // A third answer is one too many.
+    let third = both.server(&command("_result", 5.0));
+    assert_eq!(wrong(&rows(&third.close().pcap())), ["19 answered-twice"]);
+    // One id in each direction: each side's call is answered by the other side.
+    let mutual = session().client(&command("first", 5.0)).server(&command("second", 5.0));
+    let mutual = mutual.client(&command("_result", 5.0)).server(&command("_result", 5.0));
+    let found = answered(&rows(&mutual.close().pcap()));
+    assert_eq!(found[2..], [(17, "second".to_owned(), false), (18, "first".to_owned(), false)]);
+}
+
+/// A call that its sender gives up with Abort Message (RTMP 1.0 5.4.2) was not made. Frame 15 holds its first chunk, 16
+/// the Abort Message, 17 the rest.
+#[test]
+fn a_call_that_is_aborted_has_no_answer() {
+    let call = message(3, 20, 0, &[amf0::string("first"), amf0::number(5.0), amf0::string(&"x".repeat(200))].concat());
+    let (begun, rest) = call.split_at(12 + 128);
+    let abort = |chunk_stream: u32| message(2, 2, 0, &chunk_stream.to_be_bytes());
+    let aborted = session().client(begun).client(&abort(3)).server(&command("_result", 5.0));
+    assert_eq!(answered(&rows(&aborted.close().pcap())).len(), 2);
+    // An Abort Message for another chunk stream gives up nothing of it.
+    let made = session().client(begun).client(&abort(4)).client(rest).server(&command("_result", 5.0));
+    let found = answered(&rows(&made.close().pcap()));
+    assert_eq!(found[2..], [(18, "first".to_owned(), false)]);
+}
+
+/// What is remembered of answered calls is bounded: up to the bound nothing is forgotten, and beyond it nothing is said.
+#[test]
+fn what_is_remembered_of_calls_is_bounded() {
+    const MOST: u32 = 4096;
+    let after = |calls: u32| {
+        // Two of them are those of every session here.
+        let ids: Vec<_> = (10..8 + calls).collect();
+        let all = ids.chunks(1000).fold(session(), |session, ids| {
+            let of = |name: &str| ids.iter().flat_map(|&id| command(name, f64::from(id))).collect::<Vec<_>>();
+            session.client(&of("call")).server(&of("_result"))
+        });
+        let rows = rows(&all.server(&command("_result", 1e6)).close().pcap());
+        assert_eq!(answered(&rows).len(), calls as usize);
+        wrong(&rows).len()
+    };
+    assert_eq!((after(MOST), after(MOST + 1)), (1, 0));
+}
+
 fn rows(file: &[u8]) -> Vec<Value> {
     let mut rows = Vec::new();
     let keep = |row: &Row<'_>, _: &Event<'_>| rows.push(serde_json::to_value(row).expect("JSON"));

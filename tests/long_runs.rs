@@ -162,6 +162,22 @@ fn versions_6_and_8_are_rtmpe_and_9_is_not() {
     }
 }
 
+/// RTMP 1.0 5.3.1.2: a fmt 0 header has a time, fmt 1 and 2 have a delta, and fmt 3 repeats it.
+#[test]
+fn only_headers_without_a_time_of_their_own_have_a_delta() {
+    let sound = [0xaf, 1, 0x21];
+    let mut full = message(4, 8, 1, &sound);
+    full[1..4].copy_from_slice(&[0, 3, 0xe8]);
+    let fmt1 = [&[0x44, 0, 0, 20, 0, 0, 3, 8][..], &sound].concat();
+    let fmt2 = [&[0x84, 0, 0, 30][..], &sound].concat();
+    let fmt3 = [&[0xc4][..], &sound].concat();
+    let rows = rows(&opened().client(&[&full[..], &fmt1, &fmt2, &fmt3, &full, &fmt1].concat()).pcap());
+    let of = |row: &&Json| (row["timestamp"].as_u64(), row["timestamp_delta"].as_u64());
+    let found: Vec<_> = messages(&rows).iter().map(of).collect();
+    let expected = [(1000, None), (1020, Some(20)), (1050, Some(30)), (1080, Some(30)), (1000, None), (1020, Some(20))];
+    assert_eq!(found, expected.map(|(time, delta)| (Some(time), delta)));
+}
+
 /// After a hole a delta says nothing absolute, until a full header does.
 #[test]
 fn timestamps_are_uncertain_after_a_hole_until_a_full_header() {

@@ -171,6 +171,52 @@ fn a_message_with_nothing_in_it_is_not_one_that_was_cut() {
     assert!(!codes(&empty).contains(&"px-trunc"), "{:?}", codes(&empty));
 }
 
+/// Where as many timestamps are off by one step as by another, the smaller step counts as where time begins, and of two
+/// that are as long the later: whatever the order in which they are counted.
+#[test]
+fn a_tie_of_time_offsets_has_one_outcome() {
+    let base = Base::Own.recording();
+    let count = base.steps.iter().filter(|step| step.message().is_some_and(is_sound)).count();
+    // Sounds that are later by these, in turn.
+    let differing = |offsets: &[i64]| {
+        let mut late = Base::Own.recording();
+        let sounds = late.sent(CLIENT, 0).filter(|message| message.type_id == 8 && message.body.get(1) == Some(&1));
+        // An even number of them; the rest is as it was not to break the tie, and left out of the count.
+        for (number, message) in sounds.take(count / 2 * 2).enumerate() {
+            let time = i64::from(message.timestamp) + 1000 + offsets[number % offsets.len()];
+            (message.timestamp, message.fmt) = (u32::try_from(time).expect("not negative"), 0);
+        }
+        let mut early = Base::Own.recording();
+        for message in early.sent(CLIENT, 0).filter(|message| message.type_id == 8) {
+            (message.timestamp, message.fmt) = (message.timestamp + 1000, 0);
+        }
+        for session in [&mut early, &mut late] {
+            let sounds: Vec<_> = (0..session.steps.len())
+                .filter(|&at| session.steps[at].message().is_some_and(is_sound))
+                .skip(count / 2 * 2)
+                .collect();
+            sounds.into_iter().rev().for_each(|at| _ = session.remove(at));
+            let config = session.find(|message| message.type_id == 8);
+            session.remove(config);
+        }
+        let report = diff::diff(&record(&early.pcap()), &record(&late.pcap()), &diff::Options::default());
+        let lines = report.pairs[0].lines.iter().filter(|line| line.message.starts_with("audio"));
+        lines.map(|line| line.paths.iter().any(|path| path == "header.timestamp")).collect::<Vec<_>>()
+    };
+    let alternating = |first: bool| (0..count / 2 * 2).map(|at| (at % 2 == 0) == first).collect::<Vec<_>>();
+    for _ in 0..8 {
+        // 40 ms later are those that differ, where the others are in time.
+        assert_eq!(differing(&[0, 40]), alternating(false));
+        assert_eq!(differing(&[40, 0]), alternating(true));
+        assert_eq!(differing(&[-40, 0]), alternating(true));
+        // 40 ms later is where time begins, and those 40 ms earlier differ.
+        assert_eq!(differing(&[40, -40]), alternating(false));
+        assert_eq!(differing(&[-40, 40]), alternating(true));
+        // All alike: nothing differs.
+        assert_eq!(differing(&[40]), vec![false; count / 2 * 2]);
+    }
+}
+
 fn codes(session: &Recording) -> Vec<&'static str> {
     report(session).causes.iter().map(|cause| cause.rule.code).collect()
 }

@@ -9,6 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
+use crate::kit::{Session, amf0, handshake, message};
+
 /// Captures without RTMP.
 const WITHOUT: &[&str] =
     &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_ffmpeg_pub.pcap", "rtmpt_no_server.pcap"];
@@ -199,6 +201,32 @@ fn relay_says_that_it_needs_the_capture() {
     let output = program().arg("relay").arg(snapshot.path().join("good.jsonl")).output().expect("it starts");
     assert_eq!(output.status.code(), Some(2));
     assert!(!output.stderr.is_empty());
+}
+
+/// A direction of which nothing was captured is told by what its receiver acknowledges: the FIN's own number is no byte,
+/// and one byte cannot be told from it.
+#[test]
+fn a_direction_that_was_not_captured_is_told_from_one_that_says_nothing() {
+    let [client, ..] = handshake();
+    let connect = message(3, 20, 0, &[amf0::string("connect"), amf0::number(1.0), amf0::object(&[])].concat());
+    let directory = tempfile::tempdir().expect("a directory");
+    let not_captured = |server: &[u8], closes: bool| {
+        let mut session = Session::new().client(&client).server(server);
+        if closes {
+            session = session.fin(false);
+        }
+        let session = session.client(&connect).ack(true).without(false);
+        let file = directory.path().join("made.pcap");
+        fs::write(&file, session.pcap()).expect("written");
+        let header = run(&[], &file);
+        let header: Value = serde_json::from_str(header.lines().next().expect("a line")).expect("JSON");
+        header["connections"][0]["not_captured"].clone()
+    };
+    assert_eq!(not_captured(&[], false), Value::Null);
+    assert_eq!(not_captured(&[], true), Value::Null);
+    assert_eq!(not_captured(&[3], false), Value::Null);
+    assert_eq!(not_captured(&[3], true), serde_json::json!(["s2c"]));
+    assert_eq!(not_captured(&[3, 0], false), serde_json::json!(["s2c"]));
 }
 
 fn directory_with(text: &str) -> tempfile::TempDir {

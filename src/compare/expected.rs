@@ -115,7 +115,7 @@ fn both_answer(comparison: &Comparison<'_>) -> bool {
     })
 }
 
-/// The offset that most timestamps of a lane have between A and B.
+/// The offset that most timestamps of a lane have between A and B; of several the smallest.
 fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), i64> {
     let mut counts: HashMap<(Direction, Lane), HashMap<i64, usize>> = HashMap::new();
     for row in 0..comparison.rows.len() {
@@ -125,7 +125,8 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
             *counts.entry(key).or_default().entry(step(a, b)).or_default() += 1;
         }
     }
-    let most = |counts: HashMap<i64, usize>| counts.into_iter().max_by_key(|&(offset, count)| (count, -offset.abs()));
+    let most =
+        |counts: HashMap<i64, usize>| counts.into_iter().max_by_key(|&(offset, count)| (count, -offset.abs(), offset));
     counts.into_iter().filter_map(|(key, counts)| Some((key, most(counts)?.0))).collect()
 }
 

@@ -92,7 +92,8 @@ fn header(mut keys: Keys) -> Result<(Vec<Session>, Vec<u64>), Error> {
     let version = keys.some_number("format_version", u64::MAX)?;
     if version != u64::from(FORMAT_VERSION) {
         let what = format!("is {version}, and this program reads {FORMAT_VERSION}");
-        return Err(Error { todo: NEWER, ..keys.wrong("format_version", what) });
+        let todo = if version > u64::from(FORMAT_VERSION) { NEWER } else { AGAIN };
+        return Err(Error { todo, ..keys.wrong("format_version", what) });
     }
     keys.text("capture")?;
     keys.some_of("payload", &[Payload::Sha256, Payload::Full].map(|payload| (payload, payload.name())))?;

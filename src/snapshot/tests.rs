@@ -185,3 +185,77 @@ fn hostile_lines_do_not_panic() {
         }
     }
 }
+
+/// Only a newer format needs a newer program.
+#[test]
+fn another_version_of_the_format_is_refused_with_what_to_do() {
+    let read_with = |version: u64| {
+        let header = header(0).replace("\"format_version\":1", &format!("\"format_version\":{version}"));
+        read((header + "\n").as_bytes())
+    };
+    assert!(read_with(1).is_ok());
+    for (version, todo) in [(0, "write it anew"), (2, "newer rtmp-inspect"), (u64::MAX, "newer rtmp-inspect")] {
+        let error = read_with(version).expect_err("another version").to_string();
+        assert!(error.contains("line 1, key 'format_version'"), "{error}");
+        assert!(error.contains(&format!("is {version}, and this program reads 1")), "{error}");
+        assert!(error.contains(todo), "{version}: {error}");
+    }
+}
+
+/// Each key of the header: what it may be, and what it may not.
+#[test]
+fn the_header_is_read_key_by_key() {
+    let cases = [
+        ("\"payload\":\"sha256\"", "\"payload\":\"full\"", None),
+        ("\"payload\":\"sha256\"", "\"payload\":\"\"", Some("key 'payload'")),
+        ("\"kind\":\"header\"", "\"kind\":\"message\"", Some("key 'kind'")),
+        ("\"format\":\"rtmp-inspect snapshot\"", "\"format\":\"rtmp-inspect\"", Some("key 'format'")),
+        ("\"normalised\":[]", "\"normalised\":[1]", Some("key 'normalised'")),
+        ("\"connection\":0", "\"connection\":1", Some("key 'connections[0].connection'")),
+        ("\"messages\":0", "\"messages\":-1", Some("key 'connections[0].messages'")),
+        ("\"messages\":0", "\"messages\":1", Some("has 0 messages up to here, and 1 by the header")),
+        ("\"messages\":0", "\"ended_by\":\"client\",\"messages\":0", None),
+        ("\"messages\":0", "\"ended_by\":\"nobody\",\"messages\":0", Some("key 'connections[0].ended_by'")),
+        ("\"messages\":0", "\"begins_late\":[\"s2c\"],\"messages\":0", None),
+        ("\"messages\":0", "\"begins_late\":[\"both\"],\"messages\":0", Some("key 'connections[0].begins_late'")),
+        ("\"messages\":0", "\"not_captured\":[\"c2s\",\"s2c\"],\"messages\":0", None),
+        ("\"messages\":0", "\"not_captured\":\"c2s\",\"messages\":0", Some("key 'connections[0].not_captured'")),
+        ("\"messages\":0", "\"messages\":0,\"x\":0", Some("key 'connections[0].x'")),
+        ("\"what\":\"publish\"", "\"what\":\"play\"", None),
+        ("\"what\":\"publish\"", "\"what\":\"record\"", Some("key 'connections[0].activities[0].what'")),
+    ];
+    for (from, to, says) in cases {
+        assert!(header(0).contains(from), "{from}");
+        let result = read((header(0).replacen(from, to, 1) + "\n").as_bytes());
+        match (says, result) {
+            (None, Ok(_)) => {}
+            (Some(says), Err(error)) => {
+                let error = error.to_string();
+                assert!(error.contains("line 1") && error.contains(says), "{to}: {error}");
+            }
+            (_, result) => panic!("{to}: {:?}", result.map(|_| "read").map_err(|error| error.to_string())),
+        }
+    }
+}
+
+/// Lengths are 24 bits on the wire, and a body with placeholders may be longer: bounds are those of 32 bits.
+#[test]
+fn a_body_may_be_longer_than_16_mib() {
+    let length = |length: u64| {
+        lines(&[message(
+            9,
+            &format!(
+                "\"timestamp\":0,\"length\":{length},\"head\":\"1701000000\",\"body_sha256\":\"{}\"",
+                "00".repeat(32)
+            ),
+        )])
+    };
+    for fits in [5, 0xff_ffff, 0x100_0000, u64::from(u32::MAX)] {
+        let recording = length(fits).expect("a snapshot");
+        let kept = recording.sessions[0].items[0].message().expect("a message");
+        assert_eq!(u64::from(kept.header.length), fits);
+        let options = Options { name: "a.pcap".to_owned(), payload: Payload::Sha256 };
+        assert!(write(&recording, &options).contains(&format!("\"length\":{fits}")));
+    }
+    assert!(length(1 << 32).is_err());
+}

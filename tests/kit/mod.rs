@@ -80,6 +80,12 @@ impl Session {
         self
     }
 
+    /// The packets in the order of their times, as a capture of several connections has them.
+    pub fn in_time(mut self) -> Self {
+        self.packets.sort_by_key(|packet| packet.time);
+        self
+    }
+
     fn open(mut self) -> Self {
         self.push(true, true, false, &[]);
         self.push(false, true, false, &[]);

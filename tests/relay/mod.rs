@@ -2,6 +2,7 @@
 //!
 //! `testdata/relay/expected.tsv` is made by `tests/tools/relay_table.py` out of the tables of a second decoder.
 
+mod confusable;
 mod faults;
 mod recordings;
 

@@ -345,4 +345,13 @@ mod tests {
         }
         assert_eq!(read(&[], 0), (r#"{"payload_length":0}"#.into(), "empty".into(), vec![]));
     }
+
+    /// As `tshark -G values` 4.0.17 has them for `rtmpt.audio.format`, but 9; it lacks 14 and 15, which are in FLV E.4.2.1.
+    #[test]
+    fn sound_formats_have_wiresharks_names() {
+        let names: Vec<_> = (0..16).map(|format| super::wireshark_format_name(format).unwrap_or("-")).collect();
+        let expected = "Uncompressed|ADPCM|MP3|Uncompressed, little-endian|Nellymoser 16kHz|Nellymoser 8kHz|Nellymoser|\
+                        G711A|G711U|Enhanced RTMP|HE-AAC|SPEEX|-|-|MP3 8kHz|Device-specific";
+        assert_eq!(names.join("|"), expected);
+    }
 }
