@@ -183,8 +183,8 @@ impl<'a> Decoder<'a> {
         let next = reader.peek();
         let own = self.writer.names.empty();
         let len = match self.writer.end {
-            End::Marker if next.starts_with(&[0, 0, 9]) => 3,
-            End::Marker if next.starts_with(&own) && next.get(own.len()) == Some(&9) => own.len() + 1,
+            End::Marker | End::None if next.starts_with(&[0, 0, 9]) => 3,
+            End::Marker | End::None if next.starts_with(&own) && next.get(own.len()) == Some(&9) => own.len() + 1,
             End::Only09 if next.starts_with(&[9]) => 1,
             End::OnlyName if next.starts_with(&own) => own.len(),
             _ => return false,

@@ -104,7 +104,7 @@ pub enum End {
     Only09,
     /// The empty name without 09.
     OnlyName,
-    /// Not at all: the next value follows the last property.
+    /// Not always: the next value may follow the last property.
     None,
 }
 
@@ -250,8 +250,8 @@ pub fn explain(bytes: &[u8]) -> Vec<Vec<Mistake>> {
     };
     let mut found: Vec<(u32, Vec<Mistake>)> = Vec::new();
     for mistake in mistakes() {
-        // Made in more texts it is no other explanation, if the body has only those.
-        if !found.iter().any(|(_, known)| is_part(known[0], mistake))
+        // Made in more texts, or in fewer, it is no other explanation.
+        if !found.iter().any(|(_, known)| is_part(known[0], mistake) || is_part(mistake, known[0]))
             && let Some(digits) = digits_with(&[mistake])
         {
             found.push((digits, vec![mistake]));

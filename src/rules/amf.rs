@@ -100,22 +100,9 @@ pub static UNTERMINATED: Rule = Rule {
         fix: "Write 00 00 09 behind the last property.",
         source: "AMF 0 section 2.11; measured: Node-Media-Server stays silent.",
     },
-    check: Check::Diff(|comparison| {
-        repaired(
-            comparison,
-            |kept, body, _| {
-                let with = |end: &[u8]| [body, end].concat();
-                // Its empty name may be there.
-                let named = body.ends_with(&END[..2]).then(|| with(&END[2..]));
-                named.filter(|named| first_defect(kept, named).is_none()).or_else(|| Some(with(&END)))
-            },
-            "an object that has no end marker",
-            "write 00 00 09",
-        )
-    }),
+    check: Check::Diff(|comparison| by_defect(comparison, crate::amf::amf0::UNTERMINATED, "write 00 00 09")),
 };
 
-const END: [u8; 3] = [0, 0, 9];
 /// So many lengths are put right in one body.
 const MOST: usize = 64;
 /// Longer bodies are not tried.

@@ -90,8 +90,8 @@ fn each_mistake_is_the_only_one_that_explains_what_it_wrote() {
         (Out { name: low_first, ..out() }, M::Length(Texts::Names, Length::U16LowFirst)),
         (Out { string: wide, ..out() }, M::Length(Texts::Strings, Length::U32)),
         (Out { name: narrow, ..out() }, M::Length(Texts::Names, Length::U8)),
-        // The other texts have no character of two bytes, so nothing says how their lengths are counted.
-        (Out { string: counted, ..out() }, M::Length(Texts::Values, Length::Characters)),
+        // The names have no character of two bytes, so nothing says how their lengths are counted.
+        (Out { string: counted, ..out() }, M::Length(Texts::Strings, Length::Characters)),
         (Out { name: itself, string: itself, ..out() }, M::Length(Texts::All, Length::WithItself)),
         (Out { string: nul, ..out() }, M::NulAfter(Texts::Strings)),
         (Out { name: nul, string: nul, ..out() }, M::NulAfter(Texts::All)),
