@@ -17,6 +17,7 @@ pub mod amf3;
 pub mod fields;
 mod json;
 mod progress;
+pub mod writer;
 
 use std::borrow::Cow;
 

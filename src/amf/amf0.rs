@@ -9,6 +9,7 @@ use super::fields::{
     VALUE, XML_DOC,
 };
 use super::progress::{self, Progress};
+use super::writer::{self, End, Length, NumberForm, Text, Writer};
 use super::{Properties, Str, Value, Values, amf3};
 use crate::field::{Def, Defect, Reader, Record};
 
@@ -26,16 +27,9 @@ pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
 /// The same in a body that had `count` values before these; they are added to it.
 pub fn values_after<'a, R: Record>(count: &mut usize, reader: &mut Reader<'a, '_, R>) -> Values<'a> {
     let mut decoder = Decoder { progress: Progress::after(*count), ..Decoder::default() };
-    let mut values = Vec::new();
-    while !reader.is_empty() && !decoder.progress.stopped {
-        match decoder.value(reader) {
-            Ok(value) => values.push(value),
-            Err(defect) => decoder.progress.stop(defect),
-        }
-    }
-    reader.rest(&UNDECODED);
+    let values = decoder.values(reader);
     *count = decoder.progress.count();
-    Values { values, defects: decoder.progress.defects }
+    values
 }
 
 /// Reads names and values until the reader is at its end, as shared objects have them: without an end
@@ -54,16 +48,37 @@ pub fn pairs<'a, R: Record>(count: &mut usize, reader: &mut Reader<'a, '_, R>) -
     (properties, decoder.progress.defects)
 }
 
+/// Reads values as a writer with mistakes writes them.
+pub(super) fn values_of<'a, R: Record>(writer: Writer, reader: &mut Reader<'a, '_, R>) -> Values<'a> {
+    let mut decoder = Decoder { writer, ..Decoder::default() };
+    decoder.values(reader)
+}
+
 /// What has to be remembered from value to value.
 #[derive(Default)]
 struct Decoder<'a> {
     progress: Progress,
+    writer: Writer,
+    /// Whether the first string was read.
+    is_named: bool,
     /// Where the objects and arrays began, for references (AMF0 2.9).
     complex: Vec<usize>,
     amf3: amf3::Tables<'a>,
 }
 
 impl<'a> Decoder<'a> {
+    fn values<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Values<'a> {
+        let mut values = Vec::new();
+        while !reader.is_empty() && !self.progress.stopped {
+            match self.value(reader) {
+                Ok(value) => values.push(value),
+                Err(defect) => self.progress.stop(defect),
+            }
+        }
+        reader.rest(&UNDECODED);
+        Values { values, defects: std::mem::take(&mut self.progress.defects) }
+    }
+
     fn value<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
         self.progress.enter(reader.at())?;
         let value = reader.group(group_of(reader.peek()), |reader| {
@@ -82,9 +97,18 @@ impl<'a> Decoder<'a> {
             self.complex.push(at);
         }
         Ok(match marker {
-            0x00 => Value::Number(reader.f64(&NUMBER)?),
-            0x01 => Value::Boolean(reader.boolean(&BOOLEAN)? != 0),
-            0x02 => Value::String(short_string(reader, &STRING)?),
+            0x00 => Value::Number(self.number(reader)?),
+            0x01 => {
+                for _ in 0..self.writer.boolean_padding {
+                    padding(reader)?;
+                }
+                Value::Boolean(reader.boolean(&BOOLEAN)? != 0)
+            }
+            0x02 => {
+                let is_first = !std::mem::replace(&mut self.is_named, true);
+                let form = if is_first { self.writer.message_name } else { self.writer.strings };
+                Value::String(string(reader, &STRING, form)?)
+            }
             0x03 => Value::Object(self.properties(reader)),
             0x05 => Value::Null,
             0x06 => Value::Undefined,
@@ -97,7 +121,7 @@ impl<'a> Decoder<'a> {
                 Value::Reference { index, offset }
             }
             0x08 => {
-                let count = reader.u32(&ARRAY_LENGTH)?;
+                let count = if self.writer.no_count { 0 } else { reader.u32(&ARRAY_LENGTH)? };
                 Value::EcmaArray { count, properties: self.properties(reader) }
             }
             0x09 => {
@@ -109,7 +133,11 @@ impl<'a> Decoder<'a> {
                 Value::ObjectEnd
             }
             0x0a => self.strict_array(reader)?,
-            0x0b => Value::Date { millis: reader.f64(&DATE)?, timezone: Some(reader.int(&TIMEZONE, 2)? as i16) },
+            0x0b => {
+                let millis = reader.f64(&DATE)?;
+                let timezone = if self.writer.no_zone { None } else { Some(reader.int(&TIMEZONE, 2)? as i16) };
+                Value::Date { millis, timezone }
+            }
             0x0c => Value::LongString(long_string(reader, &LONG_STRING)?),
             0x0d => Value::Unsupported,
             0x0f => Value::Xml(long_string(reader, &XML_DOC)?),
@@ -138,14 +166,43 @@ impl<'a> Decoder<'a> {
         })
     }
 
+    fn number<R: Record>(&self, reader: &mut Reader<'a, '_, R>) -> Result<f64, Defect> {
+        Ok(match self.writer.number {
+            NumberForm::Double => reader.f64(&NUMBER)?,
+            NumberForm::DoubleLowFirst => f64::from_bits(reader.uint_le(&NUMBER, 8)?),
+            NumberForm::Float => f32::from_bits(reader.u32(&NUMBER)?).into(),
+            NumberForm::FloatLowFirst => f32::from_bits(reader.uint_le(&NUMBER, 4)? as u32).into(),
+            NumberForm::Integer => reader.int(&NUMBER, 4)? as f64,
+            NumberForm::IntegerLowFirst => f64::from(reader.uint_le(&NUMBER, 4)? as i32),
+            NumberForm::Long => reader.int(&NUMBER, 8)? as f64,
+        })
+    }
+
+    /// Reads the end of an object's properties, if it is here.
+    fn end<R: Record>(&self, reader: &mut Reader<'a, '_, R>) -> bool {
+        let next = reader.peek();
+        let own = self.writer.names.empty();
+        let len = match self.writer.end {
+            End::Marker | End::None if next.starts_with(&[0, 0, 9]) => 3,
+            End::Marker | End::None if next.starts_with(&own) && next.get(own.len()) == Some(&9) => own.len() + 1,
+            End::Only09 if next.starts_with(&[9]) => 1,
+            End::OnlyName if next.starts_with(&own) => own.len(),
+            _ => return false,
+        };
+        reader.bytes(&END_OF_OBJECT, len).is_ok()
+    }
+
     /// Names and values up to the end marker. Some encoders leave the end marker out when the body ends
     /// there (Envivio's, says nginx-rtmp), so that much is tolerated and said.
     fn properties<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Properties<'a> {
         let start = reader.at();
         let mut properties = Properties::default();
         while !self.progress.stopped {
-            if reader.peek().starts_with(&[0, 0, 9]) {
-                properties.terminated = reader.bytes(&END_OF_OBJECT, 3).is_ok();
+            if self.end(reader) {
+                properties.terminated = true;
+                break;
+            }
+            if self.writer.end == End::None && !writer::may_be_property(reader.peek()) {
                 break;
             }
             if reader.is_empty() {
@@ -164,7 +221,7 @@ impl<'a> Decoder<'a> {
     fn property<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<(Str<'a>, Value<'a>), Defect> {
         reader.group(&PROPERTY, |reader| {
             let name = reader.group(&PROPERTY_NAME, |reader| {
-                let name = short_string(reader, &NAME)?;
+                let name = string(reader, &NAME, self.writer.names)?;
                 reader.describe(|| format!("Name: {name}"));
                 Ok::<_, Defect>(name)
             })?;
@@ -208,6 +265,50 @@ fn group_of(bytes: &[u8]) -> &'static Def {
 pub fn short_string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def) -> Result<Str<'a>, Defect> {
     let len = reader.u16(&STRING_LENGTH)?;
     text(reader, def, len.into())
+}
+
+/// A string as a writer writes it.
+fn string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def, writer: Text) -> Result<Str<'a>, Defect> {
+    if writer.marker && reader.u8(&AMF0_TYPE)? != 2 {
+        return Err(Defect::new("amf-unknown-marker", reader.at(), "a name without the marker of strings"));
+    }
+    let at = reader.at();
+    let too_short = || Defect::new("amf-string-length", at, "a length that counts more than the text is too small");
+    let len = match writer.length {
+        Length::U16 | Length::Characters => reader.u16(&STRING_LENGTH)?.into(),
+        Length::U16LowFirst => reader.uint_le(&STRING_LENGTH, 2)? as usize,
+        Length::U8 => reader.u8(&STRING_LENGTH)?.into(),
+        Length::U32 => reader.u32(&STRING_LENGTH)? as usize,
+        Length::U32LowFirst => reader.uint_le(&STRING_LENGTH, 4)? as usize,
+        Length::WithItself => usize::from(reader.u16(&STRING_LENGTH)?).checked_sub(2).ok_or_else(too_short)?,
+        Length::OneMore => usize::from(reader.u16(&STRING_LENGTH)?).checked_sub(1).ok_or_else(too_short)?,
+        Length::OneLess => usize::from(reader.u16(&STRING_LENGTH)?) + 1,
+    };
+    let len = match writer.length {
+        Length::Characters => bytes_of_characters(reader.peek(), len),
+        _ => len,
+    };
+    let text = text(reader, def, len)?;
+    if writer.nul {
+        padding(reader)?;
+    }
+    Ok(text)
+}
+
+/// How many bytes so many characters of UTF-8 take.
+fn bytes_of_characters(bytes: &[u8], count: usize) -> usize {
+    let is_start = |byte: &u8| byte & 0xc0 != 0x80;
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| is_start(byte)).map(|(at, _)| at);
+    starts.chain([bytes.len()]).nth(count).unwrap_or(usize::MAX)
+}
+
+/// A zero that has no place in AMF.
+fn padding<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<(), Defect> {
+    let at = reader.at();
+    match reader.u8(&UNDECODED)? {
+        0 => Ok(()),
+        other => Err(Defect::new("amf-padding", at, format!("{other:#04x} where a zero should be"))),
+    }
 }
 
 /// A string with a length of four bytes (AMF0 1.3.1).

@@ -6,6 +6,7 @@ pub mod forms;
 pub mod scan;
 pub mod strings;
 pub mod values;
+pub mod writer;
 
 use std::ops::Range;
 
@@ -99,45 +100,9 @@ pub static UNTERMINATED: Rule = Rule {
         fix: "Write 00 00 09 behind the last property.",
         source: "AMF 0 section 2.11; measured: Node-Media-Server stays silent.",
     },
-    check: Check::Diff(|comparison| {
-        repaired(
-            comparison,
-            |kept, body, _| {
-                let with = |end: &[u8]| [body, end].concat();
-                // Its empty name may be there.
-                let named = body.ends_with(&END[..2]).then(|| with(&END[2..]));
-                named.filter(|named| first_defect(kept, named).is_none()).or_else(|| Some(with(&END)))
-            },
-            "an object that has no end marker",
-            "write 00 00 09",
-        )
-    }),
+    check: Check::Diff(|comparison| by_defect(comparison, crate::amf::amf0::UNTERMINATED, "write 00 00 09")),
 };
 
-pub static END_ONLY_09: Rule = Rule {
-    code: "amf-end-only-09",
-    layer: Layer::Amf,
-    severity: Severity::Fatal,
-    modes: &[Mode::Lint, Mode::Diff],
-    title: "an object ends in 09 alone",
-    page: Page {
-        what: "The end marker of an object is an empty name and 09: three bytes. Here only the last of them is there.",
-        looks: "02 00 04 6c 69 76 65 09   for ... 00 00 09",
-        who: "Writers that take 09 for the whole marker.",
-        fix: "Write an empty name in front of the marker: 00 00 09.",
-        source: "AMF 0 section 2.11.",
-    },
-    check: Check::Diff(|comparison| {
-        let repair = |_: &Kept, body: &[u8], _: usize| match body {
-            // The value before may end in zeros, so that they look like the marker's.
-            [rest @ .., 9] => Some([rest, &END].concat()),
-            _ => None,
-        };
-        repaired(comparison, repair, "an object that ends in 09 alone", "write 00 00 09")
-    }),
-};
-
-const END: [u8; 3] = [0, 0, 9];
 /// So many lengths are put right in one body.
 const MOST: usize = 64;
 /// Longer bodies are not tried.

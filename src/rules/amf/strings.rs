@@ -1,58 +1,12 @@
 //! Strings of which the length is wrong.
 
 use crate::compare::Comparison;
-use crate::field::{Reader, Value as Field};
+use crate::field::Value as Field;
 use crate::recording::Kept;
 
 use super::super::oddity::Oddity;
 use super::super::{Check, Layer, Mode, Page, Rule, Severity};
 use super::{MOST, Values, fields, first_defect, odd_values, repaired};
-
-pub static LENGTH_ENDIAN: Rule = Rule {
-    code: "amf-strlen-endian",
-    layer: Layer::Amf,
-    severity: Severity::Fatal,
-    modes: &[Mode::Lint, Mode::Diff],
-    title: "a string's length is little-endian",
-    page: Page {
-        what: "The length of a string is written low byte first. Read as it is due, it reaches behind the end of the body.",
-        looks: "02 07 00 63 6f 6e 6e 65 63 74\n\
-                \n\
-                Length 1792 where 7 is meant.",
-        who: "Writers that copy integers from memory.",
-        fix: "Write lengths high byte first.",
-        source: "AMF 0 section 1.3.1; measured: nginx-rtmp closes, Node-Media-Server stays silent.",
-    },
-    check: Check::Diff(|comparison| {
-        repaired(
-            comparison,
-            |_, body, at| swap_lengths(body, at),
-            "a string's length written low byte first",
-            "write it high byte first",
-        )
-    }),
-};
-
-pub static LENGTH_CHARS: Rule = Rule {
-    code: "amf-strlen-chars",
-    layer: Layer::Amf,
-    severity: Severity::Fatal,
-    modes: &[Mode::Lint, Mode::Diff],
-    title: "a string's length counts characters",
-    page: Page {
-        what: "The length of a string is its number of bytes in UTF-8. Here it is the number of characters, so the last \
-               bytes of the text are read as the marker of the next value.",
-        looks: "02 00 03 70 c3 a4 72\n\
-                \n\
-                Three characters, the second of them c3 a4, are four bytes: 72 is read as a marker.",
-        who: "Writers that take the length of the text before they encode it; names in English hide that.",
-        fix: "Encode first, then write the number of bytes.",
-        source: "AMF 0 section 1.3.1; msakrejda/pegasus#1.",
-    },
-    check: Check::Diff(|comparison| {
-        repaired(comparison, count_bytes, "a string's length in characters", "write the number of bytes in UTF-8")
-    }),
-};
 
 pub static LENGTH_NUL: Rule = Rule {
     code: "amf-strlen-nul",
@@ -113,56 +67,6 @@ fn counted_nul(comparison: &Comparison<'_>) -> Vec<super::super::Claim> {
         let (ranges, meant) = odd.into_iter().unzip();
         Some(Values { oddity, ranges, meant })
     })
-}
-
-/// Swaps the lengths of the strings that reach behind the end, one after the other.
-fn swap_lengths(bytes: &[u8], mut at: usize) -> Option<Vec<u8>> {
-    let mut bytes = bytes.to_vec();
-    for _ in 0..MOST {
-        let length = bytes.get_mut(at.checked_sub(2)?..at)?;
-        length.reverse();
-        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-        if at + length > bytes.len() {
-            return None;
-        }
-        let mut nothing = ();
-        let mut reader = Reader::new(&bytes, &mut nothing);
-        match crate::amf::amf0::values(&mut reader).defects.first() {
-            Some(defect) if defect.offset as usize > at => at = defect.offset as usize,
-            Some(_) => return None,
-            None => return Some(bytes),
-        }
-    }
-    None
-}
-
-/// Takes the lengths of strings for numbers of characters, as long as what follows one does not decode.
-fn count_bytes(kept: &Kept, bytes: &[u8], mut defect: usize) -> Option<Vec<u8>> {
-    let mut bytes = bytes.to_vec();
-    for _ in 0..MOST {
-        // The last string with a byte above 7F is the one that was cut short.
-        let is_cut = |range: &std::ops::Range<usize>| bytes[range.clone()].iter().any(|byte| *byte >= 0x80);
-        let mut strings = fields(kept, &bytes, "amf.string").into_iter().map(|node| node.range);
-        let cut = strings.rfind(|range| range.end <= defect && is_cut(range))?;
-        let mut end = cut.start;
-        for _ in 0..cut.len() {
-            let first = *bytes.get(end)?;
-            end += match first.leading_ones() {
-                0 => 1,
-                ones @ 2..=4 => ones as usize,
-                _ => return None,
-            };
-        }
-        std::str::from_utf8(bytes.get(cut.start..end)?).ok()?;
-        let length = u16::try_from(end - cut.start).ok().filter(|length| usize::from(*length) > cut.len())?;
-        bytes[cut.start - 2..cut.start].copy_from_slice(&length.to_be_bytes());
-        match first_defect(kept, &bytes) {
-            Some(later) if later >= end => defect = later,
-            Some(_) => return None,
-            None => return Some(bytes),
-        }
-    }
-    None
 }
 
 /// Makes one of the strings in front of the defect a long one, 65536 bytes longer, or a multiple of that.

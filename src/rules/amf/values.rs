@@ -114,11 +114,102 @@ fn wrong_alone(comparison: &Comparison<'_>) -> Vec<Claim> {
     comparison.rows_of(Direction::ClientToServer).find_map(of_row).into_iter().collect()
 }
 
+/// What a command has at a place, by the tables of RTMP 1.0 section 7.2.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Name,
+    TransactionId,
+    /// The command object: null for most.
+    Object,
+    StreamName,
+    StreamId,
+}
+
+impl Place {
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Place::Name => ("name", "a string (02)"),
+            Place::TransactionId => ("transaction id", "a number"),
+            Place::Object => ("command object", "null or an object"),
+            Place::StreamName => ("stream name", "a string (02)"),
+            Place::StreamId => ("stream id", "a number"),
+        }
+    }
+
+    fn takes(self, value: &Value<'_>) -> bool {
+        match self {
+            Place::Name | Place::StreamName => matches!(value, Value::String(_)),
+            Place::TransactionId | Place::StreamId => kind(value) == 0,
+            Place::Object => matches!(kind(value), NOTHING | 3),
+        }
+    }
+}
+
+/// The first values of the commands that both sides have to understand.
+const SHAPES: [(Direction, &str, &[Place]); 10] = {
+    use Direction::{ClientToServer as CLIENT, ServerToClient as SERVER};
+    const CALL: &[Place] = &[Place::Name, Place::TransactionId, Place::Object];
+    const WITH_NAME: &[Place] = &[Place::Name, Place::TransactionId, Place::Object, Place::StreamName];
+    const WITH_ID: &[Place] = &[Place::Name, Place::TransactionId, Place::Object, Place::StreamId];
+    [
+        (CLIENT, "connect", CALL),
+        (CLIENT, "createStream", CALL),
+        (CLIENT, "releaseStream", WITH_NAME),
+        (CLIENT, "FCPublish", WITH_NAME),
+        (CLIENT, "publish", WITH_NAME),
+        (CLIENT, "play", WITH_NAME),
+        (CLIENT, "FCUnpublish", CALL),
+        (CLIENT, "deleteStream", CALL),
+        (CLIENT, "closeStream", CALL),
+        (SERVER, "_result of createStream", WITH_ID),
+    ]
+};
+
+/// The first command of B with a value that has no place there, by what commands are made of. Not of A's, if given.
+fn misshapen(comparison: &Comparison<'_>) -> Option<Claim> {
+    let of = |row: usize, side: Side| {
+        let item = comparison.item(row, side)?;
+        let kept = item.message().filter(|kept| super::is_amf(kept) && item.defects.is_empty())?;
+        let named = comparison.name(row, side)?;
+        let (.., places) = SHAPES.iter().find(|(way, name, _)| *way == item.direction && *name == named.name)?;
+        let Body::Command(command) = body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body
+        else {
+            return None;
+        };
+        let (at, place) = places
+            .iter()
+            .enumerate()
+            .find(|(at, place)| !command.values.get(*at).is_some_and(|value| place.takes(value)))?;
+        let found = command.values.get(at).map(Value::label);
+        // A command object may be left out at the end.
+        (found.is_some() || *place != Place::Object).then(|| (named.name.clone(), *place, found))
+    };
+    let all = || 0..comparison.rows.len();
+    let known: Vec<_> = all().filter_map(|row| of(row, Side::A)).map(|(name, place, _)| (name, place)).collect();
+    let (row, (name, place, found)) = all().find_map(|row| {
+        let wrong = of(row, Side::B)?;
+        (!known.iter().any(|(name, place)| *name == wrong.0 && *place == wrong.1)).then_some((row, wrong))
+    })?;
+    let (what, due) = place.words();
+    let title = match &found {
+        Some(found) => format!("{name}'s {what} is {found}, not {due}"),
+        None => format!("{name} has no {what}"),
+    };
+    let explains: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
+    let spots = [Spot::new(comparison.rows[row].b?, 0..0, found.unwrap_or_else(|| format!("no {what}")))];
+    let claim = look::claim(comparison, &spots, "message", Certainty::Certain, title)
+        .why("a receiver takes the values of a command by their places, and what it looks for is not there")
+        .fix(format!("write {due} there"))
+        .explaining(explains);
+    Some(claim.breaking(if oddity::stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing }))
+}
+
 fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
     if comparison.a.is_none() {
-        return wrong_alone(comparison);
+        return misshapen(comparison).into_iter().chain(wrong_alone(comparison)).collect();
     }
     let mut claims = left_out(comparison);
+    claims.extend(misshapen(comparison).filter(|one| claims.iter().all(|claim| claim.row != one.row)));
     for index in comparison.open() {
         let mismatch = &comparison.mismatches[index];
         let lane = comparison.either(mismatch.row).lane;
@@ -175,11 +266,11 @@ fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
         if place == 2 && a[2] != NOTHING {
             return None;
         }
-        let title = format!("{name} has no {what} behind its {}", ["name", "transaction id"][place - 1]);
+        let title = format!("{name} has no {what} after its {}", ["name", "transaction id"][place - 1]);
         let claim = Claim::at(comparison, *explains.first()?, Certainty::Certain, title)
             .why("A has one, and then the values that B has; a receiver that goes by their places takes each for the one \
                   before")
-            .fix(format!("write the {what} in front of the other values"))
+            .fix(format!("write the {what} before the other values"))
             .explaining(explains)
             .breaking(if oddity::stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing });
         Some(claim)

@@ -142,7 +142,13 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
         // A client on another stream than it was given is at fault itself.
         let given = said.iter().filter(|said| said.item < start.item && said.is(ServerToClient, "_result"));
         let given = given.filter_map(|said| said.command.arguments().get(1)?.as_number()).next_back();
-        let is_given = given.is_none_or(|given| given == f64::from(of.0));
+        // One that was given none does not know it.
+        let create = call(&said, "createStream").filter(|create| create.item < start.item);
+        let answers = |create: &Said<'_>, said: &Said<'_>| {
+            said.is(ServerToClient, "_result") && said.command.transaction_id() == create.command.transaction_id()
+        };
+        let is_answered = create.is_some_and(|create| said.iter().any(|said| answers(create, said)));
+        let is_given = given.map_or(!is_answered, |given| given == f64::from(of.0));
         (on != of && is_given).then_some((status.item, on, of, start.name.clone()))
     };
     let Some((item, on, stream, name)) = of(comparison.b) else { return Vec::new() };

@@ -175,6 +175,88 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "strlen-of-4-bytes",
+            &["amf-strlen-width"],
+            Base::Own,
+            Ends,
+            "the length of 'createStream' has four bytes",
+            |s| {
+                let at = s.command("createStream");
+                s.message(at).body.splice(1..1, [0, 0]);
+                s.closed(at);
+            },
+        ),
+        fault(
+            "nul-after",
+            &["amf-nul-after"],
+            Base::Own,
+            Ends,
+            "each string of publish is followed by a NUL that its length does not count",
+            |s| {
+                let at = s.command("publish");
+                for text in ["publish", "pair", "live"] {
+                    let plain = amf0::string(text);
+                    s.replace(at, &plain, &[&plain[..], &[0]].concat());
+                }
+                s.closed(at);
+            },
+        ),
+        fault(
+            "name-marker",
+            &["amf-name-marker"],
+            Base::Own,
+            Ends,
+            "the names of connect's properties begin with the marker of strings",
+            |s| {
+                let at = s.command("connect");
+                let properties = [("app", amf0::string("live")), ("tcUrl", amf0::string("rtmp://192.0.2.2/live"))];
+                let pairs = properties.iter().map(|(name, value)| [amf0::string(name), value.clone()].concat());
+                let object = [vec![3], pairs.collect::<Vec<_>>().concat(), END.to_vec()].concat();
+                s.message(at).body = [amf0::string("connect"), amf0::number(1.0), object].concat();
+                s.closed(at);
+            },
+        ),
+        fault(
+            "number-as-float",
+            &["amf-value-form"],
+            Base::Own,
+            Ends,
+            "the transaction id of createStream is a float of four bytes",
+            |s| {
+                let at = s.command("createStream");
+                let id: [u8; 8] = s.message(at).body[16..24].try_into().expect("eight bytes");
+                let float = (f64::from_be_bytes(id) as f32).to_be_bytes();
+                s.message(at).body.splice(16..24, float);
+                s.closed(at);
+            },
+        ),
+        fault(
+            "end-missing",
+            &["amf-end-missing"],
+            Base::Ffmpeg,
+            GoesOn,
+            "the first object of connect's _result has no end marker",
+            |s| {
+                let at = s.find(|message| message.body.starts_with(&amf0::string("_result")));
+                let body = &mut s.message(at).body;
+                let end = body.windows(3).position(|part| part == END).expect("an end");
+                body.drain(end..end + 3);
+            },
+        ),
+        fault(
+            "through-text",
+            &["amf-through-text"],
+            Base::Own,
+            Ends,
+            "the bytes of connect went through a text in UTF-8",
+            |s| {
+                let at = s.command("connect");
+                let text: String = s.message(at).body.iter().map(|&byte| char::from(byte)).collect();
+                s.message(at).body = text.into_bytes();
+                s.closed(at);
+            },
+        ),
+        fault(
             "strlen-in-characters",
             &["amf-strlen-chars"],
             Base::Own,

@@ -1,0 +1,341 @@
+//! AMF 0 as faulty writers write it: what one mistake makes of a body, and which mistake explains a body.
+//!
+//! Takes a body that the specification's reading does not make sense of, reads it again as each mistake would have
+//! written it, and returns the mistakes after which all of it makes sense. The reader is the one of [`amf0`]; a
+//! [`Writer`] says what it has to expect. It does not know what a message is about.
+
+use super::{Str, Value, amf0};
+use crate::field::Reader;
+
+/// How a writer writes what AMF 0 has one way for. The default is the specification's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// The first string, which is the message's name.
+    pub(super) message_name: Text,
+    /// The names of properties.
+    pub(super) names: Text,
+    /// The other strings that are values.
+    pub(super) strings: Text,
+    pub(super) number: NumberForm,
+    pub(super) end: End,
+    /// Dates have no time zone.
+    pub(super) no_zone: bool,
+    /// ECMA arrays have no count.
+    pub(super) no_count: bool,
+    /// Booleans take so many bytes more than one.
+    pub(super) boolean_padding: u8,
+}
+
+/// How a text is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text {
+    /// A property's name begins with a string's marker, 02.
+    pub marker: bool,
+    pub length: Length,
+    /// A NUL follows that the length does not count.
+    pub nul: bool,
+}
+
+impl Text {
+    /// How an empty one is written.
+    pub fn empty(self) -> Vec<u8> {
+        let width = match self.length {
+            Length::U8 => 1,
+            Length::U32 | Length::U32LowFirst => 4,
+            _ => 2,
+        };
+        let mut bytes = vec![2; usize::from(self.marker)];
+        bytes.resize(bytes.len() + width + usize::from(self.nul), 0);
+        bytes
+    }
+}
+
+/// The length of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Length {
+    /// Two bytes, high byte first (AMF0 1.3.1).
+    #[default]
+    U16,
+    /// Two bytes, low byte first.
+    U16LowFirst,
+    /// One byte.
+    U8,
+    /// Four bytes.
+    U32,
+    /// Four bytes, low byte first.
+    U32LowFirst,
+    /// Two bytes, the number of characters.
+    Characters,
+    /// Two bytes, and its own two counted.
+    WithItself,
+    /// Two bytes, one too many.
+    OneMore,
+    /// Two bytes, one too few.
+    OneLess,
+}
+
+/// How a number is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NumberForm {
+    /// A double, high byte first (AMF0 2.2).
+    #[default]
+    Double,
+    /// A double, low byte first.
+    DoubleLowFirst,
+    /// A float of four bytes, high byte first.
+    Float,
+    /// The same, low byte first.
+    FloatLowFirst,
+    /// An integer of four bytes, high byte first.
+    Integer,
+    /// The same, low byte first.
+    IntegerLowFirst,
+    /// An integer of eight bytes, high byte first.
+    Long,
+}
+
+/// How the end of an object's properties is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// An empty name, then 09 (AMF0 2.11).
+    #[default]
+    Marker,
+    /// 09 without the empty name.
+    Only09,
+    /// The empty name without 09.
+    OnlyName,
+    /// Not always: the next value may follow the last property.
+    None,
+}
+
+/// Which texts a mistake is made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Texts {
+    /// The message's name, which is the first string.
+    MessageName,
+    /// The strings that are values, the message's name among them.
+    Strings,
+    /// The strings that are values, without the message's name.
+    Values,
+    /// The names of properties.
+    Names,
+    /// All.
+    All,
+}
+
+impl Texts {
+    const EACH: [Texts; 5] = [Texts::MessageName, Texts::Strings, Texts::Values, Texts::Names, Texts::All];
+
+    /// Which of the message's name, the other strings, and the names of properties.
+    fn of(self) -> [bool; 3] {
+        match self {
+            Texts::MessageName => [true, false, false],
+            Texts::Strings => [true, true, false],
+            Texts::Values => [false, true, false],
+            Texts::Names => [false, false, true],
+            Texts::All => [true; 3],
+        }
+    }
+
+    /// Whether all of these are among `others`.
+    fn are_among(self, others: Texts) -> bool {
+        self.of().into_iter().zip(others.of()).all(|(this, other)| other || !this)
+    }
+
+    /// Whether some of these are among `others`.
+    fn meet(self, others: Texts) -> bool {
+        self.of().into_iter().zip(others.of()).any(|(this, other)| this && other)
+    }
+}
+
+/// A mistake of a writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    /// The length of a text is written in another way.
+    Length(Texts, Length),
+    /// A NUL that is not counted follows each text.
+    NulAfter(Texts),
+    /// Names begin with the marker of strings.
+    NameMarker,
+    /// Numbers are written in another way.
+    Number(NumberForm),
+    /// Objects end in another way.
+    End(End),
+    /// Dates lack the time zone.
+    NoZone,
+    /// ECMA arrays lack the count.
+    NoCount,
+    /// Booleans are this many bytes long.
+    BooleanWidth(u8),
+    /// All of the body went through a text in UTF-8: each byte from 80 on became two.
+    ThroughText,
+}
+
+/// The mistakes that are tried, those that writers make most often first.
+fn mistakes() -> impl Iterator<Item = Mistake> {
+    use Mistake as M;
+    const LENGTHS: [Length; 8] = [
+        Length::U16LowFirst,
+        Length::U32,
+        Length::U8,
+        Length::Characters,
+        Length::U32LowFirst,
+        Length::WithItself,
+        Length::OneMore,
+        Length::OneLess,
+    ];
+    const NUMBERS: [NumberForm; 6] = [
+        NumberForm::DoubleLowFirst,
+        NumberForm::Float,
+        NumberForm::FloatLowFirst,
+        NumberForm::Integer,
+        NumberForm::IntegerLowFirst,
+        NumberForm::Long,
+    ];
+    let lengths = LENGTHS.into_iter().flat_map(|length| Texts::EACH.map(|texts| M::Length(texts, length)));
+    lengths
+        .chain(Texts::EACH.map(M::NulAfter))
+        .chain([M::NameMarker, M::NoZone, M::NoCount, M::ThroughText])
+        .chain(NUMBERS.map(M::Number))
+        .chain([End::Only09, End::OnlyName, End::None].map(M::End))
+        .chain([2, 4, 8].map(M::BooleanWidth))
+}
+
+impl Mistake {
+    /// What it makes of a writer.
+    fn applied_to(self, mut writer: Writer) -> Writer {
+        let texts = |writer: &mut Writer, which: Texts, change: &dyn Fn(&mut Text)| {
+            let all = [&mut writer.message_name, &mut writer.strings, &mut writer.names];
+            all.into_iter().zip(which.of()).filter(|(_, is)| *is).for_each(|(text, _)| change(text));
+        };
+        match self {
+            Mistake::Length(which, length) => texts(&mut writer, which, &|text| text.length = length),
+            Mistake::NulAfter(which) => texts(&mut writer, which, &|text| text.nul = true),
+            Mistake::NameMarker => writer.names.marker = true,
+            Mistake::Number(form) => writer.number = form,
+            Mistake::End(end) => writer.end = end,
+            Mistake::NoZone => writer.no_zone = true,
+            Mistake::NoCount => writer.no_count = true,
+            Mistake::BooleanWidth(width) => writer.boolean_padding = width - 1,
+            Mistake::ThroughText => {}
+        }
+        writer
+    }
+
+    /// Whether two mistakes are about the same thing, so that they cannot be made together.
+    fn excludes(self, other: Mistake) -> bool {
+        match (self, other) {
+            (Mistake::Length(a, _), Mistake::Length(b, _)) | (Mistake::NulAfter(a), Mistake::NulAfter(b)) => a.meet(b),
+            _ => std::mem::discriminant(&self) == std::mem::discriminant(&other),
+        }
+    }
+}
+
+/// Longer bodies are not tried with two mistakes.
+const LONGEST_FOR_TWO: usize = 4096;
+
+/// The mistakes that explain a body each by itself, the one that makes the plainest values of it first; if none does,
+/// the first two that do together. None if the body makes sense as it is. `bytes` are the values, without a format byte.
+pub fn explain(bytes: &[u8]) -> Vec<Vec<Mistake>> {
+    if digits(bytes, Writer::default()).is_some() {
+        return Vec::new();
+    }
+    let text = through_text(bytes);
+    let digits_with = |mistakes: &[Mistake]| {
+        let writer = mistakes.iter().fold(Writer::default(), |writer, mistake| mistake.applied_to(writer));
+        match mistakes.contains(&Mistake::ThroughText) {
+            true => digits(text.as_deref()?, writer),
+            false => digits(bytes, writer),
+        }
+    };
+    let mut found: Vec<(u32, Vec<Mistake>)> = Vec::new();
+    for mistake in mistakes() {
+        // Made in more texts, or in fewer, it is no other explanation.
+        if !found.iter().any(|(_, known)| is_part(known[0], mistake) || is_part(mistake, known[0]))
+            && let Some(digits) = digits_with(&[mistake])
+        {
+            found.push((digits, vec![mistake]));
+        }
+    }
+    if found.is_empty() && bytes.len() <= LONGEST_FOR_TWO {
+        let all: Vec<Mistake> = mistakes().collect();
+        let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(|two| [*one, *two]));
+        found.extend(
+            pairs
+                .filter(|[one, two]| !one.excludes(*two))
+                .find_map(|pair| Some((digits_with(&pair)?, Vec::from(pair)))),
+        );
+    }
+    found.sort_by_key(|(digits, _)| *digits);
+    let plainest = found.first().map_or(0, |(digits, _)| *digits);
+    found.into_iter().take_while(|(digits, _)| *digits <= plainest + MARGIN).map(|(_, mistakes)| mistakes).collect()
+}
+
+/// A reading whose numbers have so many digits more than another's is no rival of it: the right byte order and width
+/// make `1` and `4071` of what another makes `61503` and `13545280`.
+const MARGIN: u32 = 3;
+
+/// Whether a mistake is the same as another, in some of its texts.
+fn is_part(mistake: Mistake, whole: Mistake) -> bool {
+    match (mistake, whole) {
+        (Mistake::Length(some, one), Mistake::Length(all, other)) => one == other && some.are_among(all),
+        (Mistake::NulAfter(some), Mistake::NulAfter(all)) => some.are_among(all),
+        _ => false,
+    }
+}
+
+/// The bytes before they went through a text in UTF-8, if they can have.
+fn through_text(bytes: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
+}
+
+/// Reads a body as this writer's: how many digits its numbers have, if it reads to its end and says something that
+/// somebody could mean.
+fn digits(bytes: &[u8], writer: Writer) -> Option<u32> {
+    let values = amf0::values_of(writer, &mut Reader::new(bytes, &mut ()));
+    let has_name = matches!(values.values.first(), Some(Value::String(name)) if is_text(*name) && !name.0.is_empty());
+    if !values.defects.is_empty() || values.values.len() < 2 || !has_name {
+        return None;
+    }
+    values.values.iter().map(digits_of).sum()
+}
+
+/// How many digits the numbers in a value have; None if nobody means such a value.
+fn digits_of(value: &Value<'_>) -> Option<u32> {
+    match value {
+        Value::Number(number) => {
+            let is_sensible = *number == 0.0 || (1e-9..1e18).contains(&number.abs());
+            is_sensible.then(|| number.to_string().bytes().filter(u8::is_ascii_digit).count() as u32)
+        }
+        Value::String(text) | Value::LongString(text) => is_text(*text).then_some(0),
+        Value::Date { millis, .. } => (*millis == 0.0 || (1.0..1e15).contains(&millis.abs())).then_some(0),
+        Value::StrictArray { items, .. } => items.iter().map(digits_of).sum(),
+        Value::ObjectEnd | Value::Undecoded { .. } | Value::Reference { .. } => None,
+        _ => match value.properties() {
+            None => Some(0),
+            Some(properties) => {
+                let is_named = |name: &Str<'_>| is_text(*name) && !name.0.is_empty();
+                properties.pairs.iter().map(|(name, value)| is_named(name).then(|| digits_of(value))?).sum()
+            }
+        },
+    }
+}
+
+/// Whether a text has nothing in it that is no text.
+fn is_text(text: Str<'_>) -> bool {
+    let is_plain = |character: char| !character.is_control() || matches!(character, '\t' | '\n' | '\r');
+    std::str::from_utf8(text.0).is_ok_and(|text| text.chars().all(is_plain))
+}
+
+/// Whether the properties of an object that has no end may continue here: with a name, and a marker after it.
+pub(super) fn may_be_property(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<2>() else { return false };
+    let length = usize::from(u16::from_be_bytes(*length));
+    length > 0
+        && rest.get(length).is_some_and(|&marker| marker <= 0x12)
+        && rest[..length].iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,289 @@
+//! Rules of bodies that read to their end only as a writer with a certain mistake writes AMF.
+//!
+//! [`crate::amf::writer`] finds the mistake; a rule is the page for a kind of mistake, and says which ones are of it.
+
+use crate::amf::writer::{self, End, Length, Mistake, NumberForm, Texts};
+use crate::compare::Comparison;
+use crate::recording::{Item, Kept};
+
+use super::super::oddity::{self, Oddity};
+use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, flv};
+use super::is_amf;
+
+pub static LENGTH_WIDTH: Rule = Rule {
+    code: "amf-strlen-width",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the length of strings has another width, or counts something else",
+    page: Page {
+        what: "The length of a string or of a property's name has two bytes, and counts the bytes of the text. Here it has \
+               one byte or four, or counts itself too, so that all after it is read in the wrong place.",
+        looks: "02 00 00 00 07 63 6f 6e 6e 65 63 74   sent: four bytes\n\
+                02 00 07 63 6f 6e 6e 65 63 74         expected",
+        who: "Writers that use one function for all lengths.",
+        fix: "Write two bytes for strings (02) and names; only long strings (0c) have four.",
+        source: "AMF 0 sections 1.3.1, 2.4 and 2.14.",
+    },
+    check: Check::Diff(|comparison| {
+        claims(
+            comparison,
+            |mistake| matches!(mistake, Mistake::Length(_, length) if !matches!(length, Length::U16LowFirst | Length::Characters)),
+        )
+    }),
+};
+
+pub static LENGTH_ENDIAN: Rule = Rule {
+    code: "amf-strlen-endian",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the length of strings is little-endian",
+    page: Page {
+        what: "The length of a string is written low byte first. Read high byte first, it reaches past the end of the body.",
+        looks: "02 07 00 63 6f 6e 6e 65 63 74\n\
+                \n\
+                Length 1792 where 7 is meant.",
+        who: "Writers that copy integers from memory.",
+        fix: "Write lengths high byte first.",
+        source: "AMF 0 section 1.3.1; measured: nginx-rtmp closes, Node-Media-Server stays silent.",
+    },
+    check: Check::Diff(|comparison| {
+        claims(comparison, |mistake| matches!(mistake, Mistake::Length(_, Length::U16LowFirst)))
+    }),
+};
+
+pub static LENGTH_CHARS: Rule = Rule {
+    code: "amf-strlen-chars",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the length of strings counts characters",
+    page: Page {
+        what: "The length of a string is its number of bytes in UTF-8. Here it is the number of characters, so the last \
+               bytes of the text are read as the marker of the next value.",
+        looks: "02 00 03 70 c3 a4 72\n\
+                \n\
+                Three characters, the second of them c3 a4, are four bytes: 72 is read as a marker.",
+        who: "Writers that take the length of the text before they encode it; names in English hide that.",
+        fix: "Encode first, then write the number of bytes.",
+        source: "AMF 0 section 1.3.1; msakrejda/pegasus#1.",
+    },
+    check: Check::Diff(|comparison| {
+        claims(comparison, |mistake| matches!(mistake, Mistake::Length(_, Length::Characters)))
+    }),
+};
+
+pub static NUL_AFTER: Rule = Rule {
+    code: "amf-nul-after",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "strings are followed by a NUL that their length does not count",
+    page: Page {
+        what: "The zero that ends a string in C is written after the text, and the length does not count it. It is read as \
+               the marker of a number, and eight bytes that follow as its value.",
+        looks: "02 00 04 70 61 69 72 00 02 00 04 6c 69 76 65 00   sent\n\
+                02 00 04 70 61 69 72 02 00 04 6c 69 76 65         expected",
+        who: "Writers in C that copy strlen + 1 bytes.",
+        fix: "Write the bytes of the text and no more.",
+        source: "AMF 0 section 1.3.1.",
+    },
+    check: Check::Diff(|comparison| claims(comparison, |mistake| matches!(mistake, Mistake::NulAfter(_)))),
+};
+
+pub static NAME_MARKER: Rule = Rule {
+    code: "amf-name-marker",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "the names of properties begin with a marker",
+    page: Page {
+        what: "The name of a property is a length and a text. Here the marker of strings, 02, comes before it, and is read as \
+               the high byte of the length.",
+        looks: "03 02 00 03 61 70 70 02 00 04 6c 69 76 65   sent\n\
+                03 00 03 61 70 70 02 00 04 6c 69 76 65      expected",
+        who: "Writers that use the function for string values for names too.",
+        fix: "Write the length and the text of a name, without a marker.",
+        source: "AMF 0 section 2.5.",
+    },
+    check: Check::Diff(|comparison| claims(comparison, |mistake| *mistake == Mistake::NameMarker)),
+};
+
+pub static VALUE_FORM: Rule = Rule {
+    code: "amf-value-form",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "numbers, booleans, dates or arrays are written in another form",
+    page: Page {
+        what: "Each marker has one form: a number is a double of eight bytes, a boolean one byte, a date a double and a time \
+               zone of two bytes, an ECMA array begins with a count of four bytes. Here one of these is written in another \
+               form, so that all after it is read in the wrong place.",
+        looks: "00 3f 80 00 00            sent: 1 as a float\n\
+                00 3f f0 00 00 00 00 00 00   expected: 1 as a double",
+        who: "Writers that write a number in the type that their language has it in.",
+        fix: "Write each value in the form of its marker.",
+        source: "AMF 0 sections 2.2, 2.3, 2.10 and 2.13.",
+    },
+    check: Check::Diff(|comparison| {
+        claims(comparison, |mistake| {
+            use Mistake::{BooleanWidth, NoCount, NoZone, Number};
+            matches!(mistake, Number(_) | BooleanWidth(_) | NoZone | NoCount)
+                && *mistake != Number(NumberForm::DoubleLowFirst)
+        })
+    }),
+};
+
+pub static END_MISSING: Rule = Rule {
+    code: "amf-end-missing",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "objects have no end marker, or half of one",
+    page: Page {
+        what: "The properties of an object end in an empty name and 09: 00 00 09. Here a part of it is missing, or all of it, \
+               and the next value is read as a name.",
+        looks: "00 03 61 70 70 02 00 04 6c 69 76 65 05         sent: null follows the last property\n\
+                00 03 61 70 70 02 00 04 6c 69 76 65 00 00 09 05   expected",
+        who: "Writers that know the number of properties and so need no end.",
+        fix: "Write 00 00 09 after the last property.",
+        source: "AMF 0 section 2.11.",
+    },
+    check: Check::Diff(|comparison| {
+        claims(comparison, |mistake| matches!(mistake, Mistake::End(End::None | End::OnlyName)))
+    }),
+};
+
+pub static END_ONLY_09: Rule = Rule {
+    code: "amf-end-only-09",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "an object ends in 09 alone",
+    page: Page {
+        what: "The end marker of an object is an empty name and 09: three bytes. Here only the last of them is there.",
+        looks: "02 00 04 6c 69 76 65 09   for ... 00 00 09",
+        who: "Writers that take 09 to be the whole marker.",
+        fix: "Write an empty name before the marker: 00 00 09.",
+        source: "AMF 0 section 2.11.",
+    },
+    check: Check::Diff(|comparison| claims(comparison, |mistake| *mistake == Mistake::End(End::Only09))),
+};
+
+pub static THROUGH_TEXT: Rule = Rule {
+    code: "amf-through-text",
+    layer: Layer::Amf,
+    severity: Severity::Fatal,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "a body went through a text",
+    page: Page {
+        what: "The bytes were held in a text and written in UTF-8: each byte from 80 on became two. Numbers break first, as \
+               most have such a byte.",
+        looks: "00 3f c3 b0 00 00 00 00 00 00   sent\n\
+                00 3f f0 00 00 00 00 00 00      expected: the number 1",
+        who: "Writers that collect the body in a string of their language and encode it at the end.",
+        fix: "Collect the body in an array of bytes, and write that.",
+        source: "AMF 0 section 2; Unicode 15, section 3.9, for the bytes.",
+    },
+    check: Check::Diff(|comparison| claims(comparison, |mistake| *mistake == Mistake::ThroughText)),
+};
+
+/// Claims the bodies that a mistake explains, if it is one of those that the rule is for.
+fn claims(comparison: &Comparison<'_>, is: impl Fn(&Mistake) -> bool) -> Vec<Claim> {
+    let find = |_: &Item, kept: &Kept| {
+        // What begins with a tag's header has a rule of its own.
+        if !is_amf(kept) || flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some() {
+            return None;
+        }
+        let explanations = writer::explain(values(kept));
+        let mistakes = explanations.first()?;
+        let mistake = mistakes.iter().find(|mistake| is(mistake))?;
+        let rivals: Vec<String> = explanations[1..].iter().map(|mistakes| together(mistakes)).collect();
+        let why = match rivals.as_slice() {
+            [] if mistakes.len() == 1 => {
+                "read so, the whole body makes sense, and in no other way that was tried".into()
+            }
+            [] => format!("with {} the whole body makes sense; by itself no mistake explains it", together(mistakes)),
+            rivals => format!("read so, the whole body makes sense; it would too with {}", rivals.join(", or with ")),
+        };
+        let (what, fix) = words(*mistake);
+        let title = format!("a message of type {} is written with {what}", kept.header.type_id);
+        let is_proven = rivals.is_empty() && mistakes.len() == 1;
+        let certainty = if is_proven { Certainty::Certain } else { Certainty::Likely };
+        Some(Oddity { certainty, title, why, fix: fix.into() })
+    };
+    oddity::claims(comparison, find, |_| true)
+}
+
+/// The values of a body, without the format byte of types 15 and 17.
+fn values(kept: &Kept) -> &[u8] {
+    match (kept.header.type_id.0, kept.body.split_first()) {
+        (15 | 17, Some((0, values))) => values,
+        _ => &kept.body,
+    }
+}
+
+fn together(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| words(*mistake).0).collect::<Vec<_>>().join(" and ")
+}
+
+/// What is written, and what to do about it.
+fn words(mistake: Mistake) -> (String, &'static str) {
+    let of = |texts: Texts| match texts {
+        Texts::MessageName => "the message's name",
+        Texts::Strings => "strings",
+        Texts::Values => "strings, but for the message's name,",
+        Texts::Names => "the names of properties",
+        Texts::All => "strings and names",
+    };
+    match mistake {
+        Mistake::Length(texts, length) => {
+            let (how, fix) = match length {
+                Length::U16 => ("as the specification has it", "nothing"),
+                Length::U16LowFirst => ("low byte first", "write lengths high byte first"),
+                Length::U8 => ("in one byte", "write lengths in two bytes"),
+                Length::U32 => ("in four bytes", "write lengths in two bytes, or a long string (0c)"),
+                Length::U32LowFirst => ("in four bytes, low byte first", "write lengths in two bytes, high byte first"),
+                Length::Characters => ("as a number of characters", "write the number of bytes in UTF-8"),
+                Length::WithItself => ("with its own two bytes counted", "count the bytes of the text only"),
+                Length::OneMore => ("one too large", "write the number of bytes of the text"),
+                Length::OneLess => ("one too small", "write the number of bytes of the text"),
+            };
+            (format!("the length of {} {how}", of(texts)), fix)
+        }
+        Mistake::NulAfter(texts) => {
+            (format!("a NUL after {} that the length does not count", of(texts)), "write the text without the NUL")
+        }
+        Mistake::NameMarker => {
+            ("the marker of strings (02) before the names of properties".into(), "write names without a marker")
+        }
+        Mistake::Number(form) => {
+            let how = match form {
+                NumberForm::Double => "doubles",
+                NumberForm::DoubleLowFirst => "doubles, low byte first",
+                NumberForm::Float => "floats of four bytes",
+                NumberForm::FloatLowFirst => "floats of four bytes, low byte first",
+                NumberForm::Integer => "integers of four bytes",
+                NumberForm::IntegerLowFirst => "integers of four bytes, low byte first",
+                NumberForm::Long => "integers of eight bytes",
+            };
+            (format!("numbers as {how}"), "write numbers as doubles of eight bytes, high byte first")
+        }
+        Mistake::End(end) => {
+            let what = match end {
+                End::Marker => "objects with an end marker",
+                End::Only09 => "objects that end in 09 alone",
+                End::OnlyName => "objects that end in an empty name, without 09",
+                End::None => "objects without an end marker",
+            };
+            (what.into(), "write 00 00 09 after the last property")
+        }
+        Mistake::NoZone => ("dates without a time zone".into(), "write two bytes, 00 00, after the date's eight"),
+        Mistake::NoCount => ("ECMA arrays without a count".into(), "write a count of four bytes after the marker 08"),
+        Mistake::BooleanWidth(width) => (format!("booleans of {width} bytes"), "write booleans as one byte"),
+        Mistake::ThroughText => {
+            ("two bytes for each from 80 on: it went through a text in UTF-8".into(), "write bytes, not a text")
+        }
+    }
+}
