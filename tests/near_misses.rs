@@ -201,7 +201,7 @@ fn a_tie_of_time_offsets_has_one_outcome() {
         }
         let report = diff::diff(&record(&early.pcap()), &record(&late.pcap()), &diff::Options::default());
         let lines = report.pairs[0].lines.iter().filter(|line| line.message.starts_with("audio"));
-        lines.map(|line| line.paths.iter().any(|path| path == "header.timestamp")).collect::<Vec<_>>()
+        lines.map(|line| line.paths.iter().any(|path| path.to_string() == "header.timestamp")).collect::<Vec<_>>()
     };
     let alternating = |first: bool| (0..count / 2 * 2).map(|at| (at % 2 == 0) == first).collect::<Vec<_>>();
     for _ in 0..8 {
