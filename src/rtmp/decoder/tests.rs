@@ -436,6 +436,24 @@ fn adversarial(kind: usize, len: usize) -> Vec<u8> {
         7 => (0..len).map(|_| random()).collect(),
         // A type that is not known, time and again.
         8 => fmt0(5, 0, 0xfffff, 77, 1).into_iter().cycle().take(len).collect(),
+        // Long messages of nothing but headers of their further chunks, then many at once.
+        9 => huge.iter().copied().chain([0xc4; 3000]).cycle().take(len).collect(),
+        10 => fmt1(4, 20, 0xfff0, 8).repeat(16).into_iter().chain([0xc4; 3000]).cycle().take(len).collect(),
+        // The same on many chunk streams.
+        11 => (0u8..=255)
+            .cycle()
+            .flat_map(|i| {
+                let header = fmt0(3 + i % 60, i.into(), 0xffff0, 9, 1);
+                [header, vec![0x27, 1, 0, 0, 0], (0..30).map(|j| 0xc3 + (i.wrapping_add(j)) % 60).collect()].concat()
+            })
+            .take(len)
+            .collect(),
+        // A chunk size announced time and again.
+        12 => (1u8..=255)
+            .cycle()
+            .flat_map(|size| [fmt0(2, 0, 4, 1, 0), vec![0, 0, size % 7, size]].concat())
+            .take(len)
+            .collect(),
         _ => [0x42, 0, 0, 0, 0, 0, 4, 3].into_iter().cycle().take(len).collect(),
     };
     bytes
@@ -445,7 +463,7 @@ fn adversarial(kind: usize, len: usize) -> Vec<u8> {
 /// in its middle and a hole in it are alike.
 #[test]
 fn the_search_for_headers_is_linear() {
-    for kind in 0..10 {
+    for kind in 0..14 {
         for start in 0..3 {
             let steps = |len: usize| {
                 let (before, bytes) = (session(6).0, adversarial(kind, len));
