@@ -113,6 +113,8 @@ pub struct Decoder {
     prune_at: usize,
     streams: HashMap<u32, ChunkStream, FxBuildHasher>,
     size: Size,
+    /// Whether the sender announced that size, or the one before bytes were lost; or began with it.
+    is_size_announced: bool,
     /// The size that the sender's chunks have from the dialect's first header on.
     own_size: Option<u32>,
     clock: Option<u32>,
@@ -211,6 +213,7 @@ impl Decoder {
         let mut decoder = Decoder::new(State::Chunks, options);
         decoder.state = State::Lost(Lost::new(0, why, None));
         decoder.size = Size::AtLeast(0);
+        decoder.is_size_announced = false;
         decoder.origin_known = false;
         decoder
     }
@@ -233,6 +236,7 @@ impl Decoder {
             prune_at: 64,
             streams: HashMap::default(),
             size: Size::Known(DEFAULT_CHUNK_SIZE),
+            is_size_announced: true,
             own_size: None,
             clock: None,
             origin_known: true,
@@ -258,11 +262,11 @@ impl Decoder {
         }
     }
 
-    /// Whether the chunk size was found from where the chunk headers are, and not announced since; or was not proven again since
-    /// bytes were lost.
+    /// Whether the chunk size was found from where the chunk headers are, and not announced; or is the one from before bytes
+    /// were lost, which may have held another announcement.
     pub fn chunk_size_is_guessed(&self) -> bool {
-        let is_unproven = matches!(self.size, Size::AtLeast(_));
-        (self.assumed.is_some() || is_unproven) && self.chunk_size().is_some()
+        let is_proven = self.is_size_announced && matches!(self.size, Size::Known(_));
+        !is_proven && self.chunk_size().is_some()
     }
 
     /// How many steps the search for headers took so far.
@@ -436,6 +440,16 @@ impl Decoder {
                 Step::Wait => return used,
             }
         }
+    }
+
+    /// Takes what a search found of the chunk size.
+    fn take_found_size(&mut self, found: Size) {
+        if let Size::Known(size) = found {
+            // A size that was announced before bytes were lost is the same announcement's.
+            self.is_size_announced &= self.chunk_size() == Some(size);
+            self.prior = None;
+        }
+        self.size = found;
     }
 
     fn handshake(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
@@ -641,7 +655,9 @@ impl Decoder {
                 let size = self.announced_size(value, at).map_or(0, |size| size & 0x7fff_ffff);
                 if size > 0 {
                     self.size = Size::Known(size.min(search::LARGEST));
-                    self.assumed = None;
+                    self.is_size_announced = true;
+                    self.prior = None;
+                    self.assume_size(0);
                 }
             }
             MessageTypeId::ABORT => self.end_open_message(ChunkStreamId(value), Ending::Aborted, out),
