@@ -19,7 +19,7 @@ const CAPTURES: &str = "LOSS_CAPTURES";
 const TABLE: &str = "LOSS_TABLE";
 /// How many starts of each capture are tried.
 const STARTS: &str = "LOSS_STARTS";
-/// Prints every wrong message.
+/// Prints every message that is wrong or missed.
 const SHOW: &str = "LOSS_SHOW";
 
 /// The captures of a plain `cargo test`: one for each server, chunk size and way to interleave.
