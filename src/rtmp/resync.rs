@@ -33,8 +33,6 @@ use proof::{LEAD, Ranking, has_proof, is_common, score, worth};
 const AHEAD: usize = MAX_HEADER + 16;
 /// A first header with less evidence, in bits, is not followed.
 const WORTH_FOLLOWING: u32 = 12;
-/// A first header with less evidence, in bits, is not worth trying chunk sizes for.
-const WORTH_SPLITTING: u32 = 24;
 /// So many headers without enough evidence are evidence against it.
 const MOST_HEADERS: u32 = 4096;
 /// And so many chunk streams: senders use less than ten.
@@ -192,9 +190,10 @@ impl HeaderSearch {
             return;
         }
         match one.step(walker, here, None) {
-            Some(Some(split)) if one.bits >= WORTH_SPLITTING => self.splits.add(one, split),
-            Some(None) if one.bits >= WORTH_FOLLOWING => effort.0 += self.walks.keep(one),
-            _ => {}
+            _ if one.bits < WORTH_FOLLOWING => {}
+            Some(Some(split)) => self.splits.add(one, split),
+            Some(None) => effort.0 += self.walks.keep(one),
+            None => {}
         }
     }
 
@@ -291,10 +290,14 @@ impl HeaderSearch {
         found
     }
 
-    /// Whether a reading with no size tried has more evidence than those from the same place that cut its messages.
+    /// Whether a reading with no size tried has more evidence than those from the same place that cut its messages. One
+    /// that has evidence is first followed to the end of its message, which is a few bytes later.
     fn leads(&self, one: &Candidate) -> bool {
-        let rivals = self.all().filter(|other| other.tried && other.start == one.start);
-        rivals.map(|other| worth(other, self.prior) + LEAD).max().is_none_or(|most| most <= one.bits as i32)
+        let mut rivals = self.all().filter(|other| other.tried && other.start == one.start);
+        !rivals.any(|other| {
+            let may_land = other.landings == 0 && score(other, self.prior) > 0;
+            may_land || worth(other, self.prior) + LEAD > one.bits as i32
+        })
     }
 
     /// The same where nothing follows: there is no second header to wait for.
