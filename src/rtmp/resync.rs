@@ -208,9 +208,7 @@ impl HeaderSearch {
     ) {
         effort.0 += self.splits.len() as u64;
         for (one, split) in self.splits.take_ended(at) {
-            let mut one = Candidate { at, uncut: Some(split.left), ..one };
-            set(&mut one.changed, split.csid, Known { open: 0, ..split.after });
-            effort.0 += self.walks.keep(one);
+            effort.0 += self.walks.keep(one.uncut(split));
         }
         if is_spent {
             return;
@@ -302,10 +300,15 @@ impl HeaderSearch {
 
     /// The same where nothing follows: there is no second header to wait for.
     fn accepted_at_end(&mut self, end: usize, need: u32) -> Option<Found> {
+        for (one, split) in self.splits.take_ended(end) {
+            self.walks.keep(one.uncut(split));
+        }
         for one in self.walks.iter_mut() {
             one.landings += u32::from(one.ends_cut && one.at == end);
             // All of the message was captured, so every size that cuts it was tried.
-            one.uncut = one.uncut.filter(|_| one.at > end);
+            if one.at <= end {
+                one.accept_uncut();
+            }
         }
         let ranking = Ranking::of(self.all(), self.prior);
         let is_any_tried = self.all().any(|one| one.tried);

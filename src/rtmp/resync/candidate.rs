@@ -90,6 +90,20 @@ impl Candidate {
         Found { at, size, bits, headers, matches }
     }
 
+    /// The reading in which the message is not cut.
+    pub fn uncut(mut self, split: Split) -> Candidate {
+        set(&mut self.changed, split.csid, Known { open: 0, ..split.after });
+        Candidate { at: split.end(), uncut: Some(split.left), ..self }
+    }
+
+    /// The message just ended was not cut: chunks are at least as long.
+    pub fn accept_uncut(&mut self) {
+        if let (Some(length), Size::AtLeast(longest)) = (self.uncut.take(), self.base) {
+            self.base = Size::AtLeast(longest.max(length));
+            self.size = self.base;
+        }
+    }
+
     /// Reads the header at `at`, where `here` begins, after byte `before`. None: it cannot be one here. Some(Some): its
     /// message may be cut anywhere.
     pub fn step<K: Fn(ChunkStreamId) -> Option<Known>>(
@@ -125,10 +139,8 @@ impl Candidate {
                 if bits < if length <= DEFAULT { SHORT_LANDING } else { LANDING } {
                     return None;
                 }
-                if let Size::AtLeast(longest) = self.base {
-                    self.base = Size::AtLeast(longest.max(length));
-                    self.size = self.base;
-                }
+                self.uncut = Some(length);
+                self.accept_uncut();
             }
             self.landings += u32::from(std::mem::take(&mut self.ends_cut));
             self.bits += bits;

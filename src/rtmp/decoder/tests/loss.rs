@@ -325,3 +325,23 @@ fn a_message_is_not_uncut_because_something_like_a_header_follows() {
         }
     }
 }
+
+/// The last message of a direction that begins in mid-session: no header follows that would prove where it ends, but none
+/// of its own bytes can be a header that continues it.
+#[test]
+fn the_last_message_is_whole_if_nothing_in_it_can_cut_it() {
+    let status = [&[2, 0, 8][..], b"onStatus", &[0x41; 97]].concat();
+    let bytes = [fmt0(3, 0, status.len(), 20, 1), status.clone()].concat();
+    let whole = |bytes: Vec<u8>| {
+        let found = decode_cut(Decoder::midstream(Options::default()), &[Stretch::Bytes(bytes)], || 50);
+        let is_whole = |seen: &Seen| matches!(seen, Seen::Message { type_id: 20, ending: Ending::Complete, .. });
+        found.iter().any(is_whole)
+    };
+    assert!(whole(bytes.clone()));
+    assert!(whole([&bytes[..], &[0x03]].concat()), "the next header is not whole");
+    assert!(!whole([&bytes[..], &[0x41; 40]].concat()), "no header follows");
+    // One of its bytes may continue it.
+    let mut cut = bytes;
+    cut[12 + 70] = 0xc3;
+    assert!(!whole(cut));
+}
