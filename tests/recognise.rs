@@ -408,3 +408,20 @@ fn the_report_does_not_depend_on_the_segments() {
         }
     }
 }
+
+/// After a SYN it is known where the handshake is, though the first bytes of both sides were not captured.
+#[test]
+fn a_connection_whose_first_bytes_are_missing_on_both_sides_is_not_empty() {
+    let beheaded = |server: End| {
+        let session = whole(CLIENT_END, server);
+        let [client, server] = [true, false].map(|from_client| session.data(from_client)[0]);
+        session.drop(client.max(server)).drop(client.min(server)).pcap()
+    };
+    let decoded = decode(&beheaded((SERVER_END.0, 1935)));
+    assert_eq!(decoded.streams[0].protocol, Protocol::Rtmp, "{}", decoded.streams[0].protocol_why);
+    let count = |from_client| decoded.messages.get(&(0, from_client)).map_or(0, Vec::len);
+    assert_eq!((count(true), count(false)), (1, 31));
+    // Nothing tells what it is on another port.
+    let elsewhere = &decode(&beheaded(SERVER_END)).streams[0];
+    assert_eq!((elsewhere.protocol, elsewhere.protocol_certain), (Protocol::Undecided, false));
+}

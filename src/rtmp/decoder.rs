@@ -13,7 +13,10 @@
 
 mod choices;
 mod dialects;
+mod handshake;
 mod lost;
+mod memory;
+mod messages;
 #[cfg(test)]
 mod tests;
 
@@ -25,10 +28,9 @@ use rustc_hash::FxBuildHasher;
 
 use crate::origin::{FrameNo, Source, SourceMap, Time};
 
-use super::chunk::ChunkHeader;
 use super::chunk_stream::ChunkStream;
 use super::dialect::Dialect;
-use super::handshake::{self, Part};
+use super::handshake::Part;
 use super::message::{Ending, Message};
 use super::resync::{Effort, HeaderSearch};
 use super::search::{self, Size};
@@ -113,6 +115,8 @@ pub struct Decoder {
     prune_at: usize,
     streams: HashMap<u32, ChunkStream, FxBuildHasher>,
     size: Size,
+    /// Whether the sender announced that size, or the one before bytes were lost; or began with it.
+    is_size_announced: bool,
     /// The size that the sender's chunks have from the dialect's first header on.
     own_size: Option<u32>,
     clock: Option<u32>,
@@ -167,12 +171,6 @@ struct Guess {
     size: u32,
 }
 
-/// A message that holds less than this is not worth being let go of while there are larger ones.
-const SMALL: usize = 4 << 10;
-
-/// So much may be kept in the buffers of ended messages.
-const IDLE: usize = 256 << 10;
-
 /// The chunk size until Set Chunk Size says otherwise (RTMP 1.0 5.4.1).
 const DEFAULT_CHUNK_SIZE: u32 = 128;
 
@@ -211,6 +209,7 @@ impl Decoder {
         let mut decoder = Decoder::new(State::Chunks, options);
         decoder.state = State::Lost(Lost::new(0, why, None));
         decoder.size = Size::AtLeast(0);
+        decoder.is_size_announced = false;
         decoder.origin_known = false;
         decoder
     }
@@ -233,6 +232,7 @@ impl Decoder {
             prune_at: 64,
             streams: HashMap::default(),
             size: Size::Known(DEFAULT_CHUNK_SIZE),
+            is_size_announced: true,
             own_size: None,
             clock: None,
             origin_known: true,
@@ -258,11 +258,11 @@ impl Decoder {
         }
     }
 
-    /// Whether the chunk size was found from where the chunk headers are, and not announced since; or was not proven again since
-    /// bytes were lost.
+    /// Whether the chunk size was found from where the chunk headers are, and not announced; or is the one from before bytes
+    /// were lost, which may have held another announcement.
     pub fn chunk_size_is_guessed(&self) -> bool {
-        let is_unproven = matches!(self.size, Size::AtLeast(_));
-        (self.assumed.is_some() || is_unproven) && self.chunk_size().is_some()
+        let is_proven = self.is_size_announced && matches!(self.size, Size::Known(_));
+        !is_proven && self.chunk_size().is_some()
     }
 
     /// How many steps the search for headers took so far.
@@ -438,60 +438,14 @@ impl Decoder {
         }
     }
 
-    fn handshake(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
-        let State::Handshake { parts, bytes, missing } = &mut self.state else { return Step::Wait };
-        let part = parts[0];
-        if bytes.is_empty() && part != Part::C2 && !handshake::is_version(data[0]) {
-            let message = format!(
-                "not RTMP: the direction begins with {:#04x} where its version should stand, 3 for RTMP",
-                data[0]
-            );
-            let why = Defect { code: "hs-version", offset: self.at, message };
-            self.state = State::Opaque { from: self.at, why };
-            return Step::Used(0);
+    /// Takes what a search found of the chunk size.
+    fn take_found_size(&mut self, found: Size) {
+        if let Size::Known(size) = found {
+            // A size that was announced before bytes were lost is the same announcement's.
+            self.is_size_announced &= self.chunk_size() == Some(size);
+            self.prior = None;
         }
-        let take = (part.size() - bytes.len()).min(data.len());
-        bytes.extend_from_slice(&data[..take]);
-        self.at += take as u64;
-        if bytes.len() < part.size() {
-            return Step::Used(take);
-        }
-        let range = self.at.saturating_sub(bytes.len() as u64)..self.at;
-        let version = bytes[0];
-        // A part of which nothing was captured is no part of this capture.
-        if *missing < bytes.len() {
-            let part = HandshakePart { part, range, bytes, complete: *missing == 0 };
-            out(Event::Handshake(part), &self.sources);
-        }
-        self.state = match &parts[1..] {
-            _ if part != Part::C2 && handshake::is_encrypted(version) => {
-                let message = format!("encrypted: version {version} in the handshake is RTMPE's");
-                State::Opaque { from: self.at, why: Defect { code: "rtmpe", offset: self.at, message } }
-            }
-            [] => State::Chunks,
-            rest => State::Handshake { parts: rest, bytes: Vec::new(), missing: 0 },
-        };
-        Step::Used(take)
-    }
-
-    fn gap_in_handshake(&mut self, mut len: u64, out: &mut Out<'_>) {
-        let gap = len;
-        let from = self.at;
-        while len > 0 {
-            let State::Handshake { parts, bytes, missing } = &mut self.state else {
-                self.lose(gap_defect(from, gap), from + gap, None);
-                return;
-            };
-            let take = ((parts[0].size() - bytes.len()) as u64).min(len) as usize;
-            *missing += take;
-            // Zeros stand for bytes that were not captured, and 3 for the version; the part is marked incomplete.
-            let mut stand_in = vec![0; take];
-            if bytes.is_empty() && parts[0] != Part::C2 {
-                stand_in[0] = 3;
-            }
-            self.handshake(&stand_in, out);
-            len -= take as u64;
-        }
+        self.size = found;
     }
 
     /// Reads one chunk header and begins or continues a message with it.
@@ -541,152 +495,6 @@ impl Decoder {
         self.at += len as u64;
         self.end_of_chunk(out);
         Step::Used(len)
-    }
-
-    fn begin(&mut self, header: &ChunkHeader, out: &mut Out<'_>) {
-        self.end_open_message(header.csid, Ending::Abandoned, out);
-        let stream = self.streams.entry(header.csid.0).or_insert_with(|| ChunkStream::new(header.csid));
-        self.idle_bytes -= std::mem::take(&mut stream.idle);
-        stream.begin(header, self.origin_known);
-        let type_id = stream.message.header.type_id;
-        stream.keep = if type_id.is_media() { self.options.media_prefix } else { u32::MAX };
-        self.clock = stream.timestamp().or(self.clock);
-        let is_guess = self.guess.take_if(|guess| guess.csid == header.csid && guess.at != self.at).is_none()
-            && self.guess.is_some_and(|guess| guess.csid == header.csid);
-        if is_guess || std::mem::take(&mut self.is_doubtful) {
-            stream.message.ending = Ending::Unproven;
-        }
-        let assumed = self.assumed.iter().cloned();
-        let defects = self.pending.take().into_iter().chain(assumed).map(|defect| Defect { offset: self.at, ..defect });
-        defects.for_each(|defect| stream.note(defect));
-    }
-
-    fn payload(&mut self, data: &[u8], out: &mut Out<'_>) -> Step {
-        let State::Payload { csid, left } = self.state else { return Step::Wait };
-        let take = data.len().min(left as usize);
-        if let Some(stream) = self.streams.get_mut(&csid.0) {
-            stream.add_payload(&data[..take]);
-            self.account(csid);
-        }
-        self.at += take as u64;
-        self.state = State::Payload { csid, left: left - take as u32 };
-        self.end_of_chunk(out);
-        Step::Used(take)
-    }
-
-    /// Counts what a chunk stream's message holds now. Over the limit it is let go of; a small one is kept and the
-    /// largest is let go of instead.
-    fn account(&mut self, csid: ChunkStreamId) {
-        let Some(stream) = self.streams.get_mut(&csid.0).filter(|stream| stream.is_open) else { return };
-        let footprint = stream.message.footprint();
-        self.open_bytes = self.open_bytes - std::mem::replace(&mut stream.accounted, footprint) + footprint;
-        let limit = self.options.open_bytes.min(self.open_bytes_allowed);
-        if self.open_bytes <= limit {
-            return;
-        }
-        let victim = match stream.can_spill() && footprint >= SMALL {
-            true => Some(stream),
-            false => {
-                self.streams.values_mut().filter(|stream| stream.can_spill()).max_by_key(|stream| stream.accounted)
-            }
-        };
-        let Some(victim) = victim else { return };
-        let (flag, whose) = match limit < self.options.open_bytes {
-            true => ("--max-total-open-bytes", "all connections"),
-            false => ("--max-open-bytes", "this direction"),
-        };
-        victim.spill(Defect {
-            code: "limit-open-bytes",
-            offset: victim.message.start(),
-            message: format!(
-                "the open messages of {whose} hold more than {limit} bytes: this one is counted, not kept; {flag} \
-                 raises the limit"
-            ),
-        });
-        let footprint = victim.message.footprint();
-        self.open_bytes = self.open_bytes - std::mem::replace(&mut victim.accounted, footprint) + footprint;
-    }
-
-    /// How many bytes the messages hold, and those that wait to be decoded.
-    pub fn open_bytes(&self) -> usize {
-        self.open_bytes + self.idle_bytes + self.held.len()
-    }
-
-    /// Sets how many bytes the open messages may hold beside the decoder's own limit, from now on.
-    pub fn allow_open_bytes(&mut self, bytes: usize) {
-        self.open_bytes_allowed = bytes;
-    }
-
-    /// Goes on to the next header if the chunk is done; gives the message if it is.
-    fn end_of_chunk(&mut self, out: &mut Out<'_>) {
-        let State::Payload { csid, left: 0 } = self.state else { return };
-        self.state = State::Chunks;
-        if self.streams.get(&csid.0).is_some_and(|stream| stream.left() == 0) && !self.awaits_extra(csid) {
-            let ending = self.streams[&csid.0].message.ending;
-            self.end_open_message(csid, ending, out);
-            if ending == Ending::Complete {
-                self.apply(csid, out);
-            }
-        }
-    }
-
-    /// Does what a protocol control message asks for, before the next chunk is read.
-    fn apply(&mut self, csid: ChunkStreamId, out: &mut Out<'_>) {
-        let message = &self.streams[&csid.0].message;
-        let Some(&value) = message.body.first_chunk() else { return };
-        let (value, at) = (u32::from_be_bytes(value), message.start());
-        match message.header.type_id {
-            // The highest bit is to be zero (RTMP 1.0 5.4.1). A size of 0 could carry nothing: peers keep the old one.
-            MessageTypeId::SET_CHUNK_SIZE => {
-                let size = self.announced_size(value, at).map_or(0, |size| size & 0x7fff_ffff);
-                if size > 0 {
-                    self.size = Size::Known(size.min(search::LARGEST));
-                    self.assumed = None;
-                }
-            }
-            MessageTypeId::ABORT => self.end_open_message(ChunkStreamId(value), Ending::Aborted, out),
-            _ => {}
-        }
-    }
-
-    fn end_open_message(&mut self, csid: ChunkStreamId, ending: Ending, out: &mut Out<'_>) {
-        let Some(stream) = self.streams.get_mut(&csid.0).filter(|stream| stream.is_open) else { return };
-        stream.end(ending);
-        out(Event::Message(&stream.message), &self.sources);
-        self.open_bytes -= std::mem::take(&mut stream.accounted);
-        // Its buffers serve the chunk stream's next message, but thousands of chunk streams must not keep theirs.
-        let capacity = stream.message.capacity();
-        if self.idle_bytes + capacity <= IDLE.min(self.open_bytes_allowed) {
-            self.idle_bytes += capacity;
-            stream.idle = capacity;
-        } else {
-            stream.message.free();
-        }
-    }
-
-    fn end_open_messages(&mut self, ending: Ending, out: &mut Out<'_>) {
-        let mut open: Vec<_> = self.streams.values().filter(|stream| stream.is_open).collect();
-        open.sort_by_key(|stream| stream.message.start());
-        let open: Vec<_> = open.into_iter().map(|stream| stream.message.csid).collect();
-        for csid in open {
-            self.end_open_message(csid, ending, out);
-        }
-    }
-
-    /// Forgets the sources of bytes that nothing open refers to any more.
-    fn prune(&mut self) {
-        if self.sources.len() < self.prune_at {
-            return;
-        }
-        let open = self.streams.values().filter(|stream| stream.is_open).map(|stream| stream.message.start());
-        let state = match &self.state {
-            State::Handshake { bytes, .. } => self.at.saturating_sub(bytes.len() as u64),
-            State::Opaque { from, .. } => *from,
-            State::Lost(lost) => lost.from,
-            _ => self.at,
-        };
-        self.sources.forget_before(open.min().unwrap_or(u64::MAX).min(state));
-        self.prune_at = (2 * self.sources.len()).max(64);
     }
 }
 

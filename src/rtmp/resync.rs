@@ -6,7 +6,7 @@
 //! [`super::decoder`].
 //!
 //! The work is linear: each offset is examined once, in order; a reading remembers how far it was followed; a
-//! refuted one is dropped for good; at most [`MOST`] are followed at a time, and no new ones while
+//! refuted one is dropped for good; only so many are followed at a time, and no new ones while
 //! [`Effort`] is spent. The outcome does not depend on how the bytes arrive, as an offset is examined only
 //! when the [`AHEAD`] bytes that may matter there have arrived, or none will follow.
 //!
@@ -14,52 +14,41 @@
 //! continues it may be is a competing size, and so is no cut at all. A size is proven by headers at exact
 //! distances and by messages that end where another begins; an uncommon size needs more of them.
 
+mod candidate;
+mod candidates;
+mod proof;
+
+use std::cell::OnceCell;
+
 use crate::field::Reader;
 
 use super::ChunkStreamId;
-use super::MessageTypeId;
 use super::chunk::{ChunkHeader, MAX_HEADER};
-use super::search::{Known, LARGEST, Size, Walker, basic_len, set, type3};
+use super::search::{Known, Size, Walker, set, type3};
+use candidate::{Candidate, is_shifted};
+use candidates::{Candidates, Splits};
+use proof::{LEAD, Ranking, has_proof, is_common, score, worth};
 
-/// At most so many readings are followed at a time.
-const MOST: usize = 128;
-/// And so many of them inside messages that may be cut anywhere.
-const MOST_SPLITS: usize = 16;
 /// The bytes that matter at an offset: a header and the start of a body.
 const AHEAD: usize = MAX_HEADER + 16;
 /// A first header with less evidence, in bits, is not followed.
 const WORTH_FOLLOWING: u32 = 12;
-/// A first header with less evidence, in bits, is not worth trying chunk sizes for.
-const WORTH_SPLITTING: u32 = 24;
 /// So many headers without enough evidence are evidence against it.
 const MOST_HEADERS: u32 = 4096;
-/// The evidence, in bits, in the header after a message, with which the message was not cut.
-const LANDING: u32 = 16;
-/// The same where the message is no longer than a chunk is by default (RTMP 1.0 5.4.1).
-const SHORT_LANDING: u32 = 6;
-const DEFAULT: u32 = 128;
+/// And so many chunk streams: senders use less than ten.
+const MOST_CHUNK_STREAMS: usize = 64;
 /// The evidence, in bits, that a header needs more if no other follows it.
 const ALONE: u32 = 12;
 /// The evidence, in bits, in another chunk stream's header, with which a message may be cut there.
 const INTERLEAVED: u32 = 30;
-/// The evidence, in bits, for a chunk size: more than what the choice among all sizes explains, by this.
-const PROOF: i32 = 9;
-/// The evidence, in bits, by which a proven size leads its rivals.
-const LEAD: i32 = 8;
-/// So many headers at exact distances prove a size though the message's end was not seen.
-const LONG_RUN: u32 = 64;
-/// The same for the size before bytes were lost.
-const SHORT_RUN: u32 = 2;
-/// The evidence, in bits, in one header at exactly the right distance.
-const MATCH: i32 = 8;
 
-/// The work done, in steps: one for each reading followed at an offset.
+/// The work done, in steps: one for each offset examined, each header read and each reading looked at.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Effort(pub u64);
 
 /// So many steps are granted for each byte of the direction; and so many in any case.
-pub(super) const STEPS_PER_BYTE: u64 = 256;
-pub(super) const FREE_STEPS: u64 = 1 << 22;
+pub(super) const STEPS_PER_BYTE: u64 = 32;
+pub(super) const FREE_STEPS: u64 = 1 << 18;
 
 impl Effort {
     /// Whether no more can be begun at `offset` of the direction.
@@ -78,14 +67,14 @@ pub(super) struct HeaderSearch {
     anchored: bool,
     /// The first offset that is not examined.
     next: usize,
-    /// The next offset at which one of `walks` has a header.
-    due: usize,
     /// Readings whose next header is at a known offset.
-    walks: Vec<Candidate>,
+    walks: Candidates,
     /// Readings inside a message that may be cut anywhere.
-    splits: Vec<(Candidate, Split)>,
+    splits: Splits,
     /// The offset at which a convincing reading had a header last: no other needs to begin there.
     landed: Option<usize>,
+    /// A reading has evidence enough, but for another one that competes with it.
+    is_blocked: bool,
 }
 
 /// What a search found.
@@ -103,64 +92,32 @@ pub(super) struct Found {
     pub matches: u32,
 }
 
-/// One reading of the bytes.
-#[derive(Clone, Debug)]
-struct Candidate {
-    /// Where its first header is.
-    start: usize,
-    /// Where its next header is.
-    at: usize,
-    /// The chunk size at `start`.
-    base: Size,
-    /// The chunk size at `at`.
-    size: Size,
-    /// Whether `base` is a size that was tried.
-    tried: bool,
-    bits: u32,
-    headers: u32,
-    /// Headers that continue a message at the distance of the size tried.
-    matches: u32,
-    /// How many messages in several chunks ended where another begins.
-    landings: u32,
-    /// The message just ended had several chunks.
-    ends_cut: bool,
-    /// The length of a message just ended, if it rests on its not being cut.
-    uncut: Option<u32>,
-    /// What it changes in what is known of the chunk streams.
-    changed: Vec<(ChunkStreamId, Known)>,
-}
-
-/// A message whose chunks may end anywhere.
-#[derive(Clone, Debug)]
-struct Split {
-    csid: ChunkStreamId,
-    /// Offset of its first body byte in the chunk.
-    body: usize,
-    /// How many body bytes are to come.
-    left: u32,
-    /// What is known of its chunk stream after it.
-    after: Known,
-}
-
 impl HeaderSearch {
     /// A search for a header, anywhere. `size` is the chunk size as far as it is known, `prior` the one before bytes
     /// were lost.
     pub fn new(size: Size, prior: Option<u32>) -> HeaderSearch {
-        let (walks, splits) = (Vec::new(), Vec::new());
-        HeaderSearch { size, prior, anchored: false, next: 0, due: usize::MAX, walks, splits, landed: None }
+        HeaderSearch {
+            size,
+            prior,
+            anchored: false,
+            next: 0,
+            walks: Candidates::new(prior),
+            splits: Splits::default(),
+            landed: None,
+            is_blocked: false,
+        }
     }
 
     /// A search for the chunk size: a header is at offset 0.
     pub fn of_size(size: Size, prior: Option<u32>) -> HeaderSearch {
         let mut search = HeaderSearch { anchored: true, ..HeaderSearch::new(size, prior) };
-        search.walks.push(Candidate::new(0, size));
-        search.due = 0;
+        search.walks.keep(Candidate::new(0, size));
         search
     }
 
     /// Whether a reading is left that is not refuted.
     pub fn is_open(&self) -> bool {
-        !(self.walks.is_empty() && self.splits.is_empty())
+        self.walks.len() > 0 || !self.splits.is_empty()
     }
 
     /// Examines what arrived. `offset` is that of the data in the direction, `at_end` says that nothing follows the data,
@@ -176,23 +133,23 @@ impl HeaderSearch {
         while self.next < data.len() && (at_end || data.len() - self.next >= AHEAD) {
             let at = self.next;
             self.next += 1;
-            effort.0 += 1 + self.splits.len() as u64;
+            effort.0 += 1;
             let here = &data[at..data.len().min(at + AHEAD)];
-            let need = need(at);
-            if !self.splits.is_empty() {
-                self.cut(walker, here, at, effort.is_spent(offset + at as u64));
+            let is_spent = effort.is_spent(offset + at as u64);
+            let may_begin = !self.anchored && walker.may_begin(here);
+            let may_be_cut = self.splits.may_continue(here[0]) || self.splits.any_common(at, self.prior);
+            if self.splits.ends_at(at) || may_be_cut && !is_spent {
+                self.cut(walker, here, at, is_spent, effort);
             }
-            if self.due == at {
-                effort.0 += self.walks.len() as u64;
-                self.follow(walker, here, at.checked_sub(1).map(|before| data[before]), need);
-                if let Some(found) = self.accepted(need) {
-                    return Some(found);
-                }
+            let before = at.checked_sub(1).map(|before| data[before]);
+            if let Some(found) = self.follow(walker, here, (at, before), need(at), effort) {
+                return Some(found);
             }
-            if !self.anchored && self.landed != Some(at) && !effort.is_spent(offset + at as u64) {
-                self.begin(walker, here, at);
-            } else if self.anchored && !self.is_open() {
+            if self.anchored && !self.is_open() {
                 return None;
+            }
+            if !self.anchored && may_begin && self.landed != Some(at) && !is_spent {
+                self.begin(walker, here, at, effort);
             }
         }
         if at_end { self.accepted_at_end(data.len(), need(data.len())) } else { None }
@@ -200,8 +157,8 @@ impl HeaderSearch {
 
     /// The size that is likeliest for the message at offset 0, if none is proven; None: it is not cut.
     pub fn guess(&self) -> Option<u32> {
-        let tried = self.all().filter(|one| one.tried).max_by_key(|one| (self.score(one), one.bits));
-        match tried.map(|one| (self.score(one), one.base)) {
+        let tried = self.all().filter(|one| one.tried).max_by_key(|one| (score(one, self.prior), one.bits));
+        match tried.map(|one| (score(one, self.prior), one.base)) {
             Some((score, Size::Known(size))) if score > 0 => Some(size),
             _ => self.prior,
         }
@@ -209,36 +166,34 @@ impl HeaderSearch {
 
     /// Forgets the first `len` bytes, and the readings that begin in them.
     pub fn forget(&mut self, len: usize) {
-        self.walks.retain(|one| one.start >= len);
-        self.splits.retain(|(one, _)| one.start >= len);
-        for one in self.walks.iter_mut().chain(self.splits.iter_mut().map(|(one, _)| one)) {
-            one.start -= len;
-            one.at = one.at.saturating_sub(len);
-        }
-        self.splits.iter_mut().for_each(|(_, split)| split.body -= len);
+        self.walks.forget(len);
+        self.splits.forget(len);
         self.next -= len;
-        self.set_due();
     }
 
     fn all(&self) -> impl Iterator<Item = &Candidate> {
-        self.walks.iter().chain(self.splits.iter().map(|(one, _)| one))
-    }
-
-    fn set_due(&mut self) {
-        let next = self.next;
-        self.due = self.walks.iter().map(|one| one.at).filter(|&at| at >= next).min().unwrap_or(usize::MAX);
+        self.walks.iter().chain(self.splits.iter())
     }
 
     /// Begins a reading at `at`, if a header may be there.
-    fn begin<K: Fn(ChunkStreamId) -> Option<Known>>(&mut self, walker: &Walker<K>, here: &[u8], at: usize) {
+    fn begin<K: Fn(ChunkStreamId) -> Option<Known>>(
+        &mut self,
+        walker: &Walker<K>,
+        here: &[u8],
+        at: usize,
+        effort: &mut Effort,
+    ) {
+        effort.0 += 1;
         let mut one = Candidate::new(at, self.size);
         let shorter = ChunkHeader::read(&mut Reader::new(here, &mut ()), |_| false);
         if shorter.is_ok_and(|header| (walker.known)(header.csid).is_none() && is_shifted(&header)) {
             return;
         }
-        let Some(next) = one.step(walker, here, None) else { return };
-        if one.bits >= WORTH_FOLLOWING {
-            self.go_on(one, next);
+        match one.step(walker, here, None) {
+            _ if one.bits < WORTH_FOLLOWING => {}
+            Some(Some(split)) => self.splits.add(one, split),
+            Some(None) => effort.0 += self.walks.keep(one),
+            None => {}
         }
     }
 
@@ -249,121 +204,117 @@ impl HeaderSearch {
         here: &[u8],
         at: usize,
         is_spent: bool,
+        effort: &mut Effort,
     ) {
-        let mut ended = Vec::new();
-        let mut tried = Vec::new();
-        let other = ChunkHeader::read(&mut Reader::new(here, &mut ()), |_| false).ok();
-        let other = other.filter(|header| {
+        effort.0 += self.splits.len() as u64;
+        for (one, split) in self.splits.take_ended(at) {
+            effort.0 += self.walks.keep(one.uncut(split));
+        }
+        if is_spent {
+            return;
+        }
+        let other = OnceCell::new();
+        let read_other = || {
+            let header = ChunkHeader::read(&mut Reader::new(here, &mut ()), |_| false).ok()?;
             let payload = &here[usize::from(header.len)..];
-            let known = (walker.known)(header.csid);
-            header.fmt < 3 && walker.weigh(header, known, payload).is_some_and(|bits| bits >= INTERLEAVED)
-        });
-        self.splits.retain(|(one, split)| {
-            let Some(size) = at.checked_sub(split.body).filter(|&size| size > 0).map(|size| size as u32) else {
-                return true;
-            };
-            if size == split.left {
-                let mut one = Candidate { at, uncut: Some(split.left), ..one.clone() };
-                set(&mut one.changed, split.csid, Known { open: 0, ..split.after });
-                ended.push(one);
-                return false;
+            let bits = walker.weigh(&header, (walker.known)(header.csid), payload)?;
+            (header.fmt < 3 && bits >= INTERLEAVED).then_some(header.csid)
+        };
+        for (one, split) in self.splits.pairs() {
+            let Some(size) = split.size_if_cut(at) else { continue };
+            let interleaves = || other.get_or_init(read_other).is_some_and(|csid| csid != split.csid);
+            if here[0] != type3(split.csid) && !(is_common(size, self.prior) && interleaves()) {
+                continue;
             }
-            let may_be_cut = here[0] == type3(split.csid)
-                || (cost(size, self.prior) < UNCOMMON && other.is_some_and(|other| other.csid != split.csid));
-            if may_be_cut && !is_spent {
+            let (is_worth_it, steps) = self.walks.would_keep(one, size);
+            effort.0 += steps;
+            if is_worth_it {
                 let mut one = Candidate { at, tried: true, ..one.clone() };
                 (one.base, one.size) = (Size::Known(size), Size::Known(size));
                 set(&mut one.changed, split.csid, Known { open: split.left - size, ..split.after });
-                tried.push(one);
+                effort.0 += self.walks.keep(one);
             }
-            true
-        });
-        ended.into_iter().chain(tried).for_each(|one| self.keep(one));
+        }
     }
 
-    /// Reads the headers at `at`, and drops the readings in which none can be there.
+    /// Reads the headers at `at`, after byte `before`, and drops the readings in which none can be there. Returns the
+    /// reading that the evidence accepts.
     fn follow<K: Fn(ChunkStreamId) -> Option<Known>>(
         &mut self,
         walker: &Walker<K>,
         here: &[u8],
-        before: Option<u8>,
+        (at, before): (usize, Option<u8>),
         need: u32,
-    ) {
-        let at = self.due;
-        let mut split = Vec::new();
-        let mut landed = false;
-        self.walks.retain_mut(|one| {
-            if one.at != at {
-                return true;
+        effort: &mut Effort,
+    ) -> Option<Found> {
+        let mut is_changed = false;
+        while let Some(slot) = self.walks.next_due(at) {
+            is_changed |= self.is_blocked;
+            let Some(one) = self.walks.get_mut(slot) else { continue };
+            effort.0 += 1 + one.changed.len() as u64 / 8;
+            let next = one.step(walker, here, before);
+            if next.is_some() && one.bits >= need && one.headers > 1 {
+                self.landed = Some(at);
             }
-            match one.step(walker, here, before) {
-                None => false,
-                Some(next) => {
-                    landed |= one.bits >= need && one.headers > 1;
-                    if let Some(next) = next {
-                        split.push((one.clone(), next));
-                        return false;
-                    }
-                    one.headers < MOST_HEADERS
+            match next {
+                Some(None) if one.headers < MOST_HEADERS && one.changed.len() <= MOST_CHUNK_STREAMS => {
+                    is_changed |= is_enough(one, need, self.anchored, self.prior);
+                    self.walks.put_back(slot, at);
                 }
-            }
-        });
-        self.landed = landed.then_some(at);
-        self.splits.extend(split);
-        self.set_due();
-    }
-
-    fn go_on(&mut self, one: Candidate, next: Option<Split>) {
-        match next {
-            Some(_) if one.bits < WORTH_SPLITTING => {}
-            Some(split) if self.splits.len() < MOST_SPLITS => self.splits.push((one, split)),
-            Some(split) => {
-                let least = self.splits.iter_mut().min_by_key(|(other, _)| other.bits);
-                if let Some(least) = least.filter(|(other, _)| other.bits < one.bits) {
-                    *least = (one, split);
+                Some(Some(split)) => {
+                    let one = self.walks.remove(slot);
+                    one.into_iter().for_each(|one| self.splits.add(one, split.clone()));
                 }
-            }
-            None => self.keep(one),
-        }
-    }
-
-    /// Follows one more reading; if there are too many, the one with the least evidence gives way.
-    fn keep(&mut self, one: Candidate) {
-        let worth = |one: &Candidate| match one.base {
-            Size::Known(size) if one.tried => one.bits as i32 - cost(size, self.prior),
-            _ => one.bits as i32,
-        };
-        if self.walks.len() >= MOST {
-            let least = self.walks.iter().enumerate().min_by_key(|(_, other)| worth(other));
-            match least.map(|(index, other)| (index, worth(other))) {
-                Some((index, least)) if least < worth(&one) => drop(self.walks.swap_remove(index)),
-                _ => return,
+                _ => drop(self.walks.remove(slot)),
             }
         }
-        self.due = self.due.min(one.at);
-        self.walks.push(one);
+        if !is_changed {
+            return None;
+        }
+        effort.0 += (self.walks.len() + self.splits.len()) as u64 / 4;
+        self.accepted(need)
     }
 
     /// The reading that the evidence accepts.
-    fn accepted(&self, need: u32) -> Option<Found> {
-        let enough = self.walks.iter().filter(|one| {
-            let enough = one.headers >= 2 && (self.anchored || one.bits >= need);
-            enough && one.uncut.is_none() && (!one.tried || self.is_proven(one))
-        });
-        enough.min_by_key(|one| (one.start, !one.tried)).map(Candidate::found)
+    fn accepted(&mut self, need: u32) -> Option<Found> {
+        let ranking = Ranking::of(self.all(), self.prior);
+        let enough = || self.walks.iter().filter(|one| is_enough(one, need, self.anchored, self.prior));
+        let tried = enough().filter(|one| one.tried && ranking.proves(one));
+        let untried = enough().filter(|one| !one.tried).min_by_key(|one| one.start);
+        let accepted = tried.chain(untried.filter(|one| self.leads(one)));
+        let found = accepted.min_by_key(|one| (one.start, !one.tried)).map(Candidate::found);
+        let is_blocked = found.is_none() && enough().next().is_some();
+        self.is_blocked = is_blocked;
+        found
+    }
+
+    /// Whether a reading with no size tried has more evidence than those from the same place that cut its messages. One
+    /// that has evidence is first followed to the end of its message, which is a few bytes later.
+    fn leads(&self, one: &Candidate) -> bool {
+        let mut rivals = self.all().filter(|other| other.tried && other.start == one.start);
+        !rivals.any(|other| {
+            let may_land = other.landings == 0 && score(other, self.prior) > 0;
+            may_land || worth(other, self.prior) + LEAD > one.bits as i32
+        })
     }
 
     /// The same where nothing follows: there is no second header to wait for.
     fn accepted_at_end(&mut self, end: usize, need: u32) -> Option<Found> {
-        for one in &mut self.walks {
+        for (one, split) in self.splits.take_ended(end) {
+            self.walks.keep(one.uncut(split));
+        }
+        for one in self.walks.iter_mut() {
             one.landings += u32::from(one.ends_cut && one.at == end);
             // All of the message was captured, so every size that cuts it was tried.
-            one.uncut = one.uncut.filter(|_| one.at > end);
+            if one.at <= end {
+                one.accept_uncut();
+            }
         }
-        let tried = |one: &Candidate| self.all().any(|other| other.tried && other.start == one.start);
+        let ranking = Ranking::of(self.all(), self.prior);
+        let is_any_tried = self.all().any(|one| one.tried);
         let proven = self.walks.iter().filter(|one| match one.tried {
-            true => self.is_proven(one) && (self.anchored || one.bits >= need),
-            false => self.anchored && !tried(one) && one.uncut.is_none() && one.at <= end,
+            true => ranking.proves(one) && (self.anchored || one.bits >= need),
+            false => self.anchored && !is_any_tried && one.uncut.is_none() && one.at <= end,
         });
         if let Some(one) = proven.min_by_key(|one| one.start) {
             return Some(one.found());
@@ -371,167 +322,17 @@ impl HeaderSearch {
         if self.anchored {
             return None;
         }
-        let enough = self.all().filter(|one| one.bits >= if one.headers > 1 { need } else { need + ALONE });
+        let is_enough = |one: &Candidate| one.bits >= if one.headers > 1 { need } else { need + ALONE };
+        let enough = self.all().filter(|one| is_enough(one));
         let best = enough.min_by_key(|one| (one.headers == 1, one.start, one.tried))?;
-        // What is tried is not proven.
-        Some(if best.tried { Found { size: self.size, matches: 0, ..best.found() } } else { best.found() })
-    }
-
-    /// Whether the size tried is the sender's.
-    fn is_proven(&self, one: &Candidate) -> bool {
-        let run = if one.base == Size::Known(self.prior.unwrap_or_default()) { SHORT_RUN } else { LONG_RUN };
-        let seen = one.landings > 0 || one.matches >= run;
-        let score = self.score(one);
-        let rival = |other: &Candidate| other.tried && other.base != one.base && self.score(other) + LEAD > score;
-        seen && score >= PROOF && !self.all().any(rival)
-    }
-
-    fn score(&self, one: &Candidate) -> i32 {
-        match one.base {
-            Size::Known(size) if one.tried => one.matches as i32 * MATCH - cost(size, self.prior),
-            _ => 0,
-        }
+        // A size that is tried is not proven, nor is a message that may be cut uncut.
+        let is_size_proven = !best.tried && self.leads(best);
+        Some(if is_size_proven { best.found() } else { Found { size: self.size, matches: 0, ..best.found() } })
     }
 }
 
-impl Candidate {
-    fn new(start: usize, size: Size) -> Candidate {
-        Candidate {
-            start,
-            at: start,
-            base: size,
-            size,
-            tried: false,
-            bits: 0,
-            headers: 0,
-            matches: 0,
-            landings: 0,
-            ends_cut: false,
-            uncut: None,
-            changed: Vec::new(),
-        }
-    }
-
-    fn found(&self) -> Found {
-        let Candidate { start: at, base: size, bits, headers, matches, .. } = *self;
-        Found { at, size, bits, headers, matches }
-    }
-
-    /// Reads the header at `at`, where `here` begins, after byte `before`. None: it cannot be one here. Some(Some): its
-    /// message may be cut anywhere.
-    fn step<K: Fn(ChunkStreamId) -> Option<Known>>(
-        &mut self,
-        walker: &Walker<K>,
-        here: &[u8],
-        before: Option<u8>,
-    ) -> Option<Option<Split>> {
-        let changed = &self.changed;
-        let known =
-            |csid| changed.iter().find(|(id, _)| *id == csid).map(|(_, known)| *known).or_else(|| (walker.known)(csid));
-        let repeats = |csid| {
-            let extended = known(csid).and_then(|known| known.extended);
-            let basic = basic_len(here[0]);
-            extended.is_some_and(|extended| here.get(basic..basic + 4) == Some(&extended.to_be_bytes()[..]))
-        };
-        // Cut by the end of the data: nothing speaks against it.
-        let Ok(header) = ChunkHeader::read(&mut Reader::new(here, &mut ()), repeats) else { return Some(None) };
-        let known = known(header.csid);
-        let payload = &here[usize::from(header.len)..];
-        let bits = walker.weigh(&header, known, payload)?;
-        let mut after = known.unwrap_or_default();
-        let (length, type_id) = (header.length.or(after.length)?, header.type_id.or(after.type_id)?);
-        let continues = after.open > 0;
-        let bits = if continues { bits } else { bits.checked_sub(doubt(&header, known, payload)?)? };
-        if continues {
-            // In a run of equal bytes any of them may be a header.
-            let is_evident = before != Some(here[0]);
-            self.matches += u32::from(is_evident);
-            self.bits += if is_evident { bits } else { 0 };
-        } else {
-            if let Some(length) = self.uncut.take() {
-                if bits < if length <= DEFAULT { SHORT_LANDING } else { LANDING } {
-                    return None;
-                }
-                if let Size::AtLeast(longest) = self.base {
-                    self.base = Size::AtLeast(longest.max(length));
-                    self.size = self.base;
-                }
-            }
-            self.landings += u32::from(std::mem::take(&mut self.ends_cut));
-            self.bits += bits;
-        }
-        self.headers += 1;
-        if header.fmt < 3 {
-            after.extended = header.extended;
-        }
-        let left = if continues { after.open } else { length };
-        if !continues {
-            after = Known { length: Some(length), type_id: Some(type_id), first: payload.first().copied(), ..after };
-        }
-        self.at += usize::from(header.len);
-        let take = match self.size {
-            Size::Known(size) => left.min(size),
-            Size::AtLeast(longest) if left <= longest => left,
-            Size::AtLeast(_) => {
-                let body = self.at;
-                return Some(Some(Split { csid: header.csid, body, left, after }));
-            }
-        };
-        after.open = left - take;
-        self.ends_cut = after.open == 0 && continues && self.tried;
-        set(&mut self.changed, header.csid, after);
-        if let (MessageTypeId::SET_CHUNK_SIZE, Some(&value)) = (type_id, payload.first_chunk()) {
-            self.size = Size::Known(u32::from_be_bytes(value).clamp(1, LARGEST));
-        }
-        self.at += take as usize;
-        Some(None)
-    }
-}
-
-/// Whether the header may be a shorter one with other bytes before it: 40 44 00 00 1a … is 44 00 00 1a … after a byte
-/// 40, and so is 41 b0 44 00 00 1a … after two.
-fn is_shifted(header: &ChunkHeader) -> bool {
-    let Some(id) = header.csid.0.checked_sub(64) else { return false };
-    let last = if id <= 0xff { id } else { id >> 8 };
-    last >> 6 == u32::from(header.fmt) && last & 0x3f >= 2
-}
-
-/// What speaks against a header that begins a message, in bits, where it is only looked for; None if it cannot be one.
-fn doubt(header: &ChunkHeader, known: Option<Known>, payload: &[u8]) -> Option<u32> {
-    let mut doubt = 0;
-    if known.is_none() && is_shifted(header) {
-        doubt += 24;
-    }
-    let type_id = header.type_id.or(known.and_then(|known| known.type_id))?;
-    let is_same = known.is_some_and(|known| known.type_id == Some(type_id));
-    if !is_same && matches!(type_id.0, 15..=17 | 19 | 22) {
-        doubt += 8;
-    }
-    if header.length.is_some_and(|length| length >= 1 << 20) {
-        doubt += 8;
-    }
-    if type_id.is_protocol_control() && header.csid.0 != 2 {
-        doubt += 8;
-    }
-    if type_id == MessageTypeId::SET_CHUNK_SIZE {
-        // Nobody announces a size by repeating the header of the last announcement.
-        let value = payload.first_chunk().map(|&value| u32::from_be_bytes(value));
-        let is_size = value.is_none_or(|value| (1..=LARGEST).contains(&value) || value == 0x7fff_ffff);
-        (header.fmt < 2 && is_size).then_some(())?;
-    }
-    Some(doubt)
-}
-
-/// The evidence, in bits, that a size has for no other reason than that it was looked for.
-const COMMON: i32 = 7;
-const UNCOMMON: i32 = 20;
-
-fn cost(size: u32, prior: Option<u32>) -> i32 {
-    let round = size.is_power_of_two() || (size + 1).is_power_of_two();
-    match size {
-        // The size before, and the one until another is announced.
-        _ if prior == Some(size) || size == DEFAULT => -1,
-        _ if size >= 64 && (round || size.is_multiple_of(1000) || size.is_multiple_of(1024)) => COMMON,
-        _ => UNCOMMON,
-    }
+/// Whether the evidence accepts this reading, if there were no other.
+fn is_enough(one: &Candidate, need: u32, anchored: bool, prior: Option<u32>) -> bool {
+    let enough = one.headers >= 2 && (anchored || one.bits >= need);
+    enough && one.uncut.is_none() && (!one.tried || has_proof(one, prior))
 }

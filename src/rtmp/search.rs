@@ -156,6 +156,24 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
         }
     }
 
+    /// Whether a header may be at the start of these bytes, as far as its first byte and its type say: a quick look
+    /// before [`Walker::weigh`], which finds no evidence where this says no.
+    pub fn may_begin(&self, bytes: &[u8]) -> bool {
+        let Some(&first) = bytes.first() else { return false };
+        let extra = basic_len(first) - 1;
+        if first >> 6 < 2 {
+            let type_id = bytes.get(extra + 7).map(|&byte| MessageTypeId(byte));
+            return type_id.is_none_or(|type_id| type_id.is_known() || self.tolerated == Some(type_id));
+        }
+        let id = match (extra, bytes) {
+            (0, _) => u32::from(first & 0x3f),
+            (1, &[_, low, ..]) => 64 + u32::from(low),
+            (_, &[_, low, high, ..]) => 64 + u32::from(u16::from_le_bytes([low, high])),
+            _ => return true,
+        };
+        (self.known)(ChunkStreamId(id)).is_some()
+    }
+
     /// The evidence, in bits, that this is a header; None if it cannot be one here.
     pub fn weigh(&self, header: &ChunkHeader, known: Option<Known>, payload: &[u8]) -> Option<u32> {
         let open = known.is_some_and(|known| known.open > 0);
@@ -171,7 +189,11 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
             let (type_id, length) = (known.type_id?, known.length?);
             let bits = body_bits(type_id, length, known.first, payload)?;
             // An inherited length is no evidence.
-            return Some(1 + repeated + if type_id.is_protocol_control() { 5 } else { bits });
+            return if type_id.is_protocol_control() {
+                Some(6 + repeated)
+            } else {
+                (1 + repeated).checked_add_signed(bits)
+            };
         }
         if open {
             let same = known.is_some_and(|known| {
@@ -184,7 +206,7 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
         if header.extended.is_some_and(|extended| extended < EXTENDED) {
             return None;
         }
-        let mut bits = if known.is_some() { 3 } else { 0 };
+        let mut bits: u32 = if known.is_some() { 3 } else { 0 };
         bits += match (header.fmt, self.clock) {
             (0, Some(clock)) if time.abs_diff(clock) < 60_000 => 8,
             (0, _) if time < 1 << 16 => 6,
@@ -215,7 +237,7 @@ impl<K: Fn(ChunkStreamId) -> Option<Known>> Walker<K> {
                 _ => return None,
             };
         }
-        Some(bits + body_bits(type_id, length, known.and_then(|known| known.first), payload)?)
+        bits.checked_add_signed(body_bits(type_id, length, known.and_then(|known| known.first), payload)?)
     }
 }
 
@@ -256,9 +278,12 @@ pub(super) fn oddities(header: &ChunkHeader, is_new: bool, clock: Option<u32>) -
     odd.into_iter().filter(|&odd| odd).count()
 }
 
-/// The evidence in the first bytes of a body; None if a body of this type cannot begin so.
-fn body_bits(type_id: MessageTypeId, length: u32, last_first: Option<u8>, payload: &[u8]) -> Option<u32> {
-    let payload = &payload[..payload.len().min(length as usize)];
+/// The evidence, in bits, in a body that does not begin as its type asks. There are such bodies, as JPEG sent as video, but
+/// less than one in so many.
+const UNFIT: i32 = -12;
+
+/// The evidence, in bits, in the first bytes of a body; None if a body of this type cannot have this length.
+fn body_bits(type_id: MessageTypeId, length: u32, last_first: Option<u8>, payload: &[u8]) -> Option<i32> {
     let control_length = match type_id {
         MessageTypeId::SET_PEER_BANDWIDTH => length == 5,
         MessageTypeId::USER_CONTROL => (2..=64).contains(&length),
@@ -267,9 +292,16 @@ fn body_bits(type_id: MessageTypeId, length: u32, last_first: Option<u8>, payloa
     if type_id.is_protocol_control() {
         return control_length.then_some(12);
     }
-    let Some(&first) = payload.first() else {
-        return (length == 0 || payload.is_empty()).then_some(0);
-    };
+    match &payload[..payload.len().min(length as usize)] {
+        // It was not captured, or it is empty as the last message of audio and video may be.
+        [] if length > 0 || type_id.is_media() => Some(0),
+        payload => Some(fitting_bits(type_id, last_first, payload).map_or(UNFIT, |bits| bits as i32)),
+    }
+}
+
+/// The same; None if the body does not begin as its type asks.
+fn fitting_bits(type_id: MessageTypeId, last_first: Option<u8>, payload: &[u8]) -> Option<u32> {
+    let &first = payload.first()?;
     let named = |at: usize| {
         // An AMF0 string: marker 2, length, name.
         let string = payload.get(at..)?;

@@ -284,6 +284,8 @@ impl Conversation {
                 client_began: began.is_none_or(|(from, _)| *from == client),
                 expected: options.expects(connection),
                 is_full: held.bytes >= MOST_HELD,
+                has_payload: held.bytes > 0,
+                is_at_end: is_over,
             };
             detect(head(client), head(client.peer()), context)
         };

@@ -101,6 +101,10 @@ pub(super) struct Context {
     pub expected: Option<Expected>,
     /// So much waits that it has to be decided now.
     pub is_full: bool,
+    /// Whether any payload was captured: after a hole at their beginning, the heads have nothing of it.
+    pub has_payload: bool,
+    /// Whether nothing more comes.
+    pub is_at_end: bool,
 }
 
 /// Why RTMP is expected.
@@ -122,9 +126,8 @@ const PART: usize = 1 + BLOCK;
 /// Proof decides at once. Without it, enough bytes are waited for that the answer is the same however they arrive.
 pub(super) fn detect(client: Head<'_>, server: Head<'_>, context: Context) -> Option<Finding> {
     let none = |protocol, why| Finding { protocol, why, is_certain: true, ..Finding::NONE };
-    let is_over = client.is_over && server.is_over;
-    if client.bytes.is_empty() && server.bytes.is_empty() {
-        return is_over.then(|| none(Protocol::Empty, "no payload was captured"));
+    if !context.has_payload {
+        return context.is_at_end.then(|| none(Protocol::Empty, "no payload was captured"));
     }
     for head in [client, server].into_iter().filter(|head| !head.bytes.is_empty()) {
         match foreign::beginning(head) {
@@ -248,7 +251,7 @@ fn begun(client: Head<'_>, server: Head<'_>) -> Option<Finding> {
 fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> Finding {
     let none = |protocol, is_certain, why| Finding { protocol, why, is_certain, ..Finding::NONE };
     let begins_otherwise = |head: Head<'_>| head.from_start && head.bytes.first().is_some_and(|&first| first != 3);
-    let is_whole = client.from_start && server.from_start;
+    let is_whole = [client, server].iter().all(|head| head.from_start && !head.bytes.is_empty());
     match expected {
         Some(_) if is_whole || begins_otherwise(client) || begins_otherwise(server) => {}
         Some(expected) => {
@@ -262,7 +265,10 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
                     "no handshake was captured; the server speaks RTMP on other connections, and messages were found",
                 ),
             };
-            return Finding { protocol: Protocol::Rtmp, why, why_then, ..Finding::NONE };
+            // After a SYN it is known where the handshake is, though its bytes are missing.
+            let entry = |head: Head<'_>| if head.from_start { Entry::Handshake } else { Entry::Midstream };
+            let entries = [client, server].map(entry);
+            return Finding { protocol: Protocol::Rtmp, why, why_then, entries, ..Finding::NONE };
         }
         None => {}
     }
@@ -279,7 +285,7 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
         let why = "perhaps RTMP: the first byte may be its version, and the handshake is incomplete";
         return none(Protocol::Undecided, false, why);
     }
-    if !client.from_start && !server.from_start {
+    if [client, server].iter().all(|head| !head.from_start || head.bytes.is_empty()) {
         return none(Protocol::Undecided, false, "the start was not captured, and nothing else tells what it is");
     }
     none(Protocol::Other, true, "the first bytes are no RTMP handshake")

@@ -85,6 +85,15 @@ impl Held {
         Some(run)
     }
 
+    /// Takes out the byte at `at`, if it is held as a run of its own and is not `byte`.
+    pub fn take_single(&mut self, at: Position, byte: u8) -> bool {
+        let is_single = self.runs.get(&at).is_some_and(|run| run.bytes.len() == 1 && run.bytes[0] != byte);
+        if is_single && let Some(run) = self.runs.remove(&at) {
+            self.cost -= run.bytes.len() + RUN_COST;
+        }
+        is_single
+    }
+
     /// The end of the cut that covers `at`; forgets the cuts that lie before it.
     pub fn cut_end(&mut self, at: Position) -> Option<Position> {
         while let Some(first) = self.cuts.first_entry() {

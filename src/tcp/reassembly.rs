@@ -101,6 +101,7 @@ impl Direction {
             output.side().keep_alives += 1;
             return;
         }
+        self.discard_keep_alive(data, output);
         // What follows a FIN is no data.
         end = self.fin.map_or(end, |fin| end.min(fin));
         let highest_before = self.highest;
@@ -181,6 +182,17 @@ impl Direction {
     fn is_keep_alive(&self, data: &Data<'_>) -> bool {
         let is_acknowledged = || self.base.is_none() && self.acknowledged == Some(data.end());
         data.payload.len() == 1 && data.missing == 0 && (data.end() == self.highest || is_acknowledged())
+    }
+
+    /// A keep-alive that was captured before the byte that it repeats waits as if it were data. When a longer segment
+    /// ends with another byte there, that one is the stream's.
+    fn discard_keep_alive(&mut self, data: &Data<'_>, output: &mut Output<'_, impl Sink>) {
+        let (Some(&last), 2.., 0) = (data.payload.last(), data.payload.len(), data.missing) else { return };
+        if self.held.take_single(data.at + (data.payload.len() as u64 - 1), last) {
+            let side = output.side();
+            side.keep_alives += 1;
+            side.payload_bytes -= 1;
+        }
     }
 
     /// Delivers `bytes`, which begin `skipped` bytes into a payload with `sources`.

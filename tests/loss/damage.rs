@@ -157,6 +157,11 @@ impl Packets {
         Some(Packets(packets))
     }
 
+    /// Whether the beginning of a connection is among them.
+    pub fn has_syn(&self) -> bool {
+        self.0.iter().any(|packet| packet.segment.syn)
+    }
+
     /// What is left of them.
     pub fn damaged(&self, damage: Damage, seed: u64) -> Packets {
         let mut random = Random::new(seed + 1);

@@ -196,7 +196,12 @@ pub fn compare(truth: &Truth, damaged: &Packets, damage: Damage) -> Count {
     let mut chunked: HashMap<Way, usize> = HashMap::new();
     for (key, sent) in truth.messages.iter().filter(|(_, sent)| sent.complete && is_kept(sent)) {
         count.intact += 1;
-        count.recovered += usize::from(found.messages.get(key).is_some_and(|other| same(sent, other)));
+        let other = found.messages.get(key);
+        let is_recovered = other.is_some_and(|other| same(sent, other));
+        count.recovered += usize::from(is_recovered);
+        if !is_recovered && std::env::var_os(super::SHOW).is_some() {
+            println!("  missed at {key:?}: {}, found {:?}", brief(sent), other.map(brief));
+        }
         if sent.chunks > 1 && truth.sizes.get(&sent.way) == Some(&Some(sent.chunk_size)) {
             *chunked.entry(sent.way).or_default() += 1;
         }
@@ -217,12 +222,6 @@ pub fn compare(truth: &Truth, damaged: &Packets, damage: Damage) -> Count {
             if sent.is_none_or(|sent| {
                 sent.type_id != other.type_id || other.complete && sent.complete && !same(sent, other)
             }) {
-                let brief = |one: &Sent| {
-                    format!(
-                        "type {} length {} complete {} chunks {} of {}",
-                        one.type_id, one.length, one.complete, one.chunks, one.chunk_size
-                    )
-                };
                 println!("  at {key:?}: {} where {:?}", brief(other), sent.map(brief));
             }
         }
@@ -236,6 +235,11 @@ pub fn compare(truth: &Truth, damaged: &Packets, damage: Damage) -> Count {
         }
     }
     count
+}
+
+fn brief(one: &Sent) -> String {
+    let Sent { type_id, length, complete, chunks, chunk_size, .. } = one;
+    format!("type {type_id} length {length} complete {complete} chunks {chunks} of {chunk_size}")
 }
 
 fn same(sent: &Sent, other: &Sent) -> bool {

@@ -263,10 +263,7 @@ impl Decoder {
         self.effort.set(effort);
         match found {
             Some(found) => {
-                self.size = found.size;
-                if let Size::Known(_) = found.size {
-                    self.prior = None;
-                }
+                self.take_found_size(found.size);
                 self.assume_size(found.matches);
                 // It is not sized again, whatever was found.
                 self.guess = None;

@@ -83,8 +83,8 @@ impl Decoder {
             let State::Lost(lost) = std::mem::replace(&mut self.state, State::Chunks) else { return Step::Wait };
             self.at += found.at as u64;
             self.trusted = Some(self.at);
-            self.size = found.size;
-            self.prior = prior.filter(|_| matches!(found.size, Size::AtLeast(_)));
+            self.prior = prior;
+            self.take_found_size(found.size);
             self.give_up(lost, Some(found), out);
             return Step::Used(found.at);
         }
@@ -200,12 +200,16 @@ impl Decoder {
                     code: "resynchronised",
                     offset: self.at,
                     message: format!(
-                        "decoding goes on here by evidence: {} bits in {} chunk headers in a row",
-                        found.bits, found.headers
+                        "decoding continues here by evidence: {} bits in {}",
+                        found.bits,
+                        match found.headers {
+                            1 => "1 chunk header".to_owned(),
+                            headers => format!("{headers} chunk headers in a row"),
+                        }
                     ),
                 });
             }
-            why.message = format!("{}; decoding goes on at offset {}", why.message, self.at);
+            why.message = format!("{}; decoding continues at offset {}", why.message, self.at);
         }
         if lost.from < self.at {
             out(Event::Undecoded(Undecoded { range: lost.from..self.at, why }), &self.sources);
@@ -220,8 +224,10 @@ impl Decoder {
         }
         let size = match self.size {
             Size::Known(size) if matches > 0 => {
-                format!("chunk size {size}, inferred from {matches} chunk headers at exactly that distance")
+                let headers = if matches == 1 { "header" } else { "headers" };
+                format!("chunk size {size}, inferred from {matches} chunk {headers} at exactly that distance")
             }
+            Size::Known(size) if self.is_size_announced => format!("chunk size {size}, as announced since"),
             Size::Known(size) => format!("chunk size {size}"),
             Size::AtLeast(_) => "chunk size not known yet, as no message came in two chunks".to_owned(),
         };

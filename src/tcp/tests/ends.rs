@@ -21,6 +21,22 @@ fn an_older_single_byte_is_a_retransmission() {
     assert_eq!((side.keep_alives, side.conflicts, side.retransmitted_bytes), (1, 1, 1));
 }
 
+/// A keep-alive repeats the last byte that was sent. Captured before that one, it is known by the segment that ends there
+/// with another byte; a byte in the middle of a segment is a copy like any other.
+#[test]
+fn a_keep_alive_captured_before_the_byte_that_it_repeats_is_no_data() {
+    let mut d = Dialogue::opened();
+    d.send(a(0).data("ab")).send(a(5).data("?")).send(a(2).data("cdef"));
+    assert_eq!(d.log(), ["0 A 0 ab", "0 A 2 cdef"]);
+    let side = d.side('A');
+    assert_eq!((side.keep_alives, side.conflicts, side.payload_bytes, side.retransmitted_bytes), (1, 0, 6, 0));
+
+    let mut d = Dialogue::opened();
+    d.send(a(0).data("ab")).send(a(4).data("?")).send(a(2).data("cdef"));
+    assert_eq!(d.log(), ["0 A 0 ab", "0 A 2 cd", "conflict 0 A 4+1 ? e", "0 A 4 ?", "0 A 5 f"]);
+    assert_eq!((d.side('A').keep_alives, d.side('A').conflicts), (0, 1));
+}
+
 #[test]
 fn a_syn_that_was_captured_after_its_answer_opens_the_same_connection() {
     let mut d = Dialogue::new();
