@@ -273,7 +273,7 @@ fn string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def, writ
         return Err(Defect::new("amf-unknown-marker", reader.at(), "a name without the marker of strings"));
     }
     let at = reader.at();
-    let too_short = || Defect::new("amf-string-length", at, "a length that counts more than the text is too small");
+    let too_short = || Defect::new("amf-unknown-marker", at, "a length that counts more than the text is too small");
     let len = match writer.length {
         Length::U16 | Length::Characters => reader.u16(&STRING_LENGTH)?.into(),
         Length::U16LowFirst => reader.uint_le(&STRING_LENGTH, 2)? as usize,
@@ -307,7 +307,7 @@ fn padding<R: Record>(reader: &mut Reader<'_, '_, R>) -> Result<(), Defect> {
     let at = reader.at();
     match reader.u8(&UNDECODED)? {
         0 => Ok(()),
-        other => Err(Defect::new("amf-padding", at, format!("{other:#04x} where a zero should be"))),
+        other => Err(Defect::new("amf-unknown-marker", at, format!("{other:#04x} where a zero should be"))),
     }
 }
 
