@@ -57,7 +57,7 @@ pub use finding::{Certainty, Finding};
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
 pub use framing::describe_header;
 pub use media::header_before;
-pub use search::{Found, LogLine, Symptom, nearest, search};
+pub use search::{Found, FoundLine, LogLine, Pattern, Symptom, nearest, search};
 pub use transform::{TRANSFORMS, Transform};
 
 /// One entry of the catalogue.

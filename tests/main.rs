@@ -25,6 +25,7 @@ mod near_misses_excuses;
 mod near_misses_media;
 mod provenance;
 mod scaling;
+mod searches;
 mod snapshot_causes;
 mod tape;
 mod tunnel;

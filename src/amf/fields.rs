@@ -1,7 +1,7 @@
 //! The fields of AMF 0 and AMF 3, named as Wireshark names them, and the names of their markers.
 
 /// The names of the markers of AMF 0, as Wireshark has them.
-fn amf0_type_name(marker: u64) -> Option<&'static str> {
+pub(crate) fn amf0_type_name(marker: u64) -> Option<&'static str> {
     Some(match marker {
         0x00 => "Number",
         0x01 => "Boolean",

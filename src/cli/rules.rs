@@ -37,13 +37,12 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let is_text = options.format == Format::Text;
     if let Some(text) = &options.search {
         let found = rules::search(text);
-        let is_empty = found.log_lines.is_empty() && found.symptoms.is_empty() && found.rules.is_empty();
         if is_text {
             output.text(&view::rules::found(&found, layout, colour))?;
         } else {
             write_json(output, &found_json(&found))?;
         }
-        if is_empty {
+        if found.rules.is_empty() {
             complain(
                 "note",
                 &format!(
@@ -51,6 +50,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                     escape(text)
                 ),
             );
+        } else if !found.is_certain {
+            complain("note", &format!("nothing certain for '{}'; these are nearest", escape(text)));
         }
         return Ok(EXIT_OK);
     }
@@ -93,12 +94,20 @@ fn rule_json(rule: &Rule) -> Value {
 }
 
 fn found_json(found: &rules::Found) -> Value {
-    let log_lines = found.log_lines.iter().map(|(line, meaning)| {
-        json!({ "line": line.line, "program": line.program, "meaning": meaning, "rules": line.rules })
+    let log_lines = found.log_lines.iter().map(|found| {
+        json!({
+            "line": found.line.line.text(),
+            "program": found.line.program,
+            "file": found.line.file,
+            "exact": found.is_exact,
+            "meaning": found.meaning,
+            "rules": found.rules,
+        })
     });
     let symptoms = found.symptoms.iter().map(|symptom| json!({ "says": symptom.says, "rules": symptom.rules }));
     json!({
         "format_version": FORMAT_VERSION,
+        "certain": found.is_certain,
         "log_lines": log_lines.collect::<Vec<_>>(),
         "symptoms": symptoms.collect::<Vec<_>>(),
         "rules": found.rules.iter().map(|rule| rule_json(rule)).collect::<Vec<_>>(),

@@ -16,11 +16,12 @@ pub fn table(rules: &[&Rule], layout: Layout, colour: bool) -> String {
     let widest = |column: &dyn Fn(&Rule) -> usize| rules.iter().map(|rule| column(rule)).max().unwrap_or(0);
     let code = widest(&|rule| rule.code.width());
     let mode = widest(&|rule| modes(rule).width());
-    let head = format!("{:code$}  {:7}  {:8}  {:mode$}  Title", "Code", "Layer", "Severity", "Modes");
+    let layer = widest(&|rule| rule.layer.to_string().width());
+    let head = format!("{:code$}  {:layer$}  {:8}  {:mode$}  Title", "Code", "Layer", "Severity", "Modes");
     let mut text = paint(&head, Style::new().bold(), colour) + "\n";
     for rule in rules {
         let mut line = format!(
-            "{:code$}  {:7}  {:8}  {:mode$}  {}",
+            "{:code$}  {:layer$}  {:8}  {:mode$}  {}",
             rule.code,
             rule.layer,
             rule.severity,
@@ -59,26 +60,38 @@ pub fn page(rule: &Rule, layout: Layout, colour: bool) -> String {
     text
 }
 
-/// What a search found.
+/// What a search found: log lines that are there word by word, the rules to try, and what leads to them.
 pub fn found(found: &Found, layout: Layout, colour: bool) -> String {
     let mut text = String::new();
     let heading = |text: &str| paint(text, Style::new().bold(), colour);
-    for (line, meaning) in &found.log_lines {
-        let _ = writeln!(text, "{} {}", heading("log line of"), heading(line.program));
-        text.push_str(&wrap(&format!("\"{}\"", line.line), "  ", layout));
-        text.push_str(&wrap(meaning, "  ", layout));
-        text.push_str(&in_order(line.rules, layout));
+    let (exact, near): (Vec<_>, Vec<_>) = found.log_lines.iter().partition(|line| line.is_exact);
+    for found in &exact {
+        let _ = writeln!(text, "{} ({})", heading(&format!("log line of {}", found.line.program)), found.line.file);
+        text.push_str(&wrap(&format!("\"{}\"", found.line.line.text()), "  ", layout));
+        text.push_str(&wrap(&found.meaning, "  ", layout));
+        text.push_str(&in_order(&found.rules, layout));
     }
-    for symptom in &found.symptoms {
-        let _ = writeln!(text, "{}", heading("symptom"));
-        text.push_str(&wrap(symptom.says, "  ", layout));
-        text.push_str(&in_order(symptom.rules, layout));
-    }
-    if !found.rules.is_empty() {
-        if !text.is_empty() {
-            let _ = writeln!(text, "{}", heading("rules"));
+    // A line that is known says what to try.
+    if exact.is_empty() {
+        if !found.rules.is_empty() {
+            text.push_str(&table(&found.rules, layout, colour));
         }
-        text.push_str(&table(&found.rules, layout, colour));
+        for symptom in &found.symptoms {
+            let _ = writeln!(text, "\n{}", heading("symptom"));
+            text.push_str(&wrap(symptom.says, "  ", layout));
+            text.push_str(&wrap(&symptom.rules.join(", "), "  try in this order: ", layout));
+        }
+    }
+    for found in &near {
+        let _ = writeln!(
+            text,
+            "\n{} ({})",
+            heading(&format!("like a log line of {}", found.line.program)),
+            found.line.file
+        );
+        text.push_str(&wrap(&format!("\"{}\"", found.line.line.text()), "  ", layout));
+        text.push_str(&wrap(&found.meaning, "  ", layout));
+        text.push_str(&wrap(&found.rules.join(", "), "  try in this order: ", layout));
     }
     let used = text.trim_end().len();
     text.truncate(used);
