@@ -209,7 +209,6 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
         return misshapen(comparison).into_iter().chain(wrong_alone(comparison)).collect();
     }
     let mut claims = left_out(comparison);
-    claims.extend(misshapen(comparison).filter(|one| claims.iter().all(|claim| claim.row != one.row)));
     for index in comparison.open() {
         let mismatch = &comparison.mismatches[index];
         let lane = comparison.either(mismatch.row).lane;
@@ -241,6 +240,8 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .breaking(if matters && stops { Breaks::Answer } else { Breaks::Nothing }),
         );
     }
+    let misshapen = misshapen(comparison).filter(|one| claims.iter().all(|claim| claim.row != one.row));
+    claims.extend(misshapen);
     claims
 }
 

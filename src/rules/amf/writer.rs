@@ -144,7 +144,7 @@ pub static END_MISSING: Rule = Rule {
     page: Page {
         what: "The properties of an object end in an empty name and 09: 00 00 09. Here a part of it is missing, or all of it, \
                and the next value is read as a name.",
-        looks: "00 03 61 70 70 02 00 04 6c 69 76 65 05         sent: null follows the last property\n\
+        looks: "00 03 61 70 70 02 00 04 6c 69 76 65 05            sent: null comes next\n\
                 00 03 61 70 70 02 00 04 6c 69 76 65 00 00 09 05   expected",
         who: "Writers that know the number of properties and so need no end.",
         fix: "Write 00 00 09 after the last property.",

@@ -194,9 +194,18 @@ pub fn faults() -> Vec<Fault> {
             "each string of publish is followed by a NUL that its length does not count",
             |s| {
                 let at = s.command("publish");
-                for text in ["publish", "pair", "live"] {
-                    let plain = amf0::string(text);
-                    s.replace(at, &plain, &[&plain[..], &[0]].concat());
+                let body = &mut s.message(at).body;
+                let mut value = 0;
+                while let Some(&marker) = body.get(value) {
+                    value += match marker {
+                        0 => 9,
+                        2 => {
+                            let length = usize::from(u16::from_be_bytes([body[value + 1], body[value + 2]]));
+                            body.insert(value + 3 + length, 0);
+                            length + 4
+                        }
+                        _ => 1,
+                    };
                 }
                 s.closed(at);
             },
