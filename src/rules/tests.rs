@@ -466,7 +466,8 @@ proptest! {
             // One byte put in or left out where a chunk could end is a header with one boundary: a likely one.
             16 => (&["px-insert", "px-headers-left"], [&s[..at], &vec![byte; len], &s[at..]].concat()),
             17 => (&["px-delete", "px-over-stripped", "px-trunc"], [&s[..at], &s[at + len..]].concat()),
-            18 => (&["px-shift"], s[5..].to_vec()),
+            // The first five bytes may look like the header of a tag.
+            18 => (&["px-shift", "px-header-dropped"], s[5..].to_vec()),
             _ => (&["px-bitflip"], {
                 let mut r = s.clone();
                 r[at] ^= 1 << (byte % 8);
