@@ -46,6 +46,8 @@ pub struct Session {
     pub from_start: [bool; 2],
     /// Why a direction's framing is broken, for directions where it is and something explains it.
     pub framing: Vec<Framing>,
+    /// The bytes of each direction whose framing is broken around the place, by [`Direction::index`].
+    pub tapes: [Option<Raw>; 2],
     /// How the hashes of its bodies were made.
     pub hashing: Hashing,
     /// Whether it was read from a snapshot: it has no frames, times, stream offsets, chunks, acknowledgements or pings,
@@ -87,11 +89,23 @@ impl Session {
             beginnings: Default::default(),
             from_start: [false; 2],
             framing: Vec::new(),
+            tapes: Default::default(),
             hashing: Hashing::default(),
             is_snapshot: false,
         });
         &NOTHING
     }
+}
+
+/// A stretch of a direction's bytes, without a hole.
+#[derive(Debug)]
+pub struct Raw {
+    /// Offset of the first in the direction's stream.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether nothing more of the direction was captured behind them.
+    pub ends: bool,
 }
 
 /// A direction whose framing is broken, and what explains it, the best first. The items were decoded as the best
@@ -126,6 +140,16 @@ impl Recording {
     /// Whether there is anything in it that rules could be about.
     pub fn is_empty(&self) -> bool {
         self.sessions.iter().all(|session| session.items.is_empty())
+    }
+
+    /// Keeps the bytes around the places where framing is broken, for whoever looks for the reason.
+    pub fn keep_tapes(&mut self, tapes: Vec<Tape>) {
+        for Tape { connection, direction, offset, bytes, ends, .. } in tapes {
+            let session = self.sessions.iter_mut().find(|session| session.stream.tcp_stream == connection);
+            if let Some(session) = session {
+                session.tapes[direction.index()] = Some(Raw { offset, bytes, ends });
+            }
+        }
     }
 
     /// Numbers the items as a list has them, which reads the capture as the specification has it: each has the number
@@ -381,7 +405,8 @@ impl Recorder {
             let id = stream.tcp_stream;
             let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
             let (hashing, is_snapshot) = (self.hashing, false);
-            Some(Session { stream, items, beginnings, from_start, framing, hashing, is_snapshot })
+            let tapes = Default::default();
+            Some(Session { stream, items, beginnings, from_start, framing, tapes, hashing, is_snapshot })
         });
         Recording { sessions: sessions.collect(), as_snapshot: None }
     }

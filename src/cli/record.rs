@@ -190,5 +190,6 @@ fn record_capture(
         recording = source.open(bounds)?.look_through(bounds, options, recorder)?.into_recording();
         recording.number_as(&plain);
     }
+    recording.keep_tapes(tapes);
     Ok(recording)
 }

@@ -22,12 +22,17 @@ pub fn record_with_digests(pcap: &[u8]) -> Recording {
 fn recorded(pcap: &[u8], set_up: fn(Recorder) -> Recorder) -> Recording {
     let observer = (set_up(Recorder::default()), tape::Recorder::default());
     let (recorder, tapes) = run(pcap, Options::default(), observer);
-    let framing = recording::explain_framing(&tapes.into_tapes().0);
-    if framing.is_empty() {
-        return recorder.into_recording();
-    }
-    let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
-    run(pcap, options, set_up(Recorder::with_framing(framing))).into_recording()
+    let tapes = tapes.into_tapes().0;
+    let framing = recording::explain_framing(&tapes);
+    let mut recording = match framing.is_empty() {
+        true => recorder.into_recording(),
+        false => {
+            let options = Options { dialects: recording::dialects(&framing), ..Options::default() };
+            run(pcap, options, set_up(Recorder::with_framing(framing))).into_recording()
+        }
+    };
+    recording.keep_tapes(tapes);
+    recording
 }
 
 fn run<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
