@@ -12,7 +12,7 @@ mod report;
 
 use crate::compare::{self, Comparison, pair};
 use crate::recording::Recording;
-use crate::rules::{Check, Claim, Mode, RULES, Rule};
+use crate::rules::{Check, Claim, Mode, RULES, Rule, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -68,7 +68,11 @@ fn claims(comparison: &Comparison<'_>, mode: Mode) -> Vec<(&'static Rule, Claim)
         Check::Diff(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
         Check::Payload(_) | Check::Relay | Check::Rest(_) => Vec::new(),
     });
-    claims.collect()
+    let mut claims: Vec<_> = claims.collect();
+    if comparison.a.is_some() {
+        mistake::join(comparison, &mut claims);
+    }
+    claims
 }
 
 /// What the rules say that look at what the others leave.

@@ -46,6 +46,8 @@ pub struct Session {
     pub from_start: [bool; 2],
     /// Why a direction's framing is broken, for directions where it is and something explains it.
     pub framing: Vec<Framing>,
+    /// The bytes of each direction whose framing is broken, around the place, by [`Direction::index`].
+    pub tapes: [Option<Raw>; 2],
     /// How the hashes of its bodies were made.
     pub hashing: Hashing,
     /// Whether it was read from a snapshot: it has no frames, times, stream offsets, chunks, acknowledgements or pings,
@@ -76,6 +78,17 @@ impl Hashing {
 /// The hash that a SHA-256 stands for under [`Hashing::Sha256`].
 pub fn first_half(digest: &[u8; 32]) -> u128 {
     digest[..16].iter().fold(0, |hash, &byte| hash << 8 | u128::from(byte))
+}
+
+/// A stretch of a direction's bytes, without a hole.
+#[derive(Debug)]
+pub struct Raw {
+    /// Offset of the first in the direction's stream.
+    pub offset: u64,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether nothing more of the direction was captured after them.
+    pub ends: bool,
 }
 
 /// A direction whose framing is broken, and what explains it, the best first. The items were decoded as the best

@@ -30,6 +30,7 @@ mod length;
 mod look;
 mod malformed;
 mod media;
+pub mod mistake;
 mod oddity;
 mod opening;
 pub(crate) mod relay;
@@ -428,7 +429,8 @@ pub static RULES: &[&Rule] = &[
 
 /// The rule with this code.
 pub fn find(code: &str) -> Option<&'static Rule> {
-    RULES.iter().copied().find(|rule| rule.code == code)
+    let mut all = RULES.iter().copied().chain(mistake::GENERATED.iter());
+    all.find(|rule| rule.code == code)
 }
 
 /// The first payload rule that fires.

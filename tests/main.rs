@@ -25,7 +25,9 @@ mod near_misses_excuses;
 mod near_misses_media;
 mod provenance;
 mod scaling;
+mod search;
 mod searches;
+mod sender;
 mod snapshot_causes;
 mod tape;
 mod tunnel;
@@ -43,6 +45,8 @@ mod cli;
 mod config;
 #[cfg(feature = "cli")]
 mod defects;
+#[cfg(feature = "cli")]
+mod diagnosis;
 #[cfg(feature = "cli")]
 mod diff;
 #[cfg(feature = "cli")]

@@ -60,6 +60,7 @@ const NOT_THERE: &[NotThere] = &[
             ("foreign-chunk", "avc-nal-tiling"),
             ("frame-type-0", "media-malformed"),
             ("headers-left", "avc-nal-tiling"),
+            ("lost-bytes", "desync-unknown"),
             ("latin1-utf8", "avc-nal-tiling"),
             ("seven-bits", "avc-nal-tiling"),
             ("swapped-words", "media-malformed"),

@@ -12,7 +12,7 @@ use crate::session::{Calls, Conversation, Direction, Event, Heard, Kind, Observe
 use crate::streams::Streams;
 use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
-use super::{Chunks, Content, Framing, Hashing, Item, Kept, Places, Recording, Session, first_half};
+use super::{Chunks, Content, Framing, Hashing, Item, Kept, Places, Raw, Recording, Session, first_half};
 
 /// What to keep of a capture's sessions.
 #[derive(Clone, Debug, Default)]
@@ -38,12 +38,23 @@ pub fn record<E>(
     let is_recorded = |tape: &&Tape| plain.sessions.iter().any(|one| one.stream.tcp_stream == tape.connection);
     let framing: Vec<Framing> = tapes.iter().filter(is_recorded).filter_map(explain).collect();
     if framing.is_empty() {
-        return Ok(plain);
+        return Ok(with_tapes(plain, tapes));
     }
     let of = |one: &Framing| (one.connection, one.direction, one.hypotheses[0].dialect);
     let options = Options { dialects: framing.iter().map(of).collect(), ..options };
     let (meant, _) = read(options, Recorder { framing, ..Recorder::new(keep) })?.finish();
-    Ok(numbered_as(&plain, meant))
+    Ok(with_tapes(numbered_as(&plain, meant), tapes))
+}
+
+/// The recording with the bytes around the places where framing is broken, for whoever looks for the reason.
+fn with_tapes(mut recording: Recording, tapes: Vec<Tape>) -> Recording {
+    for Tape { connection, direction, offset, bytes, ends, .. } in tapes {
+        let session = recording.sessions.iter_mut().find(|session| session.stream.tcp_stream == connection);
+        if let Some(session) = session {
+            session.tapes[direction.index()] = Some(Raw { offset, bytes, ends });
+        }
+    }
+    recording
 }
 
 fn explain(tape: &Tape) -> Option<Framing> {
@@ -135,7 +146,8 @@ impl Recorder {
             }
             let id = stream.tcp_stream;
             let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
-            Some(Session { stream, items, beginnings, from_start, framing, hashing, is_snapshot: false })
+            let tapes = Default::default();
+            Some(Session { stream, items, beginnings, from_start, framing, tapes, hashing, is_snapshot: false })
         });
         let recording = Recording { sessions: sessions.collect(), as_snapshot: None };
         (recording, self.tapes.map(|tapes| tapes.into_tapes().0).unwrap_or_default())

@@ -247,11 +247,12 @@ impl Running {
 }
 
 /// Bytes that are not decoded for these reasons tell nothing of the sender.
-const EXPECTED: [&str; 4] = ["capture-gap", "capture-midstream", "header-cut", "rtmpe"];
+const EXPECTED: [&str; 3] = ["capture-gap", "capture-midstream", "rtmpe"];
 
 /// Whether a message shows that the framing is broken, or may be.
 fn is_trouble(message: &Message) -> bool {
     matches!(message.ending, Ending::Abandoned | Ending::Lost | Ending::Cut)
+        || !message.header.type_id.is_known()
         || message.defects.iter().any(|defect| hypotheses::WRONG.contains(&defect.code))
 }
 

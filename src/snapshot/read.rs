@@ -169,6 +169,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         beginnings: [Vec::new(), Vec::new()],
         from_start,
         framing,
+        tapes: Default::default(),
         hashing: Hashing::Sha256,
         is_snapshot: true,
     };

@@ -1,14 +1,10 @@
-//! Messages to chunks (RTMP 1.0 5.3.1), as a sender without faults writes them.
+//! Messages to chunks (RTMP 1.0 5.3.1): the library's model of a sender, and what faults do to finished chunks.
 //!
 //! The format of a header is the message's own where it says what has to be said, else the next one that does.
 //! Chunks of different messages are not interleaved.
 
-use std::collections::HashMap;
-
-/// From this value on a timestamp stands in four bytes behind the header (RTMP 1.0 5.3.1.3).
-const EXTENDED: u32 = 0xff_ffff;
-/// The chunk size of a direction until its sender says otherwise (RTMP 1.0 5.4.1).
-const DEFAULT_SIZE: u32 = 128;
+use rtmp_inspect::rtmp::MessageTypeId;
+use rtmp_inspect::sender::{self, Field, Mistake, Operator, Scope, Sender};
 
 /// A message, and how its sender writes it.
 #[derive(Clone)]
@@ -70,79 +66,51 @@ pub struct Chunk {
 }
 
 /// The sender of one direction.
+#[derive(Default)]
 pub struct Encoder {
-    chunk_size: u32,
-    streams: HashMap<u32, Sent>,
-}
-
-/// What the last message of a chunk stream leaves to inherit.
-#[derive(Clone, Copy)]
-struct Sent {
-    timestamp: u32,
-    delta: u32,
-    length: u32,
-    type_id: u8,
-    msid: u32,
+    sender: Sender,
 }
 
 impl Encoder {
     /// A sender that has sent nothing.
     pub fn new() -> Encoder {
-        Encoder { chunk_size: DEFAULT_SIZE, streams: HashMap::new() }
+        Encoder::default()
+    }
+
+    /// A sender that makes mistakes.
+    pub fn with(mistakes: &[Mistake]) -> Encoder {
+        Encoder { sender: Sender::with(mistakes.to_vec()) }
     }
 
     /// The bytes of a message.
     pub fn write(&mut self, message: &Message) -> Vec<u8> {
-        let mut chunks = self.chunks(message);
+        let Message { csid, fmt, timestamp, type_id, msid, body, .. } = message;
+        let type_id = MessageTypeId(*type_id);
+        let meant =
+            sender::Message { csid: *csid, form: 1, fmt: *fmt, timestamp: *timestamp, type_id, msid: *msid, body };
+        let cut = message.cut.map(|size| Mistake {
+            operator: Operator::Constant(size),
+            field: Field::ChunkSize,
+            scope: Scope::one(&meant),
+        });
+        self.sender.mistakes.extend(cut);
+        let (mut chunks, mut from) = (Vec::new(), 0);
+        loop {
+            let chunk = self.sender.next(&meant, from);
+            from += chunk.payload.len();
+            let payload = [chunk.payload, &vec![0; chunk.padding]].concat();
+            chunks.push(Chunk { header: chunk.header, payload });
+            if from == body.len() {
+                break;
+            }
+        }
+        if cut.is_some() {
+            self.sender.mistakes.pop();
+        }
         if let Some(spoil) = message.spoil {
             spoil(&mut chunks);
         }
-        if let (1, Some(size)) = (message.type_id, message.body.first_chunk()) {
-            self.chunk_size = (u32::from_be_bytes(*size) & 0x7fff_ffff).max(1);
-        }
         chunks.into_iter().flat_map(|chunk| [chunk.header, chunk.payload]).flatten().collect()
-    }
-
-    fn chunks(&mut self, message: &Message) -> Vec<Chunk> {
-        let length = u32::try_from(message.body.len()).expect("a message is short");
-        let sent = self.streams.get(&message.csid).copied();
-        let delta = sent.map_or(0, |sent| message.timestamp.wrapping_sub(sent.timestamp));
-        let fmt = match sent {
-            Some(sent) if sent.msid == message.msid => {
-                let repeats = sent.length == length && sent.type_id == message.type_id;
-                let most = if !repeats { 1 } else { 2 + u8::from(sent.delta == delta) };
-                message.fmt.min(most)
-            }
-            _ => 0,
-        };
-        let time = if fmt == 0 { message.timestamp } else { delta };
-        // A type 3 header right after a full one repeats its timestamp as the delta (RTMP 1.0 5.3.1.2.4).
-        self.streams.insert(
-            message.csid,
-            Sent { timestamp: message.timestamp, delta: time, length, type_id: message.type_id, msid: message.msid },
-        );
-
-        let mut header = basic(fmt, message.csid);
-        if fmt < 3 {
-            header.extend(&time.min(EXTENDED).to_be_bytes()[1..]);
-        }
-        if fmt < 2 {
-            header.extend(&length.to_be_bytes()[1..]);
-            header.push(message.type_id);
-        }
-        if fmt == 0 {
-            header.extend(message.msid.to_le_bytes());
-        }
-        let mut following = basic(3, message.csid);
-        if time >= EXTENDED {
-            header.extend(time.to_be_bytes());
-            following.extend(time.to_be_bytes());
-        }
-        let size = message.cut.unwrap_or(self.chunk_size) as usize;
-        let mut payloads = message.body.chunks(size);
-        let mut chunks = vec![Chunk { header, payload: payloads.next().unwrap_or_default().to_vec() }];
-        chunks.extend(payloads.map(|payload| Chunk { header: following.clone(), payload: payload.to_vec() }));
-        chunks
     }
 }
 

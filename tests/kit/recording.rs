@@ -11,6 +11,7 @@ use std::path::Path;
 
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::sender::Mistake;
 use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options};
 use rtmp_inspect::tcp::Connection;
 
@@ -28,6 +29,8 @@ pub struct Recording {
     pub opened: u64,
     /// What happens on it, in the order of the capture.
     pub steps: Vec<Step>,
+    /// What the client's sender does wrong.
+    pub mistakes: Vec<Mistake>,
     /// The next connection in the same capture.
     pub next: Option<Box<Recording>>,
 }
@@ -110,7 +113,7 @@ impl Recording {
 
     /// The bytes of each step; none for what ends a direction.
     pub fn bytes(&self) -> Vec<Vec<u8>> {
-        let mut encoders = [Encoder::new(), Encoder::new()];
+        let mut encoders = [Encoder::new(), Encoder::with(&self.mistakes)];
         let bytes = |step: &Step| match &step.what {
             What::Bytes(bytes) => bytes.clone(),
             What::Message(message) => encoders[usize::from(step.from_client)].write(message),
@@ -198,6 +201,7 @@ impl Observer for Reader {
             server: end(server),
             opened: micros(connection.first.time),
             steps: std::mem::take(&mut self.steps),
+            mistakes: Vec::new(),
             next: None,
         });
     }

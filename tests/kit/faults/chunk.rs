@@ -257,14 +257,28 @@ pub fn faults() -> Vec<Fault> {
                 s.closed(at);
             },
         ),
-        fault("stray-byte", &["desync-unknown"], Base::Own, Breaks, "a byte too many stands before a header", |s| {
-            let at = s.nth(3, is_sound);
-            s.message(at).spoil = Some(|chunks| chunks[0].header.insert(0, 0));
-        }),
-        fault("lost-bytes", &["desync-unknown"], Base::Ffmpeg, Breaks, "three bytes of a picture are not sent", |s| {
-            let at = s.nth(4, is_picture);
-            s.message(at).spoil = Some(|chunks| _ = chunks[0].payload.drain(100..103));
-        }),
+        fault(
+            "stray-byte",
+            &["mistake:stray:message"],
+            Base::Own,
+            Breaks,
+            "a byte too many stands before a header",
+            |s| {
+                let at = s.nth(3, is_sound);
+                s.message(at).spoil = Some(|chunks| chunks[0].header.insert(0, 0));
+            },
+        ),
+        fault(
+            "lost-bytes",
+            &["mistake:lost:message"],
+            Base::Ffmpeg,
+            Breaks,
+            "three bytes of a picture are not sent",
+            |s| {
+                let at = s.nth(4, is_picture);
+                s.message(at).spoil = Some(|chunks| _ = chunks[0].payload.drain(100..103));
+            },
+        ),
     ]);
     faults
 }

@@ -1,0 +1,333 @@
+//! Rules that are not written but found: mistakes of a sender with which its bytes come out ([`crate::search`]).
+//!
+//! A mistake that the catalogue knows has the catalogue's code; any other has one of its own,
+//! `mistake:<operator>:<field>`, and a sentence made of the operator, the field, both values and the scope.
+
+use std::sync::LazyLock;
+
+use crate::compare::{Comparison, Side, Value};
+use crate::recording::Item;
+use crate::rtmp::message::Ending;
+use crate::search::{self, Explained, Foreign, Found};
+use crate::sender::{Field, Mistake, Operator};
+use crate::session::Direction;
+
+use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, chunk};
+
+/// The rule of a mistake.
+fn rule(found: &Found) -> &'static Rule {
+    let Mistake { operator, field, .. } = found.mistake;
+    match (operator, field) {
+        (Operator::ByteOrder, Field::Length) => &chunk::length::BYTE_ORDER,
+        (Operator::Plus(more), Field::Length) if more == found.headers_inside() => &chunk::length::WITH_HEADERS,
+        (Operator::ByteOrder, Field::StreamId) => &chunk::header::MSID_BIG_ENDIAN,
+        (_, Field::TypeId) if found.values.is_some_and(is_in_another_base) => &chunk::header::TYPE_ID_DEC_HEX,
+        (Operator::LeftOut, Field::Continuation) => &chunk::size::TYPE3_MISSING,
+        (_, Field::Continuation) => &chunk::stream::WRONG_CONTINUATION,
+        (_, Field::Extended) => &chunk::time::FIELD_FFFFFF,
+        (Operator::Inherited, Field::StreamId) => &chunk::order::FMT_FIRST,
+        (_, Field::ChunkSize) => &chunk::size::NOT_ANNOUNCED,
+        _ => {
+            let code = format!("mistake:{}:{}", operator.name(), field.name());
+            GENERATED.iter().find(|rule| rule.code == code).unwrap_or(&GENERATED[0])
+        }
+    }
+}
+
+/// Whether one of two numbers is the other one's digits in base 10 read in base 16.
+fn is_in_another_base((meant, written): (u32, u32)) -> bool {
+    let reads_as = |one: u32, other: u32| u32::from_str_radix(&one.to_string(), 16) == Ok(other);
+    reads_as(meant, written) || reads_as(written, meant)
+}
+
+/// The generated rules, one for each operator and field that has no rule of its own.
+pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    const OPERATORS: [&str; 13] = [
+        "byte-order",
+        "plus",
+        "times",
+        "divided",
+        "bits",
+        "constant",
+        "left-out",
+        "put-in",
+        "inherited",
+        "padded",
+        "cut",
+        "lost",
+        "stray",
+    ];
+    const FIELDS: [Field; 10] = [
+        Field::Extended,
+        Field::Csid,
+        Field::Timestamp,
+        Field::Length,
+        Field::TypeId,
+        Field::StreamId,
+        Field::Continuation,
+        Field::ChunkSize,
+        Field::Payload,
+        Field::Message,
+    ];
+    let pairs = OPERATORS.into_iter().chain(["inserted"]).flat_map(|operator| FIELDS.map(|field| (operator, field)));
+    // There are so many and no more, for as long as the program runs.
+    pairs.map(|(operator, field)| generated(format!("mistake:{operator}:{}", field.name()).leak())).collect()
+});
+
+fn generated(code: &'static str) -> Rule {
+    Rule {
+        code,
+        layer: Layer::Chunk,
+        severity: Severity::Fatal,
+        modes: &[Mode::Diff],
+        title: "a mistake of the sender with which its bytes come out of what it should have sent",
+        page: Page {
+            what: "No rule describes this mistake. It was found by writing what should have been sent with every small edit \
+                   of a header, of the chunks, or of the bytes written, and comparing with what was received.",
+            looks: "The finding says which field it is, what it should say and what it says.",
+            who: "Whoever writes chunks by hand.",
+            fix: "Change the field as the finding says.",
+            source: "RTMP 1.0 section 5.3.1.",
+        },
+        check: Check::Diff(|_| Vec::new()),
+    }
+}
+
+/// Puts the mistakes found by search in front of what other rules say. Where bytes come out to the end, nothing else that
+/// was read from them counts: neither other reasons why the framing broke, nor what was made of bytes behind the break.
+/// Where the catalogue says the same, it says it better.
+pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
+    for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+        let Some(explained) = search::framing(comparison, direction) else { continue };
+        let is_of = |other: &Claim| comparison.either_item(other.row).direction == direction;
+        let is_of_framing = |other: &Claim| other.breaks == Breaks::Framing && is_of(other);
+        let from = spoilt_from(comparison, direction, &explained);
+        let said = |code: &str| others.iter().any(|(rule, other)| rule.code == code && is_of(other));
+        let is_named = |found: &Found| !rule(found).code.starts_with("mistake:");
+        let certain =
+            || others.iter().filter(|(_, other)| is_of_framing(other) && other.certainty == Certainty::Certain);
+        let is_known = certain().next().is_some()
+            && (explained.found.len() > 1
+                || explained.found.iter().any(is_named)
+                || is_read_as_well(comparison, direction, from, &explained));
+        // The catalogue knows its own mistakes better: what looks the same, and what tells them apart.
+        let is_told = explained.found.iter().any(is_named)
+            && others.iter().any(|(rule, other)| is_of_framing(other) && rule.code != chunk::order::DESYNC.code);
+        if is_known || is_told || explained.found.iter().any(|found| said(rule(found).code)) {
+            continue;
+        }
+        if explained.certain {
+            let is_spoilt = |other: &Claim| {
+                let item = comparison.item(other.row, Side::B).filter(|item| item.direction == direction);
+                let is_read = !matches!(other.breaks, Breaks::Capture { .. } | Breaks::End);
+                is_of_framing(other) || is_read && item.is_some_and(|item| item.at.end > from)
+            };
+            others.retain(|(_, other)| !is_spoilt(other));
+        }
+        let claims = explained
+            .found
+            .iter()
+            .filter_map(|found| Some((rule(found), claim(comparison, direction, &explained, found, from)?)));
+        let claims: Vec<_> = claims.collect();
+        others.splice(0..0, claims);
+    }
+}
+
+/// Whether B as it was read has about as much of A behind an offset as the mistakes explain, at about the same times.
+fn is_read_as_well(comparison: &Comparison<'_>, direction: Direction, from: u64, explained: &Explained) -> bool {
+    const FAR: u32 = 600_000;
+    let (mut content, mut shift) = (0, None);
+    for row in comparison.rows_of(direction) {
+        let both = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
+        let ([Some(a), Some(b)], Some(item)) = (both, comparison.item(row, Side::B)) else { continue };
+        let is_same = a.hash == b.hash && b.ending == Ending::Complete;
+        if let (Some(of_a), Some(of_b), true) = (a.header.timestamp, b.header.timestamp, is_same) {
+            let now = of_b.wrapping_sub(of_a);
+            let before = shift.replace(now).unwrap_or(now);
+            if now.wrapping_sub(before).min(before.wrapping_sub(now)) > FAR {
+                return false;
+            }
+        }
+        if is_same && item.at.end > from {
+            content += u64::from(b.header.length);
+        }
+    }
+    content * 2 >= explained.content
+}
+
+/// Where the bytes of a direction begin to be read wrongly.
+fn spoilt_from(comparison: &Comparison<'_>, direction: Direction, explained: &Explained) -> u64 {
+    let of_direction = comparison.b.framing.iter().filter(|framing| framing.direction == direction);
+    let guessed = of_direction.map(|framing| framing.hypotheses[0].first_at);
+    guessed.chain(explained.found.iter().map(|found| found.at)).min().unwrap_or(u64::MAX)
+}
+
+fn claim(
+    comparison: &Comparison<'_>,
+    direction: Direction,
+    explained: &Explained,
+    found: &Found,
+    from: u64,
+) -> Option<Claim> {
+    let row = search::row_of(comparison, direction, found.at.min(from))?;
+    let name = &comparison.named[0].get(found.item_of_a)?.name;
+    let Words { title, fix } = words(found, name);
+    let why = format!(
+        "written so, {} of A's messages are B's bytes from stream offset {} on{}",
+        explained.messages,
+        found.at,
+        match explained.reaches_end {
+            true => ", to the last one that was captured".to_owned(),
+            false => format!(" to {}", explained.until),
+        }
+    );
+    let certainty = if explained.certain { Certainty::Certain } else { Certainty::Likely };
+    let of_row = comparison.open().filter(|&index| comparison.mismatches[index].row == row);
+    let here = search::row_of(comparison, direction, found.wrong_at).and_then(|row| comparison.item(row, Side::B))?;
+    let written = found.values.map_or_else(String::new, |(_, written)| written.to_string());
+    let value = |text: String, bytes: &[u8]| {
+        let place = Some((found.wrong_at, here.frames[1]));
+        Value { text, value: crate::field::Value::None, bytes: bytes.to_vec(), in_body: None, place }
+    };
+    let of_a = found.values.map(|(meant, _)| Value { place: None, ..value(meant.to_string(), &[]) });
+    let sides = [of_a, Some(value(written, &found.bytes))];
+    Some(
+        Claim::on(row, found.mistake.field.name(), sides, certainty, title)
+            .why(why)
+            .fix(fix)
+            .explaining(of_row)
+            .breaking(Breaks::Framing),
+    )
+}
+
+struct Words {
+    title: String,
+    fix: String,
+}
+
+fn words(found: &Found, name: &str) -> Words {
+    let Found { mistake, values, length, chunk_size, .. } = found;
+    let field = mistake.field.title();
+    let whose = whose(found, name);
+    let pair = values.map_or(String::new(), |(meant, written)| {
+        let hex = |value: u32| match mistake.field {
+            Field::Length => format!("{value} ({value:#08x})"),
+            _ => value.to_string(),
+        };
+        format!(": {} in place of {}", hex(written), hex(meant))
+    });
+    let (title, fix) = match (mistake.operator, mistake.field) {
+        (Operator::LeftOut, Field::Continuation) => (
+            format!("{whose} has no type 3 headers, at chunk size {chunk_size}"),
+            format!("put a type 3 header behind every {chunk_size} bytes of the body, or announce a larger chunk size"),
+        ),
+        (_, Field::ChunkSize) => (
+            format!("{whose} is cut at {} bytes, and the chunk size is {chunk_size}", values.map_or(0, |(_, size)| size)),
+            format!("cut at {chunk_size}, or announce the size before"),
+        ),
+        (Operator::LeftOut, _) => (
+            format!("the headers of {whose} lack the {field}: the format says that it is there"),
+            format!("write the {field}; a header has 11, 7, 3 or 0 bytes behind the basic header, as its format says"),
+        ),
+        (Operator::PutIn, _) => (
+            format!("the headers of {whose} have a {field} that their format does not have"),
+            format!("leave the {field} out; a header has 11, 7, 3 or 0 bytes behind the basic header, as its format says"),
+        ),
+        (Operator::Inherited, Field::Length) => {
+            let before = values.map_or(String::new(), |(meant, before)| {
+                format!(": the receiver takes that of the message before, {before}, and it is {meant}")
+            });
+            (
+                format!("{whose} is written with a format that leaves the message length out, though the length is another{before}"),
+                "use format 1, or 0, where length or type differ from the message before on the chunk stream".to_owned(),
+            )
+        }
+        (Operator::Inherited, _) => (
+            format!("{whose} is written with a format that leaves the {field} out, though it is another than before"),
+            format!("use a format that has the {field} where it changes"),
+        ),
+        (Operator::Padded, _) => (
+            format!("the last chunk of {whose} is filled up with zeros to the chunk size of {chunk_size}"),
+            "write no more than what is left of the message in its last chunk".to_owned(),
+        ),
+        (Operator::Cut(written), _) => (
+            format!("only the first {written} bytes of {whose} are written, headers included, and the next message follows"),
+            "write all of a message before the next: send() and write() may take less than they are given, and say how much"
+                .to_owned(),
+        ),
+        (Operator::Lost(at, lost), _) => (
+            format!("{lost} bytes are missing in {whose}, {at} bytes behind its start: the sender did not write them"),
+            "find the buffer that was dropped between the chunks and the socket; TCP lost nothing".to_owned(),
+        ),
+        (Operator::Stray(_) | Operator::Inserted(..), _) => foreign(found, name),
+        (operator, _) => {
+            let how = match operator {
+                Operator::ByteOrder => "has its bytes in the other order".to_owned(),
+                Operator::Plus(more) if *length > 0 && mistake.field == Field::Length && more < 0 => {
+                    format!("is {} less than the body has", -more)
+                }
+                Operator::Plus(more) if mistake.field == Field::Length => format!("is {more} more than the body has"),
+                Operator::Plus(more) => format!("is {more:+} off"),
+                Operator::Times(factor) => format!("is {factor} times what it should be"),
+                Operator::Divided(by) => format!("is divided by {by}"),
+                Operator::Bits(bits) => format!("has only its lowest {bits} bits"),
+                _ => "is wrong".to_owned(),
+            };
+            let fix = match (operator, mistake.field) {
+                (Operator::Bits(bits), Field::Length) => {
+                    format!("keep the message length in 24 bits; {bits} are too few")
+                }
+                (_, Field::Length) => "write the length of the whole body, with everything in front of the payload".to_owned(),
+                (_, Field::Csid) => "use a chunk stream id from 2 to 63 in the six bits of the basic header, or the longer form".to_owned(),
+                _ => format!("write the {field} as it is"),
+            };
+            (format!("the {field} of {whose} {how}{pair}"), fix)
+        }
+    };
+    Words { title, fix }
+}
+
+/// What stands in a message, or behind it.
+fn foreign(found: &Found, name: &str) -> (String, String) {
+    let (where_it_stands, length) = match found.mistake.operator {
+        Operator::Inserted(at, length) => (format!("in {name}, {at} bytes behind its start,"), length),
+        Operator::Stray(length) => (format!("behind {name}"), length),
+        _ => return Default::default(),
+    };
+    match found.foreign {
+        Some(Foreign::Message(type_id, csid)) => (
+            format!(
+                "a message of type {type_id} on chunk stream {csid} stands {where_it_stands} before all of it is written{}",
+                if found.times > 1 { format!("; {} in all", found.times) } else { String::new() }
+            ),
+            "write a message to its end before the next one on its chunk stream, or use another chunk stream; one writer at \
+             a time"
+                .to_owned(),
+        ),
+        Some(Foreign::Repeated) => (
+            format!("{length} bytes {where_it_stands} are written twice"),
+            "go on behind what send() or write() has taken, and not before".to_owned(),
+        ),
+        foreign => (
+            format!(
+                "{length} {} stand {where_it_stands} that belong to no message",
+                if foreign == Some(Foreign::Zeros) { "zeros" } else { "bytes" }
+            ),
+            "write the bytes of messages, and nothing between them".to_owned(),
+        ),
+    }
+}
+
+/// The messages that a mistake was made in, in words.
+fn whose(found: &Found, name: &str) -> String {
+    let scope = found.mistake.scope;
+    if found.times <= 1 || scope.one.is_some() {
+        return name.to_owned();
+    }
+    let kind = scope.type_id.map_or(String::new(), |type_id| format!(" {}", type_id.name()));
+    let format = scope.fmt.map_or(String::new(), |fmt| format!(" of format {fmt}"));
+    let longer = scope.longer_than.map_or(String::new(), |length| format!(" of more than {length} bytes"));
+    let from = if scope.from_here { "from" } else { "first" };
+    format!("every{kind} message{format}{longer}, {from} {name} on,")
+        .replace(&format!("first {name} on"), &format!("first {name}"))
+}

@@ -1,0 +1,233 @@
+//! Which mistakes could make the bytes here of a message that is due: every operator on every field, as far as the
+//! bytes allow it.
+
+use memchr::memmem;
+
+use crate::sender::{Field, Message, Mistake, Operator, Scope};
+
+use super::walk::Walk;
+
+/// A mistake that may have been made in a message.
+#[derive(Clone, Debug)]
+pub struct Candidate<'r> {
+    /// The message.
+    pub message: Message<'r>,
+    /// Index of the item of A.
+    pub item: usize,
+    /// How many of its kind A has had with it.
+    pub next: usize,
+    /// Whether it was made behind the message, which is taken already.
+    pub is_behind: bool,
+    /// The mistake; its scope is open.
+    pub mistake: Mistake,
+    /// The number that the field should be, and the one that it is.
+    pub values: Option<(u32, u32)>,
+    /// What stands in the message that does not belong: behind how many bytes of it, and how many.
+    pub inserted: Vec<(u32, u32)>,
+    /// Where the message first differs from what it should be.
+    pub wrong_at: usize,
+}
+
+/// Bytes are searched for by so many.
+const NEEDLE: usize = 12;
+/// So many times something may stand in a message that does not belong.
+const MOST_INSERTED: usize = 64;
+/// So many bytes may stand behind a message that belong to nothing.
+const FARTHEST: usize = 128 << 10;
+
+/// The candidates where a walk stops.
+pub fn at<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
+    let mut all = Vec::new();
+    for (due, next) in walk.due() {
+        let message = due.message;
+        let mut sender = walk.sender.clone();
+        let mut honest = Vec::new();
+        let first = sender.next(&message, 0);
+        let header_len = first.header.len();
+        first.append_to(&mut honest);
+        let mut from = first.payload.len();
+        while from < message.body.len() {
+            let chunk = sender.next(&message, from);
+            from += chunk.payload.len().max(1);
+            chunk.append_to(&mut honest);
+        }
+        let raw = &walk.raw[walk.at..];
+        let wrong_at = honest.iter().zip(raw).take_while(|(meant, there)| meant == there).count();
+        let mut add = |operator: Operator, field: Field, values: Option<(u32, u32)>| {
+            let mistake = Mistake { operator, field, scope: Scope::default() };
+            all.push(Candidate {
+                message,
+                item: due.item,
+                next,
+                is_behind: false,
+                mistake,
+                values,
+                inserted: Vec::new(),
+                wrong_at,
+            });
+        };
+        // A field that is put in shows behind the header.
+        if wrong_at <= header_len {
+            header(walk, &message, raw, &mut add);
+        }
+        if wrong_at >= header_len && wrong_at < honest.len() {
+            body(&message, &honest, raw, wrong_at, header_len, &mut add);
+            let inserted = insertions(&honest, raw, wrong_at);
+            if let Some(&(at, length)) = inserted.first() {
+                let operator = Operator::Inserted(at, length);
+                let mistake = Mistake { operator, field: Field::Message, scope: Scope::default() };
+                all.push(Candidate {
+                    message,
+                    item: due.item,
+                    next,
+                    is_behind: false,
+                    mistake,
+                    values: None,
+                    inserted,
+                    wrong_at,
+                });
+            }
+        }
+    }
+    all.extend(behind(walk));
+    all
+}
+
+/// What may stand behind the last message that belongs to nothing.
+fn behind<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
+    let Some((due, next)) = walk.last else { return Vec::new() };
+    let candidate = |operator, field, values| Candidate {
+        message: due.message,
+        item: due.item,
+        next,
+        is_behind: true,
+        mistake: Mistake { operator, field, scope: Scope::default() },
+        values,
+        inserted: Vec::new(),
+        wrong_at: 0,
+    };
+    let mut all = vec![candidate(Operator::Padded, Field::Payload, None)];
+    let raw = &walk.raw[walk.at..];
+    for (next_due, _) in walk.due() {
+        let Some(needle) = next_due.message.body.get(..NEEDLE) else { continue };
+        let Some(body) = memmem::find(&raw[..raw.len().min(FARTHEST)], needle) else { continue };
+        for header in [12, 8, 4, 1, 13, 9, 5, 2] {
+            if let Some(stray) = body.checked_sub(header).filter(|&stray| stray > 0) {
+                all.push(candidate(Operator::Stray(stray as u32), Field::Message, None));
+            }
+        }
+    }
+    all
+}
+
+/// What may be wrong with a header.
+fn header(
+    walk: &Walk<'_, '_>,
+    message: &Message<'_>,
+    raw: &[u8],
+    add: &mut impl FnMut(Operator, Field, Option<(u32, u32)>),
+) {
+    let basic = usize::from(if message.csid < 64 { 1 } else { message.form });
+    let number = |at: usize, len: usize| {
+        let bytes = raw.get(at..at + len)?;
+        Some(bytes.iter().fold(0u32, |value, &byte| value << 8 | u32::from(byte)))
+    };
+    let mut numbers = vec![(Field::Csid, message.csid, raw.first().map(|byte| u32::from(byte & 0x3f)))];
+    if message.fmt < 2 {
+        numbers.push((Field::Length, message.body.len() as u32, number(basic + 3, 3)));
+        numbers.push((Field::TypeId, message.type_id.0.into(), number(basic + 6, 1)));
+    }
+    if message.fmt == 0 {
+        let written = number(basic + 7, 4).map(u32::swap_bytes);
+        numbers.push((Field::StreamId, message.msid, written));
+    }
+    for (field, value, written) in numbers {
+        let Some(written) = written else { continue };
+        for operator in Operator::between(value, written, field.bytes()) {
+            add(operator, field, Some((value, written)));
+        }
+    }
+    for (field, last) in [(Field::Timestamp, 2), (Field::Length, 1), (Field::TypeId, 1), (Field::StreamId, 0)] {
+        let operator = if message.fmt <= last { Operator::LeftOut } else { Operator::PutIn };
+        add(operator, field, None);
+    }
+    add(Operator::LeftOut, Field::Extended, None);
+    add(Operator::PutIn, Field::Extended, None);
+    let sent = walk.sender.sent(message.csid);
+    let length = sent.map(|sent| (message.body.len() as u32, sent.length));
+    add(Operator::Inherited, Field::Length, length.filter(|(meant, before)| meant != before));
+    add(Operator::Inherited, Field::StreamId, None);
+    add(Operator::Inherited, Field::TypeId, None);
+    add(Operator::Inherited, Field::Timestamp, None);
+}
+
+/// What may be wrong with what follows the header.
+fn body(
+    message: &Message<'_>,
+    honest: &[u8],
+    raw: &[u8],
+    wrong_at: usize,
+    header_len: usize,
+    add: &mut impl FnMut(Operator, Field, Option<(u32, u32)>),
+) {
+    let there = &raw[wrong_at..];
+    if let Some(needle) = there.get(..NEEDLE)
+        && let Some(at) = memmem::find(&honest[wrong_at..], needle)
+        && at > 0
+    {
+        add(Operator::Lost(wrong_at as u32, at as u32), Field::Message, None);
+    }
+    // The next message may begin with bytes that this one would have gone on with.
+    for back in 0..=wrong_at.saturating_sub(header_len).min(2) {
+        add(Operator::Cut((wrong_at - back) as u32), Field::Message, None);
+    }
+    add(Operator::LeftOut, Field::Continuation, None);
+    if let Some(&first) = there.first() {
+        for operator in Operator::between(message.csid, u32::from(first & 0x3f), 1) {
+            add(operator, Field::Continuation, Some((message.csid, u32::from(first & 0x3f))));
+        }
+        let size = wrong_at.saturating_sub(header_len) as u32;
+        if first >> 6 == 3 && size > 0 {
+            add(Operator::Constant(size), Field::ChunkSize, None);
+        }
+    }
+}
+
+/// What stands in a message that does not belong, if all of the message is there.
+fn insertions(honest: &[u8], raw: &[u8], wrong_at: usize) -> Vec<(u32, u32)> {
+    let mut found = Vec::new();
+    let (mut meant, mut there) = (wrong_at, wrong_at);
+    while meant < honest.len() && there < raw.len() && found.len() < MOST_INSERTED {
+        let needle = &honest[meant..honest.len().min(meant + NEEDLE)];
+        let window = &raw[there..raw.len().min(there + FARTHEST)];
+        let Some(length) = memmem::find(window, needle).filter(|&length| length > 0) else { return found };
+        found.push((meant as u32, length as u32));
+        there += length;
+        let same = honest[meant..].iter().zip(&raw[there..]).take_while(|(meant, there)| meant == there).count();
+        (meant, there) = (meant + same, there + same);
+    }
+    found
+}
+
+/// The scopes that a mistake may have.
+pub fn scopes(candidate: &Candidate<'_>, walk: &Walk<'_, '_>) -> Vec<Scope> {
+    let message = &candidate.message;
+    let one = Scope::one(message);
+    if matches!(
+        candidate.mistake.operator,
+        Operator::Cut(_) | Operator::Lost(..) | Operator::Stray(_) | Operator::Inserted(..)
+    ) {
+        return vec![one];
+    }
+    let (type_id, fmt, longer_than) = (Some(message.type_id), Some(message.fmt), Some(walk.sender.chunk_size()));
+    let all = Scope::default();
+    let such = [
+        all,
+        Scope { type_id, ..all },
+        Scope { fmt, ..all },
+        Scope { longer_than, ..all },
+        Scope { type_id, fmt, ..all },
+    ];
+    let later = such.map(|scope| Scope { from_here: true, ..scope });
+    such.into_iter().chain(later).chain([one]).collect()
+}

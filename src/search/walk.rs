@@ -1,0 +1,438 @@
+//! A script followed against bytes: which message comes next, and whether its sender writes just these bytes.
+
+use crate::field::Reader;
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::chunk::{ChunkHeader, EXTENDED};
+use crate::sender::{Field, Message, Mistake, Operator, Sender, Sent};
+
+use super::anchors::{Anchors, Due, is_sound, lane};
+use super::candidates::Candidate;
+use super::{Made, WORK};
+
+/// How far a script was followed.
+#[derive(Clone)]
+pub struct Walk<'r, 'b> {
+    /// The bytes of the direction.
+    pub raw: &'b [u8],
+    /// Up to here they come out.
+    pub at: usize,
+    /// The sender, with its mistakes.
+    pub sender: Sender,
+    /// The mistakes that were made so far.
+    pub made: Vec<Made>,
+    /// Where the bytes begin to be wrong.
+    pub wrong: usize,
+    /// How many messages came out since the first mistake.
+    pub messages: u64,
+    /// How many bytes of A's bodies behind the first that is wrong.
+    pub content: u64,
+    /// How many bytes were compared.
+    pub effort: u64,
+    /// The last message of A's that was taken, and how many of its kind A has had with it.
+    pub last: Option<(Due<'r>, usize)>,
+    anchors: &'b Anchors<'r>,
+    own_media: bool,
+    next: [usize; 4],
+    /// How many bytes the sender meant to write.
+    meant: u64,
+    /// Those of them that it did not.
+    dropped: std::ops::Range<u64>,
+    /// How many bytes stand in front of one of them that it did not mean to write.
+    inserted: Vec<(u64, usize)>,
+}
+
+/// How many of A's messages of a kind B may lack.
+const AHEAD: usize = 3;
+/// So many messages may stand between two chunks of one.
+const MOST_BETWEEN: usize = 8;
+
+impl<'r, 'b> Walk<'r, 'b> {
+    /// Before the first message.
+    pub fn new(raw: &'b [u8], at: usize, anchors: &'b Anchors<'r>, own_media: bool) -> Walk<'r, 'b> {
+        Walk {
+            raw,
+            at: at.min(raw.len()),
+            sender: anchors.sender.clone(),
+            made: Vec::new(),
+            wrong: usize::MAX,
+            messages: 0,
+            content: 0,
+            effort: 0,
+            last: anchors.last,
+            anchors,
+            own_media,
+            next: anchors.next,
+            meant: 0,
+            dropped: 0..0,
+            inserted: Vec::new(),
+        }
+    }
+
+    /// Whether all bytes came out.
+    pub fn is_done(&self) -> bool {
+        self.at == self.raw.len()
+    }
+
+    /// Whether so much was compared that not everything is tried.
+    pub fn is_spent(&self) -> bool {
+        self.effort > WORK
+    }
+
+    /// The same with one mistake more.
+    pub fn with(&self, mistake: Mistake) -> Walk<'r, 'b> {
+        let mut walk = self.clone();
+        walk.sender.mistakes.push(mistake);
+        walk
+    }
+
+    /// Whether what was written before speaks against a mistake.
+    pub fn allows(&self, mistake: &Mistake) -> bool {
+        let is_spared = |message: &Message<'_>| match mistake.operator {
+            Operator::Stray(_) | Operator::Inserted(..) | Operator::Cut(_) | Operator::Lost(..) => true,
+            Operator::LeftOut | Operator::PutIn => {
+                let last = match mistake.field {
+                    Field::Timestamp => 2,
+                    Field::Length | Field::TypeId => 1,
+                    Field::StreamId => 0,
+                    Field::Extended => {
+                        return (message.timestamp >= EXTENDED) != (mistake.operator == Operator::LeftOut);
+                    }
+                    _ => return message.body.len() <= self.sender.chunk_size() as usize,
+                };
+                (message.fmt <= last) != (mistake.operator == Operator::LeftOut)
+            }
+            // The last one is not spared: it shows there.
+            Operator::Padded => {
+                let size = self.sender.chunk_size() as usize;
+                let is_last = self.last.is_some_and(|(last, _)| last.message.body.as_ptr() == message.body.as_ptr());
+                message.body.len().is_multiple_of(size) || is_last
+            }
+            operator => {
+                let value = match mistake.field {
+                    Field::Length => message.body.len() as u32,
+                    Field::TypeId => message.type_id.0.into(),
+                    Field::StreamId => message.msid,
+                    Field::Csid => message.csid,
+                    Field::Continuation | Field::ChunkSize => return message.body.len() <= 128,
+                    Field::Timestamp | Field::Extended | Field::Payload | Field::Message => return true,
+                };
+                operator.apply(value, mistake.field.bytes()).is_none_or(|written| written == value)
+            }
+        };
+        let before = self.anchors.before.iter().filter(|message| mistake.scope.covers(message));
+        mistake.scope.from_here || before.into_iter().all(is_spared)
+    }
+
+    /// Takes messages until one is not what it should be.
+    pub fn follow(&mut self) {
+        while !self.is_done() && !self.is_spent() && self.step(true) {}
+    }
+
+    /// The messages that may be next, each as the bytes have its style.
+    pub fn due(&self) -> Vec<(Due<'r>, usize)> {
+        let mut all = Vec::new();
+        for (lane, due) in self.anchors.lanes.iter().enumerate() {
+            for (ahead, due) in due[self.next[lane]..].iter().take(AHEAD).enumerate() {
+                for message in self.styles(due.message) {
+                    all.push((Due { message, ..*due }, self.next[lane] + ahead + 1));
+                }
+            }
+        }
+        all
+    }
+
+    /// Takes the next message, whichever it is.
+    fn step(&mut self, may_alternate: bool) -> bool {
+        for (due, next) in self.due() {
+            let mut trial = self.clone();
+            trial.next[lane(due.message.type_id)] = next;
+            if trial.write_at(&due.message, may_alternate) {
+                trial.last = Some((due, next));
+                *self = trial;
+                return true;
+            }
+            self.effort = trial.effort;
+        }
+        self.own()
+    }
+
+    /// Takes the message of a candidate, with the mistake that it is about.
+    pub fn take(&mut self, candidate: &Candidate<'_>) -> bool {
+        let message = candidate.message;
+        self.wrong = self.at + candidate.wrong_at;
+        if candidate.is_behind {
+            return match candidate.mistake.operator {
+                Operator::Stray(length) => {
+                    self.at += length as usize;
+                    self.at <= self.raw.len() && self.step(true)
+                }
+                _ => {
+                    let size = self.sender.chunk_size() as usize;
+                    let padding = (size - message.body.len() % size) % size;
+                    padding > 0 && self.compare(&vec![0; padding])
+                }
+            };
+        }
+        self.next[lane(message.type_id)] = candidate.next;
+        match candidate.mistake.operator {
+            Operator::Cut(length) => {
+                let total = self.length_of(&message);
+                self.dropped = self.meant + u64::from(length)..self.meant + total;
+            }
+            Operator::Lost(at, length) => {
+                self.dropped = self.meant + u64::from(at)..self.meant + u64::from(at) + u64::from(length);
+            }
+            Operator::Inserted(..) => {
+                // The first is the last to be taken from the end.
+                let inserted = candidate.inserted.iter().rev();
+                self.inserted = inserted.map(|&(at, length)| (self.meant + u64::from(at), length as usize)).collect();
+            }
+            _ => {}
+        }
+        self.write(&message)
+    }
+
+    /// How many bytes a message has as it is written.
+    fn length_of(&self, message: &Message<'_>) -> u64 {
+        let mut sender = self.sender.clone();
+        let (mut from, mut total) = (0, 0);
+        loop {
+            let chunk = sender.next(message, from);
+            from += chunk.payload.len();
+            total += chunk.len() as u64;
+            if from >= message.body.len() || chunk.payload.is_empty() {
+                return total;
+            }
+        }
+    }
+
+    /// Writes a message; false if the bytes are others.
+    fn write(&mut self, message: &Message<'_>) -> bool {
+        self.write_at(message, true)
+    }
+
+    fn write_at(&mut self, message: &Message<'_>, may_alternate: bool) -> bool {
+        self.count_mistakes(message);
+        let (mut from, mut between) = (0, 0);
+        loop {
+            let before = self.sender.clone();
+            let chunk = self.sender.next(message, from);
+            let at = (self.at, self.meant);
+            let is_written = self.compare(&chunk.header) && {
+                let begins = self.at;
+                let is_written = self.compare(chunk.payload);
+                self.content += self.at.saturating_sub(begins.max(self.wrong)) as u64;
+                is_written
+            };
+            if !is_written || !self.compare(&vec![0; chunk.padding]) {
+                (self.at, self.meant) = at;
+                self.sender = before;
+                between += 1;
+                if from == 0 || !may_alternate || between > MOST_BETWEEN || !self.between(message.csid) {
+                    return false;
+                }
+                continue;
+            }
+            from += chunk.payload.len();
+            if from >= message.body.len() || self.is_done() {
+                self.messages += u64::from(!self.sender.mistakes.is_empty());
+                return true;
+            }
+        }
+    }
+
+    /// Counts the mistakes that make a message's bytes others than they should be.
+    fn count_mistakes(&mut self, message: &Message<'_>) {
+        for (index, mistake) in self.sender.mistakes.iter().enumerate() {
+            if !mistake.scope.covers(message) {
+                continue;
+            }
+            let mut without = self.sender.clone();
+            without.mistakes.remove(index);
+            let is_made = match mistake.field {
+                Field::Continuation | Field::ChunkSize | Field::Payload => {
+                    message.body.len() > self.sender.chunk_size() as usize
+                }
+                Field::Message => true,
+                _ => without.next(message, 0).header != self.sender.clone().next(message, 0).header,
+            };
+            if is_made {
+                self.made.push(Made { operator: mistake.operator, field: mistake.field });
+            }
+        }
+    }
+
+    /// Takes a message on another chunk stream between two chunks of one.
+    fn between(&mut self, csid: u32) -> bool {
+        let mut trial = self.clone();
+        let is_other = self.raw.get(self.at).is_some_and(|byte| u32::from(byte & 0x3f) != csid);
+        let is_taken = is_other && trial.step(false);
+        if is_taken {
+            *self = trial;
+        } else {
+            self.effort = trial.effort;
+        }
+        is_taken
+    }
+
+    /// Compares what is written next with the bytes; what is dropped is not there.
+    fn compare(&mut self, mut piece: &[u8]) -> bool {
+        while !piece.is_empty() {
+            let before = self.dropped.start.saturating_sub(self.meant);
+            let mut until_inserted = usize::MAX;
+            if let Some(&(meant, length)) = self.inserted.last() {
+                if meant == self.meant {
+                    self.at = (self.at + length).min(self.raw.len());
+                    self.inserted.pop();
+                    continue;
+                } else {
+                    until_inserted = meant.saturating_sub(self.meant) as usize;
+                }
+            }
+            let in_dropped = self.dropped.contains(&self.meant);
+            let len = match in_dropped {
+                true => (self.dropped.end - self.meant).min(piece.len() as u64) as usize,
+                false if before > 0 && self.dropped.end > self.meant => (piece.len() as u64).min(before) as usize,
+                false => piece.len(),
+            };
+            let len = len.min(until_inserted);
+            let (now, rest) = piece.split_at(len);
+            piece = rest;
+            self.meant += len as u64;
+            if in_dropped {
+                continue;
+            }
+            let there = &self.raw[self.at..];
+            let common = now.len().min(there.len());
+            self.effort += common.min(16) as u64;
+            if now[..common] != there[..common] {
+                return false;
+            }
+            self.effort += common as u64;
+            self.at += common;
+            if common < now.len() {
+                // The bytes end here.
+                return true;
+            }
+        }
+        true
+    }
+
+    /// The message as the bytes here have its style.
+    fn styles(&self, message: Message<'r>) -> Vec<Message<'r>> {
+        let Some(&first) = self.raw.get(self.at) else { return Vec::new() };
+        let raw = &self.raw[self.at..];
+        let fmt = first >> 6;
+        let (form, csid) = match (first & 0x3f, raw.get(1), raw.get(2)) {
+            (0, Some(&low), _) => (2, 64 + u32::from(low)),
+            (1, Some(&low), Some(&high)) => (3, 64 + u32::from(low) + 256 * u32::from(high)),
+            (id, ..) => (1, id.into()),
+        };
+        let last = self.anchors.before.iter().rev().find(|before| before.type_id == message.type_id);
+        let known = last.map_or(message.csid, |last| last.csid);
+        let msid = last.map_or_else(|| self.msid_of_streams().unwrap_or(message.msid), |last| last.msid);
+        let here = (form, csid);
+        let own = (last.map_or(message.form, |last| last.form), known);
+        let ids = [here].into_iter().chain((here != own).then_some(own));
+        let mut all: Vec<Message<'_>> = Vec::new();
+        for (form, csid) in ids {
+            let basic = if csid < 64 { 1 } else { usize::from(form).max(2) };
+            let sent = self.sender.sent(csid);
+            let times = self.times_at(raw, fmt, basic);
+            let named = (fmt == 0).then(|| raw.get(basic + 7..basic + 11)).flatten();
+            let named = named.and_then(|bytes| bytes.first_chunk()).map(|&bytes| u32::from_le_bytes(bytes));
+            let msid = if message.msid == 0 { 0 } else { msid };
+            for time in times {
+                let timestamp = match (fmt, time, sent) {
+                    (0, Some(time), _) => time,
+                    (3, _, Some(sent)) => sent.timestamp.wrapping_add(sent.delta),
+                    (_, Some(time), Some(sent)) => sent.timestamp.wrapping_add(time),
+                    (_, Some(time), None) => time,
+                    _ => message.timestamp,
+                };
+                for msid in [Some(msid), named.filter(|&named| named != msid)].into_iter().flatten() {
+                    all.push(Message { csid, form, fmt, timestamp, msid, ..message });
+                }
+            }
+        }
+        all
+    }
+
+    /// What the time field of a header here may say: the greatest value stands for an extended timestamp, or itself.
+    fn times_at(&self, raw: &[u8], fmt: u8, basic: usize) -> Vec<Option<u32>> {
+        let Some(bytes) = raw.get(basic..basic + 3).filter(|_| fmt < 3) else { return vec![None] };
+        let time = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
+        if time < EXTENDED {
+            return vec![Some(time)];
+        }
+        let behind = basic + [11, 7, 3][usize::from(fmt)];
+        let extended = raw.get(behind..).and_then(|rest| rest.first_chunk()).map(|&bytes| u32::from_be_bytes(bytes));
+        vec![extended, Some(time)]
+    }
+
+    /// The message stream that B's commands and media used last.
+    fn msid_of_streams(&self) -> Option<u32> {
+        self.anchors.before.iter().rev().map(|message| message.msid).find(|&msid| msid > 0)
+    }
+
+    /// Takes a message that A has not, if its header and body are sound.
+    fn own(&mut self) -> bool {
+        let raw = &self.raw[self.at..];
+        let Ok(header) = ChunkHeader::read(&mut Reader::new(raw, &mut ()), |_| false) else { return false };
+        let csid = header.csid.0;
+        let sent = self.sender.sent(csid);
+        let inherited = sent.map(|sent| (sent.length, sent.type_id));
+        let Some((length, type_id)) = header.length.zip(header.type_id).or(inherited) else { return false };
+        // librtmp begins its chunk stream for control messages with format 1.
+        let msid = header.message_stream_id.map(|msid| msid.0).or(sent.map(|sent| sent.msid)).unwrap_or(0);
+        if type_id.is_media() && !self.own_media || !self.sender.mistakes.is_empty() && type_id.is_media() {
+            return false;
+        }
+        let mut body = Vec::new();
+        let mut at = usize::from(header.len);
+        let size = self.sender.chunk_size() as usize;
+        let basic = &raw[..basic_len(raw[0])];
+        while body.len() < length as usize {
+            if !body.is_empty() {
+                let is_next = |(index, byte): (usize, &u8)| {
+                    raw.get(at + index) == Some(&if index == 0 { byte | 0xc0 } else { *byte })
+                };
+                if !basic.iter().enumerate().all(is_next) {
+                    return false;
+                }
+                at += basic.len();
+            }
+            let take = size.min(length as usize - body.len());
+            let Some(bytes) = raw.get(at..at + take) else { return false };
+            body.extend_from_slice(bytes);
+            at += take;
+        }
+        self.effort += at as u64;
+        if !is_sound(type_id, &body) {
+            return false;
+        }
+        let (timestamp, delta) = match (header.fmt, header.time, sent) {
+            (0, Some(time), _) => (time, time),
+            (_, time, Some(sent)) => {
+                let delta = time.unwrap_or(sent.delta);
+                (sent.timestamp.wrapping_add(delta), delta)
+            }
+            (_, time, None) => (time.unwrap_or(0), time.unwrap_or(0)),
+        };
+        self.sender.observe(csid, Sent { timestamp, delta, length, type_id, msid });
+        if let (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) = (type_id, body.first_chunk()) {
+            self.sender.announce(u32::from_be_bytes(size));
+        }
+        self.at += at;
+        self.meant += at as u64;
+        true
+    }
+}
+
+fn basic_len(first: u8) -> usize {
+    match first & 0x3f {
+        0 => 2,
+        1 => 3,
+        _ => 1,
+    }
+}

@@ -1,0 +1,308 @@
+//! The model of a sender: from what it means to say to the bytes that it writes.
+//!
+//! Takes a script ([`Message`]s with their values, and the format that each is to be written in) and a [`Sender`] (what
+//! it has written so far, and its [`Mistake`]s), gives chunks (RTMP 1.0 5.3.1). A sender without mistakes writes what
+//! the specification asks for; a decoded session that is written again gives its own bytes. Who made which mistake is
+//! for [`crate::search`] to find: it writes the script with each that is possible and compares.
+
+mod mistake;
+
+use rustc_hash::FxHashMap;
+
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::chunk::EXTENDED;
+
+pub use mistake::{Field, Mistake, Operator, Scope};
+
+/// The chunk size of a direction until its sender says otherwise (RTMP 1.0 5.4.1).
+pub const DEFAULT_CHUNK_SIZE: u32 = 128;
+
+/// What a message is to say, and the style in which it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<'b> {
+    /// The chunk stream.
+    pub csid: u32,
+    /// How many bytes the basic header has at least: ids have a shortest form, and longer ones (RTMP 1.0 5.3.1.1).
+    pub form: u8,
+    /// The format of its first header, where the values allow it: else the next one that says what is new.
+    pub fmt: u8,
+    /// Absolute time in ms.
+    pub timestamp: u32,
+    /// What it is.
+    pub type_id: MessageTypeId,
+    /// The message stream.
+    pub msid: u32,
+    /// Its body.
+    pub body: &'b [u8],
+}
+
+/// One chunk as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk<'b> {
+    /// Its header.
+    pub header: Vec<u8>,
+    /// Its part of the body.
+    pub payload: &'b [u8],
+    /// How many zeros follow that belong to nothing.
+    pub padding: usize,
+}
+
+impl Chunk<'_> {
+    /// Adds its bytes to `bytes`.
+    pub fn append_to(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(&self.header);
+        bytes.extend_from_slice(self.payload);
+        bytes.resize(bytes.len() + self.padding, 0);
+    }
+
+    /// How many bytes it has.
+    pub fn len(&self) -> usize {
+        self.header.len() + self.payload.len() + self.padding
+    }
+
+    /// Whether it has none, as nothing that is sent.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One direction's sender: what it has written so far, and how it writes.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The mistakes that it makes.
+    pub mistakes: Vec<Mistake>,
+    /// Whether headers without fields repeat an extended timestamp (RTMP 1.0 5.3.1.3). Many senders do not.
+    pub repeats_extended: bool,
+    chunk_size: u32,
+    streams: FxHashMap<u32, Sent>,
+}
+
+/// What the last message of a chunk stream leaves to inherit.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Its absolute time.
+    pub timestamp: u32,
+    /// Its delta; of a full header, the timestamp itself (RTMP 1.0 5.3.1.2.4).
+    pub delta: u32,
+    /// Its length.
+    pub length: u32,
+    /// Its type.
+    pub type_id: MessageTypeId,
+    /// Its message stream.
+    pub msid: u32,
+}
+
+impl Default for Sender {
+    fn default() -> Sender {
+        Sender {
+            mistakes: Vec::new(),
+            repeats_extended: true,
+            chunk_size: DEFAULT_CHUNK_SIZE,
+            streams: FxHashMap::default(),
+        }
+    }
+}
+
+/// Writes a script. `turns` says whose chunk is next, by the message's place in the script: chunks of messages on
+/// different chunk streams may alternate.
+pub fn encode(script: &[Message<'_>], turns: impl IntoIterator<Item = usize>, mut sender: Sender) -> Vec<u8> {
+    let mut written = vec![0; script.len()];
+    let mut bytes = Vec::new();
+    for turn in turns {
+        let chunk = sender.next(&script[turn], written[turn]);
+        written[turn] += chunk.payload.len();
+        chunk.append_to(&mut bytes);
+    }
+    bytes
+}
+
+impl Sender {
+    /// A sender that has written nothing, and makes these mistakes.
+    pub fn with(mistakes: Vec<Mistake>) -> Sender {
+        Sender { mistakes, ..Sender::default() }
+    }
+
+    /// The chunk size in force.
+    pub fn chunk_size(&self) -> u32 {
+        self.chunk_size
+    }
+
+    /// What the last message of a chunk stream leaves to inherit.
+    pub fn sent(&self, csid: u32) -> Option<Sent> {
+        self.streams.get(&csid).copied()
+    }
+
+    /// Takes note of what a message leaves to inherit.
+    pub fn observe(&mut self, csid: u32, sent: Sent) {
+        self.streams.insert(csid, sent);
+    }
+
+    /// Takes note of a chunk size that was announced (RTMP 1.0 5.4.1). Who announces 0 goes on as before.
+    pub fn announce(&mut self, size: u32) {
+        let size = size & 0x7fff_ffff;
+        self.chunk_size = if size == 0 { self.chunk_size } else { size };
+    }
+
+    /// Takes note of a message that was written.
+    pub fn note(&mut self, message: &Message<'_>) {
+        let fmt = self.format(message);
+        self.begin(message, fmt);
+        self.end(message);
+    }
+
+    /// The next chunk of a message of which `from` bytes are written.
+    pub fn next<'b>(&mut self, message: &Message<'b>, from: usize) -> Chunk<'b> {
+        let header = match from {
+            0 => {
+                let fmt = self.format(message);
+                let header = self.header(message, fmt);
+                self.begin(message, fmt);
+                header
+            }
+            _ => self.continuation(message),
+        };
+        let size = self.size_for(message) as usize;
+        let payload = &message.body[from..message.body.len().min(from.saturating_add(size))];
+        let is_last = from + payload.len() == message.body.len();
+        if is_last {
+            self.end(message);
+        }
+        let is_padded = is_last && self.has(message, Operator::Padded, Field::Payload);
+        let padding = if is_padded && !payload.is_empty() { size - payload.len() } else { 0 };
+        Chunk { header, payload, padding }
+    }
+
+    fn begin(&mut self, message: &Message<'_>, fmt: u8) {
+        let before = self.streams.get(&message.csid);
+        let delta = match before {
+            Some(sent) if fmt > 0 => message.timestamp.wrapping_sub(sent.timestamp),
+            _ => message.timestamp,
+        };
+        let length = message.body.len() as u32;
+        let sent = Sent { timestamp: message.timestamp, delta, length, type_id: message.type_id, msid: message.msid };
+        self.streams.insert(message.csid, sent);
+    }
+
+    fn end(&mut self, message: &Message<'_>) {
+        if let (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) = (message.type_id, message.body.first_chunk()) {
+            self.announce(u32::from_be_bytes(size));
+        }
+    }
+
+    /// The format that a message is written in: its own, unless that leaves out what is new.
+    fn format(&self, message: &Message<'_>) -> u8 {
+        let Some(sent) = self.sent(message.csid) else {
+            return if self.has(message, Operator::Inherited, Field::StreamId) { message.fmt } else { 0 };
+        };
+        let inherits = |field| self.has(message, Operator::Inherited, field);
+        let is_of_length = sent.length == message.body.len() as u32 || inherits(Field::Length);
+        let is_of_type = sent.type_id == message.type_id || inherits(Field::TypeId);
+        let is_of_stream = sent.msid == message.msid || inherits(Field::StreamId);
+        let is_in_step = sent.delta == message.timestamp.wrapping_sub(sent.timestamp) || inherits(Field::Timestamp);
+        let most = match (is_of_stream, is_of_length && is_of_type, is_in_step) {
+            (false, ..) => 0,
+            (_, false, _) => 1,
+            (.., false) => 2,
+            _ => 3,
+        };
+        message.fmt.min(most)
+    }
+
+    /// The header of a message's first chunk.
+    fn header(&self, message: &Message<'_>, fmt: u8) -> Vec<u8> {
+        let sent = self.sent(message.csid);
+        let time = match (fmt, sent) {
+            (0, _) | (_, None) => message.timestamp,
+            (_, Some(sent)) => message.timestamp.wrapping_sub(sent.timestamp),
+        };
+        let mut header = Vec::with_capacity(32);
+        let csid = self.written(message, Field::Csid, message.csid);
+        match csid == message.csid {
+            true => basic(fmt, csid, message.form, &mut header),
+            // What does not come from the id does not have its form.
+            false => header.push(fmt << 6 | csid as u8 & 0x3f),
+        }
+        let shortened = if time >= EXTENDED { EXTENDED } else { self.written(message, Field::Timestamp, time) };
+        let length = self.written(message, Field::Length, message.body.len() as u32);
+        let type_id = self.written(message, Field::TypeId, message.type_id.0.into());
+        let msid = self.written(message, Field::StreamId, message.msid);
+        let fields: [(Field, u8, &[u8]); 4] = [
+            (Field::Timestamp, 2, &shortened.to_be_bytes()[1..]),
+            (Field::Length, 1, &length.to_be_bytes()[1..]),
+            (Field::TypeId, 1, &type_id.to_be_bytes()[3..]),
+            (Field::StreamId, 0, &msid.to_le_bytes()),
+        ];
+        for (field, last, bytes) in fields {
+            let is_there = match fmt <= last {
+                true => !self.has(message, Operator::LeftOut, field),
+                false => self.has(message, Operator::PutIn, field),
+            };
+            if is_there {
+                header.extend_from_slice(bytes);
+            }
+        }
+        if self.is_extended(message, time) && (fmt < 3 || self.repeats_extended) {
+            header.extend(time.to_be_bytes());
+        }
+        header
+    }
+
+    /// The header of a message's second and further chunks.
+    fn continuation(&self, message: &Message<'_>) -> Vec<u8> {
+        let mut header = Vec::with_capacity(8);
+        if self.has(message, Operator::LeftOut, Field::Continuation) {
+            return header;
+        }
+        let csid = self.written(message, Field::Continuation, message.csid);
+        match csid == message.csid {
+            true => basic(3, csid, message.form, &mut header),
+            false => header.push(0xc0 | csid as u8 & 0x3f),
+        }
+        let time = self.sent(message.csid).map(|sent| sent.delta);
+        if let Some(time) = time.filter(|&time| self.repeats_extended && self.is_extended(message, time)) {
+            header.extend(time.to_be_bytes());
+        }
+        header
+    }
+
+    /// Whether a time has four bytes of its own.
+    fn is_extended(&self, message: &Message<'_>, time: u32) -> bool {
+        match time >= EXTENDED {
+            true => !self.has(message, Operator::LeftOut, Field::Extended),
+            false => self.has(message, Operator::PutIn, Field::Extended),
+        }
+    }
+
+    /// How long the chunks of a message are.
+    fn size_for(&self, message: &Message<'_>) -> u32 {
+        self.written(message, Field::ChunkSize, self.chunk_size).max(1)
+    }
+
+    /// What a field has in place of its value.
+    fn written(&self, message: &Message<'_>, field: Field, value: u32) -> u32 {
+        let of_field = self.mistakes.iter().filter(|mistake| mistake.field == field);
+        let mut covering = of_field.filter(|mistake| mistake.scope.covers(message));
+        covering.find_map(|mistake| mistake.operator.apply(value, field.bytes())).unwrap_or(value)
+    }
+
+    fn has(&self, message: &Message<'_>, operator: Operator, field: Field) -> bool {
+        let is = |mistake: &Mistake| (mistake.operator, mistake.field) == (operator, field);
+        self.mistakes.iter().any(|mistake| is(mistake) && mistake.scope.covers(message))
+    }
+}
+
+/// Appends a basic header (RTMP 1.0 5.3.1.1) of `form` bytes, or as many as the id needs.
+fn basic(fmt: u8, csid: u32, form: u8, header: &mut Vec<u8>) {
+    let fmt = fmt << 6;
+    let needed = match csid {
+        ..64 => 1,
+        64..320 => 2,
+        _ => 3,
+    };
+    // The longer forms begin at 64.
+    match if csid < 64 { needed } else { needed.max(form) } {
+        1 => header.push(fmt | csid as u8),
+        2 => header.extend([fmt, (csid - 64) as u8]),
+        _ => header.extend([fmt | 1, (csid - 64) as u8, ((csid - 64) >> 8) as u8]),
+    }
+}

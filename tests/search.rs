@@ -1,0 +1,149 @@
+//! Mistakes drawn from the model of a sender, put into good sessions, and found again by `diff`.
+
+use rtmp_inspect::compare::Comparison;
+use rtmp_inspect::diff;
+use rtmp_inspect::recording as library;
+use rtmp_inspect::rtmp::MessageTypeId;
+use rtmp_inspect::rules::Certainty;
+use rtmp_inspect::search;
+use rtmp_inspect::sender::{Field, Mistake, Operator, Scope};
+use rtmp_inspect::session::Direction;
+
+use crate::kit::edit::is_picture;
+use crate::kit::faults::Base;
+use crate::kit::recorded::record;
+use crate::kit::recording::{Recording, What};
+
+/// Publishers with headers of their own.
+const BASES: [Base; 5] = [Base::Own4096, Base::Own1024, Base::OwnCsid64, Base::Ffmpeg, Base::Gstreamer];
+
+/// What a sender does with the fields of its headers, and with its chunks.
+fn drawn() -> Vec<Mistake> {
+    let all = Scope::default();
+    let video = Scope { type_id: Some(MessageTypeId::VIDEO), ..all };
+    let audio = Scope { type_id: Some(MessageTypeId::AUDIO), ..all };
+    let long = Scope { longer_than: Some(1024), ..all };
+    let mut drawn = Vec::new();
+    let mut draw = |field, operators: &[Operator], scopes: &[Scope]| {
+        for &operator in operators {
+            drawn.extend(scopes.iter().map(|&scope| Mistake { operator, field, scope }));
+        }
+    };
+    let more = [-11, -5, -1, 1, 4, 12].map(Operator::Plus);
+    draw(Field::Length, &more, &[video, audio, long]);
+    draw(Field::Length, &[Operator::ByteOrder, Operator::Bits(8), Operator::Divided(2)], &[video, long]);
+    draw(Field::Length, &[Operator::LeftOut, Operator::PutIn, Operator::Inherited], &[video, audio]);
+    draw(Field::StreamId, &[Operator::LeftOut, Operator::PutIn], &[video, audio]);
+    draw(Field::TypeId, &[Operator::LeftOut, Operator::PutIn], &[video, audio]);
+    draw(Field::Csid, &[Operator::Constant(0), Operator::Constant(1)], &[video, audio]);
+    draw(Field::Payload, &[Operator::Padded], &[video, long]);
+    drawn
+}
+
+/// A session with a mistake, closed by the server after some more pictures; None if nothing is another.
+fn with(base: Base, mistake: Mistake) -> Option<(Recording, Recording)> {
+    let good = base.recording();
+    let mut bad = good.clone();
+    bad.mistakes.push(mistake);
+    let (right, wrong) = (good.bytes(), bad.bytes());
+    let first = (0..right.len()).find(|&at| right[at] != wrong[at])?;
+    let after = (first..bad.steps.len()).filter(|&at| bad.steps[at].message().is_some_and(is_picture)).nth(2)?;
+    bad.closed(after);
+    Some((good, bad))
+}
+
+fn recordings(good: &Recording, bad: &Recording) -> [library::Recording; 2] {
+    [good, bad].map(|recording| record(&recording.pcap()))
+}
+
+/// Whether the mistakes found make of A's messages the bytes of B.
+fn is_replayed([a, b]: &[library::Recording; 2]) -> Option<search::Explained> {
+    let comparison = Comparison::plain(&a.sessions[0], &b.sessions[0]);
+    search::framing(&comparison, Direction::ClientToServer).filter(|explained| explained.reaches_end)
+}
+
+#[test]
+fn mistakes_drawn_from_the_model_are_found() {
+    let (mut tried, mut named, mut missed, mut lies) = (0, 0, Vec::new(), Vec::new());
+    for (index, mistake) in drawn().into_iter().enumerate() {
+        let base = BASES[index % BASES.len()];
+        let Some((good, bad)) = with(base, mistake) else { continue };
+        let both = recordings(&good, &bad);
+        // What does not break the framing is for rules about values.
+        if both[1].sessions[0].tapes[0].is_none() {
+            continue;
+        }
+        tried += 1;
+        let found = is_replayed(&both);
+        let first = found.as_ref().map(|explained| explained.found[0].mistake);
+        named += u32::from(first.is_some_and(|first| first.field == mistake.field));
+        if found.is_none() {
+            missed.push(format!("{base:?} {mistake:?}"));
+        }
+        let report = diff::diff(&both[0], &both[1], &diff::Options::default());
+        let cause = report.causes.first();
+        if let (Some(first), Some(cause)) = (first, cause)
+            && first.field != mistake.field
+            && cause.certainty == Certainty::Certain
+        {
+            lies.push(format!("{base:?} {mistake:?}: {}; {found:?}", cause.title));
+        }
+    }
+    assert!(lies.is_empty(), "certain and wrong:\n{}\nmissed:\n{}", lies.join("\n"), missed.join("\n"));
+    assert!(tried >= 25, "{tried}");
+    assert!(missed.len() * 20 <= tried, "{} of {tried} missed:\n{}", missed.len(), missed.join("\n"));
+    assert!(named * 100 >= tried as u32 * 90, "{named} of {tried}");
+}
+
+/// What is done to the finished bytes of a message, and the operator that it is.
+#[test]
+fn bytes_that_are_lost_or_put_in_are_found() {
+    type Edit = fn(&mut Vec<u8>);
+    let edits: [(&str, Edit); 5] = [
+        ("cut", |bytes| bytes.truncate(1448)),
+        ("lost", |bytes| drop(bytes.drain(900..1400))),
+        ("inserted", |bytes| drop(bytes.splice(700..700, *b"a line of a log\n"))),
+        ("inserted", |bytes| {
+            let again = bytes[500..800].to_vec();
+            bytes.splice(800..800, again);
+        }),
+        ("stray", |bytes| bytes.extend([0; 7])),
+    ];
+    let mut wrong = Vec::new();
+    for base in BASES {
+        for (name, edit) in edits {
+            let good = base.recording();
+            let mut bad = good.clone();
+            let at = bad.find(is_picture);
+            let mut bytes = good.bytes()[at].clone();
+            assert!(bytes.len() > 1500, "{base:?}: {}", bytes.len());
+            edit(&mut bytes);
+            bad.steps[at].what = What::Bytes(bytes);
+            let after = bad.nth(2, is_picture);
+            bad.closed(after);
+            let both = recordings(&good, &bad);
+            let report = diff::diff(&both[0], &both[1], &diff::Options::default());
+            let cause = report.causes.first().unwrap_or_else(|| panic!("{base:?} {name}: no cause"));
+            if (cause.rule.code, cause.certainty) != (&*format!("mistake:{name}:message"), Certainty::Certain) {
+                wrong.push(format!("{base:?} {name}: {} {}", cause.certainty, cause.title));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A direction that is cut off says nothing of its sender.
+#[test]
+fn a_capture_that_ends_is_no_mistake() {
+    for base in BASES {
+        let good = base.recording();
+        let mut bad = good.clone();
+        let at = bad.find(is_picture);
+        let bytes = good.bytes()[at][..700].to_vec();
+        bad.steps[at].what = What::Bytes(bytes);
+        bad.steps.truncate(at + 1);
+        bad.closed(at);
+        let found = is_replayed(&recordings(&good, &bad));
+        assert!(found.is_none(), "{base:?}: {found:?}");
+    }
+}
