@@ -69,9 +69,7 @@ fn claims(comparison: &Comparison<'_>, mode: Mode) -> Vec<(&'static Rule, Claim)
         Check::Payload(_) | Check::Relay | Check::Rest(_) => Vec::new(),
     });
     let mut claims: Vec<_> = claims.collect();
-    if comparison.a.is_some() {
-        mistake::join(comparison, &mut claims);
-    }
+    mistake::join(comparison, &mut claims);
     claims
 }
 

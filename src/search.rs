@@ -14,6 +14,7 @@
 //!
 //! The work is counted in bytes compared and bounded by [`WORK`], so that the result depends on nothing else.
 
+mod alone;
 mod anchors;
 mod candidates;
 mod walk;
@@ -95,6 +96,9 @@ impl Found {
 
 /// Why a direction of B does not decode, if a mistake of its sender makes its bytes of A's messages.
 pub fn framing(comparison: &Comparison<'_>, direction: Direction) -> Option<Explained> {
+    if comparison.a.is_none() {
+        return alone::framing(comparison, direction);
+    }
     let tape = comparison.b.tapes[direction.index()].as_ref()?;
     let mut best: Option<Explained> = None;
     // Both are in use: headers without fields that repeat an extended timestamp, and those that do not.

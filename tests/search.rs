@@ -2,6 +2,7 @@
 
 use rtmp_inspect::compare::Comparison;
 use rtmp_inspect::diff;
+use rtmp_inspect::lint;
 use rtmp_inspect::recording as library;
 use rtmp_inspect::rtmp::MessageTypeId;
 use rtmp_inspect::rules::Certainty;
@@ -95,6 +96,32 @@ fn mistakes_drawn_from_the_model_are_found() {
     assert!(named * 100 >= tried as u32 * 90, "{named} of {tried}");
 }
 
+/// Without A much cannot be told; what is said of the framing is likely at most, and mostly the field that it is.
+#[test]
+fn alone_a_mistake_is_named_or_left_open() {
+    let (mut named, mut other, mut tried) = (0, Vec::new(), 0);
+    for (index, mistake) in drawn().into_iter().enumerate() {
+        let base = BASES[index % BASES.len()];
+        let Some((_, bad)) = with(base, mistake) else { continue };
+        let b = record(&bad.pcap());
+        if b.sessions[0].tapes[0].is_none() {
+            continue;
+        }
+        tried += 1;
+        let report = lint::lint(&b, &lint::Options::default());
+        let Some(first) = report.findings.first().filter(|first| first.rule.code.starts_with("mistake:")) else {
+            continue;
+        };
+        match first.rule.code.ends_with(&format!(":{}", mistake.field.name())) {
+            true => named += 1,
+            false => other.push(format!("{base:?} {mistake:?}: {} {}", first.certainty, first.title)),
+        }
+        assert!(first.certainty < Certainty::Certain, "{base:?} {mistake:?}: {}", first.title);
+    }
+    assert!(named >= 5, "{named} of {tried}; others:\n{}", other.join("\n"));
+    assert!(other.len() * 4 <= named, "{named} of {tried}; others:\n{}", other.join("\n"));
+}
+
 /// What is done to the finished bytes of a message, and the operator that it is.
 #[test]
 fn bytes_that_are_lost_or_put_in_are_found() {
@@ -145,5 +172,8 @@ fn a_capture_that_ends_is_no_mistake() {
         bad.closed(at);
         let found = is_replayed(&recordings(&good, &bad));
         assert!(found.is_none(), "{base:?}: {found:?}");
+        let report = lint::lint(&record(&bad.pcap()), &lint::Options::default());
+        let is_mistake = |code: &str| code.starts_with("mistake:");
+        assert!(!report.findings.iter().any(|finding| is_mistake(finding.rule.code)), "{base:?}");
     }
 }

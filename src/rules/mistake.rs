@@ -71,15 +71,21 @@ pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     ];
     let pairs = OPERATORS.into_iter().chain(["inserted"]).flat_map(|operator| FIELDS.map(|field| (operator, field)));
     // There are so many and no more, for as long as the program runs.
-    pairs.map(|(operator, field)| generated(format!("mistake:{operator}:{}", field.name()).leak())).collect()
+    let of_chunks = pairs.map(|(operator, field)| {
+        // What is missing, or does not belong, is told from what A has.
+        let needs_a = ["cut", "lost", "stray", "inserted"].contains(&operator);
+        let modes: &[Mode] = if needs_a { &[Mode::Diff] } else { &[Mode::Lint, Mode::Diff] };
+        generated(modes, format!("mistake:{operator}:{}", field.name()).leak())
+    });
+    of_chunks.collect()
 });
 
-fn generated(code: &'static str) -> Rule {
+fn generated(modes: &'static [Mode], code: &'static str) -> Rule {
     Rule {
         code,
         layer: Layer::Chunk,
         severity: Severity::Fatal,
-        modes: &[Mode::Diff],
+        modes,
         title: "a mistake of the sender with which its bytes come out of what it should have sent",
         page: Page {
             what: "No rule describes this mistake. It was found by writing what should have been sent with every small edit \
@@ -106,7 +112,8 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         let is_named = |found: &Found| !rule(found).code.starts_with("mistake:");
         let certain =
             || others.iter().filter(|(_, other)| is_of_framing(other) && other.certainty == Certainty::Certain);
-        let is_known = certain().next().is_some()
+        let is_known = comparison.a.is_some()
+            && certain().next().is_some()
             && (explained.found.len() > 1
                 || explained.found.iter().any(is_named)
                 || is_read_as_well(comparison, direction, from, &explained));
@@ -116,7 +123,15 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         if is_known || is_told || explained.found.iter().any(|found| said(rule(found).code)) {
             continue;
         }
-        if explained.certain {
+        // Alone, others that are sure of another reason know more.
+        let is_whole = |row| {
+            let kept = comparison.item(row, Side::B).and_then(Item::message);
+            kept.is_some_and(|kept| kept.ending == Ending::Complete)
+        };
+        if comparison.a.is_none() && certain().any(|(_, other)| is_whole(other.row)) {
+            continue;
+        }
+        if explained.certain || comparison.a.is_none() {
             let is_spoilt = |other: &Claim| {
                 let item = comparison.item(other.row, Side::B).filter(|item| item.direction == direction);
                 let is_read = !matches!(other.breaks, Breaks::Capture { .. } | Breaks::End);
@@ -170,17 +185,27 @@ fn claim(
     from: u64,
 ) -> Option<Claim> {
     let row = search::row_of(comparison, direction, found.at.min(from))?;
-    let name = &comparison.named[0].get(found.item_of_a)?.name;
+    let name = match comparison.a.is_none() {
+        true => &comparison.either(row).name,
+        false => &comparison.named[0].get(found.item_of_a)?.name,
+    };
     let Words { title, fix } = words(found, name);
-    let why = format!(
-        "written so, {} of A's messages are B's bytes from stream offset {} on{}",
-        explained.messages,
-        found.at,
-        match explained.reaches_end {
-            true => ", to the last one that was captured".to_owned(),
-            false => format!(" to {}", explained.until),
-        }
-    );
+    let why = match comparison.a.is_none() {
+        true => format!(
+            "read so, what follows decodes to the end of what was captured, from stream offset {} on, and the body ends where \
+             its own lengths, or the direction, say",
+            found.at
+        ),
+        false => format!(
+            "written so, {} of A's messages are B's bytes from stream offset {} on{}",
+            explained.messages,
+            found.at,
+            match explained.reaches_end {
+                true => ", to the last one that was captured".to_owned(),
+                false => format!(" to {}", explained.until),
+            }
+        ),
+    };
     let certainty = if explained.certain { Certainty::Certain } else { Certainty::Likely };
     let of_row = comparison.open().filter(|&index| comparison.mismatches[index].row == row);
     let here = search::row_of(comparison, direction, found.wrong_at).and_then(|row| comparison.item(row, Side::B))?;

@@ -54,7 +54,8 @@ impl<'r> Anchors<'r> {
         repeats_extended: bool,
     ) -> Option<Anchors<'r>> {
         let mut lanes: [Vec<Due<'_>>; 4] = Default::default();
-        for (item, of_a) in comparison.a?.items.iter().enumerate() {
+        let of_a = comparison.a.map_or(&[][..], |a| &a.items[..]);
+        for (item, of_a) in of_a.iter().enumerate() {
             // Where media are kept as digests only, there is nothing to look for in the bytes.
             let is_digest = of_a.message().is_some_and(|kept| kept.header.type_id.is_media() && !kept.is_whole());
             if is_digest && of_a.direction == direction && !of_a.is_damaged() {
@@ -97,6 +98,9 @@ impl<'r> Anchors<'r> {
         }
         if anchors.from == u64::MAX {
             anchors.from = end;
+        }
+        if comparison.a.is_none() {
+            anchors.last = anchors.before.last().map(|&message| (Due { item: usize::MAX, message }, 0));
         }
         Some(anchors)
     }

@@ -5,6 +5,7 @@ use memchr::memmem;
 
 use crate::sender::{Field, Message, Mistake, Operator, Scope};
 
+use super::anchors::Due;
 use super::walk::Walk;
 
 /// A mistake that may have been made in a message.
@@ -37,8 +38,15 @@ const FARTHEST: usize = 128 << 10;
 
 /// The candidates where a walk stops.
 pub fn at<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
+    let mut all = of(walk, walk.due());
+    all.extend(behind(walk));
+    all
+}
+
+/// The candidates for messages that may be due there.
+pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<'m>> {
     let mut all = Vec::new();
-    for (due, next) in walk.due() {
+    for (due, next) in due {
         let message = due.message;
         let mut sender = walk.sender.clone();
         let mut honest = Vec::new();
@@ -89,7 +97,6 @@ pub fn at<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
             }
         }
     }
-    all.extend(behind(walk));
     all
 }
 

@@ -5,6 +5,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rtmp::chunk::{ChunkHeader, EXTENDED};
 use crate::sender::{Field, Message, Mistake, Operator, Sender, Sent};
 
+use super::alone;
 use super::anchors::{Anchors, Due, is_sound, lane};
 use super::candidates::Candidate;
 use super::{Made, WORK};
@@ -28,6 +29,10 @@ pub struct Walk<'r, 'b> {
     pub content: u64,
     /// How many bytes were compared.
     pub effort: u64,
+    /// Whether there is no A, and bodies are what they say of themselves.
+    pub is_alone: bool,
+    /// The evidence since the first mistake, in bits, where there is no A.
+    pub bits: u32,
     /// The last message of A's that was taken, and how many of its kind A has had with it.
     pub last: Option<(Due<'r>, usize)>,
     anchors: &'b Anchors<'r>,
@@ -58,6 +63,8 @@ impl<'r, 'b> Walk<'r, 'b> {
             messages: 0,
             content: 0,
             effort: 0,
+            is_alone: false,
+            bits: 0,
             last: anchors.last,
             anchors,
             own_media,
@@ -153,7 +160,34 @@ impl<'r, 'b> Walk<'r, 'b> {
             }
             self.effort = trial.effort;
         }
-        self.own()
+        self.own() || self.is_alone && self.built()
+    }
+
+    /// Takes a message that says of itself how long it is, with the mistakes made so far.
+    fn built(&mut self) -> bool {
+        if self.sender.mistakes.is_empty() {
+            return false;
+        }
+        for built in alone::bodies(self) {
+            let mut trial = self.clone();
+            if trial.write(&built.message()) {
+                trial.bits += built.bits;
+                *self = trial;
+                return true;
+            }
+            self.effort = trial.effort;
+        }
+        false
+    }
+
+    /// How many messages of a kind A has had.
+    pub fn next_of(&self, lane: usize) -> usize {
+        self.next[lane]
+    }
+
+    /// The stream and chunk stream of the last message that was beyond doubt.
+    pub fn last_before(&self) -> Option<Message<'r>> {
+        self.anchors.before.last().copied()
     }
 
     /// Takes the message of a candidate, with the mistake that it is about.
@@ -359,7 +393,7 @@ impl<'r, 'b> Walk<'r, 'b> {
     }
 
     /// What the time field of a header here may say: the greatest value stands for an extended timestamp, or itself.
-    fn times_at(&self, raw: &[u8], fmt: u8, basic: usize) -> Vec<Option<u32>> {
+    pub fn times_at(&self, raw: &[u8], fmt: u8, basic: usize) -> Vec<Option<u32>> {
         let Some(bytes) = raw.get(basic..basic + 3).filter(|_| fmt < 3) else { return vec![None] };
         let time = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
         if time < EXTENDED {
@@ -371,7 +405,7 @@ impl<'r, 'b> Walk<'r, 'b> {
     }
 
     /// The message stream that B's commands and media used last.
-    fn msid_of_streams(&self) -> Option<u32> {
+    pub fn msid_of_streams(&self) -> Option<u32> {
         self.anchors.before.iter().rev().map(|message| message.msid).find(|&msid| msid > 0)
     }
 
@@ -385,7 +419,8 @@ impl<'r, 'b> Walk<'r, 'b> {
         let Some((length, type_id)) = header.length.zip(header.type_id).or(inherited) else { return false };
         // librtmp begins its chunk stream for control messages with format 1.
         let msid = header.message_stream_id.map(|msid| msid.0).or(sent.map(|sent| sent.msid)).unwrap_or(0);
-        if type_id.is_media() && !self.own_media || !self.sender.mistakes.is_empty() && type_id.is_media() {
+        let takes_media = self.is_alone || self.own_media && self.sender.mistakes.is_empty();
+        if type_id.is_media() && !takes_media {
             return false;
         }
         let mut body = Vec::new();
@@ -422,6 +457,9 @@ impl<'r, 'b> Walk<'r, 'b> {
         self.sender.observe(csid, Sent { timestamp, delta, length, type_id, msid });
         if let (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) = (type_id, body.first_chunk()) {
             self.sender.announce(u32::from_be_bytes(size));
+        }
+        if !self.sender.mistakes.is_empty() {
+            self.bits += 8 + alone::evidence(type_id, &body);
         }
         self.at += at;
         self.meant += at as u64;

@@ -259,7 +259,7 @@ pub fn faults() -> Vec<Fault> {
         ),
         fault(
             "stray-byte",
-            &["mistake:stray:message"],
+            &["mistake:stray:message", "desync-unknown"],
             Base::Own,
             Breaks,
             "a byte too many stands before a header",
@@ -270,7 +270,7 @@ pub fn faults() -> Vec<Fault> {
         ),
         fault(
             "lost-bytes",
-            &["mistake:lost:message"],
+            &["mistake:lost:message", "desync-unknown"],
             Base::Ffmpeg,
             Breaks,
             "three bytes of a picture are not sent",

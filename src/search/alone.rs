@@ -1,0 +1,290 @@
+//! The same search without A: bodies that say of themselves how long they are stand in for those of A.
+//!
+//! The NAL units of a picture lead from length to length, the values of a command from marker to marker, and a message
+//! that is in one piece ends where the direction does. What is due is made of that; then every operator is tried as with
+//! A. A body that comes of the bytes proves less than one that was known before, so nothing here is certain.
+
+use crate::compare::Comparison;
+use crate::field::Reader;
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::chunk::ChunkHeader;
+use crate::sender::{Message, Mistake, Operator};
+use crate::session::Direction;
+
+use super::anchors::{Anchors, Due, is_sound, lane};
+use super::candidates::{self, Candidate};
+use super::walk::Walk;
+use super::{Explained, Found, SHOWN};
+
+/// A message that may stand where a walk stops.
+pub struct Built {
+    style: Message<'static>,
+    body: Vec<u8>,
+    /// What its body proves of its length, in bits.
+    pub bits: u32,
+}
+
+impl Built {
+    /// The message.
+    pub fn message(&self) -> Message<'_> {
+        Message { body: &self.body, ..self.style }
+    }
+}
+
+/// What makes a cause worth a word, in bits.
+const WORTH_A_WORD: u32 = 20;
+/// Bodies are not longer.
+const LONGEST: usize = 4 << 20;
+/// So far behind a header another one is looked for.
+const FARTHEST: usize = 64 << 10;
+/// Message streams are numbered from 1, and nobody has many.
+const MOST_STREAMS: u32 = 255;
+
+/// Why a direction of B does not decode, by what its own messages should be.
+pub fn framing(comparison: &Comparison<'_>, direction: Direction) -> Option<Explained> {
+    let tape = comparison.b.tapes[direction.index()].as_ref().filter(|tape| tape.ends)?;
+    let anchors = Anchors::new(comparison, direction, true, true)?;
+    let at = usize::try_from(anchors.from.checked_sub(tape.offset)?).ok()?;
+    let mut walk = Walk::new(&tape.bytes, at, &anchors, true);
+    walk.is_alone = true;
+    walk.follow();
+    if walk.is_done() {
+        return None;
+    }
+    let built = bodies(&walk);
+    let due = |one: &'_ Built| {
+        (Due { item: usize::MAX, message: Message { body: &[], ..one.style } }, walk.next_of(lane(one.style.type_id)))
+    };
+    let mut best: Option<(u32, Found, Walk<'_, '_>)> = None;
+    let behind = candidates::at(&walk).into_iter().map(|candidate| (0, candidate));
+    let of_built = built.iter().flat_map(|one| {
+        let (due, next) = due(one);
+        let candidates = candidates::of(&walk, vec![(Due { message: one.message(), ..due }, next)]);
+        candidates.into_iter().map(|candidate| (one.bits, candidate))
+    });
+    let candidates: Vec<(u32, Candidate<'_>)> = behind.chain(of_built).collect();
+    {
+        for (bits, candidate) in candidates {
+            let alone = Mistake { scope: crate::sender::Scope::one(&candidate.message), ..candidate.mistake };
+            if !is_tried(&candidate) || !walk.with(alone).take(&candidate) {
+                continue;
+            }
+            for scope in candidates::scopes(&candidate, &walk) {
+                let mistake = Mistake { scope, ..candidate.mistake };
+                if !walk.allows(&mistake) {
+                    continue;
+                }
+                let mut trial = walk.with(mistake);
+                if !trial.take(&candidate) {
+                    continue;
+                }
+                trial.bits += bits;
+                // The body of one message is gone when the next is looked at.
+                trial.sender.mistakes.retain(|mistake| mistake.scope.one.is_none());
+                trial.follow();
+                let cost = mistake.price();
+                let is_better = best.as_ref().is_none_or(|(price, _, other)| {
+                    (other.bits, *price) < (trial.bits, u32::MAX) && (other.bits < trial.bits || *price > cost)
+                });
+                if trial.is_done() && trial.bits >= WORTH_A_WORD && is_better {
+                    let at = tape.offset + walk.at as u64;
+                    let found = Found {
+                        mistake,
+                        at,
+                        wrong_at: at + candidate.wrong_at as u64,
+                        bytes: walk.raw[walk.at + candidate.wrong_at..].iter().take(SHOWN).copied().collect(),
+                        item_of_a: usize::MAX,
+                        values: candidate.values,
+                        length: candidate.message.body.len() as u32,
+                        chunk_size: walk.sender.chunk_size(),
+                        header_len: if candidate.message.csid < 64 { 1 } else { candidate.message.form.max(2) },
+                        foreign: None,
+                        times: trial.made.len().max(1) as u32,
+                    };
+                    best = Some((cost, found, trial));
+                }
+            }
+        }
+    }
+    let (price, found, walk) = best?;
+    Some(Explained {
+        found: vec![found],
+        until: tape.offset + walk.at as u64,
+        reaches_end: true,
+        certain: false,
+        price,
+        messages: walk.messages,
+        content: 0,
+    })
+}
+
+/// Bodies that come of the bytes cannot show what is missing in them.
+fn is_tried(candidate: &Candidate<'_>) -> bool {
+    !matches!(
+        candidate.mistake.operator,
+        Operator::Cut(_) | Operator::Lost(..) | Operator::Inserted(..) | Operator::Stray(_)
+    )
+}
+
+/// The messages that may stand where a walk stops, the surest first.
+pub fn bodies(walk: &Walk<'_, '_>) -> Vec<Built> {
+    let raw = &walk.raw[walk.at..raw_end(walk)];
+    let Some(&first) = raw.first() else { return Vec::new() };
+    let fmt = first >> 6;
+    let mut ids = Vec::new();
+    match (first & 0x3f, raw.get(1)) {
+        (0, Some(&low)) => {
+            ids.push((2, 64 + u32::from(low)));
+            // No id at all, where the last command had one.
+            ids.extend(walk.last_before().map(|last| (1, last.csid)));
+        }
+        (1, _) => {}
+        (id, _) => ids.push((1, u32::from(id))),
+    }
+    let mut all: Vec<Built> = Vec::new();
+    for (form, csid) in ids {
+        let basic = form as usize;
+        let sent = walk.sender.sent(csid);
+        let honest = basic + [11, 7, 3, 0][usize::from(fmt)];
+        let other = match fmt {
+            0 => Some(honest - 4),
+            1 => Some(honest + 4),
+            _ => None,
+        };
+        let number = |at: usize| {
+            let bytes = raw.get(at..at + 3)?;
+            Some(usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2]))
+        };
+        let named = if fmt < 2 {
+            raw.get(basic + 6).map(|&type_id| MessageTypeId(type_id))
+        } else {
+            sent.map(|sent| sent.type_id)
+        };
+        let field = if fmt < 2 { number(basic + 3) } else { sent.map(|sent| sent.length as usize) };
+        let (Some(type_id), Some(field)) = (named.filter(|type_id| type_id.is_known()), field) else { continue };
+        let time = walk.times_at(raw, fmt, basic).into_iter().flatten().next();
+        let before = sent.map_or(0, |sent| sent.timestamp);
+        let timestamp = match (fmt, time) {
+            (0, Some(time)) => time,
+            (_, Some(delta)) => before.wrapping_add(delta),
+            (_, None) => before.wrapping_add(sent.map_or(0, |sent| sent.delta)),
+        };
+        let msid = sent.map(|sent| sent.msid).or(walk.msid_of_streams()).unwrap_or(0);
+        let style = Message { csid, form, fmt, timestamp, type_id, msid, body: &[] };
+        // A full header says which stream it is; one that is not full may say so by mistake, and then it is the known one.
+        let told = raw
+            .get(basic + 7..basic + 11)
+            .and_then(|bytes| bytes.first_chunk())
+            .map(|&bytes| u32::from_le_bytes(bytes));
+        let style = match told.filter(|&told| fmt == 0 && told <= MOST_STREAMS) {
+            Some(msid) => Message { msid, ..style },
+            None => style,
+        };
+        let repeats_stream = fmt == 1 && told == Some(msid) && msid > 0;
+        for header in [Some(honest), other].into_iter().flatten() {
+            let Some(payload) = raw.get(header..) else { continue };
+            for stream in streams(payload, csid, form, walk.sender.chunk_size() as usize) {
+                let mut lengths = units(type_id, &stream);
+                lengths.extend(next_headers(walk, &stream));
+                lengths.extend([field, stream.len()]);
+                lengths.retain(|&length| length > 0 && length <= stream.len());
+                lengths.sort_unstable();
+                lengths.dedup();
+                for length in lengths {
+                    let body = stream[..length].to_vec();
+                    let is_all = length == stream.len() && header + length == raw.len();
+                    let mut bits = evidence(type_id, &body) + if is_all { length.ilog2() } else { 0 };
+                    bits += if length == field { 8 } else { 0 };
+                    bits += if repeats_stream && header > honest { 24 } else { 0 };
+                    if bits > 0
+                        && is_sound(type_id, &body)
+                        && !all.iter().any(|built| built.style == style && built.body == body)
+                    {
+                        all.push(Built { style, body, bits });
+                    }
+                }
+            }
+        }
+    }
+    all.sort_by_key(|built| std::cmp::Reverse(built.bits));
+    all
+}
+
+fn raw_end(walk: &Walk<'_, '_>) -> usize {
+    walk.raw.len().min(walk.at + LONGEST)
+}
+
+/// The payload behind a header: with type 3 headers taken out as far as they are there, and as it is.
+fn streams(payload: &[u8], csid: u32, form: u8, size: usize) -> Vec<Vec<u8>> {
+    let header: Vec<u8> = match (csid, form) {
+        (..64, _) => vec![0xc0 | csid as u8],
+        _ => vec![0xc0, (csid - 64) as u8],
+    };
+    let mut joined = Vec::new();
+    let mut rest = payload;
+    loop {
+        let (chunk, behind) = rest.split_at(size.min(rest.len()));
+        joined.extend_from_slice(chunk);
+        match behind.strip_prefix(&header[..]) {
+            Some(next) => rest = next,
+            None => break,
+        }
+    }
+    let is_cut = joined.len() > size;
+    let mut all = vec![joined];
+    if payload.len() > size && !is_cut {
+        all.push(payload.to_vec());
+    }
+    all
+}
+
+/// Where bytes look like the header of a message on a chunk stream that has had one of its type.
+fn next_headers(walk: &Walk<'_, '_>, bytes: &[u8]) -> Vec<usize> {
+    let is_header = |&at: &usize| {
+        let Ok(header) = ChunkHeader::read(&mut Reader::new(&bytes[at..], &mut ()), |_| false) else { return false };
+        let Some(sent) = walk.sender.sent(header.csid.0).filter(|_| header.fmt > 0) else { return false };
+        let is_near = header.time.is_none_or(|delta| delta < 10_000);
+        let is_such = header.type_id.is_none_or(|type_id| type_id == sent.type_id);
+        header.fmt < 3 && is_near && is_such && header.length.is_none_or(|length| (1..1 << 20).contains(&length))
+    };
+    (2..bytes.len().min(FARTHEST)).filter(is_header).take(8).collect()
+}
+
+/// Where the NAL units of a picture end, one after the other.
+fn units(type_id: MessageTypeId, bytes: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let Some(mut at) = payload_at(type_id, bytes) else { return ends };
+    while let Some(length) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let length = u32::from_be_bytes(*length) as usize;
+        at = at.saturating_add(4).saturating_add(length);
+        if length == 0 || at > bytes.len() || ends.len() >= 64 {
+            break;
+        }
+        ends.push(at);
+    }
+    ends
+}
+
+/// Where the NAL units of a picture of H.264 begin (FLV E.4.3.1).
+fn payload_at(type_id: MessageTypeId, bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [tag, 1, ..] if type_id == MessageTypeId::VIDEO && tag & 0x8f == 7 => Some(5),
+        _ => None,
+    }
+}
+
+/// What a body proves of its own length, in bits.
+pub fn evidence(type_id: MessageTypeId, body: &[u8]) -> u32 {
+    match type_id {
+        MessageTypeId::AMF0_COMMAND
+        | MessageTypeId::AMF3_COMMAND
+        | MessageTypeId::AMF0_DATA
+        | MessageTypeId::AMF3_DATA => 16,
+        // The tag of AAC, and one of two packet types (FLV E.4.2.1).
+        MessageTypeId::AUDIO if matches!(body, [0xa0..=0xaf, 0 | 1, ..]) => 12,
+        _ => {
+            let ends = units(type_id, body);
+            if ends.last() == Some(&body.len()) { 20 * ends.len() as u32 } else { 0 }
+        }
+    }
+}
