@@ -3,6 +3,7 @@
 use crate::compare::{Comparison, Side};
 use crate::recording::Item;
 use crate::rules::broken;
+use crate::rules::oddity::stops;
 use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
@@ -140,8 +141,10 @@ fn timing(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let title = format!("Set Chunk Size is sent {in_b}, in A {in_a}");
-    let claim = Claim::of_message(comparison, row, "Set Chunk Size", Certainty::Likely, title)
-        .why("most servers take it at any time; some do not expect it there and lose the messages behind it")
+    // When it is sent is a habit of clients, and a cause only where nothing is answered after it.
+    let certainty = if stops(comparison, row) { Certainty::Likely } else { Certainty::Possible };
+    let claim = Claim::of_message(comparison, row, "Set Chunk Size", certainty, title)
+        .why("most servers take it at any time; some do not expect it there and lose the messages after it")
         .fix(format!("send it {in_a}"));
     vec![claim]
 }
@@ -156,8 +159,8 @@ fn phase(comparison: &Comparison<'_>, side: Side, direction: Direction) -> Optio
             return Some((phase, index));
         }
         phase = match named.command.as_deref() {
-            Some("connect") => "behind connect",
-            Some("publish" | "play") => "behind publish or play",
+            Some("connect") => "after connect",
+            Some("publish" | "play") => "after publish or play",
             _ if kept.header.type_id.is_media() => "among the media",
             _ => phase,
         };

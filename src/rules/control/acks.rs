@@ -74,6 +74,54 @@ pub static WRAP: Rule = Rule {
     check: Check::Diff(|comparison| counted(comparison, Fault::Reset)),
 };
 
+pub static BYTE_ORDER: Rule = Rule {
+    code: "ack-byte-order",
+    layer: Layer::Control,
+    severity: Severity::Error,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "Acknowledgements are little-endian",
+    page: Page {
+        what: "The sequence number is written low byte first. Read high byte first it acknowledges more bytes than were sent, \
+               and jumps up and down.",
+        looks: "02 .. 03 .. c4 09 00 00   sent, for 2500\n\
+                02 .. 03 .. 00 00 09 c4   expected",
+        who: "Receivers that copy integers from memory.",
+        fix: "Write the four bytes high byte first.",
+        source: "RTMP 1.0 section 5.4.3; integers are big-endian, section 4.",
+    },
+    check: Check::Diff(|comparison| {
+        let claim = |direction| {
+            let acks = low_first(comparison.b, direction)?;
+            if comparison.a.is_some_and(|a| low_first(a, direction).is_some()) {
+                return None;
+            }
+            let (first, receiver) = (acks.first()?, sender(back(direction)));
+            let meant = first.value.swap_bytes();
+            let title =
+                format!("the {receiver}'s Acknowledgements are written low byte first: {} for {meant}", first.value);
+            let spots = [Spot::new(first.item, 0..4, first.value.to_string())];
+            let claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
+            let why = format!(
+                "{} bytes had come then. Read low byte first, each of {} numbers is of bytes that had come, and they grow",
+                first.sent,
+                acks.len()
+            );
+            Some(claim.why(why).fix("write the sequence number high byte first"))
+        };
+        BOTH.into_iter().filter_map(claim).collect()
+    }),
+};
+
+/// The Acknowledgements of a direction, if they make sense only low byte first: then each is of bytes that had come, and
+/// they grow; as they are written, one is of bytes that had not.
+fn low_first(session: &Session, direction: Direction) -> Option<Vec<Ack>> {
+    let acks = acks(session, direction);
+    let grow = acks.windows(2).all(|pair| pair[0].value.swap_bytes() <= pair[1].value.swap_bytes());
+    let fit = acks.iter().all(|ack| u64::from(ack.value.swap_bytes()) <= ack.sent);
+    let is_too_much = acks.iter().any(|ack| u64::from(ack.value) > ack.sent);
+    (acks.len() > 1 && grow && fit && is_too_much).then_some(acks)
+}
+
 /// An Acknowledgement, and what there was to acknowledge.
 #[derive(Clone, Copy)]
 struct Ack {
@@ -121,6 +169,9 @@ fn judge(before: u32, after: u32, grown: u64) -> Option<Fault> {
 
 /// Pairs of Acknowledgements of which the second says less than it must.
 fn wrong(session: &Session, direction: Direction, fault: Fault) -> Vec<(Ack, Ack)> {
+    if low_first(session, direction).is_some() {
+        return Vec::new();
+    }
     let acks = acks(session, direction);
     let pairs = acks.windows(2).map(|pair| (pair[0], pair[1]));
     let is_wrong =

@@ -204,7 +204,7 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 /// How far S1 is from where it is due in what the client sent, if it has it with bytes missing or too many in front.
-fn moved_c2(opening: Opening<'_>) -> Option<i64> {
+pub(super) fn moved_c2(opening: Opening<'_>) -> Option<i64> {
     const TIMES: usize = 8;
     const LOOKED_AT: usize = 32;
     const FAR: usize = 64;
@@ -243,6 +243,9 @@ fn short_c2(opening: Opening<'_>) -> Option<usize> {
 /// A client that sends nothing behind C1, or C2 with bytes missing or too many in front.
 fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = Opening::sides(comparison);
+    if super::size::is_wrong(b) {
+        return Vec::new();
+    }
     if let (Some(moved), None) = (moved_c2(b), a.and_then(moved_c2)) {
         let (count, what) = (moved.unsigned_abs(), if moved < 0 { "short" } else { "too long" });
         let bytes = if count == 1 { "byte" } else { "bytes" };

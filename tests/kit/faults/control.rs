@@ -104,6 +104,16 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "ack-low-first",
+            &["ack-byte-order"],
+            Base::Acknowledged,
+            GoesOn,
+            "the server's sequence numbers are little-endian",
+            |s| {
+                s.sent(SERVER, 0).filter(|message| is_ack(message)).for_each(|message| message.body.reverse());
+            },
+        ),
+        fault(
             "window-missing",
             &["winack-absent"],
             Base::Gstreamer,

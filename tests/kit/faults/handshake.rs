@@ -46,6 +46,16 @@ pub fn faults() -> Vec<Fault> {
             let at = s.command("connect");
             s.closed(at);
         }),
+        fault("c1-long", &["hs-size"], Base::Own, Breaks, "C1 has 1540 bytes", |s| {
+            s.handshake(CLIENT, 0).extend([1, 2, 3, 4]);
+            let at = s.command("connect");
+            s.closed(at);
+        }),
+        fault("s2-short", &["hs-size"], Base::Own, Ends, "S2 has 1528 bytes", |s| {
+            let part = s.handshake(SERVER, 0);
+            part.truncate(part.len() - 8);
+            s.ended(C2 - 1, CLIENT, 5_000_000);
+        }),
         fault("c2-never", &["hs-c2-missing"], Base::Own, Ends, "the client has S1 and sends no C2", |s| {
             s.ended(C2 - 1, CLIENT, 5_000_000);
         }),
