@@ -100,7 +100,8 @@ pub static BYTE_ORDER: Rule = Rule {
             let title =
                 format!("the {receiver}'s Acknowledgements are written low byte first: {} for {meant}", first.value);
             let spots = [Spot::new(first.item, 0..4, first.value.to_string())];
-            let claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
+            let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
+            claim.explains.clear();
             let why = format!(
                 "{} bytes had come then. Read low byte first, each of {} numbers is of bytes that had come, and they grow",
                 first.sent,
