@@ -100,7 +100,7 @@ pub enum Value<'a> {
     Array {
         /// The part with names.
         associative: Properties<'a>,
-        /// The count in front of the part by position.
+        /// The count before the part by position.
         count: u32,
         /// The part by position.
         dense: Vec<Value<'a>>,
@@ -154,7 +154,7 @@ pub enum Value<'a> {
     Undecoded {
         /// The marker.
         marker: u8,
-        /// The bytes behind it.
+        /// The bytes after it.
         bytes: &'a [u8],
     },
 }

@@ -55,7 +55,7 @@ pub enum Event<'a> {
 pub struct Limits {
     /// The longest pcap record or pcapng block that is believed, in bytes.
     pub record_len: u32,
-    /// How far the next block is searched behind a damaged one, in bytes.
+    /// How far the next block is searched after a damaged one, in bytes.
     pub scan: u64,
     /// How many bytes may come out of one compressed byte, once 16 MiB have.
     pub expansion: u64,

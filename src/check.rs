@@ -15,7 +15,7 @@ use crate::secrets::Secrets;
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// What a snapshot's name has behind the capture's.
+/// What a snapshot's name has after the capture's.
 pub const SUFFIX: &str = ".snapshot.jsonl";
 
 /// What a check may be told.
@@ -84,7 +84,7 @@ pub struct Capture {
     pub notes: Vec<String>,
 }
 
-/// What became of a capture. What stands behind is worse.
+/// What became of a capture. What comes after is worse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -213,7 +213,7 @@ impl Capture {
 
     /// Its snapshot was written, or removed.
     pub fn updated(&mut self, what: String) {
-        // Behind the difference it is said what was done about it.
+        // After the difference it is said what was done about it.
         self.action = (self.outcome == Outcome::Different).then(|| what.clone());
         // What rules object to stays.
         let outcome = if self.lint_fails { Outcome::Findings } else { Outcome::Updated };

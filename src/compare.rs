@@ -85,13 +85,13 @@ pub struct Mismatch {
     pub row: usize,
     /// Which field, or the message as a whole.
     pub path: FieldPath,
-    /// What stands there on both sides; None if nothing does.
+    /// What is there on both sides; None if nothing does.
     pub sides: [Option<Value>; 2],
     /// Why the difference is no finding, if it is none.
     pub expected: Option<&'static str>,
 }
 
-/// What stands at a place of one side.
+/// What is at a place of one side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Value {
     /// The value in words.
@@ -100,7 +100,7 @@ pub struct Value {
     pub value: field::Value,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Offset of its first byte in the message's body, if it stands there.
+    /// Offset of its first byte in the message's body, if it is there.
     pub in_body: Option<Range<usize>>,
     /// Offset in the direction's stream, and frame.
     pub place: Option<(u64, FrameNo)>,
@@ -218,7 +218,7 @@ impl Mismatch {
         self.path == FieldPath::Message
     }
 
-    /// What stands there on a side.
+    /// What is there on a side.
     pub fn side(&self, side: Side) -> Option<&Value> {
         self.sides[side as usize].as_ref()
     }

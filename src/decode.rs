@@ -171,7 +171,7 @@ pub struct Selection {
 impl Selection {
     /// How many of a media body's first bytes the rows need.
     pub fn media_prefix(&self) -> u32 {
-        // A sequence header with its parameter sets fits; pictures and sound do not have to.
+        // A sequence header with its parameter sets fits; video and audio do not have to.
         const ENOUGH_FOR_A_LIST: u32 = 2048;
         if self.hash || self.hex || self.whole { u32::MAX } else { ENOUGH_FOR_A_LIST }
     }

@@ -41,7 +41,7 @@ pub struct Section<'a> {
     pub tree: Tree,
     /// The bytes.
     pub bytes: &'a [u8],
-    /// Where they stand in the direction's stream.
+    /// Where they are in the direction's stream.
     pub map: SourceMap<u64>,
 }
 

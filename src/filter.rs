@@ -28,7 +28,7 @@
 //! in double quotes, with `\"`, `\\`, `\n`, `\x41`, `\101`, `\u00e9`, or raw as `r"\d+"`; a single word needs none.
 //!
 //! What differs from Wireshark 4.0: numbers compare as numbers, so `frame.number > -1` is true and no
-//! number is too big; a literal may stand on the left; functions take slices and functions; `xor` is of
+//! number is too big; a literal may be on the left; functions take slices and functions; `xor` is of
 //! Wireshark 4.2. `contains` takes no field on its right. Macros, references (`${…}`), the layer operator
 //! (`#`), dates and host names are not known. Regular expressions have neither look-around nor
 //! back-references, and so never take more time than the text is long.

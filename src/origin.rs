@@ -41,11 +41,11 @@ impl fmt::Display for Time {
     }
 }
 
-/// Where captured bytes stand in the capture.
+/// Where captured bytes are in the capture.
 ///
 /// `frame` is the frame that holds the bytes. `packet` is the frame at which they could be read: all of
 /// the TCP segment around them had come, and all bytes of the stream before them. It is another one
-/// only for IP fragments, and behind a segment that came late; there Wireshark shows what they complete.
+/// only for IP fragments, and after a segment that came late; there Wireshark shows what they complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source {
     /// The frame that holds the first byte.

@@ -50,9 +50,9 @@ pub struct Segment<'a> {
     pub window: u16,
     /// The payload bytes that were captured.
     pub payload: &'a [u8],
-    /// How many payload bytes the snap length cut off behind `payload`.
+    /// How many payload bytes the snap length cut off after `payload`.
     pub missing: u32,
-    /// Where `payload` stands in the capture: (offset in `payload`, source), ascending, first offset 0.
+    /// Where `payload` is in the capture: (offset in `payload`, source), ascending, first offset 0.
     /// One entry but for IP fragments; empty only if `payload` is.
     pub sources: &'a [(u32, Source)],
     /// Whether it is the second copy of a packet that `-i any` captured twice.
@@ -324,7 +324,7 @@ impl Slicer {
     }
 }
 
-/// Where a payload stands.
+/// Where a payload is.
 #[derive(Clone, Copy)]
 enum Payload<'a> {
     InFrame(&'a [u8]),

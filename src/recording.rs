@@ -209,7 +209,7 @@ pub struct Kept {
     pub normal: Option<Vec<u8>>,
     /// Hash of the body as far as it was captured, by the session's [`Hashing`].
     pub hash: u128,
-    /// SHA-256 of the same, of sound and pictures, if digests were asked for.
+    /// SHA-256 of the same, of audio and video, if digests were asked for.
     pub sha256: Option<[u8; 32]>,
     /// Where the body's bytes stand.
     pub places: Places,

@@ -85,7 +85,7 @@ pub struct Leg {
     pub added: Vec<Added>,
     /// How long the way took, for what was sent while the player was there.
     pub delay: Option<Delay>,
-    /// Sound and pictures sent before the player joined, that it got out of the server's memory.
+    /// Audio and video sent before the player joined, that it got out of the server's memory.
     pub from_cache: u64,
     /// How much later the player's timestamps are.
     pub timestamps: Option<Timestamps>,

@@ -109,7 +109,7 @@ impl MessageTypeId {
         (1..=6).contains(&self.0)
     }
 
-    /// Whether the body is sound or pictures.
+    /// Whether the body is audio or video.
     pub fn is_media(self) -> bool {
         matches!(self, Self::AUDIO | Self::VIDEO | Self::AGGREGATE)
     }

@@ -5,7 +5,7 @@
 //! captures, and it does not lay out text.
 //!
 //! Rules of one mode are tried in the order of [`RULES`], and the first that fires is the answer. So a
-//! rule that says more stands before one that says less, and of two that say the same the simpler one.
+//! rule that says more comes before one that says less, and of two that say the same the simpler one.
 
 mod amf;
 mod blocks;
@@ -101,7 +101,7 @@ impl Page {
         line.contains("   ") || line.starts_with("sent ") || line.starts_with("received ") || line.starts_with("or ")
     }
 
-    /// The headings and what stands below each.
+    /// The headings and what is below each.
     pub fn sections(&self) -> [(&'static str, &'static str); 5] {
         [
             ("What it is", self.what),

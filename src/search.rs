@@ -34,7 +34,7 @@ use walk::Walk;
 pub const WORK: u64 = 32 << 20;
 /// So many mistakes are looked for in a direction.
 const MOST_MISTAKES: usize = 2;
-/// So many bytes of A behind the first wrong one prove a mistake.
+/// So many bytes of A after the first wrong one prove a mistake.
 const PROOF: u64 = 8;
 /// What another mistake may cost more, in bits, and still be a rival.
 const MARGIN: u32 = 8;
@@ -81,7 +81,7 @@ pub struct Found {
     pub chunk_size: u32,
     /// How long a type 3 header on its chunk stream is.
     pub header_len: u8,
-    /// What stands there that does not belong.
+    /// What is there that does not belong.
     pub foreign: Option<Foreign>,
     /// In how many messages it was made.
     pub times: u32,
@@ -170,7 +170,7 @@ fn best<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64) -> Option<(Found, Walk<'r,
             let mut trial = walk.with(mistake);
             if trial.take(&candidate) {
                 trial.follow();
-                // Without anything of A's behind it, it says nothing.
+                // Without anything of A's after it, it says nothing.
                 if trial.content < PROOF {
                     walk.effort = trial.effort;
                     continue;
@@ -212,7 +212,7 @@ pub enum Foreign {
     Message(MessageTypeId, u32),
     /// Zeros.
     Zeros,
-    /// The same bytes stand right before them.
+    /// The same bytes are right before them.
     Repeated,
     /// Anything else.
     Other,

@@ -113,14 +113,14 @@ impl Secrets {
     /// The text with placeholders for the secrets in it.
     ///
     /// A secret counts where it is a word of its own: `one` is not in `none`. One that looks like a word of a language,
-    /// or is very short, counts only where a value is said: in quotes, in a URL, behind `=`, or alone, and not in the
+    /// or is very short, counts only where a value is said: in quotes, in a URL, after `=`, or alone, and not in the
     /// path of a field (`connect.app`) or the code of a status. One that mixes letters and digits and is long counts
     /// wherever it is, and so do its other forms.
     pub fn hide<'t>(&self, text: &'t str) -> Cow<'t, str> {
         text::hide(self, text, true)
     }
 
-    /// The same in a sentence of ours, where it stands.
+    /// The same in a sentence of ours, where it is.
     pub fn hide_in(&self, sentence: &mut String) {
         if let Cow::Owned(hidden) = text::hide(self, sentence, false) {
             *sentence = hidden;

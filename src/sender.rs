@@ -137,7 +137,7 @@ impl Sender {
         self.streams.insert(csid, sent);
     }
 
-    /// Takes note of a chunk size that was announced (RTMP 1.0 5.4.1). Who announces 0 goes on as before.
+    /// Takes note of a chunk size that was announced (RTMP 1.0 5.4.1). Who announces 0 continues as before.
     pub fn announce(&mut self, size: u32) {
         let size = size & 0x7fff_ffff;
         self.chunk_size = if size == 0 { self.chunk_size } else { size };

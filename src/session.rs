@@ -92,7 +92,7 @@ impl Direction {
 /// Which connections to look at, and how much of them to keep.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Ports whose connections are taken for RTMP even where their bytes do not prove it.
+    /// Ports whose connections are treated as RTMP even where their bytes do not prove it.
     pub ports: Vec<u16>,
     /// The ports given by the user: what is on them is RTMP, whatever it looks like.
     pub forced_ports: Vec<u16>,
@@ -102,7 +102,7 @@ pub struct Options {
     pub total_open_bytes: usize,
     /// The decoders' options.
     pub decoder: decoder::Options,
-    /// The directions that do not keep to the specification. Their connections are taken for RTMP.
+    /// The directions that do not keep to the specification. Their connections are treated as RTMP.
     pub dialects: Vec<(ConnectionId, Direction, Dialect)>,
     /// What other connections say of the servers, so far.
     pub learned: Learned,
@@ -186,7 +186,7 @@ pub struct Event<'a> {
     pub direction: Direction,
     /// What happened.
     pub kind: Kind<'a>,
-    /// Where the bytes of this direction's stream stand in the capture, as far back as `kind` needs.
+    /// Where the bytes of this direction's stream are in the capture, as far back as `kind` needs.
     pub sources: &'a SourceMap<Source>,
 }
 

@@ -2,7 +2,7 @@
 //! recording to the next taken out.
 //!
 //! Takes a [`Recording`](crate::recording::Recording), gives JSON Lines ([`write()`]), and back ([`read()`]): what is read
-//! stands wherever a recording is compared. It opens no files. Two recordings of one scenario give the same snapshot,
+//! is wherever a recording is compared. It opens no files. Two recordings of one scenario give the same snapshot,
 //! byte for byte but for the name of the capture, wherever the traffic itself is the same; [`RULES`] says what is left
 //! out, replaced or put in order for that.
 //!
@@ -36,10 +36,10 @@ pub const FORMAT: &str = "rtmp-inspect snapshot";
 /// How every snapshot begins.
 pub const BEGINNING: &[u8] = b"{\"kind\":\"header\"";
 
-/// What a snapshot has of sound and pictures.
+/// What a snapshot has of audio and video.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Payload {
-    /// The bytes in front of the coded payload, the length, and the SHA-256 of the body.
+    /// The bytes before the coded payload, the length, and the SHA-256 of the body.
     #[default]
     Sha256,
     /// All bytes.
@@ -61,7 +61,7 @@ impl Payload {
 pub struct Options {
     /// The name of the capture, for the header.
     pub name: String,
-    /// What to keep of sound and pictures.
+    /// What to keep of audio and video.
     pub payload: Payload,
 }
 

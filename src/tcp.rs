@@ -1,7 +1,7 @@
 //! TCP: connections, and each direction's bytes in order.
 //!
 //! Takes [`Segment`]s in capture order, gives a [`Sink`] the bytes of each direction in stream order,
-//! each byte once, and says where bytes are missing. It streams: what it holds is what waits behind a
+//! each byte once, and says where bytes are missing. It streams: what it holds is what waits after a
 //! hole, and a little history to compare retransmissions with; both are bounded by [`Limits`].
 //!
 //! | file | holds |
@@ -10,7 +10,7 @@
 //! | `connections` | which packet belongs to which connection: Wireshark's `tcp.stream` |
 //! | `flow` | one connection's life: SYN, FIN, RST, and when it is over |
 //! | `reassembly` | one direction: first copy wins; its start and end; holes and patience |
-//! | `held`, `history`, `seq` | bytes behind a hole, bytes delivered, sequence numbers |
+//! | `held`, `history`, `seq` | bytes after a hole, bytes delivered, sequence numbers |
 //!
 //! It does not check checksums (captures of offloaded traffic have none), it does not follow windows,
 //! and it does not say which of two directions speaks first: the calls come in capture order.
@@ -60,7 +60,7 @@ impl Tracker {
     }
 
     /// Ends the capture: what waits is delivered, holes become gaps, and connections are closed in
-    /// the order of their numbers. The numbers go on counting if there is a next segment.
+    /// the order of their numbers. The numbers continue counting if there is a next segment.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.connections.finish(&mut self.resources, sink);
     }
@@ -69,9 +69,9 @@ impl Tracker {
 /// How much memory reassembly may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// What may wait behind holes in one direction, in bytes. What each piece costs is included.
+    /// What may wait after holes in one direction, in bytes. What each piece costs is included.
     pub out_of_order_bytes: usize,
-    /// What may wait behind holes in all connections, in bytes.
+    /// What may wait after holes in all connections, in bytes.
     pub total_out_of_order_bytes: usize,
     /// What may be kept of delivered bytes, in all connections, to find retransmissions that differ
     /// from the first copy, in bytes. 0 turns that off, but for bytes that still wait.
@@ -127,7 +127,7 @@ pub struct Piece<'a> {
     pub offset: u64,
     /// The bytes, never empty.
     pub bytes: &'a [u8],
-    /// (offset in `bytes`, where it stands in the capture), ascending, first offset 0.
+    /// (offset in `bytes`, where it is in the capture), ascending, first offset 0.
     pub sources: &'a [(u32, Source)],
 }
 
@@ -154,7 +154,7 @@ pub enum GapReason {
     Snaplen,
     /// The peer acknowledged the bytes, yet they are not in the capture.
     Acknowledged,
-    /// More bytes wait behind the hole than may be buffered.
+    /// More bytes wait after the hole than may be buffered.
     BufferFull,
     /// The connection or the capture ended with the hole open.
     End,

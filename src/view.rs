@@ -44,7 +44,7 @@ fn wrap(text: &str, first: &str, layout: Layout) -> String {
     textwrap::fill(text, options.word_splitter(textwrap::WordSplitter::NoHyphenation).break_words(false)) + "\n"
 }
 
-/// The text with every line in the layout's width: a longer one goes on in the next, set in below its own beginning.
+/// The text with every line in the layout's width: a longer one continues in the next, set in below its own beginning.
 /// Reports lay themselves out where they can do better; this is for what is longer than anybody planned.
 pub fn fit(text: &str, layout: Layout) -> Cow<'_, str> {
     let Some(width) = layout.width.filter(|width| text.lines().any(|line| columns(line) > *width)) else {

@@ -97,7 +97,7 @@ fn where_the_capture_lacks_the_call_nothing_is_said() {
     assert_eq!(wrong(&rows(&ends_wrong().close().pcap())), ["15 answer-without-call"]);
     // `createStream` is lost, and only its answer's acknowledgement tells so when that is read.
     assert_eq!(wrong(&rows(&session().drop(13).pcap())), none);
-    // What comes behind the lost call is held back, and is longer than it.
+    // What comes after the lost call is held back, and is longer than it.
     let more = session().client(&command("aCommandWithAVeryLongNameThatIsLongerThanTheLostOne", 0.0));
     assert_eq!(wrong(&rows(&more.clone().delay(15, 14).drop(13).pcap())), none);
     // The answer was written before its call.

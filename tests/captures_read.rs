@@ -140,7 +140,7 @@ fn bytes_of(read: &Found) -> Vec<&[u8]> {
     read.frames.iter().map(|frame| &frame.3[..]).collect()
 }
 
-/// Frames are numbered from 1 and stand where they say.
+/// Frames are numbered from 1 and are where they say.
 fn check(file: &[u8], read: &Found) {
     for (n, frame) in read.frames.iter().enumerate() {
         assert_eq!(frame.0, n as u64 + 1);

@@ -84,7 +84,7 @@ const ALSO: &[(&str, &str)] = &[
     ("ext-without-ffffff", "silent-close"),
     ("no-app", "silent-close"),
     ("name-in-app", "app-unknown"),
-    // A picture with bytes too many or too few has NAL units that do not fit it.
+    // A video frame with bytes too many or too few has NAL units that do not fit it.
     ("bytes-deleted", "avc-nal-tiling"),
     ("crlf", "avc-nal-tiling"),
     ("ext-left", "avc-nal-tiling"),
@@ -96,7 +96,7 @@ const ALSO: &[(&str, &str)] = &[
     ("utf8-lossy", "avc-nal-tiling"),
     // Values with a byte too many in them are none.
     ("result-undechunked", "amf-malformed"),
-    // The session ends so soon behind the mistake that nothing proves it; these are told as likely or possible.
+    // The session ends so soon after the mistake that nothing proves it; these are told as likely or possible.
     ("continued-in-a-byte", "csid-over-peer-limit"),
     ("lost-bytes", "mlen-byte-order"),
     ("ext-without-ffffff", "desync-unknown"),

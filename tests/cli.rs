@@ -357,7 +357,7 @@ fn trouble_in_the_capture_changes_no_message() {
 fn play(transcript: &str) -> String {
     let mut actual = String::new();
     let mut commands = transcript.lines().peekable();
-    // What stands above the first command is a remark.
+    // What is above the first command is a remark.
     while let Some(line) = commands.next_if(|line| !line.starts_with("$ ")) {
         writeln!(actual, "{line}").expect("a String takes everything");
     }

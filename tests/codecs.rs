@@ -1,4 +1,4 @@
-//! Configuration records and pictures of real encoders, against what ffprobe and ffmpeg say of them.
+//! Configuration records and video frames of real encoders, against what ffprobe and ffmpeg say of them.
 //!
 //! `testdata/codecs/README.md` says how the tables were made.
 
@@ -163,7 +163,7 @@ fn tags_of_ffmpeg_say_what_its_packets_were() {
 
 /// Decodes a message of enhanced RTMP around the content; JSON of the body, and codes of defects.
 fn read(four_cc: &str, packet_type: u8, content: &str, sound: bool) -> (Json, Json) {
-    // Audio: format 9. Video: enhanced, keyframe. Both are a 9 in front of the packet type.
+    // Audio: format 9. Video: enhanced, keyframe. Both are a 9 before the packet type.
     let first = 0x90 | packet_type;
     let bytes = [&[first][..], four_cc.as_bytes(), &hex::decode(content).expect("hex")].concat();
     let type_id = if sound { MessageTypeId::AUDIO } else { MessageTypeId::VIDEO };

@@ -55,7 +55,7 @@ fn codes() -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        // Lines of tests stand at the end, other tests in files of their own.
+        // Lines of tests are at the end, other tests in files of their own.
         let text = text.split("#[cfg(test)]\nmod tests {").next().expect("a first part");
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         codes.extend(lines.flat_map(|line| word.captures_iter(line)).map(|found| found[1].to_owned()));

@@ -97,7 +97,7 @@ fn a_login_that_is_refused_is_an_error_and_one_that_is_asked_for_is_not() {
 #[test]
 fn time_that_goes_by_is_no_jump() {
     let (c1, s1) = (block(0x11, 251), block(0x22, 251));
-    // 20 pictures 40 ms apart, then `pause` ms in the timestamps and `really` ms in the capture, then 20 more.
+    // 20 video frames 40 ms apart, then `pause` ms in the timestamps and `really` ms in the capture, then 20 more.
     let session = |pause: u32, really: u64| {
         let mut session = Session::new().client(&[&[3][..], &c1].concat()).server(&[&[3][..], &s1, &c1].concat());
         session = session.client(&s1).client(&command("connect", 1.0));

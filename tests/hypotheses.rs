@@ -67,7 +67,7 @@ fn without_a_mistake_there_is_no_hypothesis() {
     }
 }
 
-/// A server closes soon: however little there is behind the mistake, no other one is called certain.
+/// A server closes soon: however little there is after the mistake, no other one is called certain.
 #[test]
 fn of_a_session_that_ends_soon_nothing_wrong_is_certain() {
     let (mut wrong, mut judged, mut certain) = (Vec::new(), 0, 0);
@@ -122,7 +122,7 @@ fn a_stretch_may_begin_anywhere() {
     assert!(found > 20, "{found}");
 }
 
-/// So many bytes behind the mistake prove it nearly always.
+/// So many bytes after the mistake prove it nearly always.
 const ENOUGH: usize = 4000;
 
 #[test]
@@ -313,7 +313,7 @@ fn of_size(chunk_size: ChunkSize) -> Dialect {
 const PEER: u32 = 1500;
 const EARLIER: u32 = 700;
 
-/// How far the stream had come then: behind the first message of each session used here, and not at the second cut one.
+/// How far the stream had come then: after the first message of each session used here, and not at the second cut one.
 const AFTER_CONNECT: u64 = 3300;
 
 /// A session, and what is wrong in how it is written.
@@ -321,9 +321,9 @@ const AFTER_CONNECT: u64 = 3300;
 struct Fault {
     code: &'static str,
     dialect: Dialect,
-    /// What Set Chunk Size behind the first message says.
+    /// What Set Chunk Size after the first message says.
     announce: Option<u32>,
-    /// The size of the chunks behind it; 0: as before.
+    /// The size of the chunks after it; 0: as before.
     size: u32,
     /// Added to the timestamps of media.
     shift: u32,

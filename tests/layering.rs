@@ -1,7 +1,7 @@
 //! The arrows between the rooms of `src` run one way.
 //!
 //! Reads every `crate::` path in the sources and fails on one that does not lead down. `rtmp` and `amf`
-//! stand beside `tcp`, `packet` and `capture`, not above them, as they also read raw stream dumps.
+//! are beside `tcp`, `packet` and `capture`, not above them, as they also read raw stream dumps.
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ fn crate_paths(source: &str) -> BTreeSet<String> {
             None => _ = found.insert(first_segment(rest)),
         }
     }
-    found.remove(""); // behind a group's last comma
+    found.remove(""); // after a group's last comma
     found
 }
 
@@ -102,7 +102,7 @@ fn first_segment(path: &str) -> String {
     path.trim_start().chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()
 }
 
-/// The members of a `{..}` group, of which `rest` begins behind the brace.
+/// The members of a `{..}` group, of which `rest` begins after the brace.
 fn group_members(rest: &str) -> Vec<&str> {
     let (mut members, mut depth, mut begin) = (Vec::new(), 0, 0);
     for (at, c) in rest.char_indices() {

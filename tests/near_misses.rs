@@ -177,7 +177,7 @@ fn a_message_with_nothing_in_it_is_not_one_that_was_cut() {
 fn a_tie_of_time_offsets_has_one_outcome() {
     let base = Base::Own.recording();
     let count = base.steps.iter().filter(|step| step.message().is_some_and(is_sound)).count();
-    // Sounds that are later by these, in turn.
+    // Audio messages that are later by these, in turn.
     let differing = |offsets: &[i64]| {
         let mut late = Base::Own.recording();
         let sounds = late.sent(CLIENT, 0).filter(|message| message.type_id == 8 && message.body.get(1) == Some(&1));

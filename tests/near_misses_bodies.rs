@@ -102,13 +102,13 @@ const MEDIA: &[Excuse] = &[
     ("flv-tag-left", Base::Own, |s| tag(s, 9, 1, 0), |s| tag(s, 9, 0, 4)),
     ("flv-tag-left", Base::Own, |s| tag(s, 9, 0, 3), |s| tag(s, 9, 0, 4)),
     ("flv-tag-left", Base::Own, |s| tag(s, 9, 0, 5), |s| tag(s, 9, 0, 0)),
-    // An SEI may say that decoding can begin at a picture that is no IDR picture.
+    // An SEI may say that decoding can begin at a video frame that is no IDR video frame.
     ("keyframe-flag", Base::Own, |s| (key(s), unit(s, &[6, 5, 0, 0x80])).0, key),
     ("keyframe-flag", Base::Own, |s| (key(s), unit(s, &[6, 5, 0, 0x80])).0, |s| (key(s), unit(s, &[9, 0xf0])).0),
-    // The configuration belongs before the first picture again where a stream begins anew.
+    // The configuration belongs before the first video frame again where a stream begins anew.
     ("avc-seqhdr-repeat", Base::Own, |s| again(s, Some(0)), |s| again(s, None)),
     ("avc-seqhdr-repeat", Base::Own, |s| again(s, Some(0)), |s| again(s, Some(4))),
-    // 00 00 01 begins a length of 256 to 511 bytes as well: one picture proves nothing, all of them do.
+    // 00 00 01 begins a length of 256 to 511 bytes as well: one video frame proves nothing, all of them do.
     ("avc-annexb", Base::Own, |s| start_codes(s, 1), |s| start_codes(s, usize::MAX)),
     ("avc-nal-empty", Base::Own, |s| unit(s, &[9]), |s| unit(s, &[])),
     // A width of 0 says nothing, and a codec from 16 on is a FourCC.
@@ -231,7 +231,7 @@ fn reconnect(session: &mut Recording, left: usize) {
     session.answer(at, SERVER, Message::new(3, 20, 0, 0, &[command("onStatus"), amf0::object(&code)].concat()));
 }
 
-/// A picture has the header of an FLV tag before it, and so many bytes after.
+/// A video frame has the header of an FLV tag before it, and so many bytes after.
 fn tag(session: &mut Recording, type_id: u8, stream: u8, after: usize) {
     let at = session.nth(3, is_picture);
     let body = &mut session.message(at).body;
@@ -247,14 +247,14 @@ fn key(session: &mut Recording) {
     session.message(at).body[0] = 0x17;
 }
 
-/// The same picture has this NAL unit before its others.
+/// The same video frame has this NAL unit before its others.
 fn unit(session: &mut Recording, unit: &[u8]) {
     let at = session.nth(3, is_picture);
     let bytes = [&(unit.len() as u32).to_be_bytes()[..], unit].concat();
     session.message(at).body.splice(5..5, bytes);
 }
 
-/// The configuration comes again before a picture, and before it this user control event of the stream, if one does.
+/// The configuration comes again before a video frame, and before it this user control event of the stream, if one does.
 fn again(session: &mut Recording, event: Option<u8>) {
     let at = session.find(|message| message.type_id == 9);
     let config = session.message(at).clone();
@@ -268,7 +268,7 @@ fn again(session: &mut Recording, event: Option<u8>) {
     }
 }
 
-/// So many pictures, from the second on, begin with 00 00 01 in place of a length; all of them if there are fewer.
+/// So many video frames, from the second on, begin with 00 00 01 in place of a length; all of them if there are fewer.
 fn start_codes(session: &mut Recording, count: usize) {
     let skipped = usize::from(count == 1);
     for message in session.sent(CLIENT, 0).filter(|message| is_picture(message)).skip(skipped).take(count) {

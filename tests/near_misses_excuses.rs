@@ -219,7 +219,7 @@ pub fn assert_counts(excuses: &[Excuse]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A NAL unit beside the slices (SEI, type 6) may be longer or shorter from picture to picture; its length counts as any.
+/// A NAL unit beside the slices (SEI, type 6) may be longer or shorter from video frame to video frame; its length counts as any.
 #[test]
 fn a_sei_is_a_nal_unit_like_others() {
     let with = |unit: &'static [u8]| {

@@ -67,7 +67,7 @@ fn what_works_is_no_fault() {
     }
 }
 
-// Lengths of 256 to 511 bytes look like start codes, and no picture's lengths fit any more.
+// Lengths of 256 to 511 bytes look like start codes, and no video frame's lengths fit any more.
 #[test]
 fn line_ends_are_no_start_codes() {
     let report = report("pairs/08_crlf_A", "pairs/08_crlf_B");

@@ -466,7 +466,7 @@ fn max_diffs_counts_what_it_leaves_out() {
     }
 }
 
-/// Two connections wait behind a hole each: one limit is for each of them, the other for both.
+/// Two connections wait after a hole each: one limit is for each of them, the other for both.
 #[test]
 fn what_waits_is_limited_for_each_direction_and_for_all() {
     let dir = files();
@@ -569,7 +569,7 @@ fn files() -> TempDir {
         fs::create_dir_all(path.parent().expect("a directory")).expect("it can be made");
         fs::write(path, bytes).expect("it can be written");
     };
-    // A player and a publisher of a picture that `payload` knows.
+    // A player and a publisher of a video frame that `payload` knows.
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/seed/jpeg_c4096.pcap");
     let read = |number| Recording::read(&path, number);
     let plain = |number| read(number).packets();

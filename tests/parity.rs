@@ -223,7 +223,7 @@ fn differences(capture: &str, rows: &[Value], original: Option<&BTreeSet<Identit
         *number += 1;
     }
 
-    // Ours: the same many of each direction are compared, and what comes behind has to be marked.
+    // Ours: the same many of each direction are compared, and what comes after has to be marked.
     let mut seen: BTreeMap<Direction, usize> = BTreeMap::new();
     let mut ours = Vec::new();
     for row in rows {
@@ -297,7 +297,7 @@ fn is_marked(row: &Value) -> bool {
     row["complete"] == false || row["defects"].as_array().is_some_and(|defects| !defects.is_empty())
 }
 
-/// What a message is, wherever it stands.
+/// What a message is, wherever it is.
 type Identity = (String, String, String);
 
 fn identity(row: &Value) -> Identity {

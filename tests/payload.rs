@@ -28,7 +28,7 @@ fn the_receiver_of_the_seed_is_found_guilty() {
     }
     // 7 headers inside messages, 5 of messages.
     assert_eq!(report["capture"]["took"]["headers"], 12);
-    // Every received byte stands in the stream.
+    // Every received byte is in the stream.
     assert_eq!(report["capture"]["took"]["found"], report["received_length"]);
 
     let report = payload_of_capture("jpeg_c128");
@@ -109,7 +109,7 @@ fn each_hop_is_found_guilty_of_its_own_fault() {
 fn a_chunk_from_between_is_recognised_in_the_payload() {
     let (sent, sound) = (noise(300), noise(400)[300..].to_vec());
     let up = message(6, VIDEO, 1, &sent);
-    // Behind the first chunk of the picture (12 + 128 bytes) comes a whole audio message.
+    // After the first chunk of the video frame (12 + 128 bytes) comes a whole audio message.
     let down = [&up[..140], &message(4, AUDIO, 1, &sound), &up[140..]].concat();
     // A receiver that knows headers, and has one buffer for all chunk streams.
     let received = [&sent[..128], &sound, &sent[128..]].concat();
@@ -124,7 +124,7 @@ fn a_chunk_from_between_is_recognised_in_the_payload() {
 fn a_server_that_leaves_headers_in_is_found_guilty_though_nobody_plays() {
     let sent = noise(3000);
     let up = message(6, VIDEO, 1, &sent);
-    // Behind the 12 bytes of the message's header, 3000 bytes of the stream, come what may.
+    // After the 12 bytes of the message's header, 3000 bytes of the stream, come what may.
     let report = Story { received: up[12..3012].to_vec(), sent, up, down: Vec::new() }.told();
     assert_eq!(report["capture"]["guilty"], "server", "{}", report["summary"]);
     let cause = &report["causes"][0];
@@ -261,7 +261,7 @@ fn any_capture_may_be_given() {
         "e/interleave_c128.pcap",
     ] {
         let capture = format!("captures/{capture}");
-        // Bytes of the file itself: packet headers stand between pieces of the stream.
+        // Bytes of the file itself: packet headers are between pieces of the stream.
         let bytes = std::fs::read(testdata().join(&capture)).expect("readable");
         let part = &bytes[bytes.len() / 3..bytes.len() / 2];
         let sent = write(folder.path(), "sent", part);

@@ -1,9 +1,9 @@
 //! Every byte of every message can be traced to the file, and every tree covers its body.
 //!
 //! For each capture in testdata: the body's bytes, followed through the message's chunks and the
-//! direction's segments to offsets in the file, are the bytes that stand there; so are the chunk headers.
+//! direction's segments to offsets in the file, are the bytes that are there; so are the chunk headers.
 //! The leaves of each row's tree cover every byte of every chunk header, of every body and of every part of
-//! a handshake, none twice, and each leaf's bytes stand in the file where its origin says.
+//! a handshake, none twice, and each leaf's bytes are in the file where its origin says.
 
 use std::fs;
 use std::io::Read;

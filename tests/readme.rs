@@ -20,7 +20,7 @@ fn every_command_of_readme_runs_and_prints_what_readme_shows() {
     // What a merge leaves undecided is read by nobody else.
     assert!(!readme.lines().any(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")), "undecided lines");
     let mut run = 0;
-    // Every other part stands between fences.
+    // Every other part is between fences.
     for block in readme.split("```").skip(1).step_by(2) {
         let mut printed = None;
         for line in block.lines().skip(1) {

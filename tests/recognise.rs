@@ -116,7 +116,7 @@ fn a_handshake_that_is_proven_is_rtmp_on_any_port() {
 #[test]
 fn a_handshake_that_is_cut_is_a_guess() {
     let [c0c1, s, _] = handshake();
-    // Where nothing speaks for it, it may be RTMP; where the port does, it is taken for that.
+    // Where nothing speaks for it, it may be RTMP; where the port does, it is treated as that.
     for (sent, answered) in [(1537, 0), (700, 0), (1537, 1), (1537, 1500)] {
         let stream = only(&elsewhere().client(&c0c1[..sent]).server(&s[..answered]));
         assert_eq!((stream.protocol, stream.protocol_certain), (Protocol::Undecided, false), "{sent} {answered}");
@@ -237,7 +237,7 @@ fn what_only_one_side_says_tells_the_roles() {
     assert!(!only(&mute).roles_known);
 }
 
-/// Pictures of 10,000 bytes in chunks of this size, each after some audio.
+/// Video frames of 10,000 bytes in chunks of this size, each after some audio.
 fn pictures(count: u8, size: usize) -> Vec<u8> {
     let picture = |number: u8| {
         let body: Vec<u8> =

@@ -41,7 +41,7 @@ fn drawn() -> Vec<Mistake> {
     drawn
 }
 
-/// A session with a mistake, closed by the server after some more pictures; None if nothing is another.
+/// A session with a mistake, closed by the server after some more video frames; None if nothing is another.
 fn with(base: Base, mistake: Mistake) -> Option<(Recording, Recording)> {
     let good = base.recording();
     let mut bad = good.clone();

@@ -138,7 +138,7 @@ fn amf3(name: &str, text: &str) -> Vec<u8> {
     [&[0x11, 0x0a, 0x0b, 1][..], &string(name), &[6], &string(text), &[1]].concat()
 }
 
-/// RTMP 1.0 7.1.6: as an FLV tag, with the size behind it.
+/// RTMP 1.0 7.1.6: as an FLV tag, with the size after it.
 fn aggregate(body: &[u8]) -> (u8, Vec<u8>) {
     let size = u32::try_from(body.len()).unwrap();
     let tag = [&[20], &size.to_be_bytes()[1..], &[0; 7], body, &(size + 11).to_be_bytes()[..]].concat();

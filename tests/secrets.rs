@@ -41,7 +41,7 @@ fn no_report_on_a_capture_tells_a_name() {
             let (hidden, shown) = (text(&run(&args)), text(&run(&[&args[..], &["--show-secrets"]].concat())));
             let mut told = false;
             for name in &names {
-                // A common word may stand in a sentence of ours; in a URL, in quotes or in bytes it is the name.
+                // A common word may be in a sentence of ours; in a URL, in quotes or in bytes it is the name.
                 let forms = [format!("/{name}\""), format!("'{name}'"), format!("\"{name}\""), hex::encode(name)];
                 let forms = &forms[..if name.len() < 4 { 3 } else { 4 }];
                 told |= forms.iter().any(|form| shown.contains(form));

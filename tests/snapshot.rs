@@ -27,12 +27,12 @@ fn two_recordings_of_one_scenario_give_the_same_bytes() {
     assert_eq!(header["capture"], "same_twice.pcap");
     assert_eq!(header["connections"][0]["messages"], lines.len() - 1);
     assert_eq!((&first["direction"], &first["message"]), (&Value::from("c2s"), &Value::from("C0+C1")));
-    // What the capture says, read with tshark: each answer stands right behind its call.
+    // What the capture says, read with tshark: each answer is right after its call.
     let messages: Vec<_> = lines[1..].iter().map(|line| line["message"].as_str().expect("a name")).collect();
     let place = |name: &str| messages.iter().position(|other| *other == name).expect(name);
     assert_eq!(place("_result of createStream"), place("createStream") + 1);
     assert_eq!(place("onStatus"), place("publish") + 1);
-    // Three sounds and pictures in their order, with times from the first on.
+    // Three audio and video in their order, with times from the first on.
     let media: Vec<_> = lines.iter().filter(|line| line.get("timestamp").is_some()).collect();
     assert_eq!(media[0]["timestamp"], 0);
     let keyframe = media.iter().find(|line| line["message"] == "video keyframe").expect("a key frame");

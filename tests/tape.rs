@@ -31,7 +31,7 @@ fn a_mistake_late_in_a_long_session_is_found_and_undone() {
     assert!(tape.bytes.len() <= 3 * window + 2 * 1448, "{} bytes are kept", tape.bytes.len());
     let whole = decoded(&pcap, None);
     assert!(!whole.contains(&sent[600]), "the mistake is none");
-    // All before were cut, and all behind it are: no dialect of the whole rest explains that.
+    // All before were cut, and all after it are: no dialect of the whole rest explains that.
     assert!(hypotheses.iter().all(|one| !one.certain), "{hypotheses:#?}");
     let from = hypotheses.first().map(|one| one.code);
     assert_eq!(from, Some("type3-missing"), "{hypotheses:#?}");
@@ -101,7 +101,7 @@ fn what_there_is_no_room_for_is_counted() {
     assert_eq!((tapes.len(), left_out), (0, 1));
 }
 
-/// A picture of one NAL unit.
+/// A video frame of one NAL unit.
 fn picture(len: usize, seed: usize) -> Vec<u8> {
     let mut body = vec![0x17, 1, 0, 0, 0];
     body.extend((len as u32 - 9).to_be_bytes());

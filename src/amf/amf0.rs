@@ -1,6 +1,6 @@
 //! AMF 0 (Adobe, "Action Message Format -- AMF 0", 2007).
 //!
-//! Takes a reader that stands on a marker, gives values until the bytes end or have no known layout
+//! Takes a reader that is on a marker, gives values until the bytes end or have no known layout
 //! any more. What cannot be read is one undecoded field, so that a tree still names every byte.
 
 use super::fields::{

@@ -1,6 +1,6 @@
 //! AMF 3 (Adobe, "Action Message Format -- AMF 3", 2013).
 //!
-//! Takes a reader that stands on a marker, gives one value. In RTMP that is what follows marker 0x11 of
+//! Takes a reader that is on a marker, gives one value. In RTMP that is what follows marker 0x11 of
 //! AMF 0, for one value at a time (RTMP errata 7.2). References to strings and classes are followed;
 //! references to objects are given as number and place, for an object may hold itself.
 //!
@@ -30,7 +30,7 @@ const ONE_VALUE: [&[u8]; 5] = [
     b"flex.messaging.io.SerializationProxy",
 ];
 
-/// Reads values until the reader is at its end: AMF 3 that stands alone.
+/// Reads values until the reader is at its end: AMF 3 that is alone.
 pub fn values<'a, R: Record>(reader: &mut Reader<'a, '_, R>) -> Values<'a> {
     let (mut progress, mut tables) = (Progress::default(), Tables::default());
     let mut values = Vec::new();
@@ -77,7 +77,7 @@ struct Decoder<'a, 'd> {
     tables: &'d mut Tables<'a>,
 }
 
-/// The fields of names that stand beside their values, up to an empty one.
+/// The fields of names that are beside their values, up to an empty one.
 struct Names {
     length: &'static Def,
     name: &'static Def,
@@ -87,7 +87,7 @@ struct Names {
 const ASSOCIATIVE: Names = Names { length: &STRING_LENGTH, name: &NAME, end: &END_OF_ASSOCIATIVE };
 const DYNAMIC_MEMBERS: Names = Names { length: &MEMBER_NAME_LENGTH, name: &MEMBER_NAME, end: &END_OF_DYNAMIC };
 
-/// What stands behind the marker of a complex value: a reference, or the rest of the number.
+/// What comes after the marker of a complex value: a reference, or the rest of the number.
 enum Head<'a> {
     Reference(Value<'a>),
     Inline(u32),
@@ -165,7 +165,7 @@ impl<'a> Decoder<'a, '_> {
         })
     }
 
-    /// The number behind the marker of a complex value: with the low bit clear a reference, else the
+    /// The number after the marker of a complex value: with the low bit clear a reference, else the
     /// value begins here and counts as one that can be referred to.
     fn head<R: Record>(
         &mut self,

@@ -14,7 +14,7 @@ pub(super) struct Progress {
     expanded: usize,
     /// What was wrong so far.
     pub(super) defects: Vec<Defect>,
-    /// Nothing behind this point has a known place.
+    /// Nothing after this point has a known place.
     pub(super) stopped: bool,
 }
 

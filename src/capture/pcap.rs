@@ -1,6 +1,6 @@
 //! Records of a pcap file.
 //!
-//! Takes the input behind the magic, gives one step at a time: a frame, a warning, the end. Knows the µs and
+//! Takes the input after the magic, gives one step at a time: a frame, a warning, the end. Knows the µs and
 //! ns forms in both byte orders, and the modified form of A. Kuznetzov's tcpdump, whose record headers are 8
 //! bytes longer. pcap-parser reads the file header. The records are read here: a live capture must know a
 //! record's length before its bytes are there, and pcap-parser has no big-endian form of the modified one.

@@ -1,7 +1,7 @@
 //! Blocks of a pcapng file.
 //!
 //! Takes the input, gives one step at a time: a frame, secrets, a warning, the end. The framing is our own,
-//! so that a damaged block costs that block: when a length or a trailer is wrong, reading goes on at the next
+//! so that a damaged block costs that block: when a length or a trailer is wrong, reading continues at the next
 //! place that frames as a block of a known type. pcap-parser reads what is rare and has options; the three
 //! packet blocks are fixed fields, read in place. Names, statistics and comments are passed over.
 
@@ -246,7 +246,7 @@ impl Blocks {
         Ok(if resumed { Step::Warning(warning) } else { Step::Last(warning) })
     }
 
-    /// Whether a block of a known type stands `at` bytes into the window. Its trailer must agree with its
+    /// Whether a block of a known type is `at` bytes into the window. Its trailer must agree with its
     /// length, which random bytes do once in 2^32 times.
     fn frames_at(&self, input: &mut Input, at: usize) -> Result<bool, Error> {
         if input.fill(at + MIN_BLOCK)? < at + MIN_BLOCK || !is_known(self.order.u32(input.window(), at)) {

@@ -8,7 +8,7 @@ use std::fmt;
 use super::input::Ending;
 use crate::origin::FrameNo;
 
-/// Something wrong with the capture, beside which reading goes on or ends early.
+/// Something wrong with the capture, beside which reading continues or ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
     /// The bytes end inside a record. Reading ends.
@@ -47,7 +47,7 @@ pub enum Warning {
         problem: BlockProblem,
         /// Bytes that were passed over, from `at`.
         skipped: u64,
-        /// Whether reading goes on behind them.
+        /// Whether reading continues after them.
         resumed: bool,
     },
     /// A pcapng packet names an interface that no block described. Told once for each such interface.

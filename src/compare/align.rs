@@ -10,7 +10,7 @@ use crate::session::Direction;
 use super::lane::{Lane, Named};
 use super::{Aligned, Options};
 
-/// Aligns two sessions. Rows come in the order of B; what only A has stands behind the row that A has before it.
+/// Aligns two sessions. Rows come in the order of B; what only A has comes after the row that A has before it.
 pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Options) -> Vec<Aligned> {
     let mut partner: HashMap<usize, usize> = HashMap::new();
     for lane in lanes(a, b, named) {
@@ -71,7 +71,7 @@ fn align_lane(in_a: &[usize], in_b: &[usize], named: &[Vec<Named>; 2]) -> Vec<(u
     pairs
 }
 
-/// Pairs what stands between two anchors: those of the same name, in order.
+/// Pairs what is between two anchors: those of the same name, in order.
 fn fill(gap_a: &[usize], gap_b: &[usize], named: &[Vec<Named>; 2], pairs: &mut Vec<(usize, usize)>) {
     let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
     for &index in gap_b.iter().rev() {

@@ -105,7 +105,7 @@ fn reason(
     }
 }
 
-/// Whether the session goes on behind the handshake in both.
+/// Whether the session continues after the handshake in both.
 fn both_answer(comparison: &Comparison<'_>) -> bool {
     [(comparison.a, 0), (Some(comparison.b), 1)].into_iter().all(|(session, side)| {
         let items = session.iter().flat_map(|session| &session.items);

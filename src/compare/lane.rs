@@ -25,9 +25,9 @@ pub enum Lane {
     AudioConfig,
     /// Sound.
     Audio,
-    /// Sequence headers and other configuration of pictures.
+    /// Sequence headers and other configuration of video frames.
     VideoConfig,
-    /// Pictures.
+    /// Video frames.
     Video,
     /// Acknowledgements and pings: their number depends on time and load.
     Volatile,
@@ -38,7 +38,7 @@ pub enum Lane {
 }
 
 impl Lane {
-    /// Whether it holds coded sound or pictures.
+    /// Whether it holds coded audio or video.
     pub fn is_media(self) -> bool {
         matches!(self, Lane::Audio | Lane::Video | Lane::AudioConfig | Lane::VideoConfig)
     }
@@ -172,7 +172,7 @@ fn wrong_type(type_id: MessageTypeId, body: &[u8], length: u32) -> Option<Messag
     let [2, high, low, rest @ ..] = bytes else { return None };
     let named = usize::from(u16::from_be_bytes([*high, *low]));
     let name = rest.get(..named).filter(|name| !name.is_empty() && name.iter().all(u8::is_ascii_graphic))?;
-    // Commands have a number behind their name; data has not.
+    // Commands have a number after their name; data has not.
     let is_command = rest.get(name.len()) == Some(&0);
     let meant = match (amf3, is_command) {
         (false, true) => MessageTypeId::AMF0_COMMAND,

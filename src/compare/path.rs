@@ -135,7 +135,7 @@ impl FieldPath {
         }
     }
 
-    /// The one behind so many of the same path.
+    /// The one after so many of the same path.
     pub(super) fn after(self, before: usize) -> FieldPath {
         match self {
             FieldPath::Field(name, _) => FieldPath::Field(name, before),

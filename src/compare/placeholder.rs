@@ -24,7 +24,7 @@ const VOLATILE: &[(&[&str], &str, &str)] = &[
     (&["srs_server_ip", "srs_pid", "srs_id"], "server-id", "the server's address and process"),
 ];
 
-/// Messages that hold the time of day: Flash Media Live Encoder sends them with every picture.
+/// Messages that hold the time of day: Flash Media Live Encoder sends them with every video frame.
 const CLOCKS: (&str, [&str; 3]) = ("onFI", ["sd", "st", "tc"]);
 
 /// The placeholder's name for the value at a path, and why the value varies, if it does.
@@ -45,7 +45,7 @@ pub struct Bindings {
     names: HashMap<String, HashMap<String, String>>,
 }
 
-/// A pattern is tried on a text for so many steps at most. One placeholder behind the other could stand for its parts
+/// A pattern is tried on a text for so many steps at most. One placeholder after the other could stand for its parts
 /// in more ways than can be tried; patterns of snapshots that were written need a few steps for each byte.
 const MOST_STEPS: usize = 1 << 20;
 
@@ -102,7 +102,7 @@ struct Attempt<'b> {
 }
 
 impl Attempt<'_> {
-    /// Whether a text is what the parts say, one behind the other.
+    /// Whether a text is what the parts say, one after the other.
     fn fits(&mut self, parts: &[Part<'_>], text: &str) -> bool {
         let Some((first, rest)) = parts.split_first() else { return text.is_empty() };
         match first {
@@ -151,7 +151,7 @@ fn ends<'t>(text: &'t str, rest: &[Part<'t>]) -> Box<dyn Iterator<Item = usize> 
     }
 }
 
-/// Where a part stands in a text.
+/// Where a part is in a text.
 fn overlapping<'t>(text: &'t str, part: &'t str) -> impl Iterator<Item = usize> + 't {
     let mut from = 0;
     std::iter::from_fn(move || {

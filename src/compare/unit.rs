@@ -15,7 +15,7 @@ use crate::steps;
 
 use super::{Comparison, FieldPath, Lane, Mismatch, Named, Side, Step, Value, ValuePath};
 
-/// A value and where it stands in the body.
+/// A value and where it is in the body.
 #[derive(Clone, Debug)]
 pub struct Unit {
     /// Where it is.
@@ -144,7 +144,7 @@ fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     found
 }
 
-/// Compares something of the header. `range` is where it stands in a full header with a basic header of one byte.
+/// Compares something of the header. `range` is where it is in a full header with a basic header of one byte.
 fn header(
     path: FieldPath,
     a: InSession<'_>,
@@ -153,7 +153,7 @@ fn header(
     range: Range<usize>,
     found: &mut Found,
 ) {
-    // What is not known, as behind the start of a capture in mid-stream, is not said to differ.
+    // What is not known, as after the start of a capture in mid-stream, is not said to differ.
     let [Some(in_a), Some(in_b)] = [value(a.0), value(b.0)] else { return };
     if in_a == in_b {
         return;
@@ -162,7 +162,7 @@ fn header(
     found.push((path, [of(a, in_a), of(b, in_b)]));
 }
 
-/// What stands in the header of a message's first chunk. `range` is where it stands in a full header with a basic
+/// What is in the header of a message's first chunk. `range` is where it is in a full header with a basic
 /// header of one byte.
 pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, (text, value): (String, FieldValue)) -> Value {
     let basic = match kept.first_header.first().map(|first| first & 0x3f) {
@@ -190,7 +190,7 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
             found.push((unit.path.clone(), [None, Some(value(b.0, unit))]));
             continue;
         };
-        // What only A has stands where A has it.
+        // What only A has is where A has it.
         for missing in &units_a[next_a.min(index)..index] {
             if !in_b.contains_key(&missing.path) {
                 found.push((missing.path.clone(), [Some(value(a.0, missing)), None]));
@@ -250,7 +250,7 @@ pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
         MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND | MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA
     );
     let mut walk = Walk { units: Vec::new(), paths: HashMap::new(), message: name, is_amf, end: kept.body.len() };
-    // Sound and pictures themselves are one unit; what stands in front of them is read field by field.
+    // Audio and video themselves are one unit; what comes before them is read field by field.
     let coded = matches!(named.lane, Lane::Audio | Lane::Video);
     let payload = tree.nodes().iter().position(|node| coded && is_payload(node));
     walk.siblings(&tree.nodes()[..payload.unwrap_or(tree.nodes().len())], &ValuePath::of(name), Parent::Body);
@@ -302,7 +302,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The path of a value that stands by itself in a command or data message.
+    /// The path of a value that is by itself in a command or data message.
     fn argument(&self, prefix: &ValuePath, position: usize, node: &Node) -> ValuePath {
         // The properties of an object are those of the message.
         if node.def.name != "amf.value" {
@@ -346,12 +346,12 @@ fn scalar(fields: &[Node]) -> FieldValue {
     last.map_or(FieldValue::None, |node| node.value.clone())
 }
 
-/// Whether a node is where the coded sound or picture begins.
+/// Whether a node is where the coded audio or video begins.
 fn is_payload(node: &Node) -> bool {
     ["rtmpt.video.payload", "rtmpt.audio.payload", "rtmpt.video.nal", "rtmpt.video.obu"].contains(&node.def.name)
 }
 
-/// What nodes stand in, as far as it names them.
+/// What nodes are in, as far as it names them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Parent {
     /// Nothing: they are the values of a message.

@@ -49,7 +49,7 @@ impl Error {
     }
 }
 
-/// The number of the line in which a byte stands, from 1.
+/// The number of the line in which a byte is, from 1.
 pub(super) fn line_of(text: &str, at: usize) -> usize {
     1 + text.as_bytes()[..at.min(text.len())].iter().filter(|&&byte| byte == b'\n').count()
 }

@@ -23,12 +23,12 @@ pub struct Key {
     pub default: &'static str,
     /// An example.
     pub example: &'static str,
-    /// Where it may stand.
+    /// Where it may be.
     pub place: Place,
     pub(super) read: Read,
 }
 
-/// Where a key may stand.
+/// Where a key may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// At the top of the file, and in an override.

@@ -67,7 +67,7 @@ impl Reader<'_> {
         None
     }
 
-    /// How the value of a key is read, if the key may stand here.
+    /// How the value of a key is read, if the key may be here.
     fn key(&mut self, key: &Spanned<impl AsRef<str>>, here: Place) -> Option<Read> {
         let name = key.get_ref().as_ref();
         let fits = |place: Place| place == Place::Both || place == here;
@@ -135,7 +135,7 @@ impl Reader<'_> {
     }
 }
 
-/// A table's entries as they stand in the file.
+/// A table's entries as they are in the file.
 fn in_order<'t, 'i>(
     table: &'t DeTable<'i>,
 ) -> impl Iterator<Item = (&'t Spanned<std::borrow::Cow<'i, str>>, &'t Spanned<DeValue<'i>>)> {

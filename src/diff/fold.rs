@@ -104,7 +104,7 @@ impl<'r> Fold<'r> {
     pub fn add(&mut self, comparison: &Comparison<'_>, mut claims: Vec<(&'static Rule, Claim)>) {
         // What the capture lost is known before anything is made of the rest, and how it ended is asked when all else
         // is known. Of two claims about the same place the surer one counts, then the worse one; rules that say more
-        // stand first.
+        // are first.
         claims.sort_by_key(|(rule, claim)| {
             let breaks_framing = claim.breaks == Breaks::Framing;
             (
@@ -179,7 +179,7 @@ impl<'r> Fold<'r> {
     /// The causes in order, and what is left.
     pub fn finish(self, comparison: &Comparison<'_>) -> Outcome {
         let Fold { mut causes, mut taken, .. } = self;
-        // What the capture lost may be why anything differs behind it, where nothing else explains it.
+        // What the capture lost may be why anything differs after it, where nothing else explains it.
         for cause in causes.iter_mut().filter(|cause| turn(&cause.claim) == 0) {
             cause.take_consequences(comparison, &mut taken);
         }
@@ -197,7 +197,7 @@ fn field_differs(comparison: &Comparison<'_>, claim: &Claim) -> bool {
     open.any(|other| other.path == claim.path && comparison.either_item(other.row).direction == direction)
 }
 
-/// Whether a claim that is a guess stands at the last message before a break, whose bytes it spoils.
+/// Whether a claim that is a guess is at the last message before a break, whose bytes it spoils.
 fn is_spoilt_by(comparison: &Comparison<'_>, broken: usize, claim: &Claim) -> bool {
     let direction = comparison.either_item(broken).direction;
     let is_guess = claim.certainty == Certainty::Possible && claim.breaks == Breaks::Nothing;
@@ -210,7 +210,7 @@ fn is_open(comparison: &Comparison<'_>, index: usize) -> bool {
 }
 
 impl Folded {
-    /// Takes what differs behind it and belongs to nothing else.
+    /// Takes what differs after it and belongs to nothing else.
     fn take_consequences(&mut self, comparison: &Comparison<'_>, taken: &mut HashSet<usize>) {
         let behind = comparison.open().filter(|index| is_behind(comparison, *index, &self.claim));
         self.consequences.extend(behind.filter(|index| taken.insert(*index)));
@@ -250,11 +250,11 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
         (_, Breaks::Capture { .. }) => false,
         // Whatever fails may be why it ends.
         (Breaks::Nothing | Breaks::End, Breaks::End) => cause.rank() == Rank::Failure && claim.row >= cause.claim.row,
-        // The last message that came whole may stand before the one that broke.
+        // The last message that came whole may come before the one that broke.
         (Breaks::Framing | Breaks::Answer, Breaks::End) => true,
         (Breaks::Nothing | Breaks::End, _) => false,
         (Breaks::Framing | Breaks::Answer, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
-        // What came whole behind the loss says what it says, but for what a receiver needs the lost bytes for.
+        // What came whole after the loss says what it says, but for what a receiver needs the lost bytes for.
         (Breaks::Capture { direction, from }, _) => {
             let needs_the_lost = matches!(claim.path, FieldPath::TIMESTAMP | FieldPath::Chunk(_));
             claim.row >= from

@@ -163,8 +163,8 @@ fn differences(
     found
 }
 
-/// Whether the same sound or picture was only written in another way, which nothing on the way does: with other fields
-/// in front of it, as another composition time, or with other NAL units around the slices (H.264 7.4.1.2.3).
+/// Whether the same audio or video was only written in another way, which nothing on the way does: with other fields
+/// before it, as another composition time, or with other NAL units around the slices (H.264 7.4.1.2.3).
 fn is_same_content([a, b]: [&Kept; 2], starts: [usize; 2]) -> bool {
     if [a, b].iter().any(|kept| kept.header.type_id != MessageTypeId::VIDEO) {
         return false;
@@ -184,7 +184,7 @@ fn is_made_anew(both: [&Kept; 2], payloads: [usize; 2]) -> bool {
     both.iter().all(is_config) || both.iter().zip(payloads).any(|(kept, start)| kept.body.len() <= start)
 }
 
-/// Where the sound or picture begins in a body.
+/// Where the audio or video begins in a body.
 fn payload_start(type_id: MessageTypeId, bytes: &[u8]) -> usize {
     let payload = match body::decode(type_id, bytes, bytes.len() as u32, &mut ()).body {
         Body::Audio(Audio { payload, .. }) | Body::Video(Video { payload, .. }) => payload.len(),

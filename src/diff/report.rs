@@ -324,8 +324,8 @@ impl Cause {
     }
 }
 
-/// The values that a claim shows, and the row they stand in. Where it has none, those that differ there; where nothing
-/// does, as a time goes back only behind the one that is wrong, the first of that field that have to do with it. A
+/// The values that a claim shows, and the row they are in. Where it has none, those that differ there; where nothing
+/// does, as a time goes back only after the one that is wrong, the first of that field that have to do with it. A
 /// payload that is kept as a digest only is said as that, on both sides.
 fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) -> (usize, [Option<Value>; 2]) {
     let (mut row, mut sides) = (claim.row, claim.sides.clone());

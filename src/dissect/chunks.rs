@@ -1,6 +1,6 @@
 //! A message's chunk headers: the first one with what it inherits, and the ledger of them all.
 //!
-//! Both sections read the message's header bytes, the ledger those behind the first header, so that
+//! Both sections read the message's header bytes, the ledger those after the first header, so that
 //! together they name every header byte once.
 
 use crate::field::{Reader, Record, Tree, Value};

@@ -1,6 +1,6 @@
 //! Properties by the name of their message: `connect.tcUrl`, `onMetaData.width`, `onStatus.code`.
 //!
-//! A path begins with the name of a command or data message. Behind it stands
+//! A path begins with the name of a command or data message. After it is
 //!
 //! - a number: that value of the message, the name being 0, as `publish.3`;
 //! - a name that an argument of the command has in the specification, as `publish.name`, `play.start`;
@@ -18,7 +18,7 @@ crate::fields! {
     PATH = "command", Group, "Property", "A value of a command or data message, by its path.";
 }
 
-/// The messages whose names may begin a path, and the names of their values behind name and, for commands,
+/// The messages whose names may begin a path, and the names of their values after name and, for commands,
 /// transaction id (RTMP 1.0 7.2; FMLE's and Flash Media Server's for those it does not have).
 const MESSAGES: &[(&str, &[&str])] = &[
     ("connect", &["object", "arguments"]),
@@ -91,7 +91,7 @@ pub fn argument(message: &str, position: usize) -> Option<&'static str> {
     match position {
         0 => Some(if is_command(message) { "command" } else { "handler" }),
         1 if is_command(message) => Some("transaction_id"),
-        // The handler stands in front of the message's own name.
+        // The handler comes before the message's own name.
         _ => {
             let (_, names) = MESSAGES.iter().find(|(known, _)| *known == message)?;
             names.get(position - before).copied()

@@ -33,7 +33,7 @@ pub enum Known {
     Field {
         /// What it is.
         def: &'static Def,
-        /// Where it stands.
+        /// Where it is.
         place: Place,
     },
     /// A protocol: it is there if any field with its prefix is.

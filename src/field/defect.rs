@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Short;
 
-/// Something in the bytes that should not be there, or is not there. It stands beside what could be read.
+/// Something in the bytes that should not be there, or is not there. It is beside what could be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Defect {
     /// A stable name in kebab-case.

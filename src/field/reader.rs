@@ -57,7 +57,7 @@ impl<'a, 'r, R: Record> Reader<'a, 'r, R> {
     }
 
     /// Reads with a reader that ends `len` bytes from here (or at the end, if that is nearer), then
-    /// goes on behind what it read. Offsets stay those of the outermost buffer.
+    /// continues after what it read. Offsets stay those of the outermost buffer.
     pub fn within<T>(&mut self, len: usize, read: impl FnOnce(&mut Reader<'a, '_, R>) -> T) -> T {
         let end = self.at.saturating_add(len).min(self.bytes.len());
         let mut inner = Reader { bytes: &self.bytes[..end], at: self.at, record: &mut *self.record };
@@ -197,7 +197,7 @@ impl<'a, 'r, R: Record> Reader<'a, 'r, R> {
         value
     }
 
-    /// A field that stands in no byte here: inherited, computed or assumed.
+    /// A field that is in no byte here: inherited, computed or assumed.
     pub fn derived(&mut self, def: &'static Def, value: impl FnOnce() -> Value, why: &'static str) {
         self.record.derived(def, self.at, value, why);
     }

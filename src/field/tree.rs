@@ -18,7 +18,7 @@ pub struct Tree {
 pub struct Node {
     /// What the field is.
     pub def: &'static Def,
-    /// How deep it stands; 0 for the outermost.
+    /// How deep it is; 0 for the outermost.
     pub depth: usize,
     /// The bytes it was read from, as offsets in the buffer; empty for a derived field.
     pub range: Range<usize>,

@@ -17,7 +17,7 @@ pub(super) enum Kind {
     Quoted(Vec<u8>),
     /// A character constant: as bytes, and as a number.
     Character(Vec<u8>, u32),
-    /// What stands between brackets; `at` includes them.
+    /// What is between brackets; `at` includes them.
     Slice,
     /// An operator or a bracket.
     Sign(&'static str),
@@ -86,7 +86,7 @@ fn next(text: &str, from: usize) -> Result<Option<Token>, Error> {
 
 /// The length of the word that `rest` begins with: 0 if it begins with none.
 ///
-/// `-` does not begin a word but may stand in one (`00-1d`), `..` ends it (`5..7`), and `/` belongs
+/// `-` does not begin a word but may be in one (`00-1d`), `..` ends it (`5..7`), and `/` belongs
 /// only to the prefix of an address.
 fn word(rest: &str) -> usize {
     let mut length = 0;

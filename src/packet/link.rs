@@ -147,7 +147,7 @@ fn pppoe(bytes: &[u8]) -> Inside<'_> {
     ppp(rest)
 }
 
-/// MPLS labels do not say what they carry: the version of an IP packet is taken for one.
+/// MPLS labels do not say what they carry: the version of an IP packet is treated as one.
 fn mpls(mut bytes: &[u8]) -> Inside<'_> {
     loop {
         let (label, rest) = bytes.split_first_chunk::<4>().ok_or(Short)?;

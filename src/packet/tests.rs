@@ -32,7 +32,7 @@ fn segment<'a>(slicer: &'a mut Slicer, frame: &Frame<'a>) -> Segment<'a> {
 #[test]
 fn a_segment_and_its_place() {
     let mut slicer = Slicer::new(Limits::default());
-    // An Ethernet frame, with six bytes of padding behind the packet.
+    // An Ethernet frame, with six bytes of padding after the packet.
     let bytes = [&[0; 12][..], &[8, 0], &tcp(b"hello"), &[0xee; 6]].concat();
     let found = segment(&mut slicer, &frame(3, 1, &bytes));
     assert_eq!((found.src.to_string(), found.dst.port()), ("10.0.0.1:40000".to_owned(), 1935));
@@ -85,7 +85,7 @@ fn a_bad_data_offset_is_malformed() {
 fn fragments_keep_the_places_of_the_payload() {
     let mut slicer = Slicer::new(Limits::default());
     let whole = tcp(b"0123456789abcdef");
-    // 36 bytes behind the IP header: 24 in the first fragment (TCP header, "0123"), then 12.
+    // 36 bytes after the IP header: 24 in the first fragment (TCP header, "0123"), then 12.
     let fragment = |from: usize, to: usize, more: u8| {
         let mut bytes = [&whole[..20], &whole[20 + from..20 + to]].concat();
         bytes[3] = (20 + to - from) as u8;

@@ -67,7 +67,7 @@ fn cut_then_changed(case: &Case<'_>) -> Option<Vec<Cause>> {
     })
 }
 
-/// A header put before the payload or taken off, and a change to what stands behind it.
+/// A header put before the payload or taken off, and a change to what follows it.
 fn header_and_change(case: &Case<'_>) -> Option<Vec<Cause>> {
     let Case { sent, received, .. } = *case;
     let dropped =

@@ -29,7 +29,7 @@ pub struct Proof {
     pub to_server: Option<Leg>,
     /// The payload on its way from the server.
     pub from_server: Option<Leg>,
-    /// What was received, as taken from a raw stream; absent if it does not stand in one.
+    /// What was received, as taken from a raw stream; absent if it does not be in one.
     pub took: Option<Took>,
 }
 
@@ -58,7 +58,7 @@ pub struct Leg {
     /// To whom.
     #[serde(serialize_with = "as_text")]
     pub dst: SocketAddr,
-    /// How many bytes of the payload stand in bodies of messages there.
+    /// How many bytes of the payload are in bodies of messages there.
     pub carried: u64,
     /// Whether that is all of it: the bytes were right on this wire.
     pub right: bool,
@@ -68,7 +68,7 @@ pub struct Leg {
     pub message_type: MessageTypeId,
     /// Its chunk stream.
     pub csid: ChunkStreamId,
-    /// How many bytes stand before the payload in each body, if it is the same number everywhere.
+    /// How many bytes come before the payload in each body, if it is the same number everywhere.
     pub tag_header: Option<usize>,
     /// The first and the last frame.
     pub frames: (FrameNo, FrameNo),
@@ -154,7 +154,7 @@ impl Found<'_> {
         }
     }
 
-    /// Where a byte of the payload stands.
+    /// Where a byte of the payload is.
     pub fn place(&self, offset: usize) -> Option<InCapture> {
         let (carried, stream_offset) = self.seen.sent.iter().find_map(|carried| {
             let places = carried.places.iter();

@@ -19,7 +19,7 @@ use super::wire::{ChunkNote, MessageNote};
 /// What the receiver took from the stream.
 #[derive(Debug, Serialize)]
 pub struct Took {
-    /// How many of the received bytes stand in the stream, in this order.
+    /// How many of the received bytes are in the stream, in this order.
     pub found: u64,
     /// In how many runs.
     pub runs: usize,
@@ -61,9 +61,9 @@ pub(super) struct Steps {
 }
 
 enum Wrong {
-    /// A chunk header, or a part of one, was taken for payload.
+    /// A chunk header, or a part of one, was treated as payload.
     Header { received: usize, stream: u64, len: usize, chunk: usize },
-    /// Bytes of another message, or of a tag header, were taken for payload.
+    /// Bytes of another message, or of a tag header, were treated as payload.
     Foreign { received: usize, stream: u64, len: usize, chunk: usize },
     /// Payload was passed over.
     Lost { received: usize, stream: u64, sent: usize, len: usize },
@@ -306,7 +306,7 @@ fn left_headers(
     let sender = if found.direction == Direction::ClientToServer { "client" } else { "server" };
     let header = describe_header(&chunk.header);
     let size = chunk.chunk_size;
-    // The byte of the payload that the header stands before.
+    // The byte of the payload that the header comes before.
     let next = chunk.payload_at();
     let places = seen.sent.iter().flat_map(|carried| &carried.places);
     let sent = places.clone().find(|&&(_, stream, len)| (stream..stream + len as u64).contains(&next));
@@ -360,7 +360,7 @@ fn left_headers(
 }
 
 impl MessageNote {
-    /// The type's name, in front of the word message.
+    /// The type's name, before the word message.
     fn name(&self) -> String {
         let name = self.type_id.name();
         name.strip_suffix(" Message").unwrap_or(&name).to_owned()

@@ -58,7 +58,7 @@ pub(super) struct Carried {
     pub message: MessageNote,
     /// Where in its body the stretch begins.
     pub body_at: usize,
-    /// Where the stretch stands in the stream: offset in the byte string, offset in the stream, length.
+    /// Where the stretch is in the stream: offset in the byte string, offset in the stream, length.
     pub places: Vec<(usize, u64, usize)>,
 }
 
@@ -248,7 +248,7 @@ impl Seen {
         }
     }
 
-    /// Looks through the next bytes of the raw stream; whether a run that was found before goes on in them.
+    /// Looks through the next bytes of the raw stream; whether a run that was found before continues in them.
     fn raw(&mut self, index: &Index<'_>, at: u64, tail: &mut Vec<u8>, bytes: &[u8]) -> bool {
         let file = index.target();
         if self.raw.len() > MOST_STRETCHES {
@@ -276,7 +276,7 @@ impl Seen {
         touched
     }
 
-    /// The bytes between two runs, or before the first, if they stand between these in the stream too.
+    /// The bytes between two runs, or before the first, if they are between these in the stream too.
     fn short_run_before(&mut self, file: &[u8], base: u64, buffer: &[u8], run: &Run) {
         let (target, source) =
             self.raw.last().map_or((0, base as usize), |last| (last.target_end(), last.source_end()));
@@ -290,7 +290,7 @@ impl Seen {
         }
     }
 
-    /// The last few bytes, if they follow soon behind the last run.
+    /// The last few bytes, if they follow soon after the last run.
     fn short_run_at_the_end(&mut self, file: &[u8], base: u64, buffer: &[u8]) {
         let Some(last) = self.raw.last() else { return };
         let missing = last.target_end()..file.len();
@@ -313,7 +313,7 @@ fn carried(index: &Index<'_>, message: &Message, note: MessageNote, found: &mut 
         return false;
     }
     let last = found.last().filter(|last| last.message.csid == note.csid && last.message.type_id == note.type_id);
-    // A message that continues where the one before ended, behind as many bytes of tag header.
+    // A message that continues where the one before ended, after as many bytes of tag header.
     let next = last.map(|last| (last.body_at, last.file.end));
     let continued = next.and_then(|(skip, next)| {
         let rest = body.get(skip..).filter(|rest| !rest.is_empty())?;
@@ -321,7 +321,7 @@ fn carried(index: &Index<'_>, message: &Message, note: MessageNote, found: &mut 
         continues.then_some(Run { target: next, source: skip, len: rest.len() })
     });
     let at_once = || {
-        // All of it, or its beginning behind a tag header. An index would find that too, but in bytes that repeat
+        // All of it, or its beginning after a tag header. An index would find that too, but in bytes that repeat
         // perhaps at another place.
         if !file.is_empty()
             && body.len() >= file.len()

@@ -107,7 +107,7 @@ const PREFIX: usize = 64;
 /// Bodies up to this length are kept whole also beyond the budget, if they configure a decoder.
 const CONFIG: usize = 64 << 10;
 
-/// What is kept of the beginning of each direction: the handshake, and the first message behind it.
+/// What is kept of the beginning of each direction: the handshake, and the first message after it.
 const BEGINNING: usize = 8 << 10;
 
 impl Recorder {

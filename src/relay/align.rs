@@ -1,7 +1,7 @@
 //! Which message of one list is which of another: in order, and where payloads repeat.
 //!
 //! Takes keys (hash of the payload, timestamp) of the messages of one kind on two legs, gives for each of the first
-//! list its place in the second. Silence and black pictures repeat by the thousand, so a payload alone says nothing:
+//! list its place in the second. Silence and black video frames repeat by the thousand, so a payload alone says nothing:
 //! pairs that are equal in payload *and* timestamp come first, then payloads that occur once on each side between
 //! those, then what is left in order. Linear but for one sort.
 

@@ -56,7 +56,7 @@ pub fn between(sent: &Kept, received: &Kept) -> Change {
     let (a, b) = (sent.body.as_slice(), received.body.as_slice());
     let at = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let beyond = at == a.len().min(b.len()) && !(sent.is_whole() && received.is_whole());
-    // Where both go on alike after as many bytes, those between are what differs.
+    // Where both continue alike after as many bytes, those between are what differs.
     let differing = a[at..].iter().zip(&b[at..]).take_while(|(a, b)| a != b).count();
     Change {
         at,

@@ -66,7 +66,7 @@ pub enum Reason {
     BeforeJoin,
     /// It came before the first that the server forwarded to this player.
     BeforeStart,
-    /// A picture that needs others, before the player's first keyframe.
+    /// A video frame that needs others, before the player's first keyframe.
     StartAtKey,
     /// The server forwards none of its kind.
     UnknownType,
@@ -280,7 +280,7 @@ impl<'a> Judged<'a> {
             };
             let any_came = sent.iter().any(|&at| self.received(at).is_some());
             let last_came = sent.iter().rposition(|&at| self.received(at).is_some());
-            // Who got no picture at all though a keyframe was sent did not wait for one.
+            // Who got no video frame at all though a keyframe was sent did not wait for one.
             let was_shown = |&at: &usize| {
                 let unit = &self.sent[at];
                 unit.keyframe && at >= start && self.is_live(at) && !end.gone(unit.item.time)
@@ -332,7 +332,7 @@ impl<'a> Judged<'a> {
     }
 
     /// The first message that the player was to get: the first sent since it joined that came through; if none did,
-    /// the first keyframe, or the first of all where there are no pictures.
+    /// the first keyframe, or the first of all where there are no video frames.
     fn start(&self) -> usize {
         let live = || (0..self.sent.len()).filter(|&at| self.sent[at].kind.is_coded() && self.is_live(at));
         let came = live().find(|&at| self.received(at).is_some());
@@ -341,7 +341,7 @@ impl<'a> Judged<'a> {
         came.or_else(key).or_else(sound).unwrap_or(self.sent.len())
     }
 
-    /// Whether the player's first picture since it joined is a keyframe, so that the server may have waited for it.
+    /// Whether the player's first video frame since it joined is a keyframe, so that the server may have waited for it.
     fn starts_at_key(&self, start: usize, track: &[usize]) -> bool {
         let first = track.iter().find(|&&at| at >= start && self.received(at).is_some());
         first.is_none_or(|&first| self.sent[first].marked_key)

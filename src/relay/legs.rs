@@ -55,7 +55,7 @@ pub struct Named {
     pub connection: u32,
 }
 
-/// A publisher's leg, and one on which its stream goes on.
+/// A publisher's leg, and one on which its stream continues.
 #[derive(Clone, Debug)]
 pub struct Pair<'a> {
     /// To the server.

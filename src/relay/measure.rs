@@ -9,15 +9,15 @@ use super::judge::{Fate, Judged};
 pub struct Measures {
     /// How long the messages took that were sent while the player was there.
     pub delay: Option<Delay>,
-    /// Sound and pictures that took much longer than the others: places among those sent.
+    /// Audio and video that took much longer than the others: places among those sent.
     pub late: Vec<usize>,
-    /// How much later the player's timestamps of sound and pictures are.
+    /// How much later the player's timestamps of audio and video are.
     pub timestamps: Option<Timestamps>,
-    /// Sound and pictures whose timestamps moved by another amount than most.
+    /// Audio and video whose timestamps moved by another amount than most.
     pub off_time: Vec<usize>,
     /// Configurations whose timestamps moved by another amount.
     pub headers_off_time: Vec<usize>,
-    /// Sound and pictures that were sent before the player joined and came out of the server's memory.
+    /// Audio and video that were sent before the player joined and came out of the server's memory.
     pub from_cache: u64,
     /// Forwarded messages that came on another chunk stream.
     pub csid_rewritten: u64,

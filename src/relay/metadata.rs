@@ -103,7 +103,7 @@ fn by_name(pairs: &[(String, String)]) -> std::collections::BTreeMap<&str, &str>
     pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-/// The values behind the wrapper.
+/// The values after the wrapper.
 fn values<'a>(unit: &Unit<'a>) -> Vec<Value<'a>> {
     let header = &unit.kept.header;
     let Body::Data(data) = body::decode(header.type_id, &unit.kept.body, header.length, &mut ()).body else {

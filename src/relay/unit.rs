@@ -17,7 +17,7 @@ use super::align::Key;
 /// A message of a leg.
 #[derive(Debug)]
 pub struct Unit<'a> {
-    /// Where it stands in the capture.
+    /// Where it is in the capture.
     pub item: &'a Item,
     /// The message.
     pub kept: &'a Kept,
@@ -25,7 +25,7 @@ pub struct Unit<'a> {
     pub kind: Kind,
     /// What it keeps its order with.
     pub track: Track,
-    /// Whether it is a picture that needs no other.
+    /// Whether it is a video frame that needs no other.
     pub keyframe: bool,
     /// Whether its header says keyframe. The end of a sequence says so too, and servers that wait for a keyframe
     /// look no further.
@@ -44,9 +44,9 @@ pub enum Kind {
     Audio,
     /// How sound is coded.
     AudioConfig,
-    /// Pictures.
+    /// Video frames.
     Video,
-    /// How pictures are coded.
+    /// How video frames are coded.
     VideoConfig,
     /// Types 18 and 15.
     Data,
@@ -91,17 +91,17 @@ impl Kind {
         }
     }
 
-    /// Whether it is sound or pictures themselves.
+    /// Whether it is audio or video themselves.
     pub fn is_coded(self) -> bool {
         matches!(self, Kind::Audio | Kind::Video)
     }
 
-    /// Whether it says how sound or pictures are coded: servers keep it for those who come later.
+    /// Whether it says how audio or video are coded: servers keep it for those who come later.
     pub fn is_config(self) -> bool {
         matches!(self, Kind::AudioConfig | Kind::VideoConfig)
     }
 
-    /// Whether it is sound or pictures, configurations included.
+    /// Whether it is audio or video, configurations included.
     pub fn is_media(self) -> bool {
         self.is_coded() || self.is_config()
     }

@@ -27,7 +27,7 @@ pub fn annotations(document: &Document) -> String {
     lines
 }
 
-/// Text for people, so that nothing in it is taken for a command: names and values come from the wire.
+/// Text for people, so that nothing in it is treated as a command: names and values come from the wire.
 pub fn quoted(text: &str) -> String {
     if text.is_empty() {
         return String::new();

@@ -2,7 +2,7 @@
 //!
 //! Takes the type and the bytes of a body, gives a typed [`Body`] and the defects found in it; with a
 //! [`Tree`](crate::field::Tree) as record also the fields. The bytes may be only the first of the body:
-//! a list needs no more of a picture than its header.
+//! a list needs no more of a video frame than its header.
 
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ pub fn decode<'a, R: Record>(type_id: MessageTypeId, bytes: &'a [u8], length: u3
     Decoded { body, defects }
 }
 
-/// Reads a body to the end of the reader. `missing` bytes behind it belong to the body but are not there.
+/// Reads a body to the end of the reader. `missing` bytes after it belong to the body but are not there.
 pub(super) fn read<'a, R: Record>(
     type_id: MessageTypeId,
     reader: &mut Reader<'a, '_, R>,

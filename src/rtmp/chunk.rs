@@ -23,7 +23,7 @@ crate::fields! {
     REST = "rtmpt.header.undecoded", Bytes, "Undecoded", "Bytes of a header that is not whole (own name).";
 }
 
-/// In a 24-bit timestamp field: the value stands in four more bytes behind the header.
+/// In a 24-bit timestamp field: the value is in four more bytes after the header.
 pub const EXTENDED: u32 = 0xff_ffff;
 
 /// The longest header: 3 bytes basic, 11 of message header, 4 of extended timestamp.

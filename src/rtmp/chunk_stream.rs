@@ -210,7 +210,7 @@ impl ChunkStream {
     pub fn add_chunk(&mut self, at: u64, fmt: u8, header: &[u8], chunk_size: u32) {
         let header_len = header.len() as u8;
         if self.is_spilled {
-            // The first and the last chunk are enough to say where the message stands.
+            // The first and the last chunk are enough to say where the message is.
             self.message.chunks.truncate(1);
             self.message.headers.truncate(self.message.chunks.first().map_or(0, |chunk| chunk.header_len.into()));
         }

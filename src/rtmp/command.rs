@@ -41,7 +41,7 @@ impl<'a> Command<'a> {
         self.values.get(1)?.as_number()
     }
 
-    /// The values behind name and transaction id. For most commands the first is the command object.
+    /// The values after name and transaction id. For most commands the first is the command object.
     pub fn arguments(&self) -> &[Value<'a>] {
         let known = usize::from(self.name().is_some());
         let known = if known == 1 && self.transaction_id().is_some() { 2 } else { known };
@@ -55,7 +55,7 @@ impl<'a> Data<'a> {
         self.values.first()?.as_str()
     }
 
-    /// The values behind the name.
+    /// The values after the name.
     pub fn arguments(&self) -> &[Value<'a>] {
         &self.values[usize::from(self.name().is_some())..]
     }
@@ -97,7 +97,7 @@ fn values<'a, R: Record>(
     (format, values.values)
 }
 
-/// A body begins with a string, marker 02, so a byte in front of a 02 can only be a format byte.
+/// A body begins with a string, marker 02, so a byte before a 02 can only be a format byte.
 fn format_byte<R: Record>(
     type_id: MessageTypeId,
     reader: &mut Reader<'_, '_, R>,

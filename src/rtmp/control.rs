@@ -1,6 +1,6 @@
 //! Protocol control and user control messages (RTMP 1.0 5.4, 7.1.7; types 1 to 6).
 //!
-//! Takes a body, gives its numbers. A body that is too short for its type gives no value; bytes behind
+//! Takes a body, gives its numbers. A body that is too short for its type gives no value; bytes after
 //! the last field are kept. Nothing is applied: who sets a chunk size acts on it elsewhere.
 
 use serde::Serialize;

@@ -88,7 +88,7 @@ pub struct HandshakePart<'a> {
 pub struct Undecoded {
     /// Their offsets in the direction's stream; holes in them are told of apart.
     pub range: Range<u64>,
-    /// What was wrong, and where decoding goes on.
+    /// What was wrong, and where decoding continues.
     pub why: Defect,
 }
 
@@ -275,7 +275,7 @@ impl Decoder {
         matches!(&self.state, State::Handshake { parts: [Part::C0C1, ..], bytes, .. } if bytes.is_empty())
     }
 
-    /// Whether it does not know where the next chunk header stands.
+    /// Whether it does not know where the next chunk header is.
     pub fn is_lost(&self) -> bool {
         self.lost_since().is_some()
     }
@@ -298,11 +298,11 @@ impl Decoder {
     }
 
     /// Takes the bytes at `offset`, which must continue what came before. `sources` says where they
-    /// stand in the capture: (offset in `bytes`, source), ascending from 0.
+    /// are in the capture: (offset in `bytes`, source), ascending from 0.
     pub fn push(&mut self, offset: u64, bytes: &[u8], sources: &[(u32, Source)], out: &mut Out<'_>) {
         for (i, &(start, source)) in sources.iter().enumerate() {
             let end = sources.get(i + 1).map_or(bytes.len() as u64, |next| next.0.into());
-            // What waited behind a late segment can be read when that has come.
+            // What waited after a late segment can be read when that has come.
             if source.packet > self.readable.0 {
                 self.readable = (source.packet, source.time);
             }

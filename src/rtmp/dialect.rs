@@ -50,12 +50,12 @@ pub enum ChunkSize {
 #[serde(rename_all = "snake_case")]
 pub enum Continuation {
     /// A type-3 header for each. A header with fields that repeats the message's length and type is
-    /// taken for one where the bytes prove it.
+    /// treated as one where the bytes prove it.
     #[default]
     Type3,
     /// None: these messages come in one piece, whatever the chunk size.
     LeftOut(Messages),
-    /// One more type-3 header, with nothing behind it, where the length is a multiple of the chunk size.
+    /// One more type-3 header, with nothing after it, where the length is a multiple of the chunk size.
     ExtraOnExactMultiple,
     /// A type-3 header with another chunk stream's id.
     WrongId,
@@ -69,7 +69,7 @@ pub enum Continuation {
 pub enum Messages {
     /// All.
     All,
-    /// Sound and pictures.
+    /// Audio and video.
     Media,
     /// Those of one type.
     Of(MessageTypeId),

@@ -130,7 +130,7 @@ pub fn is_encrypted(version: u8) -> bool {
     matches!(version, 6 | 8)
 }
 
-/// Where the digest of a C1 or S1 stands, if it has a valid one.
+/// Where the digest of a C1 or S1 is, if it has a valid one.
 pub fn digest_at(block: &[u8; BLOCK], maker: Maker) -> Option<(Scheme, usize)> {
     let (key, public) = maker.key();
     [(Scheme::Digest8, 8), (Scheme::Digest772, 772)].into_iter().find_map(|(scheme, base)| {

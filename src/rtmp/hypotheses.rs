@@ -4,7 +4,7 @@
 //! dialects ([`Dialect`]) with which the stretch decodes further than by the specification, the best first.
 //! Each is decoded anew by the real decoder; nothing is inferred from symptoms alone.
 //!
-//! A hypothesis is *certain* if the whole stretch decodes with it, the headers and bodies behind the first
+//! A hypothesis is *certain* if the whole stretch decodes with it, the headers and bodies after the first
 //! place where it reads other than the specification prove it by [`PROOF`] bits, and no other mistake does
 //! as well. The evidence is counted as a field of `n` bits with one of `2^k` plausible values: `n - k`.
 
@@ -35,7 +35,7 @@ pub struct Case<'a> {
     pub offset: u64,
     /// Its bytes, without a hole.
     pub bytes: &'a [u8],
-    /// Whether nothing more of the direction was captured behind them.
+    /// Whether nothing more of the direction was captured after them.
     pub ends: bool,
     /// The chunk sizes that the other direction announced, and how far this one's stream had come then.
     pub peer_sizes: Vec<(u64, u32)>,
@@ -68,7 +68,7 @@ pub struct Hypothesis {
     pub evidence: Vec<Evidence>,
 }
 
-/// A header, or a length in a body, that stands where the hypothesis has it.
+/// A header, or a length in a body, that is where the hypothesis has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Evidence {
     /// Its offset in the stream.
@@ -106,7 +106,7 @@ pub fn judge(case: &Case<'_>) -> Vec<Hypothesis> {
                 hypothesis.reaches_end && whole && hypothesis.doubtful == 0
             }
         };
-        // Behind the trouble any bytes are read as headers, and a size that fits them explains nothing.
+        // After the trouble any bytes are read as headers, and a size that fits them explains nothing.
         let is_worth_a_word = is_better && hypothesis.bits >= WORTH_A_WORD * (1 + hypothesis.doubtful);
         if is_worth_a_word {
             found.push(hypothesis);
@@ -207,7 +207,7 @@ fn parting(plain: &Replay, replay: &Replay) -> u64 {
     let next = match (plain.headers.get(same), replay.headers.get(same)) {
         // Another length is read from the header itself.
         (Some(a), Some(b)) if a.at == b.at && a.length != b.length => Some(a.at),
-        // The same header, and another length of payload behind it.
+        // The same header, and another length of payload after it.
         (Some(a), Some(b)) if (a.at, a.len, a.continues) == (b.at, b.len, b.continues) => Some(a.end().min(b.end())),
         (a, b) => a.into_iter().chain(b).map(|header| header.at).min(),
     };

@@ -1,14 +1,14 @@
-//! Sound and pictures: the tag headers in front of the media (FLV E.4.2, E.4.3; enhanced RTMP).
+//! Sound and pictures: the tag headers before the media (FLV E.4.2, E.4.3; enhanced RTMP).
 //!
 //! Takes the first bytes of a body and its true length, gives the header's fields, the configuration
-//! records behind it, and how long the payload is. Samples and pictures are not decoded.
+//! records after it, and how long the payload is. Samples and pictures are not decoded.
 //!
 //! | room | holds |
 //! |---|---|
 //! | [`audio`] | the audio tag header |
 //! | [`video`] | the video tag header |
 //! | [`enhanced`] | what both headers have in common in enhanced RTMP |
-//! | [`content`] | codec and packet type → what stands behind the header |
+//! | [`content`] | codec and packet type → what comes after the header |
 //! | [`config`] | what video configurations have in common |
 //! | [`avc`], [`hevc`], [`vvc`], [`av1`], [`vpx`], [`aac`], [`opus`] | the records of the codecs |
 //! | [`multichannel`] | which speaker each channel is for |

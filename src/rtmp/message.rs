@@ -72,7 +72,7 @@ pub struct Message {
     /// Its header.
     pub header: MessageHeader,
     /// The first bytes of the body: all of them, unless the options ask for less of media bodies.
-    /// Bytes that were not captured are zero and stand in `holes`.
+    /// Bytes that were not captured are zero and are in `holes`.
     pub body: Vec<u8>,
     /// How many body bytes the chunks accounted for, captured or not.
     pub received: u32,
@@ -80,7 +80,7 @@ pub struct Message {
     pub holes: Vec<Range<u32>>,
     /// Its chunks in order. Empty if not even one chunk header was captured.
     pub chunks: Vec<Chunk>,
-    /// The header bytes of its chunks, one behind the other.
+    /// The header bytes of its chunks, one after the other.
     pub headers: Vec<u8>,
     /// How it ended.
     pub ending: Ending,
@@ -109,13 +109,13 @@ impl Message {
         self.received - self.holes.iter().map(|hole| hole.end - hole.start).sum::<u32>()
     }
 
-    /// The bytes of the body up to its first hole: what stands behind a hole is not decoded as if it followed.
+    /// The bytes of the body up to its first hole: what comes after a hole is not decoded as if it followed.
     pub fn decodable(&self) -> &[u8] {
         let end = self.holes.first().map_or(usize::MAX, |hole| hole.start as usize);
         &self.body[..self.body.len().min(end)]
     }
 
-    /// Where the body's bytes stand in the direction's stream.
+    /// Where the body's bytes are in the direction's stream.
     pub fn body_map(&self) -> SourceMap<u64> {
         let mut map = SourceMap::default();
         let mut at = 0u64;

@@ -1,4 +1,4 @@
-//! How plausible it is that a chunk header stands at a given place, and where the next one stands.
+//! How plausible it is that a chunk header is at a given place, and where the next one is.
 //!
 //! Used to choose between two readings of the same bytes, and by [`super::resync`], which looks for headers
 //! where the bytes before do not tell where they are.
@@ -73,7 +73,7 @@ pub(super) enum Verdict {
 pub(super) struct Start {
     /// Offset in the data.
     pub at: usize,
-    /// How many bytes of chunk payload come first, of which chunk stream, and what is known of it behind them.
+    /// How many bytes of chunk payload come first, of which chunk stream, and what is known of it after them.
     pub payload: Option<(usize, ChunkStreamId, Known)>,
 }
 
@@ -340,7 +340,7 @@ fn fitting_bits(type_id: MessageTypeId, last_first: Option<u8>, payload: &[u8]) 
     }
 }
 
-/// The evidence in the byte behind a tag byte, for the codecs that have a packet type there.
+/// The evidence in the byte after a tag byte, for the codecs that have a packet type there.
 fn packet_type_bits(type_id: MessageTypeId, payload: &[u8]) -> Option<u32> {
     let (&first, Some(&second)) = (payload.first()?, payload.get(1)) else { return Some(0) };
     match type_id {

@@ -291,7 +291,7 @@ mod tests {
         );
         let expected = format!(r#"{{"name":"so","version":3,"flags":2,"events":{events}}}"#);
         assert_eq!(read(19, &body), (expected, vec![]));
-        // Type 16: the same behind a format byte.
+        // Type 16: the same after a format byte.
         let expected = format!(r#"{{"format":0,"name":"so","version":3,"flags":2,"events":{events}}}"#);
         assert_eq!(read(16, &[&[0], body.as_slice()].concat()), (expected, vec![]));
     }

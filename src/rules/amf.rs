@@ -36,7 +36,7 @@ pub static FIRST_NOT_STRING: Rule = Rule {
     },
     check: Check::Diff(|comparison| {
         let find = |item: &Item, kept: &Kept| {
-            // What stands before the name may be no value at all.
+            // What comes before the name may be no value at all.
             let is_tag = crate::rules::flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some();
             if is_tag {
                 None
@@ -175,7 +175,7 @@ fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&Kept) -> Option<Values
     let mut claims = oddity::claims(comparison, |_, kept| find(kept).map(|values| values.oddity), |_| true);
     for claim in &mut claims {
         let explains = std::mem::take(&mut claim.explains);
-        // Differences stand in the order of their rows; each message is looked at once.
+        // Differences are in the order of their rows; each message is looked at once.
         for of_row in explains.chunk_by(|a, b| comparison.mismatches[*a].row == comparison.mismatches[*b].row) {
             let item = comparison.item(comparison.mismatches[of_row[0]].row, Side::B);
             let values = item.and_then(Item::message).and_then(find);

@@ -30,7 +30,7 @@ pub struct Seen<'c, 'r> {
 pub struct Words {
     /// What happened, with the numbers of the case.
     pub title: String,
-    /// What it means for the receiver; the evidence is put behind it.
+    /// What it means for the receiver; the evidence is put after it.
     pub why: String,
     /// What to change.
     pub fix: String,

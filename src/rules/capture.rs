@@ -213,7 +213,7 @@ fn claim(
 ) -> Option<Claim> {
     let row = row_of(comparison, side, item)?;
     let is_of = |other: usize| lost.is_none_or(|direction| comparison.either_item(other).direction == direction);
-    // What stands before the hole in its direction was read in time.
+    // What comes before the hole in its direction was read in time.
     let is_before = |other: &usize| {
         let sound = comparison.item(*other, side).filter(|sound| sound.direction == item.direction);
         sound.is_some_and(|sound| sound.at.end <= item.at.start)

@@ -26,7 +26,7 @@ pub struct Context {
     pub unfinished: Vec<Vec<u8>>,
     /// Bodies of whole messages around the payload.
     pub neighbours: Vec<Vec<u8>>,
-    /// Payloads of chunks on other chunk streams that stand between the payload's own chunks.
+    /// Payloads of chunks on other chunk streams that are between the payload's own chunks.
     pub foreign: Vec<Vec<u8>>,
 }
 

@@ -69,7 +69,7 @@ fn is_refused(comparison: &Comparison<'_>, item: &Item) -> bool {
 }
 
 /// Whether a message of a session is one that its sender meant: its type is known, and the direction has had others on its
-/// message stream, or it is the connection's own. Behind a fault of the framing any bytes are read as a header.
+/// message stream, or it is the connection's own. After a fault of the framing any bytes are read as a header.
 fn is_meant(session: &Session, item: &Item) -> bool {
     let Some(kept) = item.message() else { return false };
     let before = || {
@@ -78,7 +78,7 @@ fn is_meant(session: &Session, item: &Item) -> bool {
     };
     let stream = kept.header.message_stream_id.map_or(0, |stream| stream.0);
     let is_of_stream = |other: &Kept| other.header.message_stream_id.is_some_and(|other| other.0 == stream);
-    // A command that is read to its end says so itself; so do the first sounds and pictures, on a stream that was given.
+    // A command that is read to its end says so itself; so do the first audio and video, on a stream that was given.
     let follows = stream == 0 || before().any(is_of_stream) || stream == 1;
     kept.header.type_id.is_known()
         && follows
@@ -107,7 +107,7 @@ const LOST: [&str; 1] = ["resynchronised"];
 const EXCUSED: [&str; 6] =
     ["capture-gap", "capture-midstream", "header-cut", "rtmpe", "hs-version", "limit-chunk-streams"];
 
-/// Whether the framing broke at an item: bytes that are no chunks, or a message behind which there were some.
+/// Whether the framing broke at an item: bytes that are no chunks, or a message after which there were some.
 fn is_break(item: &Item) -> bool {
     match &item.content {
         Content::Undecoded => item.defects.iter().all(|defect| !EXCUSED.contains(&defect.code)),

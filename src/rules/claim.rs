@@ -19,7 +19,7 @@ pub struct Claim {
     pub row: usize,
     /// The field where it shows.
     pub path: FieldPath,
-    /// What stands there in A and in B.
+    /// What is there in A and in B.
     pub sides: [Option<Value>; 2],
     /// Why that is so: the evidence, and what it means.
     pub why: String,
@@ -27,7 +27,7 @@ pub struct Claim {
     pub fix: String,
     /// Indices of the mismatches that are this very thing.
     pub explains: Vec<usize>,
-    /// Whether the session cannot go on behind it as it should: what differs later in time is its consequence.
+    /// Whether the session cannot continue after it as it should: what differs later in time is its consequence.
     pub breaks: Breaks,
     /// How bad this case is, if not as bad as the rule has it.
     pub severity: Option<Severity>,
@@ -38,7 +38,7 @@ pub struct Claim {
 pub enum Breaks {
     /// Nothing.
     Nothing,
-    /// The sender's direction cannot be read behind it, and the receiver may give up.
+    /// The sender's direction cannot be read after it, and the receiver may give up.
     Framing,
     /// The receiver does not understand the message, and so does not answer as it should.
     Answer,
@@ -46,7 +46,7 @@ pub enum Breaks {
     Capture {
         /// Of this direction, or of both.
         direction: Option<Direction>,
-        /// The first row that may have to do with it. Messages behind a hole are read late, so that this may be
+        /// The first row that may have to do with it. Messages after a hole are read late, so that this may be
         /// before the row where the hole shows.
         from: usize,
     },

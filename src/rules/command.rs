@@ -68,7 +68,7 @@ fn commands_of_a<'r>(comparison: &Comparison<'r>) -> Vec<Said<'r>> {
     comparison.a.map(commands).unwrap_or_default()
 }
 
-/// Whether the server of B sends a command behind an item, be it one that cannot be read as such.
+/// Whether the server of B sends a command after an item, be it one that cannot be read as such.
 fn says_something(comparison: &Comparison<'_>, behind: usize) -> bool {
     let named = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]).skip(behind + 1);
     let is_command = |item: &Item, named: &Named| {

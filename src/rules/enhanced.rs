@@ -2,7 +2,7 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`frames`] | what stands in video messages |
+//! | [`frames`] | what is in video messages |
 //! | [`tracks`] | what Multitrack and ModEx put in front |
 //! | [`peers`] | what was agreed on |
 

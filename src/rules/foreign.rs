@@ -1,4 +1,4 @@
-//! Rules for connections that are something else than plain RTMP.
+//! Rules for connections that are something other than plain RTMP.
 
 use crate::compare::{Comparison, Side};
 use crate::rtmp::handshake;

@@ -206,7 +206,7 @@ impl Cut {
     }
 }
 
-/// How far the two agree if `added` stands in what was received, and `taken` bytes are missing from what was sent,
+/// How far the two agree if `added` is in what was received, and `taken` bytes are missing from what was sent,
 /// at every boundary: how many boundaries, and whether they agree to the end of what was received.
 fn replay(sent: &[u8], received: &[u8], cut: Cut, added: &[u8], taken: usize) -> Option<(u64, Rest)> {
     let (mut sent, mut received, mut chunk, mut boundaries) = (sent, received, cut.first, 0);

@@ -1,4 +1,4 @@
-//! Which stretches of one byte string stand in another, in linear time.
+//! Which stretches of one byte string are in another, in linear time.
 //!
 //! The target is cut into blocks, and the hash of each is kept. A rolling hash over the source finds the
 //! blocks at any offset; each hit is compared and extended as far as both agree.
@@ -70,7 +70,7 @@ impl<'a> Index<'a> {
         self.block
     }
 
-    /// The stretches of `source` that stand in the target, ascending and without overlap in the source. None begins
+    /// The stretches of `source` that are in the target, ascending and without overlap in the source. None begins
     /// before `from`; one that continues the target at `expected` is preferred.
     pub fn runs(&self, source: &[u8], from: usize, expected: Option<usize>) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();

@@ -141,7 +141,7 @@ fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, 
     };
     let belongs = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        // A message that looks like another kind may stand beside one of another time.
+        // A message that looks like another kind may be beside one of another time.
         let is_here = !mismatch.path.is_of_header() || !twins.is_empty() && mismatch.path == FieldPath::TIMESTAMP;
         is_here && here.contains(&mismatch.row) || is_twin(mismatch.row)
     };

@@ -171,7 +171,7 @@ pub(super) const EPB_FORMS: &[Transform] = &[
 pub(super) const ADTS_FORMS: &[Transform] =
     &[Transform { rule: "px-adts", words: "the ADTS header of each frame had been taken off", apply: without_adts }];
 
-/// A header that may stand before a payload.
+/// A header that may come before a payload.
 struct Known {
     len: usize,
     name: &'static str,
@@ -220,7 +220,7 @@ fn known_header(longer: &[u8], shorter: &[u8]) -> Option<&'static Known> {
     })
 }
 
-/// Where the payload begins behind a header that what was received begins with, if it is longer than the payload or cut.
+/// Where the payload begins after a header that what was received begins with, if it is longer than the payload or cut.
 pub fn header_before(received: &[u8], payload_len: usize) -> Option<(usize, &'static str)> {
     let fits = |known: &&Known| received.len() > known.len && (known.fits)(&received[..known.len], payload_len);
     KNOWN.iter().find(fits).map(|known| (known.len, known.name))
@@ -303,7 +303,7 @@ fn adts(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-/// The NAL units behind 4-byte lengths, if these tile the bytes.
+/// The NAL units after 4-byte lengths, if these tile the bytes.
 fn avcc_nals(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let (mut rest, mut nals) = (bytes, Vec::new());
     while let Some((&length, behind)) = rest.split_first_chunk::<4>() {
@@ -314,7 +314,7 @@ fn avcc_nals(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     (rest.is_empty() && !nals.is_empty()).then_some(nals)
 }
 
-/// The NAL units behind start codes of 3 or 4 bytes, if the bytes begin with one.
+/// The NAL units after start codes of 3 or 4 bytes, if the bytes begin with one.
 fn annexb_nals(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     if !bytes.starts_with(&[0, 0, 1]) && !bytes.starts_with(&[0, 0, 0, 1]) {
         return None;

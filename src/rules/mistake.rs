@@ -99,8 +99,8 @@ fn generated(modes: &'static [Mode], code: &'static str) -> Rule {
     }
 }
 
-/// Puts the mistakes found by search in front of what other rules say. Where bytes come out to the end, nothing else that
-/// was read from them counts: neither other reasons why the framing broke, nor what was made of bytes behind the break.
+/// Puts the mistakes found by search before what other rules say. Where bytes come out to the end, nothing else that
+/// was read from them counts: neither other reasons why the framing broke, nor what was made of bytes after the break.
 /// Where the catalogue says the same, it says it better.
 pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -148,7 +148,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
     }
 }
 
-/// Whether B as it was read has about as much of A behind an offset as the mistakes explain, at about the same times.
+/// Whether B as it was read has about as much of A after an offset as the mistakes explain, at about the same times.
 fn is_read_as_well(comparison: &Comparison<'_>, direction: Direction, from: u64, explained: &Explained) -> bool {
     const FAR: u32 = 600_000;
     let (mut content, mut shift) = (0, None);
@@ -312,7 +312,7 @@ fn words(found: &Found, name: &str) -> Words {
     Words { title, fix }
 }
 
-/// What stands in a message, or behind it.
+/// What is in a message, or after it.
 fn foreign(found: &Found, name: &str) -> (String, String) {
     let (where_it_stands, length) = match found.mistake.operator {
         Operator::Inserted(at, length) => (format!("in {name}, {at} bytes behind its start,"), length),

@@ -100,7 +100,7 @@ fn whole(item: &Item) -> Value {
     Value { bytes, place: Some((item.at.start, item.frames[1])), ..Value::words(item.info.clone()) }
 }
 
-/// Whether the other side says nothing more behind a row, where in A it does.
+/// Whether the other side says nothing more after a row, where in A it does.
 pub fn stops(comparison: &Comparison<'_>, row: usize) -> bool {
     let direction = comparison.either_item(row).direction;
     let answers = || {

@@ -93,19 +93,19 @@ impl<'r> Opening<'r> {
         self.session.stream.end.map(|end| end.by)
     }
 
-    /// How long the connection lasted behind the last thing that came, in seconds.
+    /// How long the connection lasted after the last thing that came, in seconds.
     pub fn idle(&self) -> f64 {
         let last = self.session.items.iter().map(|item| item.time).max().unwrap_or_default();
         self.end() - seconds(last)
     }
 
-    /// How long, in seconds, the connection lasted behind an item, by its index; the capture's end counts as the
+    /// How long, in seconds, the connection lasted after an item, by its index; the capture's end counts as the
     /// connection's.
     fn waited_behind(&self, item: usize) -> f64 {
         self.session.items.get(item).map_or(0.0, |item| self.end() - seconds(item.time))
     }
 
-    /// How long the connection lasted behind a moment, in seconds.
+    /// How long the connection lasted after a moment, in seconds.
     fn end(&self) -> f64 {
         seconds(self.session.stream.start) + self.session.stream.duration
     }

@@ -1,4 +1,4 @@
-//! Payload rules about bytes that were taken for text, or made into text.
+//! Payload rules about bytes that were treated as text, or made into text.
 
 use std::borrow::Cow;
 

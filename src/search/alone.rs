@@ -1,6 +1,6 @@
 //! The same search without A: bodies that say of themselves how long they are stand in for those of A.
 //!
-//! The NAL units of a picture lead from length to length, the values of a command from marker to marker, and a message
+//! The NAL units of a video frame lead from length to length, the values of a command from marker to marker, and a message
 //! that is in one piece ends where the direction does. What is due is made of that; then every operator is tried as with
 //! A. A body that comes of the bytes proves less than one that was known before, so nothing here is certain.
 
@@ -16,7 +16,7 @@ use super::candidates::{self, Candidate};
 use super::walk::Walk;
 use super::{Explained, Found, SHOWN};
 
-/// A message that may stand where a walk stops.
+/// A message that may be where a walk stops.
 pub struct Built {
     style: Message<'static>,
     body: Vec<u8>,
@@ -126,7 +126,7 @@ fn is_tried(candidate: &Candidate<'_>) -> bool {
     )
 }
 
-/// The messages that may stand where a walk stops, the surest first.
+/// The messages that may be where a walk stops, the surest first.
 pub fn bodies(walk: &Walk<'_, '_>) -> Vec<Built> {
     let raw = &walk.raw[walk.at..raw_end(walk)];
     let Some(&first) = raw.first() else { return Vec::new() };
@@ -214,7 +214,7 @@ fn raw_end(walk: &Walk<'_, '_>) -> usize {
     walk.raw.len().min(walk.at + LONGEST)
 }
 
-/// The payload behind a header: with type 3 headers taken out as far as they are there, and as it is.
+/// The payload after a header: with type 3 headers taken out as far as they are there, and as it is.
 fn streams(payload: &[u8], csid: u32, form: u8, size: usize) -> Vec<Vec<u8>> {
     let header: Vec<u8> = match (csid, form) {
         (..64, _) => vec![0xc0 | csid as u8],
@@ -250,7 +250,7 @@ fn next_headers(walk: &Walk<'_, '_>, bytes: &[u8]) -> Vec<usize> {
     (2..bytes.len().min(FARTHEST)).filter(is_header).take(8).collect()
 }
 
-/// Where the NAL units of a picture end, one after the other.
+/// Where the NAL units of a video frame end, one after the other.
 fn units(type_id: MessageTypeId, bytes: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let Some(mut at) = payload_at(type_id, bytes) else { return ends };
@@ -265,7 +265,7 @@ fn units(type_id: MessageTypeId, bytes: &[u8]) -> Vec<usize> {
     ends
 }
 
-/// Where the NAL units of a picture of H.264 begin (FLV E.4.3.1).
+/// Where the NAL units of a video frame of H.264 begin (FLV E.4.3.1).
 fn payload_at(type_id: MessageTypeId, bytes: &[u8]) -> Option<usize> {
     match bytes {
         [tag, 1, ..] if type_id == MessageTypeId::VIDEO && tag & 0x8f == 7 => Some(5),

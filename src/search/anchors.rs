@@ -9,7 +9,7 @@ use crate::session::Direction;
 
 /// The messages of A by kind, each in order, and what B's sender has written beyond doubt.
 pub struct Anchors<'r> {
-    /// Sound, pictures, data, and all else.
+    /// Sound, video frames, data, and all else.
     pub lanes: [Vec<Due<'r>>; 4],
     /// How many of each B has had.
     pub next: [usize; 4],
@@ -46,7 +46,7 @@ pub fn lane(type_id: MessageTypeId) -> usize {
 const SKIPPED: usize = 64;
 
 impl<'r> Anchors<'r> {
-    /// What is known of a direction. With `own_media`, sound and pictures that A does not have are B's own.
+    /// What is known of a direction. With `own_media`, audio and video that A does not have are B's own.
     pub fn new(
         comparison: &Comparison<'r>,
         direction: Direction,

@@ -17,13 +17,13 @@ pub struct Candidate<'r> {
     pub item: usize,
     /// How many of its kind A has had with it.
     pub next: usize,
-    /// Whether it was made behind the message, which is taken already.
+    /// Whether it was made after the message, which is taken already.
     pub is_behind: bool,
     /// The mistake; its scope is open.
     pub mistake: Mistake,
     /// The number that the field should be, and the one that it is.
     pub values: Option<(u32, u32)>,
-    /// What stands in the message that does not belong: behind how many bytes of it, and how many.
+    /// What is in the message that does not belong: after how many bytes of it, and how many.
     pub inserted: Vec<(u32, u32)>,
     /// Where the message first differs from what it should be.
     pub wrong_at: usize,
@@ -31,9 +31,9 @@ pub struct Candidate<'r> {
 
 /// Bytes are searched for by so many.
 const NEEDLE: usize = 12;
-/// So many times something may stand in a message that does not belong.
+/// So many times something may be in a message that does not belong.
 const MOST_INSERTED: usize = 64;
-/// So many bytes may stand behind a message that belong to nothing.
+/// So many bytes may come after a message that belong to nothing.
 const FARTHEST: usize = 128 << 10;
 
 /// The candidates where a walk stops.
@@ -74,7 +74,7 @@ pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<
                 wrong_at,
             });
         };
-        // A field that is put in shows behind the header.
+        // A field that is put in shows after the header.
         if wrong_at <= header_len {
             header(walk, &message, raw, &mut add);
         }
@@ -100,7 +100,7 @@ pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<
     all
 }
 
-/// What may stand behind the last message that belongs to nothing.
+/// What may come after the last message that belongs to nothing.
 fn behind<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
     let Some((due, next)) = walk.last else { return Vec::new() };
     let candidate = |operator, field, values| Candidate {
@@ -200,7 +200,7 @@ fn body(
     }
 }
 
-/// What stands in a message that does not belong, if all of the message is there.
+/// What is in a message that does not belong, if all of the message is there.
 fn insertions(honest: &[u8], raw: &[u8], wrong_at: usize) -> Vec<(u32, u32)> {
     let mut found = Vec::new();
     let (mut meant, mut there) = (wrong_at, wrong_at);

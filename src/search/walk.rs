@@ -25,7 +25,7 @@ pub struct Walk<'r, 'b> {
     pub wrong: usize,
     /// How many messages came out since the first mistake.
     pub messages: u64,
-    /// How many bytes of A's bodies behind the first that is wrong.
+    /// How many bytes of A's bodies after the first that is wrong.
     pub content: u64,
     /// How many bytes were compared.
     pub effort: u64,
@@ -42,13 +42,13 @@ pub struct Walk<'r, 'b> {
     meant: u64,
     /// Those of them that it did not.
     dropped: std::ops::Range<u64>,
-    /// How many bytes stand in front of one of them that it did not mean to write.
+    /// How many bytes come before one of them that it did not mean to write.
     inserted: Vec<(u64, usize)>,
 }
 
 /// How many of A's messages of a kind B may lack.
 const AHEAD: usize = 3;
-/// So many messages may stand between two chunks of one.
+/// So many messages may be between two chunks of one.
 const MOST_BETWEEN: usize = 8;
 
 impl<'r, 'b> Walk<'r, 'b> {

@@ -39,7 +39,7 @@ const SMALLEST_NUMBER: f64 = 1e4;
 /// Digits of which a double keeps every one.
 const EXACT_DIGITS: std::ops::RangeInclusive<usize> = 6..=15;
 
-/// What stands around the name of a stream in a server's description (Flash Media Server, Node-Media-Server).
+/// What is around the name of a stream in a server's description (Flash Media Server, Node-Media-Server).
 const DESCRIPTIONS: &[(&str, &str)] = &[
     ("Publishing ", "."),
     ("Playing and resetting ", "."),
@@ -120,7 +120,7 @@ impl Collector {
             self.names_stream(name, arguments);
         }
         for (position, argument) in arguments.iter().enumerate() {
-            // `NetConnection.connect(url, user, password)` sends them behind the object.
+            // `NetConnection.connect(url, user, password)` sends them after the object.
             let is_credential = names::is_login(name) || (name == "connect" && position > 0);
             values::leaves(std::slice::from_ref(argument), &mut |leaf| {
                 self.anywhere(Leaf { is_secret: leaf.is_secret || is_credential, ..leaf });
@@ -205,14 +205,14 @@ impl Collector {
             }
         }
         if self.said_before.insert(text.to_owned()) {
-            // A single word is told from ours by what it is said behind: the level, or the code.
+            // A single word is told from ours by what it is said after: the level, or the code.
             let is_word = !text.contains(' ');
             let said = if is_word { vec![format!("— {text}"), format!(": {text}")] } else { vec![text.to_owned()] };
             self.said.extend(said);
         }
     }
 
-    /// A command that names a stream: the first value behind name and transaction id that can be a name.
+    /// A command that names a stream: the first value after name and transaction id that can be a name.
     fn names_stream(&mut self, name: &str, arguments: &[Value<'_>]) {
         if name == "play2" {
             for property in [b"streamName".as_slice(), b"oldStreamName"] {
@@ -257,7 +257,7 @@ impl Collector {
     fn stream(&mut self, name: &[u8]) {
         let end = memchr::memchr(b'?', name).unwrap_or(name.len());
         if let Some(index) = self.add(Kind::StreamKey, &name[..end]) {
-            // `mp4:film` is the file `film` (Flash Media Server), and a name may stand behind its application.
+            // `mp4:film` is the file `film` (Flash Media Server), and a name may come after its application.
             let plain = name[..end].trim_ascii().trim_ascii_end();
             let plain = plain.strip_suffix(b"\0").unwrap_or(plain);
             let spellings = [plain, values::after(plain, b':'), values::after(plain, b'/')];
@@ -275,7 +275,7 @@ impl Collector {
         self.spellings.extend(parts.map(|part| (part.to_vec(), index)));
     }
 
-    /// A command whose values cannot all be read: what looks like text is taken for what it should be.
+    /// A command whose values cannot all be read: what looks like text is treated as what it should be.
     fn broken(&mut self, name: &str, bytes: &[u8]) {
         let start = memmem::find(bytes, name.as_bytes()).map_or(0, |at| at + name.len());
         for run in values::runs(&bytes[start..]) {

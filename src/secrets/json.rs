@@ -43,7 +43,7 @@ const LISTED: &[&str] = &[
 const SENTENCES: &[&str] = &["detail", "fix", "info", "message", "summary", "title", "value", "what", "why"];
 
 /// Whether a string is of the report and not of the traffic. A message's own properties may have the same keys, so
-/// what stands there counts too.
+/// what is there counts too.
 fn is_ours(string: &str, key: &str) -> bool {
     match key {
         "rule" => true,

@@ -110,7 +110,7 @@ fn every_command_that_names_a_stream_is_known() {
 
 #[test]
 fn a_command_is_one_whatever_type_its_header_has() {
-    // AMF 3: a byte 0 in front, values behind marker 0x11: 06 0f is a string of seven characters (AMF3 3.8).
+    // AMF 3: a byte 0 in front, values after marker 0x11: 06 0f is a string of seven characters (AMF3 3.8).
     let amf3 = [&[0][..], &string("publish"), &number(4.0), &NULL, b"\x11\x06\x0fqwertz9"].concat();
     for (type_id, body) in
         [(17, amf3.clone()), (14, publish("qwertz9")), (18, publish("qwertz9")), (8, publish("qwertz9")), (11, amf3)]
@@ -217,7 +217,7 @@ fn a_query_keeps_its_names() {
         "qwertz9?token=abcdef&expires=1700000000",
         "<stream-key-1>?token=<credential-5>&expires=<credential-6>",
     );
-    // As they stand on the wire: what is escaped is not unescaped.
+    // As they are on the wire: what is escaped is not unescaped.
     let secrets = of_commands(&[publish("qwertz9?token=YWJj%3D%3D")]);
     expect(&secrets, "token=YWJj%3D%3D", "token=<credential-1>");
 }
@@ -297,7 +297,7 @@ fn bytes_become_asterisks() {
         String::from_utf8(::hex::decode(value.as_str().unwrap()).unwrap()).unwrap()
     };
     assert_eq!(hide("\u{2}\0\u{e}qwertz9-abcdef!"), "\u{2}\0\u{e}**************!");
-    // An excerpt begins or ends in it, or stands in it; a chunk's header stands in it.
+    // An excerpt begins or ends in it, or is in it; a chunk's header is in it.
     assert_eq!(hide("def and qwer"), "def and ****");
     assert_eq!(hide("cdef, qwe"), "****, qwe");
     assert_eq!(hide("rtz9-"), "*****");
@@ -364,7 +364,7 @@ proptest! {
         let words = picks.iter().map(|&pick| names[pick % names.len()].as_str());
         let text: String = between.iter().map(String::as_str).zip(words.chain([""])).flat_map(|(a, b)| [a, b]).collect();
         let hidden = secrets.hide(&text);
-        // What was put in stands between angle brackets, which nothing here has.
+        // What was put in is between angle brackets, which nothing here has.
         for (at, part) in hidden.split(['<', '>']).enumerate() {
             for name in names.iter().filter(|_| at % 2 == 0) {
                 for (start, _) in part.match_indices(name.as_str()) {

@@ -276,7 +276,7 @@ fn before(text: &[u8], at: usize) -> Option<char> {
     (1..=4.min(at)).find_map(|length| std::str::from_utf8(&text[at - length..at]).ok()?.chars().next())
 }
 
-/// The character behind a place in text.
+/// The character after a place in text.
 fn after(text: &[u8], at: usize) -> Option<char> {
     let most = text.len() - at;
     (1..=4.min(most)).find_map(|length| std::str::from_utf8(&text[at..at + length]).ok()?.chars().next())
@@ -290,7 +290,7 @@ fn is_word(text: &[u8], range: &Range<usize>) -> bool {
     !continues(range.start) && !continues(range.end)
 }
 
-/// Whether what is before or behind says that this is a value: a quote, a part of a URL.
+/// Whether what is before or after says that this is a value: a quote, a part of a URL.
 fn is_value(text: &[u8], range: &Range<usize>) -> bool {
     match before(text, range.start) {
         None => after(text, range.end) == Some('?'),

@@ -29,7 +29,7 @@ pub fn logins(text: &[u8]) -> Vec<&[u8]> {
     found
 }
 
-/// The parts of a URL's path behind the application, which is its first.
+/// The parts of a URL's path after the application, which is its first.
 pub fn behind_application(url: &[u8]) -> impl Iterator<Item = &[u8]> {
     let path = memmem::find(url, b"://").map_or(url, |at| {
         let rest = &url[at + 3..];

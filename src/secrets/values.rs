@@ -1,4 +1,4 @@
-//! Where text stands in a message: in its values, whatever type its header has, and in bytes that cannot be read.
+//! Where text is in a message: in its values, whatever type its header has, and in bytes that cannot be read.
 //!
 //! Takes bodies and values, gives text. What of it is a secret is not known here.
 
@@ -10,7 +10,7 @@ use crate::rtmp::MessageTypeId;
 use super::names;
 
 /// The type that a body is to be read as: that of its header, or of a command if it begins like one (AMF0 2.4: a
-/// string, in types 17 and 15 behind a byte 0).
+/// string, in types 17 and 15 after a byte 0).
 pub fn read_as(type_id: MessageTypeId, bytes: &[u8]) -> Option<MessageTypeId> {
     let has_values = [
         MessageTypeId::AMF0_COMMAND,

@@ -92,7 +92,7 @@ impl Field {
 /// What a mistake does to a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operator {
-    /// The bytes stand in the other order.
+    /// The bytes are in the other order.
     ByteOrder,
     /// Something is added, or taken away.
     Plus(i64),
@@ -118,7 +118,7 @@ pub enum Operator {
     Lost(u32, u32),
     /// So many bytes follow that belong to nothing.
     Stray(u32),
-    /// Behind so many bytes, so many stand that do not belong to it.
+    /// After so many bytes, so many stand that do not belong to it.
     Inserted(u32, u32),
 }
 

@@ -8,7 +8,7 @@
 //!   (RTMP 1.0 7.2). If an id is used again while it is open, the oldest unanswered call is taken, with a
 //!   [doubt](Answer::doubt). Id 0 asks for no answer and is never linked so.
 //! - By **status**: `publish` and `play` are answered by an `onStatus` on their message stream (7.2.2), which
-//!   names no call. The first that fits is taken for the answer; `FCPublish` and its like have `onFCPublish`.
+//!   names no call. The first that fits is treated as the answer; `FCPublish` and its like have `onFCPublish`.
 //!
 //! An answer is called wrong only where the other direction was seen from its handshake on without a hole.
 //! Whether a call should have been answered in this way or in that is not judged here.

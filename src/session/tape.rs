@@ -1,7 +1,7 @@
 //! What a direction sent around the place where its framing broke, kept so that the reason can be found.
 //!
 //! A [`Recorder`] is an [`Observer`]: it keeps the last bytes of each direction together with a decoder in
-//! the state before them, and drops both unless the framing breaks. Then it goes on for as many bytes as
+//! the state before them, and drops both unless the framing breaks. Then it continues for as many bytes as
 //! it kept, and gives a [`Tape`] when the connection is over. Memory is bounded by [`Limits`].
 
 use rustc_hash::FxHashMap;
@@ -17,7 +17,7 @@ use super::{Conversation, Direction, Event, Kind, Observer, Protocol};
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many bytes of a direction before the trouble at least, if there are so many, and behind it.
+    /// How many bytes of a direction before the trouble at least, if there are so many, and after it.
     pub window: usize,
     /// How many bytes all finished tapes may have.
     pub total: usize,
@@ -40,7 +40,7 @@ pub struct Tape {
     pub offset: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// Whether nothing more of the direction was captured behind them.
+    /// Whether nothing more of the direction was captured after them.
     pub ends: bool,
     /// The chunk sizes that the other direction announced, and how far this one's stream had come then.
     pub peer_sizes: Vec<(u64, u32)>,
@@ -218,7 +218,7 @@ impl Running {
         }
         let ends_chapter = self.chapters.last().is_none_or(|chapter| chapter.bytes.len() >= window);
         if ends_chapter && (self.since_trouble.is_none() || self.chapters.is_empty()) {
-            // Behind a hole recording begins when decoding does.
+            // After a hole recording begins when decoding does.
             if is_lost || (decoder.is_none() && offset > 0) {
                 self.is_full = decoder.is_none();
                 return;

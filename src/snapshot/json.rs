@@ -1,4 +1,4 @@
-//! The keys and values of one line, each asked for by name; what is wrong with one says where it stands.
+//! The keys and values of one line, each asked for by name; what is wrong with one says where it is.
 
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use super::read::Error;
 pub struct Keys {
     /// The line's number, from 1.
     pub line: u64,
-    /// Where the object stands in the line: empty, or `connections[0].`.
+    /// Where the object is in the line: empty, or `connections[0].`.
     prefix: String,
     map: Map<String, Value>,
 }

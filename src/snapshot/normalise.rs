@@ -37,7 +37,7 @@ impl<'s> Normaliser<'s> {
             steps::count(1);
             let (before, behind) = rest.split_at(at + 3);
             made.push_str(before);
-            // A login stands in front of the host; it was hidden by now.
+            // A login comes before the host; it was hidden by now.
             let login = behind.find(['@', '/']).filter(|&at| behind[at..].starts_with('@')).map_or(0, |at| at + 1);
             made.push_str(&behind[..login]);
             let host = &behind[login..];

@@ -1,9 +1,9 @@
 //! The order of a session's messages: a dialogue, whatever the capture made of it.
 //!
 //! Both sides send as they like, and which of two messages under way came first is another in every recording. What
-//! does not change is the order of each side, and that an answer comes behind its call. So the client's messages stand
-//! in their order, and each of the server's behind the client's message that the server answers next, itself included;
-//! where it answers none any more, behind the one that it answered last.
+//! does not change is the order of each side, and that an answer comes after its call. So the client's messages stand
+//! in their order, and each of the server's after the client's message that the server answers next, itself included;
+//! where it answers none any more, after the one that it answered last.
 
 use std::collections::HashMap;
 

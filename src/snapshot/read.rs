@@ -50,7 +50,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     let newlines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
     let mut last = number;
     for line in lines {
-        // Behind the last line's end is none.
+        // After the last line's end is none.
         if line.0 > newlines && line.1.is_empty() {
             break;
         }

@@ -127,7 +127,7 @@ fn a_servers_message_stands_behind_the_call_that_it_answers_next() {
     session.items[5].answers = Some(20);
     let all: Vec<usize> = (0..7).collect();
     assert_eq!(order::dialogue(session, &all), [0, 2, 3, 1, 5, 6, 4]);
-    // Without answers the server's stand in front, in their order.
+    // Without answers the server's come first, in their order.
     session.items.iter_mut().for_each(|item| item.answers = None);
     assert_eq!(order::dialogue(session, &all), [2, 3, 5, 6, 0, 1, 4]);
 }

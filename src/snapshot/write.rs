@@ -104,7 +104,7 @@ struct Writer<'r> {
     named: Vec<Named>,
     normaliser: Option<Normaliser<'r>>,
     payload: Payload,
-    /// The time of the first sound or picture of each direction.
+    /// The time of the first audio or video of each direction.
     first: [Option<u32>; 2],
 }
 
@@ -284,7 +284,7 @@ impl Writer<'_> {
 /// More of a body whose coded payload cannot be told from its header is not shown.
 const UNKNOWN: usize = 16;
 
-/// Of sound, pictures and aggregates: how many bytes stand in front of the coded payload. None for all else, and for
+/// Of sound, video frames and aggregates: how many bytes come before the coded payload. None for all else, and for
 /// what configures a decoder.
 fn head(kept: &Kept, named: &Named) -> Option<usize> {
     let is_coded = matches!(named.lane, Lane::Audio | Lane::Video) || kept.header.type_id == MessageTypeId::AGGREGATE;
@@ -305,7 +305,7 @@ fn fields(kept: &Kept, named: &Named) -> Vec<(String, String)> {
     units.map(|unit| (unit.path.to_string(), unit.text)).collect()
 }
 
-/// Whether a unit is coded sound or pictures.
+/// Whether a unit is coded audio or video.
 fn is_payload(unit: &Unit) -> bool {
     unit.path.is_payload()
 }

@@ -131,7 +131,7 @@ pub struct Side {
     pub rst: Option<Moment>,
     /// Since when this endpoint takes no more bytes: its window is zero (RFC 9293, 3.8.6).
     pub window_closed: Option<Moment>,
-    /// The longest time for which it took none and then went on.
+    /// The longest time for which it took none and then continued.
     pub longest_closed: Option<Closed>,
 }
 

@@ -164,7 +164,7 @@ impl Connections {
         self.reset.len() + self.open.len() + self.closed.len()
     }
 
-    /// A reset connection may yet go on, if the reset was forged. That is waited for, but a capture of
+    /// A reset connection may yet continue, if the reset was forged. That is waited for, but a capture of
     /// millions of refused connections must not cost the memory of as many open ones.
     fn close_oldest_reset(&mut self, resources: &mut Resources, sink: &mut impl Sink) {
         if self.reset.len() <= RESETS_KEPT {

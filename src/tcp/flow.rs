@@ -9,7 +9,7 @@
 //!  open ────────────────────▶ half closed ──────────────────────────────▶ over
 //!    │ RST in the window                       SYN with another number ──▶ over
 //!    ▼                                                end of the capture ──▶ over
-//!  reset ──▶ open again, if the side that "sent" the RST goes on: the RST was not its own
+//!  reset ──▶ open again, if the side that "sent" the RST continues: the RST was not its own
 //! ```
 
 use super::reassembly::{Data, Direction, Output};
@@ -133,7 +133,7 @@ impl Flow {
     ) {
         let now = Moment::of(segment);
         let (direction, mut output) = self.split(from, now, resources, sink);
-        // The SYN takes a sequence number; data behind it (TCP Fast Open, RFC 7413) begins after it.
+        // The SYN takes a sequence number; data after it (TCP Fast Open, RFC 7413) begins after it.
         let at = if segment.syn { at + 1 } else { at };
         if direction.is_stray(at) {
             output.side().strays += 1;
@@ -182,7 +182,7 @@ impl Flow {
         }
     }
 
-    /// Takes a RST back when the side that sent it goes on: it was forged, or dropped on the way.
+    /// Takes a RST back when the side that sent it continues: it was forged, or dropped on the way.
     fn doubt_reset(&mut self, segment: &Segment<'_>, from: Endpoint, end: Position) {
         let Some(reset) = self.reset else { return };
         let goes_on = if from == reset.by {

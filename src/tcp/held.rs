@@ -1,4 +1,4 @@
-//! Bytes that wait behind a hole.
+//! Bytes that wait after a hole.
 //!
 //! Takes runs of bytes that nothing else covers, gives them back in order. It also remembers the
 //! tails that the snap length cut off: holes that are known to be holes. It copies what it is given
@@ -14,7 +14,7 @@ use crate::origin::{Place, Source};
 pub(super) struct Run {
     /// The bytes, never empty.
     pub bytes: Vec<u8>,
-    /// (offset in `bytes`, where it stands in the capture), ascending, first offset 0.
+    /// (offset in `bytes`, where it is in the capture), ascending, first offset 0.
     pub sources: Vec<(u32, Source)>,
 }
 

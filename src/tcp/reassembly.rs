@@ -28,9 +28,9 @@ pub(super) struct Data<'a> {
     pub at: Position,
     /// The bytes captured.
     pub payload: &'a [u8],
-    /// How many the snap length cut off behind them.
+    /// How many the snap length cut off after them.
     pub missing: u32,
-    /// Where `payload` stands in the capture.
+    /// Where `payload` is in the capture.
     pub sources: &'a [(u32, Source)],
 }
 
@@ -164,7 +164,7 @@ impl Direction {
                 output.side().payload_bytes += new.len() as u64;
                 first_new.get_or_insert(at);
                 if self.base.is_some() && at == self.next {
-                    // The stream goes on, so an acknowledgement of later bytes was early, not a proof.
+                    // The stream continues, so an acknowledgement of later bytes was early, not a proof.
                     self.doubts.clear();
                     self.deliver_part(new, data.sources, skipped, output);
                 } else {
@@ -225,7 +225,7 @@ impl Direction {
     }
 
     /// Delivers what follows on, and gives up what the snap length cut off as soon as something is
-    /// known to be behind it. `is_end`: nothing more will come.
+    /// known to be after it. `is_end`: nothing more will come.
     fn settle(&mut self, is_end: bool, output: &mut Output<'_, impl Sink>) {
         while !self.held.is_empty() {
             if let Some(run) = self.held.take(self.next) {

@@ -44,7 +44,7 @@ pub fn one(capture: &Capture, verbose: bool, layout: Layout, colour: bool) -> St
     text
 }
 
-/// How the capture stands to its snapshot.
+/// How the capture is to its snapshot.
 pub fn snapshot(capture: &Capture, verbose: bool, layout: Layout, colour: bool) -> String {
     let differs = capture.diff.as_ref().filter(|diff| diff.verdict == crate::diff::Verdict::Different);
     if let Some(report) = differs {

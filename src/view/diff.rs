@@ -121,7 +121,7 @@ fn row(place: &Place) -> String {
     }
 }
 
-/// What stands there on both sides: bytes and words, with the bytes that differ marked; beside each other where there
+/// What is there on both sides: bytes and words, with the bytes that differ marked; beside each other where there
 /// is room.
 fn values(at: &Where, bytes: &Bytes, layout: Layout, colour: bool) -> String {
     let places = [&at.a, &at.b];

@@ -148,7 +148,7 @@ fn message_style(message: &MessageRow<'_>) -> Style {
     }
 }
 
-/// Cuts a line to `width` columns and gives what stands before byte `at` of it, and the rest.
+/// Cuts a line to `width` columns and gives what comes before byte `at` of it, and the rest.
 fn cut_in_two(line: &mut String, at: usize, width: Option<usize>) -> (&str, &str) {
     if let Some(width) = width {
         cut(line, width);

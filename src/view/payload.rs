@@ -83,7 +83,7 @@ fn way(direction: Direction) -> &'static str {
 
 /// Both sides' bytes, the same place below the same place, with what differs marked below.
 fn hex_lines(bytes: &Bytes, layout: Layout, colour: bool) -> String {
-    /// What stands before the first byte: `  received  00000ff7  `.
+    /// What comes before the first byte: `  received  00000ff7  `.
     const MARGIN: usize = 22;
     /// More bytes than these that one side lacks say no more.
     const WIDEST: usize = 12;

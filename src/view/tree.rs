@@ -1,6 +1,6 @@
 //! The tree: every field of a row on a line of its own, as in Wireshark's details, with its place in the stream.
 //!
-//! In front of a field stands the offset of its first byte in the direction's stream; behind it, in a message of
+//! In front of a field is the offset of its first byte in the direction's stream; after it, in a message of
 //! several frames, the frame it came from where that changes, and the name that filters know it by. A group
 //! that only repeats what the line above it says has no line.
 
@@ -28,7 +28,7 @@ use super::palette::Palette;
 pub struct TreeStyle {
     /// Where it is printed.
     pub layout: Layout,
-    /// With each field's bytes in front of it.
+    /// With each field's bytes before it.
     pub bytes: bool,
     /// With each chunk on a line of its own.
     pub chunks: bool,
@@ -36,9 +36,9 @@ pub struct TreeStyle {
 
 /// Below this width there is no room for the fields' filter names.
 const WIDE: usize = 110;
-/// Bytes in front of a field on one line.
+/// Bytes before a field on one line.
 const LINE: usize = 8;
-/// Lines of bytes in front of one field; the hex dump has them all.
+/// Lines of bytes before one field; the hex dump has them all.
 const LINES: usize = 4;
 
 /// The fields of a row. `palette` colours the content by its outermost fields.
@@ -76,7 +76,7 @@ struct Page<'p, 'a> {
 }
 
 impl Page<'_, '_> {
-    /// Where the row stands in the capture and in its connection.
+    /// Where the row is in the capture and in its connection.
     fn place(&mut self, row: &Row<'_>) {
         let from =
             if row.first_frame == row.frame { String::new() } else { format!(" (from frame {})", row.first_frame) };
@@ -110,7 +110,7 @@ impl Page<'_, '_> {
         let _ = writeln!(self.text, "    {line}");
     }
 
-    /// How many columns are left in a line behind so many.
+    /// How many columns are left in a line after so many.
     fn room(&self, taken: usize) -> usize {
         self.style.layout.width.map_or(usize::MAX, |width| width.saturating_sub(taken))
     }
@@ -127,7 +127,7 @@ impl Page<'_, '_> {
                 let colour = colour.or_else(|| self.palette.at(node.range.start)).unwrap_or_default();
                 self.field(section, node, "  ".repeat(depth + indent - 1), colour);
             }
-            // Bits stand one level below the field they are in.
+            // Bits are one level below the field they are in.
             open.resize(node.depth, (node, true));
             open.push((node, has_line));
         }

@@ -13,7 +13,7 @@ pub fn is_media(message: &Message) -> bool {
     matches!(message.type_id, 8 | 9)
 }
 
-/// A video message with a picture, not a configuration.
+/// A video message with a video frame, not a configuration.
 pub fn is_picture(message: &Message) -> bool {
     message.type_id == 9 && message.body.get(1) == Some(&1)
 }
@@ -91,12 +91,12 @@ impl Recording {
         self.steps.retain(|step| step.from_client != from_client || !step.message().is_some_and(&such));
     }
 
-    /// A message more, from the sender of step `at` and in the same write, in front of it.
+    /// A message more, from the sender of step `at` and in the same write, before it.
     pub fn insert(&mut self, at: usize, message: Message) {
         self.steps.insert(at, Step { what: What::Message(message), ..self.steps[at].clone() });
     }
 
-    /// A message more, from one side in a write of its own, behind step `at`.
+    /// A message more, from one side in a write of its own, after step `at`.
     pub fn answer(&mut self, at: usize, from_client: bool, message: Message) {
         let time = self.steps[at].time + 500;
         let write = self.steps.iter().map(|step| step.write).max().unwrap_or(0) + 1;
@@ -110,7 +110,7 @@ impl Recording {
         self.ended(at, receiver, 1000);
     }
 
-    /// Nobody says anything more behind step `at`; the client waits five seconds and gives up.
+    /// Nobody says anything more after step `at`; the client waits five seconds and gives up.
     pub fn silence(&mut self, at: usize) {
         self.ended(at, CLIENT, 5_000_000);
     }

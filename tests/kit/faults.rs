@@ -49,7 +49,7 @@ pub struct Fault {
 /// What becomes of the messages of a session with a fault in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// A receiver can read all of them, and the session goes on.
+    /// A receiver can read all of them, and the session continues.
     GoesOn,
     /// All of them can be read; the other side closes, or says nothing more.
     Ends,

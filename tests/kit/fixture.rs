@@ -86,13 +86,13 @@ fn parse(path: &Path) -> Vec<Case> {
     cases
 }
 
-/// `keyword: value`; hex and quoted text have no colon behind a first lower-case word of letters.
+/// `keyword: value`; hex and quoted text have no colon after a first lower-case word of letters.
 fn directive(line: &str) -> Option<(&str, &str)> {
     let (keyword, value) = line.split_once(':')?;
     keyword.bytes().all(|byte| byte.is_ascii_lowercase()).then(|| (keyword, value.trim()))
 }
 
-/// Hex digits in pairs, text in quotes, `xx*12` for twelve times the same, a comment behind `#`.
+/// Hex digits in pairs, text in quotes, `xx*12` for twelve times the same, a comment after `#`.
 fn bytes(line: &str, place: &str, out: &mut Vec<u8>) {
     let mut rest = line;
     loop {

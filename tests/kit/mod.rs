@@ -109,7 +109,7 @@ impl Session {
         self
     }
 
-    /// A packet whose payload stands `back` bytes before the sender's next byte: a retransmission, or with
+    /// A packet whose payload is `back` bytes before the sender's next byte: a retransmission, or with
     /// other bytes a conflicting one.
     pub fn again(mut self, from_client: bool, back: u32, bytes: &[u8]) -> Self {
         let next = self.next;
@@ -191,7 +191,7 @@ impl Session {
         self
     }
 
-    /// A packet comes again right behind itself.
+    /// A packet comes again right after itself.
     pub fn duplicate(mut self, number: usize) -> Self {
         self.packets.insert(number, self.packets[number - 1].clone());
         self

@@ -51,7 +51,7 @@ pub struct Step {
 /// What is sent.
 #[derive(Clone, Debug)]
 pub enum What {
-    /// Bytes that are no message: the handshake, or what stands in its place.
+    /// Bytes that are no message: the handshake, or what is in its place.
     Bytes(Vec<u8>),
     /// A message.
     Message(Message),

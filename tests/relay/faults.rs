@@ -59,7 +59,7 @@ fn a_message_left_out_is_a_drop() {
         let leg = &report.legs[0];
         if leg.total.dropped == 0 {
             let reasons: Vec<_> = leg.messages.iter().filter_map(|row| row.reason).collect();
-            // The first picture is a keyframe: without it the stream begins later.
+            // The first video frame is a keyframe: without it the stream begins later.
             let excused = [Reason::AtTheEnd, Reason::AfterLeft, Reason::BeforeStart, Reason::StartAtKey];
             assert!(reasons.iter().any(|reason| excused.contains(reason)), "{number}: {reasons:?}");
             assert!(!(3..90).contains(&number), "{number}");
@@ -284,7 +284,7 @@ fn two_captures_with_two_clocks_are_as_one() {
     assert_eq!((report.legs[0].total.forwarded, report.legs[0].publisher.capture), (141, 1));
 }
 
-// nginx-rtmp takes no HEVC of the enhanced kind: the player waits for no key frame, it gets no picture.
+// nginx-rtmp takes no HEVC of the enhanced kind: the player waits for no key frame, it gets no video frame.
 #[test]
 fn a_player_that_gets_no_picture_does_not_wait_for_a_key_frame() {
     let mut recording = record(BOTH);

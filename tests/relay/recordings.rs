@@ -37,7 +37,7 @@ pub fn player(recording: &mut Recording) -> &mut Vec<Item> {
     &mut recording.sessions[0].items
 }
 
-/// Places of sound and pictures on the player's leg.
+/// Places of audio and video on the player's leg.
 pub fn player_media(recording: &Recording) -> Vec<usize> {
     let items = &recording.sessions[0].items;
     let places: Vec<_> = (0..items.len())

@@ -27,7 +27,7 @@ pub(super) struct Reading {
     pub defect: Option<Defect>,
 }
 
-/// How far a choice looks behind the chunk that it is about, in bytes: a header and the start of a body.
+/// How far a choice looks after the chunk that it is about, in bytes: a header and the start of a body.
 const BEYOND: usize = MAX_HEADER + BODY_START;
 /// No choice looks further than this.
 const FARTHEST: usize = 1 << 20;
@@ -109,7 +109,7 @@ impl Decoder {
         }
         let at = usize::from(header.len);
         let (as_new, as_next) = (self.payload_of(length), self.payload_of(known.open));
-        // Both readings may go on in step for a while: only the message's end tells them apart.
+        // Both readings may continue in step for a while: only the message's end tells them apart.
         let chunks = length as usize / as_new.max(1) + 1;
         let window = self.window(data, at + length as usize + chunks * MAX_HEADER, at_end)?;
         let walk = |payload: usize, left: u32| {

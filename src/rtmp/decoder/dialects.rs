@@ -10,7 +10,7 @@ use crate::rtmp::{ChunkStreamId, MessageTypeId};
 
 use super::{Decoder, State};
 
-/// A time is taken for the extended one if it is this near to the latest one, in ms.
+/// A time is treated as the extended one if it is this near to the latest one, in ms.
 const NEAR: u32 = 600_000;
 
 impl Decoder {

@@ -1,4 +1,4 @@
-//! When it is not known where the next header stands: behind a hole, behind nonsense, or at a start
+//! When it is not known where the next header is: after a hole, after nonsense, or at a start
 //! in mid-stream.
 
 use std::ops::Range;
@@ -38,7 +38,7 @@ pub(super) struct Torn {
 const FIRST_LOOK: usize = 512;
 /// At most so many bytes are searched through at once; then the first half is given up.
 const LONGEST_LOOK: usize = 1 << 20;
-/// The evidence, in bits, for the one place where the next header stands if a hole held nothing but the
+/// The evidence, in bits, for the one place where the next header is if a hole held nothing but the
 /// rest of one message.
 const SINGLE_PLACE: u32 = 22;
 
@@ -123,7 +123,7 @@ impl Decoder {
         }
     }
 
-    /// If the hole held nothing but the rest of one message, the next header stands at a place that can
+    /// If the hole held nothing but the rest of one message, the next header is at a place that can
     /// be told, and evidence there joins the message again. Gives how many bytes of `data` are dealt with.
     fn mend(&mut self, data: &[u8], at_end: bool) -> Option<usize> {
         let State::Lost(Lost { torn: Some(torn), .. }) = &self.state else { return None };

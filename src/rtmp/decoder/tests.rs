@@ -79,7 +79,7 @@ fn decode_cut(mut decoder: Decoder, stretches: &[Stretch], mut cut: impl FnMut()
     all
 }
 
-/// A server's direction behind its handshake, so that offsets count from the first chunk.
+/// A server's direction after its handshake, so that offsets count from the first chunk.
 fn behind_handshake() -> Decoder {
     let mut decoder = Decoder::server(Options::default());
     decoder.state = State::Chunks;

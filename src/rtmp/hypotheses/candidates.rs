@@ -15,7 +15,7 @@ use super::replay::{Header, Replay, Snapshot};
 const ANCHORS: usize = 8;
 /// So many chunk sizes are tried for each of them.
 const SIZES: usize = 32;
-/// So many of the messages behind them are looked at for a chunk size.
+/// So many of the messages after them are looked at for a chunk size.
 const NEXT: usize = 2;
 /// Sizes below this are not looked for.
 const SMALLEST: u32 = 64;
@@ -154,7 +154,7 @@ fn sizes(case: &Case<'_>, plain: &Replay, whole: &Replay, anchor: &Header) -> Ve
     }
     all.extend(sizes.into_iter().map(|size| ("chunk-size-not-announced", of_size(ChunkSize::Own(size)))));
     // Messages in one piece. Who never cut one, or none but commands, may have a size of its own since; who cut
-    // others before rather left the headers out, but may have changed the size. What cannot be told apart stands here
+    // others before rather left the headers out, but may have changed the size. What cannot be told apart is here
     // twice, so that neither is certain.
     let cut = |commands: bool| {
         plain.headers.iter().any(|one| one.continues && one.at < anchor.at && is_command(one.type_id) == commands)
@@ -180,7 +180,7 @@ fn of_size(chunk_size: ChunkSize) -> Dialect {
     Dialect { chunk_size, ..Dialect::default() }
 }
 
-/// The sizes with which a type-3 header of the message stands where it should, those first with which most do.
+/// The sizes with which a type-3 header of the message is where it should, those first with which most do.
 fn places(case: &Case<'_>, anchor: &Header) -> Vec<u32> {
     let Some(start) = anchor.at.checked_sub(case.offset) else { return Vec::new() };
     let body = case.bytes.get(start as usize + usize::from(anchor.len)..).unwrap_or_default();

@@ -83,7 +83,7 @@ impl Header {
 /// What a body proves of its chunks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proof {
-    /// Where it stands.
+    /// Where it is.
     pub at: u64,
     /// How many bytes it has there; 0 if it is the body as a whole, at its end.
     pub len: u8,
@@ -174,7 +174,7 @@ impl Replay {
         }
         match event {
             Event::Handshake(part) if part.complete => self.clean_end = part.range.end,
-            // In place of C0 stands a byte that was not sent, so that part is never complete.
+            // In place of C0 is a byte that was not sent, so that part is never complete.
             Event::Handshake(part) if part.bytes.len() < part.part.size() => {
                 self.unfinished = self.unfinished.or(Some(part.range.start));
             }
@@ -297,8 +297,8 @@ fn continuation(message: &Message, bytes: &[u8]) -> Option<u32> {
     }
 }
 
-/// Where the lengths of a picture's second and further NAL units stand in its body, if the units end where it ends.
-/// The first one stands in front, so it says nothing of the bytes behind.
+/// Where the lengths of a video frame's second and further NAL units are in its body, if the units end where it ends.
+/// The first one comes first, so it says nothing of the bytes after.
 fn nal_units(body: &[u8]) -> impl Iterator<Item = usize> {
     const HEADER: usize = 5;
     let mut found = Vec::new();
@@ -315,7 +315,7 @@ fn nal_units(body: &[u8]) -> impl Iterator<Item = usize> {
     found.into_iter().skip(1)
 }
 
-/// Where a byte of a message's body stands in the stream.
+/// Where a byte of a message's body is in the stream.
 fn stream_offset(message: &Message, at: usize) -> u64 {
     let mut left = at as u64;
     for chunk in &message.chunks {

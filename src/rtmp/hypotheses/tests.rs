@@ -37,13 +37,13 @@ fn a_command_of_134_bytes_in_one_piece_has_no_announced_size() {
     // 3073 bytes of handshake, 12 of header, 128 of payload.
     assert_eq!((first.first_at, first.dialect.from), (3073 + 12 + 128, 3073));
     assert_eq!((first.messages, first.clean_bytes), (3, bytes.len() as u64));
-    // The next header, and the one behind it.
+    // The next header, and the one after it.
     assert_eq!(first.evidence[0].offset, 3073 + 12 + 134);
     assert_eq!(first.evidence[0].bytes, command(60)[..12]);
     assert_eq!(first.evidence[1].offset, 3073 + 12 + 134 + 12 + 60);
 }
 
-/// The last message is all there is behind the mistake, and could as well be one of another size of chunk.
+/// The last message is all there is after the mistake, and could as well be one of another size of chunk.
 #[test]
 fn without_a_header_behind_it_it_is_not_certain() {
     let found = judged(&[handshake(), command(134)].concat());

@@ -1,7 +1,7 @@
 //! AudioSpecificConfig, the configuration record of AAC (ISO/IEC 14496-3 1.6.2.1).
 //!
-//! Takes the bytes behind an AAC sequence header, gives object type, sampling rate and channels, also
-//! where spectral band replication is signalled. The codec's own settings behind them are not decoded.
+//! Takes the bytes after an AAC sequence header, gives object type, sampling rate and channels, also
+//! where spectral band replication is signalled. The codec's own settings after them are not decoded.
 
 use serde::Serialize;
 
@@ -77,7 +77,7 @@ pub fn decode<R: Record>(
 }
 
 fn fields<R: Record>(reader: &mut Reader<'_, '_, R>) -> Option<AudioSpecificConfig> {
-    // All that is decoded here stands in the first eight bytes.
+    // All that is decoded here is in the first eight bytes.
     let record = reader.peek();
     let len = reader.remaining().min(8);
     let whole = if len == 0 { return None } else { reader.uint(&CONFIG_BITS, len).ok()? };
@@ -92,7 +92,7 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>) -> Option<AudioSpecificConf
         extension_sampling_frequency = Some(self::sampling_frequency(&mut bits, reader)?);
         object_type = self::object_type(&mut bits, reader)?;
     } else if matches!(object_type, 1..=4 | 6 | 7) && channel_configuration != 0 {
-        // GASpecificConfig, then perhaps the backward compatible signalling of SBR behind a sync word.
+        // GASpecificConfig, then perhaps the backward compatible signalling of SBR after a sync word.
         if let Some((object, frequency)) = backward_compatible(&mut bits, reader) {
             extension_object_type = Some(object);
             extension_sampling_frequency = Some(frequency);
@@ -115,7 +115,7 @@ fn fields<R: Record>(reader: &mut Reader<'_, '_, R>) -> Option<AudioSpecificConf
     })
 }
 
-/// The channels of the program config element behind a GASpecificConfig that begins at bit `at`
+/// The channels of the program config element after a GASpecificConfig that begins at bit `at`
 /// (ISO/IEC 14496-3 4.4.1.1).
 fn program_channels(record: &[u8], at: usize) -> Option<u8> {
     let mut bits = BitReader::new(record);
@@ -268,7 +268,7 @@ mod tests {
         let config = read(&[0x2b, 0x11, 0x88, 0x00]).unwrap();
         assert_eq!((config.codec(), config.object_type), ("HE-AAC", 2));
         assert_eq!((config.sampling_frequency, config.extension_sampling_frequency), (24_000, Some(48_000)));
-        // 00010 0110 0010 000, sync 0x2b7, 00101, 1, 0011: the same, signalled behind.
+        // 00010 0110 0010 000, sync 0x2b7, 00101, 1, 0011: the same, signalled after.
         let config = read(&[0x13, 0x10, 0x56, 0xe5, 0x98]).unwrap();
         assert_eq!((config.codec(), config.extension_sampling_frequency), ("HE-AAC", Some(48_000)));
     }

@@ -89,7 +89,7 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
     }
 }
 
-/// What stands behind the header; for FLV's, that is the control byte.
+/// What comes after the header; for FLV's, that is the control byte.
 fn behind_header<'a, R: Record>(
     mut tag: AudioTag,
     reader: &mut Reader<'a, '_, R>,

@@ -1,7 +1,7 @@
 //! H.264: AVCDecoderConfigurationRecord (ISO/IEC 14496-15 5.3.3.1) and sequence parameter sets
 //! (H.264 7.3.2.1.1).
 //!
-//! Takes the record behind a sequence header, gives profile, level, size and frame rate.
+//! Takes the record after a sequence header, gives profile, level, size and frame rate.
 
 use super::config::{self, Picture, VideoConfig};
 use super::nal::{self, NAL_UNIT, NalCodec};
@@ -62,7 +62,7 @@ fn fields<R: Record>(
     Ok(())
 }
 
-/// Whether chroma format and bit depths stand in parameter sets and records (ISO/IEC 14496-15 5.3.3.1.2).
+/// Whether chroma format and bit depths are in parameter sets and records (ISO/IEC 14496-15 5.3.3.1.2).
 fn has_chroma_format(profile: u8) -> bool {
     matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
 }

@@ -60,7 +60,7 @@ impl VideoConfig {
 }
 
 /// Reads a record to the end of the reader, or as far as it goes: `name` is the specification's, `code` that of
-/// the defect if it is not valid. `missing` bytes behind the reader's end are not there.
+/// the defect if it is not valid. `missing` bytes after the reader's end are not there.
 pub(super) fn record<R: Record>(
     reader: &mut Reader<'_, '_, R>,
     missing: u32,
@@ -85,7 +85,7 @@ pub(super) fn record<R: Record>(
     }
 }
 
-/// Fails on bytes that begin with a start code: parameter sets as they stand in a file of their own
+/// Fails on bytes that begin with a start code: parameter sets as they are in a file of their own
 /// (Annex B), where the configuration record should be.
 pub(super) fn no_start_code<R: Record>(reader: &Reader<'_, '_, R>, code: &'static str) -> Result<(), Defect> {
     match reader.peek() {

@@ -1,6 +1,6 @@
-//! Codec and packet type → what stands behind the header: the one match.
+//! Codec and packet type → what comes after the header: the one match.
 //!
-//! Takes a reader behind the header of a message or of a track, gives configuration, list of units and
+//! Takes a reader after the header of a message or of a track, gives configuration, list of units and
 //! composition time, as far as the codec has them; the rest is one field of bytes.
 
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct VideoContent<'a> {
     /// Names and values of a metadata packet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<Value<'a>>,
-    /// How many bytes follow what stands in front of the picture, whether we have them or not.
+    /// How many bytes follow what comes before the picture, whether we have them or not.
     #[serde(skip)]
     pub payload_length: u32,
     /// Those of them that we have.

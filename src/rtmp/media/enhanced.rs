@@ -1,7 +1,7 @@
 //! Enhanced RTMP v2: what the headers of sound and pictures have in common.
 //!
-//! Takes a reader behind the first byte of a body, gives the packet type that is really meant (ModEx and
-//! Multitrack stand in front of it), and calls back for the content of each track. The two media differ
+//! Takes a reader after the first byte of a body, gives the packet type that is really meant (ModEx and
+//! Multitrack come before it), and calls back for the content of each track. The two media differ
 //! in their fields' names and in their content, which are given by whoever calls.
 
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(super) struct Names {
     pub(super) track_length: &'static Def,
 }
 
-/// What stands in front of the content.
+/// What comes before the content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ExHeader {
     /// AudioPacketType or VideoPacketType of the content.
@@ -74,7 +74,7 @@ pub struct Track<C> {
     /// The codec, where each track has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub four_cc: Option<FourCc>,
-    /// Its length in bytes, from behind its header.
+    /// Its length in bytes, from after its header.
     pub length: u32,
     /// What it holds.
     #[serde(flatten)]
@@ -151,7 +151,7 @@ pub(super) fn multitrack<R: Record>(
             return Ok(());
         }
     } else {
-        // Behind ModEx the type stands in the byte before, without it in the first.
+        // After ModEx the type is in the byte before, without it in the first.
         check_packet_type(reader.at() - 1, names, header.packet_type, defects);
     }
     header.four_cc = Some(four_cc(reader, names, defects)?);

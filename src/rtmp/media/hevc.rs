@@ -1,7 +1,7 @@
 //! H.265: HEVCDecoderConfigurationRecord (ISO/IEC 14496-15 8.3.3.1) and sequence parameter sets
 //! (H.265 7.3.2.2).
 //!
-//! Takes the record behind a sequence header, gives profile, level, size and frame rate.
+//! Takes the record after a sequence header, gives profile, level, size and frame rate.
 
 use super::avc::SET_LENGTH;
 use super::config::{self, Picture, VideoConfig};
@@ -113,7 +113,7 @@ fn profile_tier_level(bits: &mut BitReader<'_>, sub_layers: u32) -> Option<()> {
     Some(())
 }
 
-/// Frame rate from the video usability information, which stands behind everything else (H.265 7.3.2.2.1).
+/// Frame rate from the video usability information, which comes after everything else (H.265 7.3.2.2.1).
 fn frame_rate(bits: &mut BitReader<'_>, sub_layers: u32) -> Option<f64> {
     bits.ue()?; // bit depths of luma and chroma
     bits.ue()?;

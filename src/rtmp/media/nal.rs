@@ -1,7 +1,7 @@
 //! NAL units: how H.264, H.265 and H.266 cut their bit streams (ISO/IEC 14496-15).
 //!
 //! Takes the payload of a video packet, gives the units with type and length. Each unit is preceded by
-//! its length; how many bytes the length has stands in the configuration record, which a single message
+//! its length; how many bytes the length has is in the configuration record, which a single message
 //! does not have, so the size whose lengths end where the message ends is taken. Parameter sets are read
 //! for the size of the picture; slices are not decoded.
 

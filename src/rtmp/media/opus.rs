@@ -1,6 +1,6 @@
-//! Opus and FLAC: the headers in front of their sound (RFC 7845 5.1; RFC 9639 8.2).
+//! Opus and FLAC: the headers before their sound (RFC 7845 5.1; RFC 9639 8.2).
 //!
-//! Takes the bytes behind a sequence start, gives sampling rate and channels.
+//! Takes the bytes after a sequence start, gives sampling rate and channels.
 
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ pub fn opus<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &m
         .ok()
 }
 
-/// Reads the STREAMINFO of FLAC. It should stand in a metadata block behind the four bytes `fLaC`; ffmpeg (8.0)
+/// Reads the STREAMINFO of FLAC. It should be in a metadata block after the four bytes `fLaC`; ffmpeg (8.0)
 /// writes the bare 34 bytes.
 pub fn flac<R: Record>(reader: &mut Reader<'_, '_, R>, missing: u32, defects: &mut Vec<Defect>) -> Option<SoundConfig> {
     const STREAMINFO: u32 = 34;

@@ -46,7 +46,7 @@ pub enum VideoTag<'a> {
         /// What a video info/command frame says: 0 start of client-side seek, 1 end.
         #[serde(skip_serializing_if = "Option::is_none")]
         command: Option<u8>,
-        /// The configuration or the NAL units behind the header.
+        /// The configuration or the NAL units after the header.
         #[serde(flatten)]
         content: VideoContent<'a>,
     },
@@ -128,7 +128,7 @@ pub fn decode<'a, R: Record>(reader: &mut Reader<'a, '_, R>, missing: u32, defec
     }
 }
 
-/// What stands behind the header; for FLV's, that is the control byte.
+/// What comes after the header; for FLV's, that is the control byte.
 fn behind_header<'a, R: Record>(
     mut tag: VideoTag<'a>,
     reader: &mut Reader<'a, '_, R>,

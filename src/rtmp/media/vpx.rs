@@ -1,7 +1,7 @@
 //! VP8 and VP9: VPCodecConfigurationRecord (VP Codec ISO Media File Format Binding), and the size in the
 //! headers of their key frames.
 //!
-//! Takes the record behind a sequence start, or a key frame; gives profile, level and size.
+//! Takes the record after a sequence start, or a key frame; gives profile, level and size.
 
 use super::config::{CONFIG, Picture, VideoConfig};
 use crate::field::{BitReader, Defect, Reader, Record, Short};

@@ -1,6 +1,6 @@
 //! H.266: VVCDecoderConfigurationRecord (ISO/IEC 14496-15 11.2.4.2).
 //!
-//! Takes the record behind a sequence header, gives profile, level, size and frame rate: this record
+//! Takes the record after a sequence header, gives profile, level, size and frame rate: this record
 //! carries them itself, so parameter sets need not be read.
 
 use super::avc::SET_LENGTH;

@@ -1,4 +1,4 @@
-//! Sound and pictures in a few words.
+//! Audio and video in a few words.
 
 use super::super::media::aac::AudioSpecificConfig;
 use super::super::media::audio::{self, Audio, AudioTag};

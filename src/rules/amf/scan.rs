@@ -31,7 +31,7 @@ fn scanned(comparison: &Comparison<'_>) -> Vec<Claim> {
     (0..comparison.rows.len()).find_map(|row| of_row(comparison, row)).into_iter().collect()
 }
 
-/// A message of B that has the first properties of A's and none behind the first byte 09.
+/// A message of B that has the first properties of A's and none after the first byte 09.
 fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
     matches!(comparison.either(row).lane, Lane::Command | Lane::Data).then_some(())?;
     let of = |side| {
@@ -41,13 +41,13 @@ fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
     };
     let ((in_a, all), (_, left)) = (of(Side::A)?, of(Side::B)?);
     let lost: Vec<&Unit> = all.iter().filter(|unit| left.iter().all(|other| other.path != unit.path)).collect();
-    // What is lost is all that stands behind a place, and nothing else.
+    // What is lost is all that comes after a place, and nothing else.
     let kept_before = all.len().checked_sub(lost.len())?;
     let is_tail = all[kept_before..].iter().zip(&lost).all(|(one, other)| one.path == other.path);
     if lost.len() < FEW || !is_tail || kept_before == 0 || left.len() != kept_before {
         return None;
     }
-    // The name of a property stands before its value, behind the end of the one before.
+    // The name of a property comes before its value, after the end of the one before.
     let start = |index: usize| all[index - 1].range.end;
     let at_end = start(kept_before)..lost[0].range.end;
     let at = in_a.body.get(at_end.clone())?.iter().position(|&byte| byte == 9)? + at_end.start;

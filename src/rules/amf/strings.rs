@@ -69,7 +69,7 @@ fn counted_nul(comparison: &Comparison<'_>) -> Vec<super::super::Claim> {
     })
 }
 
-/// Makes one of the strings in front of the defect a long one, 65536 bytes longer, or a multiple of that.
+/// Makes one of the strings before the defect a long one, 65536 bytes longer, or a multiple of that.
 fn lengthen(kept: &Kept, bytes: &[u8], defect: usize) -> Option<Vec<u8>> {
     let strings = fields(kept, bytes, "amf.string").into_iter().filter(|node| matches!(node.value, Field::Text(_)));
     let strings = strings.map(|node| node.range).filter(|range| range.end <= defect);

@@ -245,7 +245,7 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
     claims
 }
 
-/// Commands without the transaction id or the null that A has behind the name: each value stands in another's place.
+/// Commands without the transaction id or the null that A has after the name: each value is in another's place.
 fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
     let kinds = |row: usize, side: Side| -> Option<Vec<u8>> {
         let kept = comparison.item(row, side)?.message()?;

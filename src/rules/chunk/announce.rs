@@ -46,7 +46,7 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
             })
         };
         let (Some((row, size)), None) = (wrong(Side::B), wrong(Side::A)) else { continue };
-        // Behind a break any bytes may be read as one.
+        // After a break any bytes may be read as one.
         let is_behind_a_break = comparison.rows_of(direction).take_while(|&before| before <= row).any(|before| {
             comparison.item(before, Side::B).is_some_and(|item| is_break(item) || is_odd(comparison, item))
         });

@@ -182,7 +182,7 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let next = messages(comparison, Side::B, direction)
             .find(|(_, next, other)| other.csid == kept.csid && next.at.start > item.at.start);
-        // Where the chunks break off behind it, the next may be no message at all.
+        // Where the chunks break off after it, the next may be no message at all.
         let is_lost = messages_or_bytes_lost(comparison, direction);
         let is_sound = |next: &Item, other: &Kept| {
             other.ending == Ending::Complete && next.defects.is_empty() && is_meant(comparison.b, next)

@@ -1,4 +1,4 @@
-//! Headers that stand where they cannot: the first on a chunk stream, and those of which nothing can be made.
+//! Headers that are where they cannot: the first on a chunk stream, and those of which nothing can be made.
 
 use std::collections::HashSet;
 
@@ -30,7 +30,7 @@ pub static FMT_FIRST: Rule = Rule {
     check: Check::Diff(fmt_first),
 };
 
-/// A first header that is not full: its format and chunk stream, and what stands behind it.
+/// A first header that is not full: its format and chunk stream, and what follows it.
 struct First {
     index: usize,
     fmt: u8,
@@ -173,7 +173,7 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
         };
         // What is read as a header at the end, and is none that the sender meant.
         let stray = |session: &Session| {
-            // Behind a hole it may be anything.
+            // After a hole it may be anything.
             session.items.iter().all(|item| !matches!(item.content, Content::Gap(_))).then_some(())?;
             session.items.iter().position(|item| {
                 let Some(kept) = item.message().filter(|_| item.direction == direction) else { return false };
@@ -184,7 +184,7 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
                 is_wild || is_cut && !is_meant(session, item)
             })
         };
-        // Behind bytes that the capture lacks it is not the sender who is out of step.
+        // After bytes that the capture lacks it is not the sender who is out of step.
         let is_lost = |item: &Item| item.direction == direction && matches!(item.content, Content::Gap(_));
         let found = |session| breaks(session).or_else(|| stray(session));
         let (Some(index), None) = (found(comparison.b), comparison.a.and_then(found)) else { continue };

@@ -279,7 +279,7 @@ fn type3_missing(seen: &Seen<'_, '_>) -> Option<Words> {
     })
 }
 
-/// A size as it stands in the message.
+/// A size as it is in the message.
 fn written(size: u32) -> String {
     broken::spaced(&size.to_be_bytes())
 }

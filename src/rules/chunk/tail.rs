@@ -1,4 +1,4 @@
-//! A message that breaks the framing at the very end of a direction, where there is too little behind it for a
+//! A message that breaks the framing at the very end of a direction, where there is too little after it for a
 //! hypothesis to be replayed: what was sent is proven by what the message should be, which A has, or by its AMF.
 
 use crate::compare::{Comparison, Side};
@@ -46,7 +46,7 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
     })?;
     let length = kept.header.length as usize;
     let sent = raw(comparison.b, direction, item.at.start + kept.first_header.len() as u64)?;
-    // What it should be may stand in A under another name: that comes of the body.
+    // What it should be may be in A under another name: that comes of the body.
     let alike: Vec<&Kept> = messages(comparison, Side::A, direction)
         .map(|(.., of_a)| of_a)
         .filter(|of_a| of_a.header.type_id == kept.header.type_id && of_a.header.length == kept.header.length)
@@ -220,7 +220,7 @@ fn claim(comparison: &Comparison<'_>, tail: &Tail<'_>) -> Claim {
         .breaking(Breaks::Framing)
 }
 
-/// The byte of the stream where the next chunk header has to stand.
+/// The byte of the stream where the next chunk header has to be.
 fn raw_at<'r>(comparison: &Comparison<'r>, tail: &Tail<'_>) -> Option<&'r u8> {
     let start = tail.item.at.start + tail.kept.first_header.len() as u64 + u64::from(tail.kept.chunks?.size);
     raw(comparison.b, tail.item.direction, start)?.first()

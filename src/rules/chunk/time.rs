@@ -88,7 +88,7 @@ fn timed<'r>(comparison: &Comparison<'r>, side: Side, direction: Direction) -> i
         .filter(|(_, _, kept, _)| kept.header.type_id.is_media())
 }
 
-/// Where the media's time falls by the range of the field, with the times before and behind.
+/// Where the media's time falls by the range of the field, with the times before and after.
 fn wrap<'r>(comparison: &Comparison<'r>, side: Side, direction: Direction) -> Option<(Timed<'r>, u32)> {
     let falls = |before: u32, time: u32| {
         // Within ten minutes on both sides of the end.

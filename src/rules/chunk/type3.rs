@@ -1,4 +1,4 @@
-//! How messages go on behind their first chunk (RTMP 1.0 5.3.1.2.4): found in framing that broke.
+//! How messages continue after their first chunk (RTMP 1.0 5.3.1.2.4): found in framing that broke.
 
 use crate::compare::{Comparison, Side};
 use crate::recording::{Item, Kept};
@@ -63,7 +63,7 @@ fn extra(seen: &Seen<'_, '_>) -> Option<Words> {
 }
 
 /// The same where too little follows for a hypothesis to be replayed: a message that is not whole begins with the
-/// type 3 header, right behind one that fills its chunks.
+/// type 3 header, right after one that fills its chunks.
 fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option<Claim> {
     if super::is_explained(comparison, direction) {
         return None;

@@ -257,7 +257,7 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     else {
         return Vec::new();
     };
-    // A snapshot has a placeholder for the name, and that stands elsewhere for one that B has too.
+    // A snapshot has a placeholder for the name, and that is elsewhere for one that B has too.
     let meant = |text: String| {
         if comparison.a.is_some_and(|a| a.is_snapshot) { comparison.bindings.meant(&text) } else { text }
     };

@@ -208,7 +208,7 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |session: &Session| {
         let said = commands(session);
         let delete = said.iter().find(|said| said.is(ClientToServer, "deleteStream"))?;
-        // Behind the command object.
+        // After the command object.
         let argument = delete.command.arguments().get(1);
         argument
             .and_then(Value::as_number)

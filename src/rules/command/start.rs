@@ -186,7 +186,7 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             let kept = item.message();
             item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
         };
-        // In a snapshot, what is no answer to anything seen stands where it can.
+        // In a snapshot, what is no answer to anything seen is where it can.
         let from = if session.is_snapshot { 0 } else { start.item };
         let answered = session.items[from..].iter().any(answers);
         let seen = Flow::of(session, ServerToClient).is_complete;

@@ -36,7 +36,7 @@ fn given_up(session: &Session, direction: Direction) -> Vec<(usize, u32, usize)>
     let mut abort: Option<(usize, u32)> = None;
     for (index, item) in session.items.iter().enumerate().filter(|(_, item)| item.direction == direction) {
         let Some(kept) = item.message() else { continue };
-        // Which of the two rows stands first depends on when they are complete.
+        // Which of the two rows is first depends on when they are complete.
         if kept.ending == Ending::Aborted {
             open = Some((index, kept.csid));
         } else if kept.header.type_id == MessageTypeId::ABORT {

@@ -1,4 +1,4 @@
-//! What stands in video messages with the extended header.
+//! What is in video messages with the extended header.
 
 use crate::compare::{Comparison, Lane};
 use crate::rtmp::media::FourCc;

@@ -69,7 +69,7 @@ const CAPABILITIES: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourC
 
 /// Whether a body has an extended header: of video, or of audio with SoundFormat 9.
 fn first_extended(flow: &Flow<'_>) -> Option<usize> {
-    // A FourCC is text; without it the byte is not such a header's. Behind the types 5 to 7 it stands further on.
+    // A FourCC is text; without it the byte is not such a header's. After the types 5 to 7 it is further on.
     let is_header = |body: &[u8]| {
         let four = body.get(1..5).is_some_and(|four| four.iter().all(|byte| matches!(byte, b' '..=b'~')));
         four || matches!(body[0] & 15, 5..=7)
@@ -136,7 +136,7 @@ fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
         let flow = Flow::of(session, ServerToClient);
         let item =
             flow.messages.iter().find_map(|(item, kept)| memchr::memmem::find(&kept.body, CODE).map(|at| (*item, at)));
-        // It goes on if media come later.
+        // It continues if media come later.
         item.filter(|(item, _)| {
             let later = session.items[item + 1..].iter().filter_map(|item| item.message());
             later.filter(|kept| kept.header.type_id.is_media()).count() > 1

@@ -1,10 +1,10 @@
-//! What Multitrack and ModEx put in front of a packet (E-RTMP v2), read only as far as the rules need.
+//! What Multitrack and ModEx put before a packet (E-RTMP v2), read only as far as the rules need.
 
 use crate::rules::look::count;
 
 /// VideoPacketType of several tracks.
 pub const MULTITRACK_TYPE: u8 = 6;
-/// VideoPacketType of data in front of another packet type.
+/// VideoPacketType of data before another packet type.
 pub const MOD_EX_TYPE: u8 = 7;
 
 /// Where the data of a track begins that is longer than what is left, and its size.

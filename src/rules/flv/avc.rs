@@ -97,14 +97,14 @@ pub static HEVC_UNDER_7: Rule = Rule {
     check: Check::Diff(hevc),
 };
 
-/// The AVC messages with pictures.
+/// The AVC messages with video frames.
 fn pictures<'r>(flow: &'r Flow<'_>) -> impl Iterator<Item = (usize, &'r [u8])> {
     flow.video().filter(|(_, body)| is_avc(body, 1) && body.len() > HEAD)
 }
 
 fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
-        // 00 00 01 may also begin a length of 256 bytes or more: it is a start code where all pictures have one.
+        // 00 00 01 may also begin a length of 256 bytes or more: it is a start code where all video frames have one.
         let all = pictures(flow).all(|(_, body)| has_start_code(body, HEAD) && tiled(body, HEAD, 4).is_none());
         let is_code = |body: &[u8]| all || body[HEAD..].starts_with(&[0, 0, 0, 1]);
         let wrong = pictures(flow).filter(|(_, body)| is_code(body) && tiled(body, HEAD, 4).is_none());
@@ -188,10 +188,10 @@ fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
-/// A picture: its item, its body, and the last configuration's item and size of lengths.
+/// A video frame: its item, its body, and the last configuration's item and size of lengths.
 type Picture<'r> = (usize, &'r [u8], Option<(usize, usize)>);
 
-/// The size of NAL unit lengths that the last configuration before each picture says.
+/// The size of NAL unit lengths that the last configuration before each video frame says.
 fn with_size<'r>(flow: &'r Flow<'_>) -> Vec<Picture<'r>> {
     let mut size = None;
     let mut found = Vec::new();
@@ -248,7 +248,7 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
     claims
 }
 
-/// A configuration says another size than the pictures have.
+/// A configuration says another size than the video frames have.
 fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
         let all = with_size(flow);
@@ -272,7 +272,7 @@ fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
     )
 }
 
-/// Where the length stands that leads beyond the message, and what it says.
+/// Where the length is that leads beyond the message, and what it says.
 fn last_length(body: &[u8], size: usize) -> (usize, usize) {
     let mut at = HEAD;
     loop {

@@ -124,7 +124,7 @@ fn missing(
         }
     );
     let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
-    // The pictures themselves are as they were; what differs is that the header is not there.
+    // The video frames themselves are as they were; what differs is that the header is not there.
     let wanted = if codec == "AVC" { Lane::VideoConfig } else { Lane::AudioConfig };
     let is_header = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
@@ -164,7 +164,7 @@ fn invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
-/// Sequence headers behind the first: the same again, or another without a key frame behind it.
+/// Sequence headers after the first: the same again, or another without a key frame after it.
 fn again(flow: &Flow<'_>) -> Vec<(Spot, bool)> {
     const KEY: u8 = 1;
     let messages: Vec<_> = flow.video().filter(|(_, body)| is_avc(body, 0) || is_avc(body, 1)).collect();

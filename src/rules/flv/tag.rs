@@ -137,11 +137,11 @@ fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
-/// How long the header of an FLV tag is, and the size behind a tag.
+/// How long the header of an FLV tag is, and the size after a tag.
 const TAG: usize = 11;
 const SIZE: usize = 4;
 
-/// What stands in a body behind the header of an FLV tag of the message's own type, if it is one.
+/// What is in a body after the header of an FLV tag of the message's own type, if it is one.
 pub(in crate::rules) fn tagged(type_id: u8, body: &[u8]) -> Option<&[u8]> {
     let head = body.get(..TAG)?;
     let length = u32::from_be_bytes([0, head[1], head[2], head[3]]) as usize;
@@ -164,7 +164,7 @@ fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {
             .filter_map(|(item, body)| {
                 let units = tiled(body, HEAD, 4)?;
                 let has = |kind| units.iter().any(|unit| body.get(unit.start).is_some_and(|head| head & 0x9f == kind));
-                // An SEI may say that decoding can begin here though it is no IDR picture.
+                // An SEI may say that decoding can begin here though it is no IDR video frame.
                 let text = match (body[0] >> 4, has(IDR), has(SLICE) && !has(SEI)) {
                     (1, false, true) => "a key frame, without an IDR slice",
                     (2, true, _) => "no key frame, with an IDR slice",

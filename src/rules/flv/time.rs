@@ -1,4 +1,4 @@
-//! Timestamps of sound and pictures: back, in another unit, as differences that are none; and key frames far apart.
+//! Timestamps of audio and video: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::{Item, Kept, Session};
@@ -271,7 +271,7 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("a difference of time is {delta}, which is {meant} with a sign");
     let claim =
         claim(comparison, item, Certainty::Certain, title).fix("send a header of format 0 where time goes back");
-    // Timestamps count modulo 2^32, so who keeps 32 bits ends where it was meant to: behind another medium that
+    // Timestamps count modulo 2^32, so who keeps 32 bits ends where it was meant to: after another medium that
     // shares the chunk stream.
     vec![if delta >= 1 << 31 && !goes_back {
         claim
@@ -323,7 +323,7 @@ fn step(all: &[At<'_>]) -> Option<i64> {
 }
 
 fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
-    // Sound and pictures come every 5 to 200 ms.
+    // Audio and video come every 5 to 200 ms.
     let Some((a, b, of_b)) = media(comparison, |all| step(all).filter(|step| *step > 450)) else { return Vec::new() };
     // What they should be: A's, or else what the session says of its frames, or the pace at which they came.
     let usual = if comparison.a.is_none() { said(comparison, &b).or(pace(comparison, &b)) } else { step(&a) };

@@ -8,12 +8,12 @@ pub const HEAD: usize = 5;
 /// CodecID of H.264.
 const AVC: u8 = 7;
 
-/// Whether a video body is of H.264 in FLV's header, with this packet type: 0 configuration, 1 pictures.
+/// Whether a video body is of H.264 in FLV's header, with this packet type: 0 configuration, 1 video frames.
 pub fn is_avc(body: &[u8], packet_type: u8) -> bool {
     matches!(body, [tag, packet, ..] if tag & 0x8f == AVC && (1..=5).contains(&(tag >> 4)) && *packet == packet_type)
 }
 
-/// The NAL units behind lengths of `size` bytes, if these tile the bytes from `at` on. Some may be empty.
+/// The NAL units after lengths of `size` bytes, if these tile the bytes from `at` on. Some may be empty.
 pub fn tiled(body: &[u8], at: usize, size: usize) -> Option<Vec<Range<usize>>> {
     let (mut at, mut units) = (at, Vec::new());
     while at < body.len() {
@@ -31,8 +31,8 @@ pub fn is_config(body: &[u8]) -> bool {
     is_avc(body, 0) && avc_config(body, HEAD.min(body.len())).is_ok()
 }
 
-/// The slices of an H.264 picture (NAL unit types 1 to 5), without what stands around them: delimiters, parameter sets,
-/// supplements. None if the body is no such picture, or its lengths of four bytes do not tile it.
+/// The slices of an H.264 video frame (NAL unit types 1 to 5), without what is around them: delimiters, parameter sets,
+/// supplements. None if the body is no such video frame, or its lengths of four bytes do not tile it.
 pub fn slices(body: &[u8]) -> Option<Vec<&[u8]>> {
     let units = tiled(body, HEAD, 4).filter(|_| is_avc(body, 1))?;
     let is_slice = |unit: &&[u8]| unit.first().is_some_and(|first| (1..=5).contains(&(first & 0x1f)));

@@ -109,7 +109,7 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
     if of_b == 3 || of_a == Some(&of_b) || !handshake::is_version(of_b) || is_without_c0(b) || sent < C0_C1 as u64 {
         return Vec::new();
     }
-    // An encrypted session that goes on is another matter.
+    // An encrypted session that continues is another matter.
     let is_answered = !b.sent(SERVER).is_empty();
     if handshake::is_encrypted(of_b) && is_answered || is_tls(b) {
         return Vec::new();
@@ -240,7 +240,7 @@ fn short_c2(opening: Opening<'_>) -> Option<usize> {
     (ENOUGH..BLOCK).contains(&at).then_some(BLOCK - at)
 }
 
-/// A client that sends nothing behind C1, or C2 with bytes missing or too many in front.
+/// A client that sends nothing after C1, or C2 with bytes missing or too many in front.
 fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = Opening::sides(comparison);
     if super::size::is_wrong(b) {
@@ -283,7 +283,7 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
     claim.map(|claim| claim.why(why).fix(fix).breaking(Breaks::Framing)).into_iter().collect()
 }
 
-/// A claim about what the client sent behind C1, or did not.
+/// A claim about what the client sent after C1, or did not.
 fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Option<Claim> {
     let (a, b) = Opening::sides(comparison);
     let of_c2 = |row: &usize| matches!(comparison.either_item(*row).content, Content::Handshake { part: Part::C2, .. });
@@ -301,7 +301,7 @@ fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Op
 pub fn is_without_c0(opening: Opening<'_>) -> bool {
     let bytes = opening.sent(CLIENT);
     let is_block = opening.total(CLIENT) == Some(BLOCK as u64) && bytes.len() == BLOCK;
-    // With C0 the zeros, or the version of the software, stand one further on; and a time seldom begins with 3.
+    // With C0 the zeros, or the version of the software, are one further on; and a time seldom begins with 3.
     is_block && bytes[0] != 3 && !is_answered(opening)
 }
 
@@ -320,7 +320,7 @@ fn is_tls(opening: Opening<'_>) -> bool {
     matches!(opening.sent(CLIENT), [0x15 | 0x16, 3, ..])
 }
 
-/// Where the name connect stands in what should be C2, if that begins with the header of a chunk instead.
+/// Where the name connect is in what should be C2, if that begins with the header of a chunk instead.
 fn connect_for_c2(opening: Opening<'_>) -> Option<usize> {
     const CONNECT: &[u8] = b"\x02\0\x07connect";
     let bytes = opening.sent(CLIENT);

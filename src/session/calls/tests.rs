@@ -3,7 +3,7 @@
 use super::*;
 use Direction::{ClientToServer as C, ServerToClient as S};
 
-/// A dialogue: each command stands in a frame of its own, from 1, and comes a millisecond after the one before.
+/// A dialogue: each command is in a frame of its own, from 1, and comes a millisecond after the one before.
 #[derive(Default)]
 struct Dialogue {
     calls: Calls,

@@ -95,7 +95,7 @@ impl Direction {
         }
     }
 
-    /// Makes the hole before `end` a gap, if there is one, and goes on with what waits behind it.
+    /// Makes the hole before `end` a gap, if there is one, and continues with what waits after it.
     pub(super) fn give_up(
         &mut self,
         end: Position,

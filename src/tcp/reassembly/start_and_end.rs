@@ -61,7 +61,7 @@ impl Direction {
         }
     }
 
-    /// Takes a FIN that follows the byte before `at`, unless there is data behind it.
+    /// Takes a FIN that follows the byte before `at`, unless there is data after it.
     pub fn finish_at(&mut self, at: Position, output: &mut Output<'_, impl Sink>) -> bool {
         self.stop_waiting_for_start(output);
         if self.base.is_none() {

@@ -183,7 +183,7 @@ impl Dialogue {
 }
 
 impl Packet {
-    /// Gives the packet to a tracker. Its payload stands in the capture at 1000 times its frame.
+    /// Gives the packet to a tracker. Its payload is in the capture at 1000 times its frame.
     pub fn push(&self, tracker: &mut Tracker, frame: u64, time: Time, sink: &mut impl Sink) {
         let frame_no = FrameNo(frame);
         let source = Source { frame: frame_no, packet: frame_no, time, file_offset: frame * 1_000_000 };
@@ -244,6 +244,6 @@ fn letter(connection: &Connection, endpoint: Endpoint) -> char {
 const A_PORT: u16 = 4000;
 const B_PORT: u16 = 1935;
 
-/// A's first byte stands just before the wrap, so that every longer trace passes it.
+/// A's first byte is just before the wrap, so that every longer trace passes it.
 pub const A_START: u32 = 0xffff_fffc;
 pub const B_START: u32 = 5000;

@@ -64,7 +64,7 @@ fn who_closed_first_ended_it() {
     assert!(matches!(d.connection().end, Some(End { how: How::Fin, by: Endpoint::Second, .. })));
 }
 
-/// Each reset after which the session goes on was not meant for it, however many there are.
+/// Each reset after which the session continues was not meant for it, however many there are.
 #[test]
 fn many_forged_resets_are_withdrawn() {
     let mut d = Dialogue::opened();

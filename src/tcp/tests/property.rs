@@ -68,7 +68,7 @@ fn segment(offset: usize, len: usize) -> Packet {
     packet
 }
 
-/// Runs the packets behind a handshake, or without.
+/// Runs the packets after a handshake, or without.
 fn run(with_syn: bool, packets: &[Packet]) -> Checker {
     let mut checker = Checker::default();
     let mut tracker = Tracker::new(Limits::default());

@@ -42,7 +42,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn goes_on_with(&self, next: &Entry<'_>) -> bool {
         let alike = |entry: &Entry<'_>| (entry.chunk.payload, entry.chunk.chunk_size);
-        // Bytes of other messages may stand between two chunks.
+        // Bytes of other messages may be between two chunks.
         let end = self.last.chunk.at + u64::from(self.last.chunk.header_len) + u64::from(self.last.chunk.payload);
         self.first.header == next.header && alike(&self.first) == alike(next) && end == next.chunk.at
     }

@@ -17,7 +17,7 @@ pub fn repeats(node: &Node, parent: &Node) -> bool {
         && said.contains(text.strip_prefix(node.def.title).map_or(text.as_str(), |rest| rest.trim_start_matches(": ")))
 }
 
-/// A field in words. `with_bytes` if its bytes stand beside it anyway.
+/// A field in words. `with_bytes` if its bytes are beside it anyway.
 pub fn words(node: &Node, with_bytes: bool) -> String {
     let text = node.text.as_deref().unwrap_or_default();
     match (&node.value, node.derived) {

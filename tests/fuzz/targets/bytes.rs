@@ -16,7 +16,7 @@ impl<'a> Bytes<'a> {
         self.take(usize::MAX)
     }
 
-    /// A string of at most 255 bytes: its length in front of it.
+    /// A string of at most 255 bytes: its length before it.
     pub fn string(&mut self) -> &'a [u8] {
         let len = self.u8().into();
         self.take(len)

@@ -19,7 +19,7 @@ pub fn changed(data: &[u8]) -> Vec<u8> {
     let chosen = usize::from(bytes.u8()) % SESSIONS.len();
     let mut changes =
         Changes { recording: SESSIONS[chosen].clone(), damage: Vec::new(), packets: Vec::new(), snap: None };
-    // Media goes on for ever; the beginning has everything once.
+    // Media continues for ever; the beginning has everything once.
     changes.recording.steps.truncate(80);
     for _ in 0..MOST {
         if bytes.is_empty() {

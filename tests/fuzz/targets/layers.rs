@@ -127,7 +127,7 @@ fn end(port: u16) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], port))
 }
 
-/// Where each direction of each connection goes on.
+/// Where each direction of each connection continues.
 #[derive(Default)]
 struct Offsets {
     next: Vec<[u64; 2]>,

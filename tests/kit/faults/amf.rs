@@ -375,7 +375,7 @@ fn count(session: &mut Recording, count: u8) {
     body[array + 4] = count;
 }
 
-/// Where the metadata's array begins: behind two strings.
+/// Where the metadata's array begins: after two strings.
 fn array(body: &[u8]) -> usize {
     let at = [&b"\x02\0\x0d"[..], b"@setDataFrame", b"\x02\0\x0a", b"onMetaData"].concat().len();
     assert_eq!(body[at], 8);

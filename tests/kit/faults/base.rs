@@ -144,7 +144,7 @@ fn enhanced(mut recording: Recording) -> Recording {
     for command in ["connect", "_result"] {
         let at = recording.command(command);
         let body = &mut recording.message(at).body;
-        // In connect it stands in the one object, in _result in the last.
+        // In connect it is in the one object, in _result in the last.
         body.truncate(body.len() - 3);
         body.extend(&known);
     }

@@ -251,7 +251,7 @@ pub fn faults() -> Vec<Fault> {
             "the key frame is longer than nginx takes",
             |s| {
                 let at = s.find(is_picture);
-                // A NAL unit of filler (type 12) behind the picture.
+                // A NAL unit of filler (type 12) after the video frame.
                 let filler = [&1_100_000_u32.to_be_bytes()[..], &[0x0c], &vec![0xff; 1_099_998], &[0x80]].concat();
                 s.message(at).body.extend(filler);
                 s.closed(at);
@@ -294,7 +294,7 @@ pub fn is_data(message: &Message) -> bool {
     message.type_id == 18
 }
 
-/// A picture in more than one chunk whose timestamp does not fit in 24 bits.
+/// A video frame in more than one chunk whose timestamp does not fit in 24 bits.
 fn is_late_picture(message: &Message) -> bool {
     is_media(message) && is_picture(message) && message.timestamp >= 0xff_ffff && message.body.len() > 300
 }

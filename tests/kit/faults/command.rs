@@ -352,7 +352,7 @@ fn answered(session: &mut Recording, command: &str, body: &[u8]) {
     session.ended(at, SERVER, 100);
 }
 
-/// A step is sent in the same write as a command, behind it.
+/// A step is sent in the same write as a command, after it.
 fn early_as(session: &mut Recording, early: usize, command: &str) {
     let mut step = session.remove(early);
     let at = session.command(command);

@@ -221,7 +221,7 @@ fn is_ucm(message: &Message) -> bool {
     message.type_id == 4
 }
 
-/// The next message on a chunk stream behind step `at` has a full header.
+/// The next message on a chunk stream after step `at` has a full header.
 fn following_full(session: &mut Recording, at: usize, csid: u32) {
     let next = session.sent(CLIENT, at + 1).find(|message| message.csid == csid);
     next.expect("it is not the last").fmt = 0;

@@ -3,7 +3,7 @@
 use super::{Base, Fault, Then, fault};
 use crate::kit::edit::{CLIENT, SERVER};
 
-/// The steps of the handshake, and connect behind it.
+/// The steps of the handshake, and connect after it.
 const C0C1: usize = 0;
 const S0S1S2: usize = 1;
 const C2: usize = 2;
@@ -136,7 +136,7 @@ pub fn faults() -> Vec<Fault> {
     ]
 }
 
-/// Other random bytes behind the two times.
+/// Other random bytes after the two times.
 fn scramble(block: &mut [u8]) {
     block[8..].iter_mut().zip(1_u32..).for_each(|(byte, at)| *byte = (at.wrapping_mul(2_654_435_761) >> 11) as u8);
 }

@@ -272,12 +272,12 @@ fn config(session: &mut Recording, change: fn(&mut Vec<u8>)) {
     session.closed(at);
 }
 
-/// Changes all pictures.
+/// Changes all video frames.
 pub fn pictures(session: &mut Recording, change: fn(&mut Vec<u8>)) {
     session.sent(CLIENT, 0).filter(|message| is_picture(message)).for_each(|message| change(&mut message.body));
 }
 
-/// Where a picture's NAL lengths stand, and the lengths.
+/// Where a video frame's NAL lengths stand, and the lengths.
 fn nals(body: &[u8]) -> Vec<(usize, usize)> {
     let (mut found, mut at) = (Vec::new(), HEAD);
     while let Some(length) = body.get(at..).and_then(<[u8]>::first_chunk) {
@@ -307,7 +307,7 @@ fn tag(message: &Message) -> Vec<u8> {
     [&[message.type_id], &length[1..], &time, &[high, 0, 0, 0], &message.body].concat()
 }
 
-/// What stands behind an FLV tag: its size.
+/// What comes after an FLV tag: its size.
 fn size(body: &[u8]) -> Vec<u8> {
     u32::try_from(body.len() + 11).expect("short").to_be_bytes().to_vec()
 }

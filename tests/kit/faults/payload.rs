@@ -104,7 +104,7 @@ pub fn faults() -> Vec<Fault> {
     ]
 }
 
-/// Changes the first picture.
+/// Changes the first video frame.
 fn picture(session: &mut Recording, change: fn(&mut Vec<u8>)) {
     let at = session.find(is_picture);
     change(&mut session.message(at).body);

@@ -69,7 +69,7 @@ pub fn faults() -> Vec<Fault> {
             GoesOn,
             "key frames are more than 4 s apart",
             |s| {
-                // The same pictures, three to a second.
+                // The same video frames, three to a second.
                 scale(s, 8);
             },
         ),

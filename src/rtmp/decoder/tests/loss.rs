@@ -46,7 +46,7 @@ fn a_hole_costs_the_messages_in_it_and_no_others() {
             .zip(truth.iter().skip(1))
             .filter(|((start, _), (end, _))| *start < (at + len) as u64 && *end > at as u64);
         let untouched = truth.len() - touched.count();
-        // Behind a hole in a header the next one may serve to find the way back.
+        // After a hole in a header the next one may serve to find the way back.
         assert!(whole + 2 >= untouched, "hole of {len}: {whole} of {untouched} messages found");
     }
 }
@@ -226,7 +226,7 @@ fn holes_side_by_side_and_at_the_end_of_a_chunk() {
 fn no_type_is_invented_after_a_loss() {
     let control = |type_id: u8, body: &[u8]| [fmt0(2, 0, body.len(), type_id, 0), body.to_vec()].concat();
     let before = [control(5, &[0, 0x26, 0x25, 0xa0]), fmt0(4, 0, 20, 8, 1), sound(20)].concat();
-    // In the hole the chunk stream went on with Acknowledgements.
+    // In the hole the chunk stream continued with Acknowledgements.
     let after = [vec![0xc2, 0, 0, 16, 0], fmt1(4, 20, 20, 8), sound(20), fmt1(4, 20, 20, 8), sound(20)].concat();
     let stretches = [Stretch::Bytes(before), Stretch::Hole(16), Stretch::Bytes(after)];
     let found = decode_cut(behind_handshake(), &stretches, || usize::MAX);

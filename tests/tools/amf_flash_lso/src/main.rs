@@ -20,7 +20,7 @@ fn main() {
 fn encode(value: Value) -> Vec<u8> {
     let mut file = Lso::new(vec![Element::new("", value)], "n", AMFVersion::AMF3);
     let bytes = write_to_bytes(&mut file).expect("it can be written");
-    // Two bytes of version and four of length stand in front of the header; the empty name is 01, padding 00.
+    // Two bytes of version and four of length come before the header; the empty name is 01, padding 00.
     let start = 6 + header_length(&file.header);
     assert_eq!((bytes[start], bytes.last()), (1, Some(&0)));
     bytes[start + 1..bytes.len() - 1].to_vec()
