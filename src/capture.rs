@@ -94,14 +94,14 @@ impl Capture {
         beginning: &[u8],
         reader: impl Read + Send + 'static,
         limits: Limits,
-    ) -> Result<Result<Capture, Other>, Error> {
+    ) -> Result<Result<Capture, NotACapture>, Error> {
         let mut input = Input::new(reader, limits.expansion);
         input.fill(4)?;
         // No more than a capture's first bytes are waited for, unless they can be those of the other.
         if input.window().first().is_some_and(|first| beginning.first() == Some(first)) {
             input.fill(beginning.len())?;
             if input.window().starts_with(beginning) {
-                return Ok(Err(Other { input }));
+                return Ok(Err(NotACapture { input }));
             }
         }
         Capture::recognise(input, limits).map(Ok)
@@ -169,11 +169,11 @@ impl Capture {
 }
 
 /// A file that is no capture, told by how it begins; compressed or not.
-pub struct Other {
+pub struct NotACapture {
     input: Input,
 }
 
-impl Other {
+impl NotACapture {
     /// All of it, if that is no more than `most` bytes.
     pub fn bytes(mut self, most: usize) -> Result<Vec<u8>, Error> {
         while self.input.ending().is_none() {

@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use crate::field;
 use crate::origin::FrameNo;
-use crate::recording::{Content, Item, Session};
+use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::session::Direction;
 use crate::steps;
 
@@ -166,7 +166,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// The item of a row on a side.
-    pub fn item(&self, row: usize, side: Side) -> Option<&'r Item> {
+    pub fn item(&self, row: usize, side: Side) -> Option<&'r RecordedEvent> {
         let index = self.index(row, side)?;
         Some(&self.session(side)?.items[index])
     }
@@ -182,7 +182,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// The item of a row, by the side that has it, B first.
-    pub fn either_item(&self, row: usize) -> &'r Item {
+    pub fn either_item(&self, row: usize) -> &'r RecordedEvent {
         self.item(row, Side::B).or_else(|| self.item(row, Side::A)).expect("a row has a side")
     }
 
@@ -225,6 +225,6 @@ impl Mismatch {
 }
 
 /// Whether an item is a message, or stands for one.
-pub fn is_gap(item: &Item) -> bool {
-    matches!(item.content, Content::Gap(_) | Content::Undecoded)
+pub fn is_gap(item: &RecordedEvent) -> bool {
+    matches!(item.content, EventKind::Gap(_) | EventKind::Undecoded)
 }

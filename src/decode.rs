@@ -18,7 +18,8 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::message::{Ending, Message};
 use crate::rtmp::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId, summary};
 use crate::session::{
-    Answer, Answers, Calls, Conversation, Direction, Event, HandshakeFacts, Heard, Kind, Observer, Outcome, Wanted,
+    Answers, ConnectionFilter, Direction, Event, HandshakeFacts, Kind, Observer, Outcome, Response, RtmpSession,
+    TransactionOutcome, Transactions,
 };
 use crate::tcp::{Connection, ConnectionId, GapReason};
 
@@ -58,7 +59,7 @@ pub struct Row<'a> {
     pub detail: String,
     /// The call that it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub answers: Option<Answer>,
+    pub answers: Option<Response>,
     /// What became of it, if it is a call and the capture was looked through before.
     #[serde(rename = "outcome", skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -153,7 +154,7 @@ pub struct HandshakeRow {
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// Only these connections.
-    pub connections: Wanted,
+    pub connections: ConnectionFilter,
     /// Only the row with this number.
     pub number: Option<u64>,
     /// Only this direction.
@@ -189,7 +190,7 @@ pub struct Rows<F> {
     selection: Selection,
     seen: u64,
     outcomes: Answers,
-    calls: FxHashMap<ConnectionId, Calls>,
+    calls: FxHashMap<ConnectionId, Transactions>,
     emit: F,
 }
 
@@ -218,7 +219,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
         }
     }
 
-    fn closed(&mut self, connection: &Connection, _: &Conversation) {
+    fn closed(&mut self, connection: &Connection, _: &RtmpSession) {
         self.calls.remove(&connection.id);
     }
 }
@@ -324,14 +325,14 @@ impl<'a> Row<'a> {
         row
     }
 
-    fn hear(&mut self, heard: Option<Heard>) {
+    fn hear(&mut self, heard: Option<TransactionOutcome>) {
         match heard {
-            Some(Heard::Answer(answer)) => {
+            Some(TransactionOutcome::Response(answer)) => {
                 let separator = if self.detail.is_empty() { "" } else { "; " };
                 self.detail = format!("{}{separator}{answer}", self.detail);
                 self.answers = Some(answer);
             }
-            Some(Heard::Wrong(defect)) => self.defects.push(defect),
+            Some(TransactionOutcome::Wrong(defect)) => self.defects.push(defect),
             None => {}
         }
     }

@@ -18,7 +18,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 pub use proof::{Hop, Leg, Proof};
-pub use took::{Step, Took};
+pub use took::{ReceiverTrace, Step};
 pub use wire::Wire;
 
 /// The version of the report's format.

@@ -22,13 +22,13 @@ pub struct Limits {
 }
 
 /// What the caller is told on the way.
-pub trait Watch {
+pub trait Progress {
     /// The first frame was captured at `time`.
     fn started(&mut self, _time: Time) {}
     /// Something about the file that the user should know.
     fn warning(&mut self, warning: Warning);
     /// Called after each frame; false stops the run.
-    fn go_on(&mut self, capture: &Capture) -> bool;
+    fn should_continue(&mut self, capture: &Capture) -> bool;
 }
 
 /// Something the user should know that is no row.
@@ -63,7 +63,7 @@ pub fn run<O: Observer>(
     limits: Limits,
     options: session::Options,
     observer: O,
-    watch: &mut impl Watch,
+    watch: &mut impl Progress,
 ) -> Result<(O, Totals), capture::Error> {
     let mut slicer = Slicer::new(limits.packet);
     let mut tracker = Tracker::new(limits.tcp);
@@ -85,7 +85,7 @@ pub fn run<O: Observer>(
                 }
             }
         }
-        if !watch.go_on(capture) {
+        if !watch.should_continue(capture) {
             totals.stopped = true;
             break;
         }

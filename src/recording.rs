@@ -39,7 +39,7 @@ pub struct Session {
     /// What is known of it as a whole.
     pub stream: Stream,
     /// What came on it, both directions, in the order in which it was complete.
-    pub items: Vec<Item>,
+    pub items: Vec<RecordedEvent>,
     /// The first bytes of each direction, by [`Direction::index`].
     pub beginnings: [Vec<u8>; 2],
     /// Whether these are known to be the first that were sent, as the SYN before them was captured.
@@ -106,7 +106,8 @@ pub struct Framing {
 impl Recording {
     /// Whether there is RTMP in it: a message, or a part of a handshake.
     pub fn has_rtmp(&self) -> bool {
-        let is_rtmp = |item: &Item| matches!(item.content, Content::Message(_) | Content::Handshake { .. });
+        let is_rtmp =
+            |item: &RecordedEvent| matches!(item.content, EventKind::Message(_) | EventKind::Handshake { .. });
         self.sessions.iter().any(|session| session.items.iter().any(is_rtmp))
     }
 
@@ -119,11 +120,11 @@ impl Recording {
 /// A snapshot's recording with the media bodies that it has as digests, where another recording has the same bytes: the
 /// rules look at bytes, and equal digests say which they are.
 pub fn fill_in(mut snapshot: Recording, from: &Recording) -> Recording {
-    let kept = from.sessions.iter().flat_map(|session| &session.items).filter_map(Item::message);
-    let known: FxHashMap<[u8; 32], &Kept> =
+    let kept = from.sessions.iter().flat_map(|session| &session.items).filter_map(RecordedEvent::message);
+    let known: FxHashMap<[u8; 32], &RecordedMessage> =
         kept.filter(|kept| kept.is_whole()).filter_map(|kept| Some((kept.sha256?, kept))).collect();
     for item in snapshot.sessions.iter_mut().flat_map(|session| &mut session.items) {
-        let Content::Message(kept) = &mut item.content else { continue };
+        let EventKind::Message(kept) = &mut item.content else { continue };
         if kept.is_whole() {
             continue;
         }
@@ -138,7 +139,7 @@ pub fn fill_in(mut snapshot: Recording, from: &Recording) -> Recording {
 
 /// A row of the list, kept.
 #[derive(Debug)]
-pub struct Item {
+pub struct RecordedEvent {
     /// Its number in the capture.
     pub number: u64,
     /// The frame that completed it, and the one that holds its first byte.
@@ -161,14 +162,14 @@ pub struct Item {
     /// empty if it answers none.
     pub call: Option<String>,
     /// What it is.
-    pub content: Content,
+    pub content: EventKind,
 }
 
 /// What an item is.
 #[derive(Debug)]
-pub enum Content {
+pub enum EventKind {
     /// A message.
-    Message(Box<Kept>),
+    Message(Box<RecordedMessage>),
     /// A part of the handshake.
     Handshake {
         /// Which.
@@ -188,7 +189,7 @@ pub enum Content {
 
 /// A message, kept.
 #[derive(Debug)]
-pub struct Kept {
+pub struct RecordedMessage {
     /// What it is.
     pub class: MessageClass,
     /// Its chunk stream.
@@ -240,7 +241,7 @@ impl Places {
     }
 }
 
-impl Kept {
+impl RecordedMessage {
     /// The body as it can be compared with a snapshot's.
     pub fn normal(&self) -> &[u8] {
         self.normal.as_deref().unwrap_or(&self.body)
@@ -252,20 +253,20 @@ impl Kept {
     }
 }
 
-impl Item {
+impl RecordedEvent {
     /// Whether bytes of it are missing, or could not be decoded.
     pub fn is_damaged(&self) -> bool {
         match &self.content {
-            Content::Message(kept) => kept.ending != Ending::Complete,
-            Content::Handshake { part, bytes, .. } => bytes.len() < part.size(),
-            Content::Gap(_) | Content::Undecoded => true,
+            EventKind::Message(kept) => kept.ending != Ending::Complete,
+            EventKind::Handshake { part, bytes, .. } => bytes.len() < part.size(),
+            EventKind::Gap(_) | EventKind::Undecoded => true,
         }
     }
 
     /// The message, if it is one.
-    pub fn message(&self) -> Option<&Kept> {
+    pub fn message(&self) -> Option<&RecordedMessage> {
         match &self.content {
-            Content::Message(kept) => Some(kept),
+            EventKind::Message(kept) => Some(kept),
             _ => None,
         }
     }

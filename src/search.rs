@@ -5,11 +5,11 @@
 //! if the bytes come out, and what it is called is for [`crate::rules`].
 //!
 //! 1. What is beyond doubt is noted: messages of B that are whole and have a body of A, and control and AMF messages
-//!    that can be read to their end ([`anchors`]).
-//! 2. From the first that is not, the script is followed against the bytes, message by message ([`walk`]): the bodies
+//!    that can be read to their end (`anchors`).
+//! 2. From the first that is not, the script is followed against the bytes, message by message (`walk`): the bodies
 //!    are A's, in order, the style (chunk stream, format, time) is what the bytes have.
 //! 3. Where that stops, every operator is tried that can make the bytes there of the message that is due
-//!    ([`candidates`]), in every scope. Those live that write the message exactly; best is what comes to the end of the
+//!    (`candidates`), in every scope. Those live that write the message exactly; best is what comes to the end of the
 //!    bytes for the least price. Then the next mistake is looked for where it stops.
 //!
 //! The work is counted in bytes compared and bounded by [`WORK`], so that the result depends on nothing else.

@@ -30,8 +30,8 @@ use crate::tunnel::{self, Proxy};
 use detect::Expected;
 
 pub use answers::{Answers, Outcome, Reply};
-pub use calls::{Answer, By, Call, Calls, Heard, milliseconds};
-pub use conversation::Conversation;
+pub use calls::{By, Call, Response, TransactionOutcome, Transactions, milliseconds};
+pub use conversation::RtmpSession;
 pub use detect::Protocol;
 pub use learned::{Learned, ReadAhead};
 pub use roles::Roles;
@@ -97,7 +97,7 @@ pub struct Options {
     /// The ports given by the user: what is on them is RTMP, whatever it looks like.
     pub forced_ports: Vec<u16>,
     /// Only these connections are looked at.
-    pub only: Wanted,
+    pub only: ConnectionFilter,
     /// How many bytes the open messages of all connections may hold together.
     pub total_open_bytes: usize,
     /// The decoders' options.
@@ -149,7 +149,7 @@ impl Default for Options {
         Options {
             ports: vec![1935],
             forced_ports: Vec::new(),
-            only: Wanted::default(),
+            only: ConnectionFilter::default(),
             total_open_bytes: 64 << 20,
             decoder: decoder::Options::default(),
             dialects: Vec::new(),
@@ -161,14 +161,14 @@ impl Default for Options {
 
 /// Some of a capture's connections: all, unless something is named.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct ConnectionFilter {
     /// Only this connection.
     pub connection: Option<ConnectionId>,
     /// Only connections on these ports.
     pub ports: Vec<u16>,
 }
 
-impl Wanted {
+impl ConnectionFilter {
     /// Whether `connection` is one of them.
     pub fn covers(&self, connection: &Connection) -> bool {
         self.connection.is_none_or(|only| only == connection.id)
@@ -181,7 +181,7 @@ pub struct Event<'a> {
     /// The connection, as it is known so far.
     pub connection: &'a Connection,
     /// What is known of the session on it.
-    pub conversation: &'a Conversation,
+    pub conversation: &'a RtmpSession,
     /// Which way the bytes travelled.
     pub direction: Direction,
     /// What happened.
@@ -254,11 +254,11 @@ pub trait Observer {
     /// Something happened.
     fn event(&mut self, event: &Event<'_>);
     /// A connection is over, or the capture is. Called for every TCP connection.
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation);
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession);
     /// A second copy of bytes differed from the first.
-    fn conflict(&mut self, _connection: &Connection, _conversation: &Conversation, _conflict: &tcp::Conflict) {}
+    fn conflict(&mut self, _connection: &Connection, _conversation: &RtmpSession, _conflict: &tcp::Conflict) {}
     /// These bytes came and are about to be decoded.
-    fn bytes(&mut self, _connection: &Connection, _conversation: &Conversation, _from: Endpoint, _piece: &Piece<'_>) {}
+    fn bytes(&mut self, _connection: &Connection, _conversation: &RtmpSession, _from: Endpoint, _piece: &Piece<'_>) {}
 }
 
 /// Two observers: each is told everything, the first one first.
@@ -268,17 +268,17 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.1.event(event);
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         self.0.closed(connection, conversation);
         self.1.closed(connection, conversation);
     }
 
-    fn conflict(&mut self, connection: &Connection, conversation: &Conversation, conflict: &tcp::Conflict) {
+    fn conflict(&mut self, connection: &Connection, conversation: &RtmpSession, conflict: &tcp::Conflict) {
         self.0.conflict(connection, conversation, conflict);
         self.1.conflict(connection, conversation, conflict);
     }
 
-    fn bytes(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+    fn bytes(&mut self, connection: &Connection, conversation: &RtmpSession, from: Endpoint, piece: &Piece<'_>) {
         self.0.bytes(connection, conversation, from, piece);
         self.1.bytes(connection, conversation, from, piece);
     }
@@ -287,7 +287,7 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
 /// All sessions of a capture.
 pub struct Sessions<O> {
     options: Options,
-    conversations: FxHashMap<ConnectionId, Conversation>,
+    conversations: FxHashMap<ConnectionId, RtmpSession>,
     /// How many bytes they hold.
     open_bytes: usize,
     observer: O,
@@ -313,7 +313,7 @@ impl<O: Observer> Sessions<O> {
 impl<O: Observer> tcp::Sink for Sessions<O> {
     fn opened(&mut self, connection: &Connection) {
         if self.options.only.covers(connection) {
-            self.conversations.insert(connection.id, Conversation::new(connection, &self.options));
+            self.conversations.insert(connection.id, RtmpSession::new(connection, &self.options));
         }
     }
 

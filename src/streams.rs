@@ -14,8 +14,8 @@ use crate::origin::{FrameNo, Time};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
 use crate::rtmp::{MessageTypeId, summary};
-use crate::session::calls::{Calls, Report};
-use crate::session::{Conversation, Direction, Event, Kind, Observer, Protocol, Roles};
+use crate::session::calls::{Report, Transactions};
+use crate::session::{Direction, Event, Kind, Observer, Protocol, Roles, RtmpSession};
 use crate::tcp::{self, Connection, ConnectionId, How, Moment};
 use crate::tunnel::Proxy;
 
@@ -211,7 +211,7 @@ struct Gathered {
     fms_ver: Option<String>,
     encoder: Option<String>,
     error: Option<String>,
-    calls: Calls,
+    calls: Transactions,
     sides: [Side; 2],
     last: [Option<Kept>; 2],
 }
@@ -279,7 +279,7 @@ impl Observer for Streams {
         }
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         let gathered = self.open.remove(&connection.id);
         let is_unknown = matches!(conversation.protocol, Protocol::Undecided | Protocol::Empty | Protocol::Other);
         let is_plain = gathered.is_none() && is_unknown;
@@ -351,7 +351,7 @@ impl Gathered {
         }
     }
 
-    fn into_stream(self, connection: &Connection, conversation: &Conversation) -> Stream {
+    fn into_stream(self, connection: &Connection, conversation: &RtmpSession) -> Stream {
         let address = |direction| connection.endpoints[conversation.sender(direction).index()];
         let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, calls, mut sides, last } = self;
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {

@@ -9,7 +9,7 @@ use rtmp_inspect::decode::{Row, Rows, Selection};
 use rtmp_inspect::dissect::Dissection;
 use rtmp_inspect::dissect::vocabulary::Place;
 use rtmp_inspect::origin::Time;
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::session::{Event, Options};
 
 use crate::kit::encode::{Encoder, Message};
@@ -54,10 +54,10 @@ fn syn_flood(count: u32) -> Vec<u8> {
 
 struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
 
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

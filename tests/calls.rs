@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::kit::{Session, amf0, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::decode::{Row, Rows, Selection};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::session::{Answers, By, Direction, Event, Observer, Options, Outcome};
 use rtmp_inspect::tcp::ConnectionId;
 use serde_json::Value;
@@ -201,9 +201,9 @@ fn wrong(rows: &[Value]) -> Vec<String> {
 
 struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

@@ -12,7 +12,7 @@ use rtmp_inspect::decode::{Rows, Selection};
 use rtmp_inspect::dissect::{Dissection, Vocabulary};
 use rtmp_inspect::filter::Filter;
 use rtmp_inspect::origin::Time;
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::session::Options;
 
 #[test]
@@ -109,10 +109,10 @@ fn testdata() -> PathBuf {
 
 struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
 
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

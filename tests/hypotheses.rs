@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use rtmp_inspect::capture::{self, Capture};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::rtmp::decoder::{self, Decoder};
 use rtmp_inspect::rtmp::dialect::{
     ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Messages, Type3Extended,
 };
 use rtmp_inspect::rtmp::hypotheses::{self, Case, Hypothesis};
-use rtmp_inspect::session::tape::{Limits, Recorder, Tape};
-use rtmp_inspect::session::{self, Conversation, Direction, Event, Kind, Observer};
+use rtmp_inspect::session::tape::{FramingTrace, Limits, Recorder};
+use rtmp_inspect::session::{self, Direction, Event, Kind, Observer, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId};
 
 #[test]
@@ -504,7 +504,7 @@ impl Observer for Collected {
         }
     }
 
-    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+    fn closed(&mut self, _: &Connection, _: &RtmpSession) {}
 }
 
 fn judge(bytes: &[u8]) -> Vec<Hypothesis> {
@@ -532,7 +532,7 @@ fn decode(bytes: &[u8], dialect: Dialect) -> Vec<(u8, Vec<u8>)> {
     found
 }
 
-fn tapes(path: &Path, options: session::Options) -> Vec<Tape> {
+fn tapes(path: &Path, options: session::Options) -> Vec<FramingTrace> {
     let recorder = observe(path, options, Recorder::new(Limits::default()));
     recorder.into_tapes().0
 }
@@ -545,9 +545,9 @@ fn observe<O: Observer>(path: &Path, options: session::Options, observer: O) -> 
 
 struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

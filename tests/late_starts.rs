@@ -11,7 +11,7 @@ use rtmp_inspect::decode::{Row, Rows, Selection, What};
 use rtmp_inspect::lint;
 use rtmp_inspect::pipeline;
 use rtmp_inspect::rules::Severity;
-use rtmp_inspect::session::{Conversation, Direction, Event, Observer, Options, Protocol};
+use rtmp_inspect::session::{Direction, Event, Observer, Options, Protocol, RtmpSession};
 use rtmp_inspect::streams::{Stream, Streams};
 use rtmp_inspect::tcp::Connection;
 
@@ -65,7 +65,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Both<F> {
         self.streams.event(event);
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         self.rows.closed(connection, conversation);
         self.streams.closed(connection, conversation);
     }

@@ -14,9 +14,9 @@ use rtmp_inspect::decode::{Rows, Selection};
 use rtmp_inspect::dissect::Dissection;
 use rtmp_inspect::dissect::vocabulary::Place;
 use rtmp_inspect::origin::{Source, Time};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::rtmp::message::Message;
-use rtmp_inspect::session::{Conversation, Event, Kind, Observer, Options};
+use rtmp_inspect::session::{Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::tcp::Connection;
 
 #[test]
@@ -85,7 +85,7 @@ impl Observer for Tracer {
         }
     }
 
-    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+    fn closed(&mut self, _: &Connection, _: &RtmpSession) {}
 }
 
 impl Tracer {
@@ -116,10 +116,10 @@ impl Tracer {
 
 struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
 
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

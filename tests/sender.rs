@@ -8,14 +8,14 @@ use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::pipeline;
 use rtmp_inspect::rtmp::message::Message as Decoded;
 use rtmp_inspect::sender::{self, Field, Message, Mistake, Operator, Scope, Sender};
-use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options};
+use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
 use crate::kit::recording::Silent;
 
 /// What a capture has of each direction.
 #[derive(Default)]
-struct Kept {
+struct RecordedMessage {
     bytes: BTreeMap<(ConnectionId, Direction), Vec<u8>>,
     messages: BTreeMap<(ConnectionId, Direction), Vec<Decoded>>,
     /// Directions with something that is no whole, sound message.
@@ -23,7 +23,7 @@ struct Kept {
     by_sender: BTreeMap<(ConnectionId, usize), Vec<u8>>,
 }
 
-impl Observer for Kept {
+impl Observer for RecordedMessage {
     fn event(&mut self, event: &Event<'_>) {
         let way = (event.connection.id, event.direction);
         match &event.kind {
@@ -35,7 +35,7 @@ impl Observer for Kept {
         }
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         for end in Endpoint::BOTH {
             if let Some(bytes) = self.by_sender.remove(&(connection.id, end.index())) {
                 self.bytes.insert((connection.id, conversation.direction(end)), bytes);
@@ -43,7 +43,7 @@ impl Observer for Kept {
         }
     }
 
-    fn bytes(&mut self, connection: &Connection, _: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+    fn bytes(&mut self, connection: &Connection, _: &RtmpSession, from: Endpoint, piece: &Piece<'_>) {
         let bytes = self.by_sender.entry((connection.id, from.index())).or_default();
         if piece.offset == bytes.len() as u64 {
             bytes.extend_from_slice(piece.bytes);
@@ -66,10 +66,12 @@ fn captures(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn read(path: &Path) -> Option<Kept> {
+fn read(path: &Path) -> Option<RecordedMessage> {
     let mut capture = Capture::open(File::open(path).ok()?, capture::Limits::default()).ok()?;
     let limits = pipeline::Limits::default();
-    pipeline::run(&mut capture, limits, Options::default(), Kept::default(), &mut Silent).ok().map(|(kept, _)| kept)
+    pipeline::run(&mut capture, limits, Options::default(), RecordedMessage::default(), &mut Silent)
+        .ok()
+        .map(|(kept, _)| kept)
 }
 
 /// What was decoded, as a script: the messages, and whose chunk is next.

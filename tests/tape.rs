@@ -4,11 +4,11 @@ use std::io::Cursor;
 
 use crate::kit::{Session, handshake, message};
 use rtmp_inspect::capture::{self, Capture};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::rtmp::dialect::Dialect;
 use rtmp_inspect::rtmp::hypotheses::Hypothesis;
-use rtmp_inspect::session::tape::{Limits, Recorder, Tape};
-use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options};
+use rtmp_inspect::session::tape::{FramingTrace, Limits, Recorder};
+use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId};
 
 /// The message breaks in mid-session, far behind the start: what is kept begins near it.
@@ -124,7 +124,7 @@ fn session(server: &[u8], client: &[u8]) -> Vec<u8> {
 }
 
 /// The one tape of the client's direction, and why it broke.
-fn judged(pcap: &[u8], limits: Limits) -> (Tape, Vec<Hypothesis>) {
+fn judged(pcap: &[u8], limits: Limits) -> (FramingTrace, Vec<Hypothesis>) {
     let (tapes, left_out) = observed(pcap, Options::default(), Recorder::new(limits)).into_tapes();
     assert_eq!((tapes.len(), left_out), (1, 0), "tapes: {}", tapes.len());
     let tape = tapes.into_iter().next().expect("one tape");
@@ -155,7 +155,7 @@ impl Observer for Bodies {
         }
     }
 
-    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+    fn closed(&mut self, _: &Connection, _: &RtmpSession) {}
 }
 
 fn observed<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
@@ -165,9 +165,9 @@ fn observed<O: Observer>(pcap: &[u8], options: Options, observer: O) -> O {
 
 struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

@@ -21,7 +21,7 @@ use crate::view;
 
 use super::config::{ConfigFile, Configs};
 use super::input::in_words;
-use super::lint::{FailOn, Wanted};
+use super::lint::{FailOn, RuleSelection};
 use super::output::{Output, keeping_complaints};
 use super::output_file;
 use super::record::Subject;
@@ -64,7 +64,7 @@ pub struct Options {
     no_lint: bool,
 
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: RuleSelection,
 
     /// Findings as bad as this are failures [default: error]
     #[arg(long, value_enum, value_name = "LEVEL")]

@@ -13,7 +13,7 @@ use crate::dissect::vocabulary::{self, Known, Place};
 use crate::dissect::{Dissection, Vocabulary};
 use crate::filter::Filter;
 use crate::origin::Time;
-use crate::session::{self, Answers, Conversation, Direction, Event, Observer, Protocol, Wanted};
+use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, RtmpSession};
 use crate::tcp::Connection;
 
 use super::EXIT_OK;
@@ -228,7 +228,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 /// Passes events on, and notes what the connections carry.
 struct Census<F> {
     rows: Rows<F>,
-    wanted: Wanted,
+    wanted: ConnectionFilter,
     seen: Seen,
     /// How many are guessed at, as they begin in mid-session.
     guessed: usize,
@@ -242,7 +242,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
         self.rows.event(event);
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if self.wanted.covers(connection) {
             let is_open = matches!(conversation.protocol, Protocol::Rtmp | Protocol::Undecided);
             self.guessed += usize::from(is_open && !conversation.roles().are_known());

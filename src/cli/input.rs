@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::capture::{Capture, Other};
+use crate::capture::{Capture, NotACapture};
 use crate::escape::escape;
 use crate::origin::Time;
 use crate::packet;
-use crate::pipeline::{self, Totals, Warning, Watch};
+use crate::pipeline::{self, Progress, Totals, Warning};
 use crate::rtmp::decoder;
 use crate::session::{self, Learned, Observer, ReadAhead};
 use crate::tcp;
 
-use super::output::{Progress, complain};
+use super::output::{Meter, complain};
 
 /// An opened capture.
 pub struct Input {
@@ -50,7 +50,7 @@ impl Input {
         let limits = bounds.limits();
         // All connections are learned from, also those that are not asked for; of media only the kind is looked at.
         let plain = session::Options {
-            only: session::Wanted::default(),
+            only: session::ConnectionFilter::default(),
             decoder: decoder::Options { media_prefix: 0, ..options.decoder },
             read_ahead: None,
             ..options.clone()
@@ -117,7 +117,7 @@ impl Input {
         after_frame: impl FnMut() -> bool,
     ) -> anyhow::Result<(O, Totals)> {
         let options = self.with_reading_ahead(bounds, options);
-        let progress = Progress::new(self.len, rows_are_on_the_terminal);
+        let progress = Meter::new(self.len, rows_are_on_the_terminal);
         let mut watch = Watcher { name: &self.name, progress, start, warnings: 0, after_frame };
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);
         watch.progress.done();
@@ -179,7 +179,7 @@ impl Source {
         &mut self,
         beginning: &[u8],
         bounds: &super::select::Bounds,
-    ) -> anyhow::Result<Result<Input, Other>> {
+    ) -> anyhow::Result<Result<Input, NotACapture>> {
         let (reader, len) = self.kept.reader()?;
         let again = self.kept.again();
         let opened = Capture::open_or(beginning, reader, bounds.limits().capture)
@@ -286,10 +286,10 @@ pub fn ensure_read_once<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> any
 /// Looks at everything and says nothing.
 struct Silence;
 
-impl Watch for Silence {
+impl Progress for Silence {
     fn warning(&mut self, _: Warning) {}
 
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }
@@ -299,13 +299,13 @@ const MOST_WARNINGS: u64 = 20;
 
 struct Watcher<'a, F> {
     name: &'a str,
-    progress: Progress,
+    progress: Meter,
     start: &'a Cell<Time>,
     warnings: u64,
     after_frame: F,
 }
 
-impl<F: FnMut() -> bool> Watch for Watcher<'_, F> {
+impl<F: FnMut() -> bool> Progress for Watcher<'_, F> {
     fn started(&mut self, time: Time) {
         self.start.set(time);
     }
@@ -325,7 +325,7 @@ impl<F: FnMut() -> bool> Watch for Watcher<'_, F> {
         }
     }
 
-    fn go_on(&mut self, capture: &Capture) -> bool {
+    fn should_continue(&mut self, capture: &Capture) -> bool {
         self.progress.at(capture.bytes_read());
         (self.after_frame)()
     }

@@ -38,7 +38,7 @@ pub struct Options {
     fail_on: Option<FailOn>,
 
     #[command(flatten)]
-    wanted: Wanted,
+    wanted: RuleSelection,
 
     /// Also show notes in full
     #[arg(short, long)]
@@ -67,7 +67,7 @@ pub struct Options {
 
 /// Which rules to apply.
 #[derive(Debug, Args)]
-pub struct Wanted {
+pub struct RuleSelection {
     /// Only the rule of this code (repeatable)
     #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     only: Vec<String>,
@@ -169,7 +169,7 @@ fn json(all: &[Linted]) -> serde_json::Value {
     serde_json::json!({ "format_version": lint::FORMAT_VERSION, "captures": captures })
 }
 
-impl Wanted {
+impl RuleSelection {
     /// The library's options.
     pub fn options(&self) -> lint::Options {
         lint::Options { only: self.only.clone(), skip: self.skip.clone(), levels: Vec::new() }

@@ -125,21 +125,21 @@ pub fn complain(kind: &str, message: &str) {
 }
 
 /// Shows on a terminal how far a long run has come.
-pub struct Progress {
+pub struct Meter {
     total: Option<u64>,
     next: u64,
     shown: bool,
 }
 
-impl Progress {
+impl Meter {
     /// Files below this size are read before anybody could wonder, in bytes.
     const LONG: u64 = 64 << 20;
 
     /// Progress through `total` bytes, if that is worth showing and there is a terminal to show it on.
-    pub fn new(total: Option<u64>, rows_are_on_the_terminal: bool) -> Progress {
+    pub fn new(total: Option<u64>, rows_are_on_the_terminal: bool) -> Meter {
         let alone = KEPT.with_borrow(Option::is_none);
         let wanted = alone && io::stderr().is_terminal() && !rows_are_on_the_terminal;
-        Progress { total: total.filter(|&total| wanted && total > Self::LONG), next: 0, shown: false }
+        Meter { total: total.filter(|&total| wanted && total > Self::LONG), next: 0, shown: false }
     }
 
     /// `read` bytes are read.

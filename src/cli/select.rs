@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::pipeline;
 use crate::rtmp::decoder;
-use crate::session::{self, Wanted};
+use crate::session::{self, ConnectionFilter};
 use crate::tcp::ConnectionId;
 
 use super::values;
@@ -73,8 +73,8 @@ pub struct Bounds {
 
 impl Connections {
     /// Which connections are asked for.
-    pub fn wanted(&self) -> Wanted {
-        Wanted { connection: self.stream.map(ConnectionId), ports: self.port.clone() }
+    pub fn wanted(&self) -> ConnectionFilter {
+        ConnectionFilter { connection: self.stream.map(ConnectionId), ports: self.port.clone() }
     }
 
     /// Fails if the connection that was asked for is not in the capture, and says which are.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::field::Value;
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::session::Direction;
 
 use super::lane::Lane;
@@ -39,9 +39,9 @@ enum Said {
 /// Whether a snapshot of the capture would have the message as the snapshot has it: secrets are overwritten also where
 /// no value is, in names and in what could not be decoded.
 fn is_as_written(comparison: &Comparison<'_>, row: usize) -> bool {
-    let message = |side| comparison.item(row, side).and_then(Item::message);
+    let message = |side| comparison.item(row, side).and_then(RecordedEvent::message);
     let (Some(a), Some(b)) = (message(Side::A), message(Side::B)) else { return false };
-    let missing = |kept: &Kept| kept.header.length.saturating_sub(kept.body.len() as u32);
+    let missing = |kept: &RecordedMessage| kept.header.length.saturating_sub(kept.body.len() as u32);
     (a.normal.is_some() || b.normal.is_some()) && a.normal() == b.normal() && missing(a) == missing(b)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::field::Tree;
-use crate::recording::{Content, Item, Kept};
+use crate::recording::{EventKind, RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{self, MediaKind, MessageClass};
@@ -74,12 +74,12 @@ impl Named {
 }
 
 /// Names all items of a session.
-pub fn name_all<'i>(items: impl IntoIterator<Item = &'i Item>) -> Vec<Named> {
+pub fn name_all<'i>(items: impl IntoIterator<Item = &'i RecordedEvent>) -> Vec<Named> {
     let mut calls: HashMap<(Direction, u64), String> = HashMap::new();
     items.into_iter().map(|item| name(item, &mut calls)).collect()
 }
 
-fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
+fn name(item: &RecordedEvent, calls: &mut HashMap<(Direction, u64), String>) -> Named {
     let plain = |lane, name: &str| Named {
         lane,
         name: name.to_owned(),
@@ -89,14 +89,14 @@ fn name(item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
         read_as: None,
     };
     match &item.content {
-        Content::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string()),
-        Content::Gap(_) => plain(Lane::Hole, "gap"),
-        Content::Undecoded => plain(Lane::Hole, "undecoded"),
-        Content::Message(kept) => name_message(kept, item, calls),
+        EventKind::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string()),
+        EventKind::Gap(_) => plain(Lane::Hole, "gap"),
+        EventKind::Undecoded => plain(Lane::Hole, "undecoded"),
+        EventKind::Message(kept) => name_message(kept, item, calls),
     }
 }
 
-fn name_message(kept: &Kept, item: &Item, calls: &mut HashMap<(Direction, u64), String>) -> Named {
+fn name_message(kept: &RecordedMessage, item: &RecordedEvent, calls: &mut HashMap<(Direction, u64), String>) -> Named {
     let type_id = kept.header.type_id;
     // Beside a snapshot, as that has it.
     let body = kept.normal();

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::dissect::paths;
 use crate::field::{Node, Tree, Value as FieldValue};
-use crate::recording::{Content, Item, Kept, Places};
+use crate::recording::{EventKind, Places, RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body;
 use crate::steps;
@@ -39,8 +39,8 @@ pub fn compare(comparison: &Comparison<'_>, row: usize) -> Vec<Mismatch> {
         return vec![Mismatch { row, path: FieldPath::Message, sides: whole, expected: None }];
     };
     let found = match (&a.0.content, &b.0.content) {
-        (Content::Message(in_a), Content::Message(in_b)) => messages((in_a, a), (in_b, b)),
-        (Content::Handshake { .. }, Content::Handshake { .. }) => {
+        (EventKind::Message(in_a), EventKind::Message(in_b)) => messages((in_a, a), (in_b, b)),
+        (EventKind::Handshake { .. }, EventKind::Handshake { .. }) => {
             // A snapshot has no random bytes.
             handshakes(a.0, b.0, !comparison.has_snapshot())
         }
@@ -52,18 +52,18 @@ pub fn compare(comparison: &Comparison<'_>, row: usize) -> Vec<Mismatch> {
 type Found = Vec<(FieldPath, [Option<Value>; 2])>;
 
 /// A message as a whole.
-fn whole(item: &Item) -> Value {
+fn whole(item: &RecordedEvent) -> Value {
     let (bytes, place) = match &item.content {
-        Content::Message(kept) => (kept.first_header.clone(), Some((item.at.start, item.frames[1]))),
-        Content::Handshake { bytes, .. } => (bytes.clone(), Some((item.at.start, item.frames[1]))),
-        Content::Gap(_) | Content::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
+        EventKind::Message(kept) => (kept.first_header.clone(), Some((item.at.start, item.frames[1]))),
+        EventKind::Handshake { bytes, .. } => (bytes.clone(), Some((item.at.start, item.frames[1]))),
+        EventKind::Gap(_) | EventKind::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
     };
     Value { bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), place, ..Value::words(item.info.clone()) }
 }
 
-fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
-    let facts = |item: &Item| -> Vec<(&'static str, String, Range<usize>)> {
-        let Content::Handshake { part, facts, bytes, .. } = &item.content else { return Vec::new() };
+fn handshakes(a: &RecordedEvent, b: &RecordedEvent, has_random: bool) -> Found {
+    let facts = |item: &RecordedEvent| -> Vec<(&'static str, String, Range<usize>)> {
+        let EventKind::Handshake { part, facts, bytes, .. } = &item.content else { return Vec::new() };
         let random = format!("{:016x}", xxhash_rust::xxh3::xxh3_64(bytes));
         let mut all = vec![("length", bytes.len().to_string(), 0..0)];
         if has_random {
@@ -90,8 +90,8 @@ fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
         all
     };
     let (of_a, of_b) = (facts(a), facts(b));
-    let value = |item: &Item, (_, text, range): &(&str, String, Range<usize>)| {
-        let Content::Handshake { bytes, places, .. } = &item.content else { return None };
+    let value = |item: &RecordedEvent, (_, text, range): &(&str, String, Range<usize>)| {
+        let EventKind::Handshake { bytes, places, .. } = &item.content else { return None };
         Some(Value {
             bytes: bytes.get(range.clone()).unwrap_or_default().to_vec(),
             in_body: Some(range.clone()),
@@ -114,29 +114,29 @@ fn handshakes(a: &Item, b: &Item, has_random: bool) -> Found {
     found
 }
 
-type InSession<'r> = (&'r Kept, (&'r Item, &'r Named));
+type InSession<'r> = (&'r RecordedMessage, (&'r RecordedEvent, &'r Named));
 
 fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     let mut found = Vec::new();
     let number = |number: u32| (number.to_string(), FieldValue::Uint(number.into()));
     let words = |text: String| (text, FieldValue::None);
-    let type_id = |kept: &Kept| {
+    let type_id = |kept: &RecordedMessage| {
         let type_id = kept.header.type_id;
         Some((type_id.to_string(), FieldValue::Uint(type_id.0.into())))
     };
     header(FieldPath::TYPE_ID, a, b, type_id, 7..8, &mut found);
-    let stream = |kept: &Kept| kept.header.message_stream_id.map(|stream| number(stream.0));
+    let stream = |kept: &RecordedMessage| kept.header.message_stream_id.map(|stream| number(stream.0));
     header(FieldPath::STREAM_ID, a, b, stream, 8..12, &mut found);
     header(FieldPath::TIMESTAMP, a, b, |kept| kept.header.timestamp.map(number), 1..4, &mut found);
     header(FieldPath::CSID, a, b, |kept| Some(number(kept.csid)), 0..1, &mut found);
-    let cut = |kept: &Kept| {
+    let cut = |kept: &RecordedMessage| {
         let chunks = kept.chunks?;
         let changed = if chunks.changed { ", changed on the way" } else { "" };
         Some(words(format!("{} of at most {}{changed}", chunks.count, chunks.size)))
     };
     header(FieldPath::Chunk("cut"), a, b, cut, 0..0, &mut found);
     header(FieldPath::Chunk("fmt"), a, b, |kept| Some(number(kept.fmt?.into())), 0..1, &mut found);
-    let ending = |kept: &Kept| Some(words(format!("{:?}", kept.ending).to_lowercase()));
+    let ending = |kept: &RecordedMessage| Some(words(format!("{:?}", kept.ending).to_lowercase()));
     header(FieldPath::Ending, a, b, ending, 0..0, &mut found);
     if (a.0.hash, a.0.header.length) != (b.0.hash, b.0.header.length) || a.1.1.read_as != b.1.1.read_as {
         bodies(a, b, &mut found);
@@ -149,7 +149,7 @@ fn header(
     path: FieldPath,
     a: InSession<'_>,
     b: InSession<'_>,
-    value: impl Fn(&Kept) -> Option<(String, FieldValue)>,
+    value: impl Fn(&RecordedMessage) -> Option<(String, FieldValue)>,
     range: Range<usize>,
     found: &mut Found,
 ) {
@@ -164,7 +164,12 @@ fn header(
 
 /// What is in the header of a message's first chunk. `range` is where it is in a full header with a basic
 /// header of one byte.
-pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, (text, value): (String, FieldValue)) -> Value {
+pub fn header_value(
+    item: &RecordedEvent,
+    kept: &RecordedMessage,
+    range: Range<usize>,
+    (text, value): (String, FieldValue),
+) -> Value {
     let basic = match kept.first_header.first().map(|first| first & 0x3f) {
         Some(0) => 1,
         Some(1) => 2,
@@ -179,7 +184,7 @@ pub fn header_value(item: &Item, kept: &Kept, range: Range<usize>, (text, value)
 fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
     let (units_a, units_b) = (units(a.0, a.1.1), units(b.0, b.1.1));
     let (in_a, in_b) = (by_path(&units_a), by_path(&units_b));
-    let value = |kept: &Kept, unit: &Unit| Value {
+    let value = |kept: &RecordedMessage, unit: &Unit| Value {
         value: unit.value.clone(),
         ..value(&unit.text, &kept.body, &unit.range, &kept.places)
     };
@@ -198,7 +203,7 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
         }
         next_a = next_a.max(index + 1);
         let other = &units_a[index];
-        let bytes = |kept: &Kept, unit: &Unit| kept.body.get(unit.range.clone()).map(<[u8]>::to_vec);
+        let bytes = |kept: &RecordedMessage, unit: &Unit| kept.body.get(unit.range.clone()).map(<[u8]>::to_vec);
         if bytes(a.0, other) != bytes(b.0, unit) || !(a.0.is_whole() && b.0.is_whole()) && other.text != unit.text {
             found.push((unit.path.clone(), [Some(value(a.0, other)), Some(value(b.0, unit))]));
         }
@@ -236,7 +241,7 @@ fn value(text: &str, body: &[u8], range: &Range<usize>, places: &Places) -> Valu
 }
 
 /// The units of a message's body.
-pub fn units(kept: &Kept, named: &Named) -> Vec<Unit> {
+pub fn units(kept: &RecordedMessage, named: &Named) -> Vec<Unit> {
     let type_id = named.read_as.unwrap_or(kept.header.type_id);
     let mut tree = Tree::default();
     body::decode(type_id, &kept.body, kept.header.length, &mut tree);

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, FieldPath, Mismatch, Side};
-use crate::recording::{Item, Session};
+use crate::recording::{RecordedEvent, Session};
 use crate::rules::{Breaks, Certainty, Claim, Mode, Rule, Severity};
 use crate::session::Direction;
 
@@ -251,9 +251,9 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
         // Whatever fails may be why it ends.
         (Breaks::Nothing | Breaks::End, Breaks::End) => cause.rank() == Rank::Failure && claim.row >= cause.claim.row,
         // The last message that came whole may come before the one that broke.
-        (Breaks::Framing | Breaks::Answer, Breaks::End) => true,
+        (Breaks::Framing | Breaks::Response, Breaks::End) => true,
         (Breaks::Nothing | Breaks::End, _) => false,
-        (Breaks::Framing | Breaks::Answer, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
+        (Breaks::Framing | Breaks::Response, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
         // What came whole after the loss says what it says, but for what a receiver needs the lost bytes for.
         (Breaks::Capture { direction, from }, _) => {
             let needs_the_lost = matches!(claim.path, FieldPath::TIMESTAMP | FieldPath::Chunk(_));
@@ -275,7 +275,7 @@ fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
     // Who is not answered, or is closed on, for a message that is wrong, is so for that; and what is merely possible
     // needs no saying where something surer is known.
     let is_failure = cause.rank() == Rank::Failure;
-    let is_weak = matches!(claim.breaks, Breaks::Answer) || claim.certainty == Certainty::Possible;
+    let is_weak = matches!(claim.breaks, Breaks::Response) || claim.certainty == Certainty::Possible;
     let follows = is_failure && is_weak && claim.certainty < cause.claim.certainty;
     let is_here = cause.claim.row == claim.row
         && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
@@ -318,7 +318,7 @@ fn row_is_behind(comparison: &Comparison<'_>, row: usize, claim: &Claim) -> bool
     match claim.breaks {
         Breaks::Nothing | Breaks::Capture { .. } => false,
         Breaks::Framing => comparison.either_item(row).direction == broken || is_missing(comparison, row),
-        Breaks::Answer => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
+        Breaks::Response => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
         Breaks::End => comparison.item(row, Side::B).is_none(),
     }
 }
@@ -335,5 +335,5 @@ fn is_missing(comparison: &Comparison<'_>, row: usize) -> bool {
 }
 
 fn is_damaged(comparison: &Comparison<'_>, row: usize) -> bool {
-    [Side::A, Side::B].into_iter().filter_map(|side| comparison.item(row, side)).any(Item::is_damaged)
+    [Side::A, Side::B].into_iter().filter_map(|side| comparison.item(row, side)).any(RecordedEvent::is_damaged)
 }

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, FieldPath, Side, Value};
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 use crate::rtmp::body::Body;
 use crate::rtmp::media::{Audio, Video};
 use crate::rtmp::message::Ending;
@@ -98,7 +98,7 @@ fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<us
     for (rows, mismatches) in differences(comparison, direction, taken) {
         let of = |side: Side| comparison.item(rows[side as usize], side)?.message();
         let (Some(a), Some(b)) = (of(Side::A), of(Side::B)) else { continue };
-        let is_here = |kept: &Kept| kept.is_whole() && kept.ending == Ending::Complete;
+        let is_here = |kept: &RecordedMessage| kept.is_whole() && kept.ending == Ending::Complete;
         if differing >= MOST || bytes >= MOST_BYTES || !is_here(a) || !is_here(b) {
             continue;
         }
@@ -112,7 +112,7 @@ fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<us
         for starts in [payloads, [0, 0]] {
             let case = Case::new(&a.body[starts[0]..], &b.body[starts[1]..]);
             let explains = |rule: &Rule| {
-                rule.code != "px-unrelated" && (MEANT.contains(&rule.code) || !is_made_anew([a, b], payloads))
+                rule.code != "px-unrelated" && (MEANT.contains(&rule.code) || !is_remuxed([a, b], payloads))
             };
             if let Some((rule, finding)) = explain_payload(&case).filter(|(rule, _)| explains(rule)) {
                 explained.push(Explained { rows, mismatches, rule, finding, starts });
@@ -165,7 +165,7 @@ fn differences(
 
 /// Whether the same audio or video was only written in another way, which nothing on the way does: with other fields
 /// before it, as another composition time, or with other NAL units around the slices (H.264 7.4.1.2.3).
-fn is_same_content([a, b]: [&Kept; 2], starts: [usize; 2]) -> bool {
+fn is_same_content([a, b]: [&RecordedMessage; 2], starts: [usize; 2]) -> bool {
     if [a, b].iter().any(|kept| kept.header.type_id != MessageTypeId::VIDEO) {
         return false;
     }
@@ -176,8 +176,8 @@ fn is_same_content([a, b]: [&Kept; 2], starts: [usize; 2]) -> bool {
 /// Whether bodies that share bytes were made by two muxers: configurations, of which one may have fields that the other
 /// leaves out (ISO/IEC 14496-15 5.3.3.1.2, ISO/IEC 14496-3 1.6.5), or messages of which one has nothing to carry, as at
 /// the end of a sequence.
-fn is_made_anew(both: [&Kept; 2], payloads: [usize; 2]) -> bool {
-    let is_config = |kept: &&Kept| match kept.header.type_id {
+fn is_remuxed(both: [&RecordedMessage; 2], payloads: [usize; 2]) -> bool {
+    let is_config = |kept: &&RecordedMessage| match kept.header.type_id {
         MessageTypeId::VIDEO => is_avc_config(&kept.body),
         _ => matches!(kept.body[..], [format, 0, ..] if format >> 4 == 10),
     };

@@ -4,7 +4,7 @@ use serde::{Serialize, Serializer};
 
 use crate::compare::{Comparison, FieldPath, Paired, Side, Value, role};
 use crate::origin::FrameNo;
-use crate::recording::{Item, Recording, Session};
+use crate::recording::{RecordedEvent, Recording, Session};
 use crate::rules::{Claim, Diagnosis, Location};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
@@ -337,7 +337,7 @@ fn values(comparison: &Comparison<'_>, claim: &Claim, consequences: &[usize]) ->
             (row, sides) = (mismatch.row, mismatch.sides.clone());
         }
     }
-    let kept = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
+    let kept = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(RecordedEvent::message));
     if let [Some(a), Some(b)] = kept
         && claim.path.is_payload()
         && !(a.is_whole() && b.is_whole())

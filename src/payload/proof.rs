@@ -14,7 +14,7 @@ use crate::rules::{Certainty, Context};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
-use super::took::{self, Took};
+use super::took::{self, ReceiverTrace};
 use super::wire::{Carried, Seen, Wire};
 use super::{Cause, InCapture, Report, files};
 
@@ -30,7 +30,7 @@ pub struct Proof {
     /// The payload on its way from the server.
     pub from_server: Option<Leg>,
     /// What was received, as taken from a raw stream; absent if it does not be in one.
-    pub took: Option<Took>,
+    pub took: Option<ReceiverTrace>,
 }
 
 /// Somebody who can change bytes.
@@ -132,7 +132,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
         }
         Some(cause) => format!("{statement}; {}", cause.title),
     };
-    let took = took.map(|(steps, found)| Took::new(steps, found));
+    let took = took.map(|(steps, found)| ReceiverTrace::new(steps, found));
     let proof = Proof { guilty, statement, to_server, from_server, took };
     Report::new(sent, received, summary, causes, unexplained, Some(proof))
 }

@@ -18,7 +18,7 @@ use super::wire::{ChunkNote, MessageNote};
 
 /// What the receiver took from the stream.
 #[derive(Debug, Serialize)]
-pub struct Took {
+pub struct ReceiverTrace {
     /// How many of the received bytes are in the stream, in this order.
     pub found: u64,
     /// In how many runs.
@@ -154,11 +154,11 @@ fn passed_over(missing: impl Iterator<Item = (u64, usize, usize)>, received: usi
     })
 }
 
-impl Took {
-    pub(super) fn new(steps: &Steps, found: Found<'_>) -> Took {
+impl ReceiverTrace {
+    pub(super) fn new(steps: &Steps, found: Found<'_>) -> ReceiverTrace {
         let chunks = &found.seen.chunks[..];
         let sum = |len: fn(&Wrong) -> usize| steps.all.iter().map(len).sum::<usize>() as u64;
-        Took {
+        ReceiverTrace {
             found: steps.found,
             runs: steps.runs,
             headers: steps.all.iter().filter(|wrong| matches!(wrong, Wrong::Header { .. })).count() as u64,

@@ -15,7 +15,7 @@ use crate::rtmp::message::Message;
 use crate::rtmp::{ChunkStreamId, MessageTypeId, body, summary};
 use crate::rules::index::{Index, Run};
 use crate::rules::{Context, common_prefix};
-use crate::session::{Conversation, Direction, Event, Kind, Observer};
+use crate::session::{Direction, Event, Kind, Observer, RtmpSession};
 use crate::tcp::{Connection, ConnectionId};
 
 /// What the sessions of a capture have of a payload that was sent and of what was received.
@@ -165,7 +165,7 @@ impl Observer for Wire<'_> {
         }
     }
 
-    fn closed(&mut self, connection: &Connection, _: &Conversation) {
+    fn closed(&mut self, connection: &Connection, _: &RtmpSession) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let key = (connection.id, direction);
             if let (Some(mut raw), Some(seen)) = (self.open.remove(&key), self.legs.get_mut(&key)) {

@@ -7,18 +7,22 @@ use crate::decode::{Row, Selection, What};
 use crate::origin::SourceMap;
 use crate::rtmp::class::MessageClass;
 use crate::rtmp::message::Message;
-use crate::session::tape::{self, Tape};
-use crate::session::{Calls, Conversation, Direction, Event, Heard, Kind, Observer, Options, Wanted};
+use crate::session::tape::{self, FramingTrace};
+use crate::session::{
+    ConnectionFilter, Direction, Event, Kind, Observer, Options, RtmpSession, TransactionOutcome, Transactions,
+};
 use crate::streams::Streams;
 use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
-use super::{Chunks, Content, Framing, Hashing, Item, Kept, Places, Raw, Recording, Session, first_half};
+use super::{
+    Chunks, EventKind, Framing, Hashing, Places, Raw, RecordedEvent, RecordedMessage, Recording, Session, first_half,
+};
 
 /// What to keep of a capture's sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Keep {
     /// Of these connections only. Rows are counted of all, so that they have the numbers that lists give them.
-    pub only: Wanted,
+    pub only: ConnectionFilter,
     /// With the SHA-256 of media bodies, so that the recording can be compared with a snapshot, or become one.
     pub digests: bool,
     /// Without a bound on the media bodies.
@@ -35,7 +39,7 @@ pub fn record<E>(
 ) -> Result<Recording, E> {
     let recorder = Recorder { tapes: Some(tape::Recorder::default()), ..Recorder::new(keep) };
     let (plain, tapes) = read(options.clone(), recorder)?.finish();
-    let is_recorded = |tape: &&Tape| plain.sessions.iter().any(|one| one.stream.tcp_stream == tape.connection);
+    let is_recorded = |tape: &&FramingTrace| plain.sessions.iter().any(|one| one.stream.tcp_stream == tape.connection);
     let framing: Vec<Framing> = tapes.iter().filter(is_recorded).filter_map(explain).collect();
     if framing.is_empty() {
         return Ok(with_tapes(plain, tapes));
@@ -47,8 +51,8 @@ pub fn record<E>(
 }
 
 /// The recording with the bytes around the places where framing is broken, for whoever looks for the reason.
-fn with_tapes(mut recording: Recording, tapes: Vec<Tape>) -> Recording {
-    for Tape { connection, direction, offset, bytes, ends, .. } in tapes {
+fn with_tapes(mut recording: Recording, tapes: Vec<FramingTrace>) -> Recording {
+    for FramingTrace { connection, direction, offset, bytes, ends, .. } in tapes {
         let session = recording.sessions.iter_mut().find(|session| session.stream.tcp_stream == connection);
         if let Some(session) = session {
             session.tapes[direction.index()] = Some(Raw { offset, bytes, ends });
@@ -57,7 +61,7 @@ fn with_tapes(mut recording: Recording, tapes: Vec<Tape>) -> Recording {
     recording
 }
 
-fn explain(tape: &Tape) -> Option<Framing> {
+fn explain(tape: &FramingTrace) -> Option<Framing> {
     let (connection, direction, hypotheses) = (tape.connection, tape.direction, tape.judge());
     (!hypotheses.is_empty()).then_some(Framing { connection, direction, hypotheses })
 }
@@ -87,10 +91,10 @@ fn numbered_as(plain: &Recording, mut recording: Recording) -> Recording {
 #[derive(Debug)]
 pub struct Recorder {
     streams: Streams,
-    items: FxHashMap<ConnectionId, Vec<Item>>,
+    items: FxHashMap<ConnectionId, Vec<RecordedEvent>>,
     beginnings: FxHashMap<ConnectionId, [Vec<u8>; 2]>,
     roles: FxHashMap<ConnectionId, [(Direction, bool); 2]>,
-    calls: FxHashMap<ConnectionId, Calls>,
+    calls: FxHashMap<ConnectionId, Transactions>,
     framing: Vec<Framing>,
     selection: Selection,
     keep: Keep,
@@ -131,7 +135,7 @@ impl Recorder {
         if self.keep.digests { Hashing::Sha256 } else { Hashing::Xxh3 }
     }
 
-    fn finish(mut self) -> (Recording, Vec<Tape>) {
+    fn finish(mut self) -> (Recording, Vec<FramingTrace>) {
         let hashing = self.hashing();
         let streams = self.streams.into_streams().into_iter();
         let sessions = streams.filter_map(|stream| {
@@ -153,7 +157,7 @@ impl Recorder {
         (recording, self.tapes.map(|tapes| tapes.into_tapes().0).unwrap_or_default())
     }
 
-    fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> Kept {
+    fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> RecordedMessage {
         let is_media = message.header.type_id.is_media();
         let is_config = || message.body.len() <= CONFIG && class.is_config();
         let whole = !is_media || self.keep.all || self.kept + message.body.len() <= BUDGET || is_config();
@@ -163,7 +167,7 @@ impl Recorder {
         }
         let first = message.chunks.first();
         let sha256 = (is_media && self.keep.digests).then(|| Sha256::digest(&message.body).into());
-        Kept {
+        RecordedMessage {
             class,
             csid: message.csid.0,
             fmt: Some(message.fmt),
@@ -193,7 +197,7 @@ impl Observer for Recorder {
         }
         self.streams.event(event);
         let answers = match self.calls.entry(event.connection.id).or_default().event(event) {
-            Some(Heard::Answer(answer)) => Some(answer.call.offset),
+            Some(TransactionOutcome::Response(answer)) => Some(answer.call.offset),
             _ => None,
         };
         let row = Row::new(self.seen, event, &self.selection);
@@ -203,19 +207,20 @@ impl Observer for Recorder {
                     What::Message(decoded) => MessageClass::of(decoded.type_id, &decoded.body),
                     _ => MessageClass::Unknown(message.header.type_id),
                 };
-                (message.end(), Content::Message(Box::new(self.keep(message, event, class))))
+                (message.end(), EventKind::Message(Box::new(self.keep(message, event, class))))
             }
             Kind::Handshake(part, facts) => {
                 let mut map = SourceMap::default();
                 map.push(0, part.bytes.len() as u64, part.range.start);
                 let places = Places::new(&map, event);
-                let content = Content::Handshake { part: part.part, facts: *facts, bytes: part.bytes.to_vec(), places };
+                let content =
+                    EventKind::Handshake { part: part.part, facts: *facts, bytes: part.bytes.to_vec(), places };
                 (part.range.end, content)
             }
-            Kind::Gap(gap) => (gap.offset + gap.len, Content::Gap(*gap)),
-            Kind::Undecoded { range, .. } => (range.end, Content::Undecoded),
+            Kind::Gap(gap) => (gap.offset + gap.len, EventKind::Gap(*gap)),
+            Kind::Undecoded { range, .. } => (range.end, EventKind::Undecoded),
         };
-        let item = Item {
+        let item = RecordedEvent {
             number: row.number,
             frames: [row.frame, row.first_frame],
             time: row.time,
@@ -231,7 +236,7 @@ impl Observer for Recorder {
         self.items.entry(event.connection.id).or_default().push(item);
     }
 
-    fn bytes(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+    fn bytes(&mut self, connection: &Connection, conversation: &RtmpSession, from: Endpoint, piece: &Piece<'_>) {
         self.tapes.iter_mut().for_each(|tapes| tapes.bytes(connection, conversation, from, piece));
         if !self.keep.only.covers(connection) {
             return;
@@ -241,7 +246,7 @@ impl Observer for Recorder {
         kept.extend_from_slice(&piece.bytes[..piece.bytes.len().min(room)]);
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         self.tapes.iter_mut().for_each(|tapes| tapes.closed(connection, conversation));
         if !self.keep.only.covers(connection) {
             return;

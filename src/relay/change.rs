@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 
 use crate::rules::{self, Case, Certainty};
 
@@ -52,7 +52,7 @@ pub struct Excerpt {
 }
 
 /// Compares two payloads.
-pub fn between(sent: &Kept, received: &Kept) -> Change {
+pub fn between(sent: &RecordedMessage, received: &RecordedMessage) -> Change {
     let (a, b) = (sent.body.as_slice(), received.body.as_slice());
     let at = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     let beyond = at == a.len().min(b.len()) && !(sent.is_whole() && received.is_whole());
@@ -68,7 +68,7 @@ pub fn between(sent: &Kept, received: &Kept) -> Change {
 }
 
 /// What was done to the bytes, if it is one of the transforms that are known.
-fn known_transform(sent: &Kept, received: &Kept) -> Option<Transform> {
+fn known_transform(sent: &RecordedMessage, received: &RecordedMessage) -> Option<Transform> {
     if !sent.is_whole() || !received.is_whole() {
         return None;
     }

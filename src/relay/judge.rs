@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::origin::Time;
-use crate::recording::Content;
+use crate::recording::EventKind;
 
 use super::align::{self, Key};
 use super::legs::Pair;
@@ -131,7 +131,7 @@ pub fn judge<'a>(pair: &Pair<'a>) -> Judged<'a> {
     for (sent, got) in tracks.values() {
         judged.match_track(sent, got);
     }
-    judged.excuse_the_rest(tracks);
+    judged.classify_unmatched(tracks);
     judged
 }
 
@@ -258,7 +258,7 @@ impl<'a> Judged<'a> {
     }
 
     /// Finds out which of the messages that are missing were for this player.
-    fn excuse_the_rest(&mut self, tracks: Tracks) {
+    fn classify_unmatched(&mut self, tracks: Tracks) {
         for at in 0..self.sent.len() {
             let unit = &self.sent[at];
             if self.fates[at] == Fate::Dropped {
@@ -354,7 +354,8 @@ impl<'a> Judged<'a> {
 
     /// Stretches of the player's leg that were not captured or not decoded.
     fn holes(&self) -> Vec<u64> {
-        let lost = self.pair.player.items().filter(|item| matches!(item.content, Content::Gap(_) | Content::Undecoded));
+        let lost =
+            self.pair.player.items().filter(|item| matches!(item.content, EventKind::Gap(_) | EventKind::Undecoded));
         let mut holes: Vec<_> = lost.map(|item| item.at.start).collect();
         holes.sort_unstable();
         holes

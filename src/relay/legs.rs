@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use crate::origin::Time;
-use crate::recording::{Content, Item, Recording, Session};
+use crate::recording::{EventKind, RecordedEvent, Recording, Session};
 use crate::rtmp::MessageStreamId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::handshake::Part;
@@ -152,7 +152,7 @@ fn unknown(capture: usize, session: &Session, role: Role) -> Leg<'_> {
 }
 
 /// What a `publish` or `play` asks for: the name, and the message stream it came on.
-fn asks(item: &Item) -> Option<(Role, String, Option<MessageStreamId>)> {
+fn asks(item: &RecordedEvent) -> Option<(Role, String, Option<MessageStreamId>)> {
     let kept = item.message()?;
     let Body::Command(command) = body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body else {
         return None;
@@ -172,7 +172,7 @@ fn without_query(text: &str) -> &str {
 
 impl<'a> Leg<'a> {
     /// The items of its direction and stream, in order.
-    pub fn items(&self) -> impl Iterator<Item = &'a Item> + use<'a> {
+    pub fn items(&self) -> impl Iterator<Item = &'a RecordedEvent> + use<'a> {
         let (direction, only) = (self.direction, self.only);
         self.session.items.iter().filter(move |item| {
             let of_other = |only| {
@@ -204,7 +204,7 @@ impl<'a> Leg<'a> {
 
     /// When the client gave it up: its `deleteStream`, or the connection's last item. None if neither is to be seen.
     pub fn left(&self) -> Option<Time> {
-        let gives_up = |item: &&Item| {
+        let gives_up = |item: &&RecordedEvent| {
             let Some(kept) = item.message().filter(|kept| !kept.header.type_id.is_media()) else { return false };
             let body = body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body;
             let Body::Command(command) = body else { return false };
@@ -224,7 +224,7 @@ impl<'a> Leg<'a> {
     /// What the server of the connection is, if it is one that is known.
     pub fn server(&self) -> Server {
         let software = self.session.items.iter().find_map(|item| match &item.content {
-            Content::Handshake { part: Part::S0S1S2, facts, .. } => facts.software,
+            EventKind::Handshake { part: Part::S0S1S2, facts, .. } => facts.software,
             _ => None,
         });
         match software {
@@ -259,11 +259,11 @@ impl<'a> Leg<'a> {
             return false;
         }
         let media = |leg: &Leg<'a>| {
-            let kept = leg.items().filter_map(Item::message).filter(|kept| kept.header.type_id.is_media());
+            let kept = leg.items().filter_map(RecordedEvent::message).filter(|kept| kept.header.type_id.is_media());
             kept.map(|kept| kept.hash).collect::<FxHashSet<_>>()
         };
         let mine = media(self);
-        let theirs = other.items().filter_map(Item::message).filter(|kept| kept.header.type_id.is_media());
+        let theirs = other.items().filter_map(RecordedEvent::message).filter(|kept| kept.header.type_id.is_media());
         let (equal, all) =
             theirs.fold((0, 0), |(equal, all), kept| (equal + usize::from(mine.contains(&kept.hash)), all + 1));
         all > 0 && 2 * equal >= all

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::amf::Str;
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{self, MediaKind, MessageClass, SET_DATA_FRAME};
@@ -18,9 +18,9 @@ use super::align::Key;
 #[derive(Debug)]
 pub struct Unit<'a> {
     /// Where it is in the capture.
-    pub item: &'a Item,
+    pub item: &'a RecordedEvent,
     /// The message.
-    pub kept: &'a Kept,
+    pub kept: &'a RecordedMessage,
     /// What it is to a relay.
     pub kind: Kind,
     /// What it keeps its order with.
@@ -117,7 +117,7 @@ pub struct Track {
 
 impl<'a> Unit<'a> {
     /// The message of an item, if it is one.
-    pub fn of(item: &'a Item) -> Option<Unit<'a>> {
+    pub fn of(item: &'a RecordedEvent) -> Option<Unit<'a>> {
         let kept = item.message()?;
         let type_id = kept.header.type_id;
         let (mut marked_key, mut wrapped, mut name) = (false, false, String::new());

@@ -246,7 +246,7 @@ impl Decoder {
             trusted: None,
             state,
         };
-        decoder.speak(options.dialect);
+        decoder.set_dialect(options.dialect);
         decoder
     }
 

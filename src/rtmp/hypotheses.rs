@@ -144,7 +144,7 @@ fn rank(one: &Hypothesis) -> (bool, Reverse<u32>, u64, u32) {
 
 /// What speaks for a dialect with which the stretch was decoded.
 fn weigh(case: &Case<'_>, code: &'static str, dialect: Dialect, plain: &Replay, replay: &Replay) -> Hypothesis {
-    let first_at = parting(plain, replay);
+    let first_at = divergence(plain, replay);
     let behind = || replay.headers.iter().filter(|header| header.at >= first_at);
     let bodies = || replay.bodies.iter().filter(|proof| proof.at > first_at);
     let bits: u32 = behind().filter_map(|header| header.bits).chain(bodies().filter_map(|proof| proof.bits)).sum();
@@ -201,7 +201,7 @@ fn handshake_bits(case: &Case<'_>, dialect: &Dialect, replay: &Replay) -> u32 {
 }
 
 /// The first offset at which a header is read with one dialect and not with the other.
-fn parting(plain: &Replay, replay: &Replay) -> u64 {
+fn divergence(plain: &Replay, replay: &Replay) -> u64 {
     let pairs = plain.headers.iter().zip(&replay.headers);
     let same = pairs.take_while(|(a, b)| a.place() == b.place()).count();
     let next = match (plain.headers.get(same), replay.headers.get(same)) {

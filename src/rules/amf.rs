@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use crate::compare::{Comparison, Side};
 use crate::field::{Node, Tree};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::body;
 use crate::rtmp::message::Ending;
 
@@ -35,7 +35,7 @@ pub static FIRST_NOT_STRING: Rule = Rule {
         source: "RTMP 1.0 section 7.1.1.",
     },
     check: Check::Diff(|comparison| {
-        let find = |item: &Item, kept: &Kept| {
+        let find = |item: &RecordedEvent, kept: &RecordedMessage| {
             // What comes before the name may be no value at all.
             let is_tag = crate::rules::flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some();
             if is_tag {
@@ -112,7 +112,7 @@ fn by_defect(comparison: &Comparison<'_>, code: &'static str, fix: &'static str)
     oddity::claims(comparison, |item, kept| defective(item, kept, code, fix), |_| true)
 }
 
-fn defective(item: &Item, kept: &Kept, code: &str, fix: &'static str) -> Option<Oddity> {
+fn defective(item: &RecordedEvent, kept: &RecordedMessage, code: &str, fix: &'static str) -> Option<Oddity> {
     let defect = item.defects.iter().find(|defect| defect.code == code).filter(|_| is_amf(kept))?;
     let type_id = kept.header.type_id;
     Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
@@ -124,11 +124,11 @@ const SILENT: &str = "receivers do not find the message's name, and most say not
 /// the offset of the first defect.
 fn repaired(
     comparison: &Comparison<'_>,
-    repair: impl Fn(&Kept, &[u8], usize) -> Option<Vec<u8>>,
+    repair: impl Fn(&RecordedMessage, &[u8], usize) -> Option<Vec<u8>>,
     what: &str,
     fix: &str,
 ) -> Vec<super::Claim> {
-    let find = |_: &Item, kept: &Kept| {
+    let find = |_: &RecordedEvent, kept: &RecordedMessage| {
         if !is_amf(kept) {
             return None;
         }
@@ -142,19 +142,19 @@ fn repaired(
 }
 
 /// Where the body's first defect is.
-fn first_defect(kept: &Kept, bytes: &[u8]) -> Option<usize> {
+fn first_defect(kept: &RecordedMessage, bytes: &[u8]) -> Option<usize> {
     let decoded = body::decode(kept.header.type_id, bytes, bytes.len() as u32, &mut ());
     decoded.defects.first().map(|defect| defect.offset as usize)
 }
 
 /// Whether a message is one of AMF values, and all of it is there.
-fn is_amf(kept: &Kept) -> bool {
+fn is_amf(kept: &RecordedMessage) -> bool {
     let is_amf = matches!(kept.header.type_id.0, 15 | 17 | 18 | 20);
     is_amf && kept.ending == Ending::Complete && kept.is_whole() && kept.body.len() <= LONGEST
 }
 
 /// The fields of a body with this name.
-fn fields(kept: &Kept, bytes: &[u8], name: &str) -> Vec<Node> {
+fn fields(kept: &RecordedMessage, bytes: &[u8], name: &str) -> Vec<Node> {
     let mut tree = Tree::default();
     body::decode(kept.header.type_id, bytes, bytes.len() as u32, &mut tree);
     tree.nodes().iter().filter(|node| node.def.name == name).cloned().collect()
@@ -170,15 +170,15 @@ struct Values {
 }
 
 /// Claims the values that `find` finds odd in the messages of B; none if A has such.
-fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&Kept) -> Option<Values>) -> Vec<super::Claim> {
-    let find = |kept: &Kept| if is_amf(kept) { find(kept) } else { None };
+fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&RecordedMessage) -> Option<Values>) -> Vec<super::Claim> {
+    let find = |kept: &RecordedMessage| if is_amf(kept) { find(kept) } else { None };
     let mut claims = oddity::claims(comparison, |_, kept| find(kept).map(|values| values.oddity), |_| true);
     for claim in &mut claims {
         let explains = std::mem::take(&mut claim.explains);
         // Differences are in the order of their rows; each message is looked at once.
         for of_row in explains.chunk_by(|a, b| comparison.mismatches[*a].row == comparison.mismatches[*b].row) {
             let item = comparison.item(comparison.mismatches[of_row[0]].row, Side::B);
-            let values = item.and_then(Item::message).and_then(find);
+            let values = item.and_then(RecordedEvent::message).and_then(find);
             let is_one = |index: &&usize| {
                 let mismatch = &comparison.mismatches[**index];
                 let Some(values) = &values else { return true };

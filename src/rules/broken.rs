@@ -4,7 +4,7 @@
 //! hypothesis's own.
 
 use crate::compare::{Comparison, FieldPath, Side, Value};
-use crate::recording::{Framing, Item, Kept};
+use crate::recording::{Framing, RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::hypotheses::{Hypothesis, PROOF};
 use crate::rtmp::message::Ending;
@@ -22,7 +22,7 @@ pub struct Seen<'c, 'r> {
     /// The row of the message that it shows in.
     pub row: usize,
     /// That message in B.
-    pub item: &'r Item,
+    pub item: &'r RecordedEvent,
 }
 
 /// What a rule says of a case.
@@ -99,11 +99,11 @@ impl<'c, 'r> Seen<'c, 'r> {
     fn new(comparison: &'c Comparison<'r>, framing: &'c Framing) -> Option<Seen<'c, 'r>> {
         let best = framing.hypotheses.first()?;
         // The first message of the direction that the mistake is in, or the last one before it.
-        let rows: Vec<(usize, &Item)> = comparison
+        let rows: Vec<(usize, &RecordedEvent)> = comparison
             .rows_of(framing.direction)
             .filter_map(|row| Some((row, comparison.item(row, Side::B)?)))
             .collect();
-        let holds = |(_, item): &(usize, &Item)| item.at.end > best.first_at;
+        let holds = |(_, item): &(usize, &RecordedEvent)| item.at.end > best.first_at;
         let (row, item) = rows.iter().copied().find(holds).or(rows.last().copied())?;
         let mut seen = Seen { comparison, framing, best, row, item };
         // A message in one piece lacks its type 3 headers, or the announcement of a size that it is within: the bytes
@@ -123,7 +123,7 @@ impl<'c, 'r> Seen<'c, 'r> {
 
     /// Whether A has the message in chunks of the very size that is in force in B.
     fn is_cut_in_a(&self) -> bool {
-        let of_a = self.comparison.item(self.row, Side::A).and_then(Item::message);
+        let of_a = self.comparison.item(self.row, Side::A).and_then(RecordedEvent::message);
         let chunks = of_a.and_then(|kept| kept.chunks);
         chunks.is_some_and(|chunks| chunks.count > 1 && chunks.size == self.size_in_force())
     }
@@ -134,13 +134,13 @@ impl<'c, 'r> Seen<'c, 'r> {
     }
 
     /// The message, if the item is one.
-    pub fn kept(&self) -> Option<&'r Kept> {
+    pub fn kept(&self) -> Option<&'r RecordedMessage> {
         self.item.message()
     }
 
     /// Whether the message, read so, has the body that A has, and one of more than a chunk.
     fn is_like_a(&self) -> bool {
-        let of_a = self.comparison.item(self.row, Side::A).and_then(Item::message);
+        let of_a = self.comparison.item(self.row, Side::A).and_then(RecordedEvent::message);
         let same = of_a.zip(self.kept()).is_some_and(|(a, b)| a.hash == b.hash && b.ending == Ending::Complete);
         same && self.length() > self.size_in_force()
     }
@@ -193,7 +193,7 @@ impl<'c, 'r> Seen<'c, 'r> {
 }
 
 /// The chunk size that a message announces, as it is written.
-pub fn announced(kept: &Kept) -> Option<u32> {
+pub fn announced(kept: &RecordedMessage) -> Option<u32> {
     (kept.header.type_id == MessageTypeId::SET_CHUNK_SIZE).then_some(())?;
     kept.body.first_chunk().map(|&size| u32::from_be_bytes(size))
 }

@@ -2,7 +2,7 @@
 //! they come before all others, whichever of the two captures is the one with the holes.
 
 use crate::compare::{Comparison, Side, Value};
-use crate::recording::{Content, Item};
+use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::handshake::Part;
 use crate::session::{Direction, Protocol};
 use crate::tcp::{Gap, GapReason};
@@ -207,7 +207,7 @@ fn claim(
     comparison: &Comparison<'_>,
     side: Side,
     lost: Option<Direction>,
-    item: &Item,
+    item: &RecordedEvent,
     certainty: Certainty,
     title: String,
 ) -> Option<Claim> {
@@ -219,7 +219,7 @@ fn claim(
         sound.is_some_and(|sound| sound.at.end <= item.at.start)
     };
     let from = (0..row).rev().find(is_before).map_or(0, |last| last + 1);
-    let is_hurt = |row: usize| comparison.item(row, side).is_some_and(Item::is_damaged);
+    let is_hurt = |row: usize| comparison.item(row, side).is_some_and(RecordedEvent::is_damaged);
     let behind = mismatches_of(comparison, |other| other >= from && is_of(other));
     let hurt: Vec<usize> = behind.iter().copied().filter(|&index| is_hurt(comparison.mismatches[index].row)).collect();
     let explains = if hurt.is_empty() { behind.into_iter().take(1).collect() } else { hurt };
@@ -231,9 +231,9 @@ fn claim(
         .then(|| claim.explaining(explains).breaking(Breaks::Capture { direction: lost, from }))
 }
 
-fn gaps<'r>(opening: Opening<'r>, direction: Direction) -> impl Iterator<Item = (&'r Item, Gap)> {
+fn gaps<'r>(opening: Opening<'r>, direction: Direction) -> impl Iterator<Item = (&'r RecordedEvent, Gap)> {
     opening.items(direction).filter_map(|item| match item.content {
-        Content::Gap(gap) => Some((item, gap)),
+        EventKind::Gap(gap) => Some((item, gap)),
         _ => None,
     })
 }

@@ -15,7 +15,7 @@ pub mod time;
 pub mod type3;
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::recording::{Content, Framing, Item, Kept, Session};
+use crate::recording::{EventKind, Framing, RecordedEvent, RecordedMessage, Session};
 use crate::session::Direction;
 
 use super::Claim;
@@ -38,7 +38,7 @@ fn messages<'r>(
     comparison: &Comparison<'r>,
     side: Side,
     direction: Direction,
-) -> impl Iterator<Item = (usize, &'r Item, &'r Kept)> {
+) -> impl Iterator<Item = (usize, &'r RecordedEvent, &'r RecordedMessage)> {
     comparison.rows_of(direction).filter_map(move |row| {
         let item = comparison.item(row, side)?;
         Some((row, item, item.message()?))
@@ -56,7 +56,7 @@ fn of_row<'c>(comparison: &'c Comparison<'_>, row: usize) -> impl Iterator<Item 
 }
 
 /// Whether the receiver of an item of B ended the connection without another word.
-fn is_refused(comparison: &Comparison<'_>, item: &Item) -> bool {
+fn is_refused(comparison: &Comparison<'_>, item: &RecordedEvent) -> bool {
     let session = comparison.b;
     let receiver = match item.direction {
         Direction::ClientToServer => "server",
@@ -70,14 +70,14 @@ fn is_refused(comparison: &Comparison<'_>, item: &Item) -> bool {
 
 /// Whether a message of a session is one that its sender meant: its type is known, and the direction has had others on its
 /// message stream, or it is the connection's own. After a fault of the framing any bytes are read as a header.
-fn is_meant(session: &Session, item: &Item) -> bool {
+fn is_meant(session: &Session, item: &RecordedEvent) -> bool {
     let Some(kept) = item.message() else { return false };
     let before = || {
         let all = session.items.iter().filter(|other| other.direction == item.direction);
-        all.take_while(|other| other.at.start < item.at.start).filter_map(Item::message)
+        all.take_while(|other| other.at.start < item.at.start).filter_map(RecordedEvent::message)
     };
     let stream = kept.header.message_stream_id.map_or(0, |stream| stream.0);
-    let is_of_stream = |other: &Kept| other.header.message_stream_id.is_some_and(|other| other.0 == stream);
+    let is_of_stream = |other: &RecordedMessage| other.header.message_stream_id.is_some_and(|other| other.0 == stream);
     // A command that is read to its end says so itself; so do the first audio and video, on a stream that was given.
     let follows = stream == 0 || before().any(is_of_stream) || stream == 1;
     kept.header.type_id.is_known()
@@ -88,7 +88,7 @@ fn is_meant(session: &Session, item: &Item) -> bool {
 /// Whether the server of a session is nginx, by its handshake.
 fn is_nginx(session: &Session) -> bool {
     session.items.iter().any(|item| match &item.content {
-        Content::Handshake { facts, .. } => {
+        EventKind::Handshake { facts, .. } => {
             item.direction == Direction::ServerToClient && facts.software == Some(NGINX)
         }
         _ => false,
@@ -108,11 +108,11 @@ const EXCUSED: [&str; 6] =
     ["capture-gap", "capture-midstream", "header-cut", "rtmpe", "hs-version", "limit-chunk-streams"];
 
 /// Whether the framing broke at an item: bytes that are no chunks, or a message after which there were some.
-fn is_break(item: &Item) -> bool {
+fn is_break(item: &RecordedEvent) -> bool {
     match &item.content {
-        Content::Undecoded => item.defects.iter().all(|defect| !EXCUSED.contains(&defect.code)),
-        Content::Message(_) => item.defects.iter().any(|defect| LOST.contains(&defect.code)),
-        Content::Handshake { .. } | Content::Gap(_) => false,
+        EventKind::Undecoded => item.defects.iter().all(|defect| !EXCUSED.contains(&defect.code)),
+        EventKind::Message(_) => item.defects.iter().any(|defect| LOST.contains(&defect.code)),
+        EventKind::Handshake { .. } | EventKind::Gap(_) => false,
     }
 }
 

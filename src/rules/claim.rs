@@ -41,7 +41,7 @@ pub enum Breaks {
     /// The sender's direction cannot be read after it, and the receiver may give up.
     Framing,
     /// The receiver does not understand the message, and so does not answer as it should.
-    Answer,
+    Response,
     /// Nothing in the session: the capture lost bytes.
     Capture {
         /// Of this direction, or of both.

@@ -3,7 +3,7 @@
 
 use crate::compare::{Comparison, Side, Value};
 use crate::origin::FrameNo;
-use crate::recording::Item;
+use crate::recording::RecordedEvent;
 use crate::session::Direction;
 use crate::tcp::How;
 
@@ -82,8 +82,8 @@ fn last_whole<'r>(
     b: Opening<'r>,
     direction: Direction,
     end: FrameNo,
-) -> Option<(&'r Item, usize)> {
-    let is_before = |item: &&Item| b.session.is_snapshot || item.frames[0] < end;
+) -> Option<(&'r RecordedEvent, usize)> {
+    let is_before = |item: &&RecordedEvent| b.session.is_snapshot || item.frames[0] < end;
     let whole = b.items(direction).filter(|item| item.defects.is_empty()).filter(is_before);
     let item = whole.last()?;
     Some((item, row_of(comparison, Side::B, item)?))

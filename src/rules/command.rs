@@ -17,7 +17,7 @@ pub mod stream;
 
 use crate::amf::Value;
 use crate::compare::{Comparison, FieldPath, Lane, Named, Side};
-use crate::recording::{Item, Kept, Session};
+use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::command::Command;
 use crate::session::Direction;
@@ -31,7 +31,7 @@ struct Said<'r> {
     /// Its name.
     name: String,
     /// The message.
-    kept: &'r Kept,
+    kept: &'r RecordedMessage,
     /// Its values.
     command: Command<'r>,
 }
@@ -71,7 +71,7 @@ fn commands_of_a<'r>(comparison: &Comparison<'r>) -> Vec<Said<'r>> {
 /// Whether the server of B sends a command after an item, be it one that cannot be read as such.
 fn says_something(comparison: &Comparison<'_>, behind: usize) -> bool {
     let named = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]).skip(behind + 1);
-    let is_command = |item: &Item, named: &Named| {
+    let is_command = |item: &RecordedEvent, named: &Named| {
         let type_id = item.message().map(|kept| kept.header.type_id);
         named.lane == Lane::Command || type_id.is_some_and(|type_id| matches!(type_id.0, 17 | 20))
     };

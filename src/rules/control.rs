@@ -14,7 +14,7 @@ pub mod pings;
 pub mod shape;
 pub mod window;
 
-use crate::recording::{Item, Kept, Session};
+use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::session::Direction;
 
@@ -27,9 +27,9 @@ struct Event<'r> {
     /// Index of the item.
     item: usize,
     /// The item.
-    row: &'r Item,
+    row: &'r RecordedEvent,
     /// The message.
-    kept: &'r Kept,
+    kept: &'r RecordedMessage,
     /// Which event.
     kind: u16,
     /// Its data.
@@ -46,7 +46,7 @@ fn events(session: &Session, direction: Direction) -> impl Iterator<Item = Event
 }
 
 /// The number that a control message has in its first four bytes.
-fn number(kept: &Kept) -> Option<u32> {
+fn number(kept: &RecordedMessage) -> Option<u32> {
     kept.body.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
 }
 

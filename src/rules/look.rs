@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use crate::compare::{Comparison, FieldPath, Side, Value, is_gap};
-use crate::recording::{Content, Item, Kept, Session};
+use crate::recording::{EventKind, RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::session::Direction;
@@ -17,7 +17,7 @@ use super::{Certainty, Claim};
 /// The whole messages of one direction of a session, in order.
 pub struct Flow<'r> {
     /// Indices of the items, and the messages.
-    pub messages: Vec<(usize, &'r Kept)>,
+    pub messages: Vec<(usize, &'r RecordedMessage)>,
     /// Whether the recording has all of the direction: it begins with the handshake and has no hole.
     pub is_complete: bool,
     /// The items of both directions at which media begin anew: after a seek, or when another stream starts.
@@ -40,8 +40,8 @@ impl<'r> Flow<'r> {
     /// The messages of a direction.
     pub fn of(session: &'r Session, direction: Direction) -> Flow<'r> {
         let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
-        let begins = items().next().is_some_and(|(_, item)| matches!(item.content, Content::Handshake { .. }));
-        let whole = |(index, item): (usize, &'r Item)| {
+        let begins = items().next().is_some_and(|(_, item)| matches!(item.content, EventKind::Handshake { .. }));
+        let whole = |(index, item): (usize, &'r RecordedEvent)| {
             let kept = item.message()?;
             (kept.ending == Ending::Complete).then_some((index, kept))
         };
@@ -60,7 +60,7 @@ impl<'r> Flow<'r> {
 
     /// The messages of one type, with all of their bytes.
     pub fn of_type(&self, type_id: MessageTypeId) -> impl Iterator<Item = (usize, &'r [u8])> + '_ {
-        let such = move |(index, kept): &(usize, &'r Kept)| {
+        let such = move |(index, kept): &(usize, &'r RecordedMessage)| {
             (kept.header.type_id == type_id && kept.is_whole()).then_some((*index, &kept.body[..]))
         };
         self.messages.iter().filter_map(such)
@@ -136,7 +136,7 @@ fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, 
     let twins: HashSet<u128> = meant.filter_map(|bytes| Some(comparison.a?.hashing.of(bytes))).collect();
     let is_twin = |row: usize| {
         let alone = comparison.rows[row].b.is_none();
-        let hash = comparison.item(row, Side::A).and_then(Item::message).map(|kept| kept.hash);
+        let hash = comparison.item(row, Side::A).and_then(RecordedEvent::message).map(|kept| kept.hash);
         alone && hash.is_some_and(|hash| twins.contains(&hash))
     };
     let belongs = |index: &usize| {

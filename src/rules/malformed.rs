@@ -1,7 +1,7 @@
 //! Bodies in which the decoder finds something wrong that no other rule has a name for.
 
 use crate::compare::{Comparison, Side, ValuePath};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::message::Ending;
 
 use super::look::{self, Spot};
@@ -44,11 +44,11 @@ pub static MEDIA: Rule = Rule {
 };
 
 /// The first whole message of such a kind that has a defect, and how many there are.
-fn first(comparison: &Comparison<'_>, is: impl Fn(&Kept) -> bool) -> Vec<Claim> {
+fn first(comparison: &Comparison<'_>, is: impl Fn(&RecordedMessage) -> bool) -> Vec<Claim> {
     let known: Vec<_> =
         comparison.a.iter().flat_map(|a| &a.items).flat_map(|item| &item.defects).map(|defect| defect.code).collect();
     let of_row = |row: usize| {
-        let item: &Item = comparison.item(row, Side::B)?;
+        let item: &RecordedEvent = comparison.item(row, Side::B)?;
         let kept = item.message().filter(|kept| is(kept) && kept.ending == Ending::Complete && kept.is_whole())?;
         // What is wrong with the framing has rules of its own; a body that was put together by guess is no evidence.
         let is_tag = super::flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some();

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use crate::compare::{Comparison, Side, Value};
-use crate::recording::Item;
+use crate::recording::RecordedEvent;
 use crate::rtmp::message::Ending;
 use crate::search::{self, Explained, Foreign, Found};
 use crate::sender::{Field, Mistake, Operator};
@@ -125,7 +125,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         }
         // Alone, others that are sure of another reason know more.
         let is_whole = |row| {
-            let kept = comparison.item(row, Side::B).and_then(Item::message);
+            let kept = comparison.item(row, Side::B).and_then(RecordedEvent::message);
             kept.is_some_and(|kept| kept.ending == Ending::Complete)
         };
         if comparison.a.is_none() && certain().any(|(_, other)| is_whole(other.row)) {
@@ -153,7 +153,7 @@ fn is_read_as_well(comparison: &Comparison<'_>, direction: Direction, from: u64,
     const FAR: u32 = 600_000;
     let (mut content, mut shift) = (0, None);
     for row in comparison.rows_of(direction) {
-        let both = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(Item::message));
+        let both = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(RecordedEvent::message));
         let ([Some(a), Some(b)], Some(item)) = (both, comparison.item(row, Side::B)) else { continue };
         let is_same = a.hash == b.hash && b.ending == Ending::Complete;
         if let (Some(of_a), Some(of_b), true) = (a.header.timestamp, b.header.timestamp, is_same) {

@@ -1,7 +1,7 @@
 //! Rules that look at the messages of B one by one: an oddity that B's messages have and A's have not.
 
 use crate::compare::{Comparison, FieldPath, Side, Value};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::session::Direction;
 
 use super::{Breaks, Certainty, Claim};
@@ -29,10 +29,10 @@ impl Oddity {
 /// of a path whether its difference is this very thing.
 pub fn claims(
     comparison: &Comparison<'_>,
-    find: impl Fn(&Item, &Kept) -> Option<Oddity>,
+    find: impl Fn(&RecordedEvent, &RecordedMessage) -> Option<Oddity>,
     explains: impl Fn(&FieldPath) -> bool,
 ) -> Vec<Claim> {
-    let odd = |item: &Item| item.message().and_then(|kept| find(item, kept));
+    let odd = |item: &RecordedEvent| item.message().and_then(|kept| find(item, kept));
     let mut rows = (0..comparison.rows.len())
         .filter_map(|row| Some((row, odd(comparison.item(row, Side::B)?)?)))
         .collect::<Vec<_>>();
@@ -91,11 +91,11 @@ pub fn claim(
         why: oddity.why,
         fix: oddity.fix,
         explains: found,
-        breaks: if stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing },
+        breaks: if stops(comparison, row) { Breaks::Response } else { Breaks::Nothing },
     }
 }
 
-fn whole(item: &Item) -> Value {
+fn whole(item: &RecordedEvent) -> Value {
     let bytes = item.message().map(|kept| kept.body[..kept.body.len().min(64)].to_vec()).unwrap_or_default();
     Value { bytes, place: Some((item.at.start, item.frames[1])), ..Value::words(item.info.clone()) }
 }

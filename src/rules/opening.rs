@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, Side, Value};
 use crate::origin::Time;
-use crate::recording::{Content, Item, Session};
+use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::rtmp::handshake::Part;
 use crate::session::{Direction, HandshakeFacts};
 use crate::streams;
@@ -48,7 +48,7 @@ impl<'r> Opening<'r> {
         if !self.session.from_start[direction.index()] {
             return &[];
         }
-        let hole = self.items(direction).find(|item| matches!(item.content, Content::Gap(_)));
+        let hole = self.items(direction).find(|item| matches!(item.content, EventKind::Gap(_)));
         let end = hole.map_or(bytes.len(), |item| bytes.len().min(item.at.start as usize));
         &bytes[..end]
     }
@@ -71,20 +71,20 @@ impl<'r> Opening<'r> {
     }
 
     /// What came in a direction.
-    pub fn items(&self, direction: Direction) -> impl Iterator<Item = &'r Item> + use<'r> {
+    pub fn items(&self, direction: Direction) -> impl Iterator<Item = &'r RecordedEvent> + use<'r> {
         self.session.items.iter().filter(move |item| item.direction == direction)
     }
 
     /// A part of the handshake, what it says, and its bytes.
-    pub fn part(&self, wanted: Part) -> Option<(&'r Item, &'r HandshakeFacts, &'r [u8])> {
+    pub fn part(&self, wanted: Part) -> Option<(&'r RecordedEvent, &'r HandshakeFacts, &'r [u8])> {
         self.session.items.iter().find_map(|item| match &item.content {
-            Content::Handshake { part, facts, bytes, .. } if *part == wanted => Some((item, facts, &bytes[..])),
+            EventKind::Handshake { part, facts, bytes, .. } if *part == wanted => Some((item, facts, &bytes[..])),
             _ => None,
         })
     }
 
     /// The messages of a direction.
-    pub fn messages(&self, direction: Direction) -> impl Iterator<Item = &'r Item> + use<'r> {
+    pub fn messages(&self, direction: Direction) -> impl Iterator<Item = &'r RecordedEvent> + use<'r> {
         self.items(direction).filter(|item| item.message().is_some())
     }
 
@@ -124,7 +124,7 @@ impl<'r> Opening<'r> {
 
 /// Whether the client or the server said that it is done.
 pub fn is_over(session: &Session) -> bool {
-    session.items.iter().rev().take(64).filter_map(Item::message).any(|message| message.class.ends_stream())
+    session.items.iter().rev().take(64).filter_map(RecordedEvent::message).any(|message| message.class.ends_stream())
 }
 
 /// The first row that a side has in a direction, or else the first of all.
@@ -134,7 +134,7 @@ pub fn first_row(comparison: &Comparison<'_>, direction: Direction, side: Side) 
 }
 
 /// The row of an item.
-pub fn row_of(comparison: &Comparison<'_>, side: Side, item: &Item) -> Option<usize> {
+pub fn row_of(comparison: &Comparison<'_>, side: Side, item: &RecordedEvent) -> Option<usize> {
     (0..comparison.rows.len()).find(|&row| comparison.item(row, side).is_some_and(|other| std::ptr::eq(other, item)))
 }
 

@@ -1,7 +1,7 @@
 //! What is known before the search begins: which messages of B are beyond doubt, and which of A's are still due.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::message::Ending;
 use crate::rtmp::{MessageTypeId, body};
 use crate::sender::{Message, Sender};
@@ -68,7 +68,7 @@ impl<'r> Anchors<'r> {
         let mut anchors =
             Anchors { lanes, next: [0; 4], sender: Sender::default(), last: None, before: Vec::new(), from: u64::MAX };
         anchors.sender.repeats_extended = repeats_extended;
-        let mut items: Vec<&Item> =
+        let mut items: Vec<&RecordedEvent> =
             comparison.rows_of(direction).filter_map(|row| comparison.item(row, Side::B)).collect();
         items.sort_by_key(|item| item.at.start);
         // From there on they were read otherwise than the specification has it.
@@ -80,7 +80,7 @@ impl<'r> Anchors<'r> {
                 anchors.from = item.at.start.min(anchors.from);
                 break;
             }
-            if let crate::recording::Content::Handshake { .. } = item.content {
+            if let crate::recording::EventKind::Handshake { .. } = item.content {
                 if item.is_damaged() {
                     return None;
                 }
@@ -106,7 +106,7 @@ impl<'r> Anchors<'r> {
     }
 
     /// Whether a message of B says what it was meant to. What A has too is counted.
-    fn is_sound(&mut self, message: &Message<'r>, item: &Item, own_media: bool) -> bool {
+    fn is_sound(&mut self, message: &Message<'r>, item: &RecordedEvent, own_media: bool) -> bool {
         if item.defects.iter().any(|defect| defect.code == "resynchronised") {
             return false;
         }
@@ -125,8 +125,8 @@ impl<'r> Anchors<'r> {
 }
 
 /// A whole message of a recording.
-fn message(item: &Item) -> Option<Message<'_>> {
-    let kept: &Kept = item.message()?;
+fn message(item: &RecordedEvent) -> Option<Message<'_>> {
+    let kept: &RecordedMessage = item.message()?;
     let whole = kept.ending == Ending::Complete && kept.is_whole();
     let form = match kept.first_header.first().map_or(2, |first| first & 0x3f) {
         0 => 2,

@@ -8,11 +8,11 @@ use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::amf::{Str, Value, number_text};
-use crate::recording::{Content, Recording, Session};
+use crate::recording::{EventKind, Recording, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::shared_object;
-use crate::session::{Conversation, Event, Kind as EventKind, Observer};
+use crate::session::{Event, Kind as SessionKind, Observer, RtmpSession};
 use crate::tcp::Connection;
 
 use super::values::{self, Leaf};
@@ -58,13 +58,14 @@ impl Collector {
 
     fn session(&mut self, session: &Session) {
         for item in &session.items {
-            if let Content::Message(kept) = &item.content {
+            if let EventKind::Message(kept) = &item.content {
                 self.message(kept.header.type_id, &kept.body, kept.header.length);
             }
         }
         // Commands in what could not be decoded are shown too, as bytes.
         for direction in 0..2 {
-            let is_lost = |item: &crate::recording::Item| item.direction.index() == direction && item.is_damaged();
+            let is_lost =
+                |item: &crate::recording::RecordedEvent| item.direction.index() == direction && item.is_damaged();
             if session.items.iter().any(is_lost) {
                 self.raw(&session.beginnings[direction]);
             }
@@ -362,12 +363,12 @@ impl Collector {
 
 impl Observer for Collector {
     fn event(&mut self, event: &Event<'_>) {
-        if let EventKind::Message(message) = &event.kind {
+        if let SessionKind::Message(message) = &event.kind {
             self.message(message.header.type_id, message.decodable(), message.header.length);
         }
     }
 
-    fn closed(&mut self, _: &Connection, _: &Conversation) {}
+    fn closed(&mut self, _: &Connection, _: &RtmpSession) {}
 }
 
 /// Whether a word in a server's sentence cannot be one of a language: letters and digits mixed, and no address, number,

@@ -1,4 +1,4 @@
-//! When each call was answered: the other end of the link that [`Calls`] finds.
+//! When each call was answered: the other end of the link that [`Transactions`] finds.
 //!
 //! A list printed in one pass cannot say of a call what comes later. An observer that runs first collects
 //! it, and a second pass asks. It holds one small entry for each answered call, up to a bound.
@@ -6,7 +6,7 @@
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 
-use super::{By, Call, Calls, Conversation, Direction, Event, Heard, Kind, Observer};
+use super::{By, Call, Direction, Event, Kind, Observer, RtmpSession, TransactionOutcome, Transactions};
 use crate::origin::{FrameNo, Time};
 use crate::tcp::{Connection, ConnectionId};
 
@@ -16,7 +16,7 @@ const MOST: usize = 1 << 16;
 /// The first answer to each call of a capture.
 #[derive(Debug, Default)]
 pub struct Answers {
-    open: FxHashMap<ConnectionId, Calls>,
+    open: FxHashMap<ConnectionId, Transactions>,
     replies: FxHashMap<(ConnectionId, Direction, u64), Outcome>,
     left_out: u64,
 }
@@ -79,15 +79,15 @@ impl Observer for Answers {
     fn event(&mut self, event: &Event<'_>) {
         let id = event.connection.id;
         let heard = self.open.entry(id).or_default().event(event);
-        if let (Some(Heard::Answer(answer)), Kind::Message(message)) = (heard, &event.kind) {
+        if let (Some(TransactionOutcome::Response(answer)), Kind::Message(message)) = (heard, &event.kind) {
             let (_, (frame, time)) = event.frames(message.start()..message.end());
             self.keep(id, &answer.call, Outcome::Answered(Reply { frame, time, by: answer.by }));
         }
     }
 
-    fn closed(&mut self, connection: &Connection, _: &Conversation) {
+    fn closed(&mut self, connection: &Connection, _: &RtmpSession) {
         let calls = self.open.remove(&connection.id);
-        for call in calls.iter().flat_map(Calls::unanswered) {
+        for call in calls.iter().flat_map(Transactions::unanswered) {
             self.keep(connection.id, call, Outcome::Unanswered);
         }
     }

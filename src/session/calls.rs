@@ -1,7 +1,7 @@
 //! Calls and their answers: which `_result` belongs to which `connect`, and how long it took.
 //!
 //! Takes a connection's events as they come, gives for each command what it answers, or what is wrong
-//! with it as an answer; at the end a [`Report`] of what stayed unanswered. One [`Calls`] for each
+//! with it as an answer; at the end a [`Report`] of what stayed unanswered. One [`Transactions`] for each
 //! connection, held by whoever wants to know. Two kinds of answer are told apart, [`By`]:
 //!
 //! - By **transaction**: `_result` or `_error` carries the transaction id of a command from the other side
@@ -42,7 +42,7 @@ const NAME: usize = 64;
 
 /// One connection's calls.
 #[derive(Debug, Default)]
-pub struct Calls {
+pub struct Transactions {
     sides: [Side; 2],
     /// The calls that an answer may still come for, in order of arrival.
     calls: BTreeMap<Serial, Call>,
@@ -97,16 +97,16 @@ pub struct Call {
 
 /// What a command is to the calls before it.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
+pub enum TransactionOutcome {
     /// It answers one.
-    Answer(Answer),
+    Response(Response),
     /// It is an answer, and wrong as such.
     Wrong(Defect),
 }
 
 /// An answer's link to its call. Serialized, it is `answers` of the row format.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
+pub struct Response {
     /// The call.
     pub call: Call,
     /// From the frame that completed the call to the one that completed the answer, in nanoseconds.
@@ -146,9 +146,9 @@ struct Said<'a> {
     is_all_known: bool,
 }
 
-impl Calls {
+impl Transactions {
     /// Takes an event of the connection. Gives what a command answers, or what is wrong with it.
-    pub fn event(&mut self, event: &Event<'_>) -> Option<Heard> {
+    pub fn event(&mut self, event: &Event<'_>) -> Option<TransactionOutcome> {
         let side = &mut self.sides[event.direction.index()];
         match &event.kind {
             Kind::Handshake(HandshakePart { part, complete, .. }, _) => {
@@ -182,7 +182,7 @@ impl Calls {
         self.tally.report(unanswered, self.is_whole())
     }
 
-    fn message(&mut self, event: &Event<'_>, message: &Message) -> Option<Heard> {
+    fn message(&mut self, event: &Event<'_>, message: &Message) -> Option<TransactionOutcome> {
         let header = message.header;
         let is_command = matches!(header.type_id, MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND);
         // What the sender gave up, the receiver has not heard.
@@ -211,12 +211,12 @@ impl Calls {
         })
     }
 
-    fn hear(&mut self, said: &Said<'_>) -> Option<Heard> {
+    fn hear(&mut self, said: &Said<'_>) -> Option<TransactionOutcome> {
         if matches!(said.name, "_result" | "_error") {
             return self.result(said);
         }
         if let Some(status) = vocabulary::status(said.name, said.code) {
-            return self.status(said, status).map(Heard::Answer);
+            return self.status(said, status).map(TransactionOutcome::Response);
         }
         if said.name != "onStatus" {
             self.call(said);
@@ -270,7 +270,7 @@ impl Calls {
     }
 
     /// An answer by transaction.
-    fn result(&mut self, said: &Said<'_>) -> Option<Heard> {
+    fn result(&mut self, said: &Said<'_>) -> Option<TransactionOutcome> {
         let caller = said.direction.back();
         let Some(id) = said.id else {
             let text = format!("{} has no transaction id, so it answers no call (RTMP 1.0 7.2)", said.name);
@@ -288,7 +288,7 @@ impl Calls {
                 self.is_forgetful = true;
             }
             let is_error = said.name == "_error";
-            return self.answer(serial, said, By::Transaction, doubt, is_error).map(Heard::Answer);
+            return self.answer(serial, said, By::Transaction, doubt, is_error).map(TransactionOutcome::Response);
         }
         let (name, id) = (said.name, vocabulary::number(id));
         if let Some(frame) = self.answered.get(&(caller, bits)) {
@@ -310,13 +310,13 @@ impl Calls {
         self.wrong(said, "answer-without-call", text)
     }
 
-    fn wrong(&self, said: &Said<'_>, code: &'static str, message: String) -> Option<Heard> {
+    fn wrong(&self, said: &Said<'_>, code: &'static str, message: String) -> Option<TransactionOutcome> {
         let is_certain = said.is_all_known && !self.is_forgetful;
-        is_certain.then_some(Heard::Wrong(Defect { code, offset: said.offset, message }))
+        is_certain.then_some(TransactionOutcome::Wrong(Defect { code, offset: said.offset, message }))
     }
 
     /// An answer by status: of the oldest call on its message stream, or of the only one on another.
-    fn status(&mut self, said: &Said<'_>, status: &'static str) -> Option<Answer> {
+    fn status(&mut self, said: &Said<'_>, status: &'static str) -> Option<Response> {
         let caller = said.direction.back();
         let on = |from, to| (caller, status, from, 0)..=(caller, status, to, Serial::MAX);
         let mut here = self.by_status.range(on(said.stream, said.stream));
@@ -338,7 +338,7 @@ impl Calls {
         by: By,
         doubt: Option<&'static str>,
         is_error: bool,
-    ) -> Option<Answer> {
+    ) -> Option<Response> {
         let call = self.calls.get_mut(&serial)?;
         let response_time = said.time.since(call.time);
         let id = call.transaction_id.map(f64::to_bits);
@@ -356,7 +356,7 @@ impl Calls {
         if !awaits_result && !awaits_status {
             self.calls.remove(&serial);
         }
-        Some(Answer { call, response_time, by, doubt, is_error })
+        Some(Response { call, response_time, by, doubt, is_error })
     }
 }
 
@@ -369,16 +369,16 @@ impl Side {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Answer { call, response_time, .. } = self;
+        let Response { call, response_time, .. } = self;
         write!(f, "answers {} (frame {}, {}", call.name, call.frame, milliseconds(*response_time))?;
         self.doubt.map_or(Ok(()), |doubt| write!(f, "; {doubt}"))?;
         f.write_str(")")
     }
 }
 
-impl Serialize for Answer {
+impl Serialize for Response {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let mut map = s.serialize_map(None)?;
         map.serialize_entry("frame", &self.call.frame)?;

@@ -15,7 +15,7 @@ use super::{Direction, Event, HandshakeFacts, Kind, Observer, Options, Protocol}
 
 /// What is known of the session on a connection.
 #[derive(Debug)]
-pub struct Conversation {
+pub struct RtmpSession {
     /// What the connection carries.
     pub protocol: Protocol,
     /// The evidence for it.
@@ -94,10 +94,10 @@ struct Blocks {
     s1: Option<Box<[u8; BLOCK]>>,
 }
 
-impl Conversation {
-    pub(super) fn new(connection: &Connection, options: &Options) -> Conversation {
+impl RtmpSession {
+    pub(super) fn new(connection: &Connection, options: &Options) -> RtmpSession {
         let (client, roles) = roles::client(connection, &options.learned, |port| options.names(port));
-        Conversation {
+        RtmpSession {
             protocol: Protocol::Undecided,
             why: "",
             client,

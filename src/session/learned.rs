@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::tcp::{Connection, ConnectionId, Endpoint};
 
-use super::{Conversation, Direction, Event, Observer};
+use super::{Direction, Event, Observer, RtmpSession};
 
 /// Where the RTMP servers of a capture are, and who is the client where only later messages say it.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Learned {
     }
 
     /// Takes note of what a connection shows.
-    pub(super) fn note(&mut self, connection: &Connection, conversation: &Conversation) {
+    pub(super) fn note(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if !conversation.is_rtmp() || !conversation.is_certain() {
             return;
         }
@@ -57,7 +57,7 @@ impl Learned {
 impl Observer for Learned {
     fn event(&mut self, _: &Event<'_>) {}
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         self.note(connection, conversation);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] is an [`Observer`]: it keeps the last bytes of each direction together with a decoder in
 //! the state before them, and drops both unless the framing breaks. Then it continues for as many bytes as
-//! it kept, and gives a [`Tape`] when the connection is over. Memory is bounded by [`Limits`].
+//! it kept, and gives a [`FramingTrace`] when the connection is over. Memory is bounded by [`Limits`].
 
 use rustc_hash::FxHashMap;
 
@@ -12,7 +12,7 @@ use crate::rtmp::hypotheses::{self, Case, Hypothesis};
 use crate::rtmp::message::{Ending, Message};
 use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
-use super::{Conversation, Direction, Event, Kind, Observer, Protocol};
+use super::{Direction, Event, Kind, Observer, Protocol, RtmpSession};
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl Default for Limits {
 
 /// A direction whose framing broke: its bytes around the place.
 #[derive(Debug)]
-pub struct Tape {
+pub struct FramingTrace {
     /// The connection.
     pub connection: ConnectionId,
     /// Which way the bytes travelled.
@@ -49,7 +49,7 @@ pub struct Tape {
     before: Decoder,
 }
 
-impl Tape {
+impl FramingTrace {
     /// The mistakes that explain it, the best first.
     pub fn judge(&self) -> Vec<Hypothesis> {
         hypotheses::judge(&self.case())
@@ -72,10 +72,10 @@ impl Tape {
 #[derive(Debug, Default)]
 pub struct Recorder {
     limits: Limits,
-    running: FxHashMap<(ConnectionId, Endpoint), Running>,
+    running: FxHashMap<(ConnectionId, Endpoint), ActiveTrace>,
     /// The sizes that clients and servers announced on connections that are over.
     earlier: [Vec<u32>; 2],
-    done: Vec<Tape>,
+    done: Vec<FramingTrace>,
     /// How many bytes they have.
     kept: usize,
     left_out: u64,
@@ -83,9 +83,9 @@ pub struct Recorder {
 
 /// The tape of a direction that is still recorded.
 #[derive(Debug, Default)]
-struct Running {
+struct ActiveTrace {
     /// One or two stretches that follow each other.
-    chapters: Vec<Chapter>,
+    chapters: Vec<TraceSegment>,
     /// How many bytes came since something went wrong.
     since_trouble: Option<usize>,
     /// Nothing more is recorded.
@@ -99,7 +99,7 @@ struct Running {
 }
 
 #[derive(Debug)]
-struct Chapter {
+struct TraceSegment {
     /// The decoder before it; None before the protocol is known.
     before: Option<Box<Decoder>>,
     offset: u64,
@@ -116,14 +116,14 @@ impl Recorder {
     }
 
     /// The tapes of the connections that are over, and how many there was no room for.
-    pub fn into_tapes(self) -> (Vec<Tape>, u64) {
+    pub fn into_tapes(self) -> (Vec<FramingTrace>, u64) {
         (self.done, self.left_out)
     }
 
-    fn finish(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint) {
+    fn finish(&mut self, connection: &Connection, conversation: &RtmpSession, from: Endpoint) {
         let direction = conversation.direction(from);
         let Some(running) = self.running.remove(&(connection.id, from)) else { return };
-        let Running { chapters, since_trouble, is_full, sizes, peer_sizes, .. } = running;
+        let ActiveTrace { chapters, since_trouble, is_full, sizes, peer_sizes, .. } = running;
         let earlier_sizes = self.earlier[direction.index()].clone();
         remember(&mut self.earlier[direction.index()], &sizes);
         let Some(first) = chapters.first() else { return };
@@ -146,7 +146,7 @@ impl Recorder {
             Direction::ClientToServer => Decoder::client,
             Direction::ServerToClient => Decoder::server,
         };
-        self.done.push(Tape {
+        self.done.push(FramingTrace {
             connection: connection.id,
             direction,
             offset: first.offset,
@@ -160,7 +160,7 @@ impl Recorder {
 }
 
 impl Observer for Recorder {
-    fn bytes(&mut self, connection: &Connection, conversation: &Conversation, from: Endpoint, piece: &Piece<'_>) {
+    fn bytes(&mut self, connection: &Connection, conversation: &RtmpSession, from: Endpoint, piece: &Piece<'_>) {
         if !matches!(conversation.protocol, Protocol::Undecided | Protocol::Rtmp | Protocol::Other) {
             return;
         }
@@ -195,14 +195,14 @@ impl Observer for Recorder {
         }
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         for end in Endpoint::BOTH {
             self.finish(connection, conversation, end);
         }
     }
 }
 
-impl Running {
+impl ActiveTrace {
     fn record(&mut self, decoder: Option<&Decoder>, offset: u64, bytes: &[u8], window: usize) {
         self.end = offset + bytes.len() as u64;
         if self.is_full {
@@ -227,7 +227,7 @@ impl Running {
                 self.chapters.remove(0);
             }
             let before = decoder.cloned().map(Box::new);
-            self.chapters.push(Chapter { before, offset, bytes: Vec::new() });
+            self.chapters.push(TraceSegment { before, offset, bytes: Vec::new() });
         }
         if let Some(chapter) = self.chapters.last_mut() {
             chapter.bytes.extend_from_slice(bytes);

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::recording::{Content, Item, Session};
+use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::rtmp::handshake::Part;
 use crate::session::Direction;
 
@@ -58,6 +58,6 @@ pub fn dialogue(session: &Session, items: &[usize]) -> Vec<usize> {
     order
 }
 
-fn is_part(item: &Item, wanted: Part) -> bool {
-    matches!(&item.content, Content::Handshake { part, .. } if *part == wanted)
+fn is_part(item: &RecordedEvent, wanted: Part) -> bool {
+    matches!(&item.content, EventKind::Handshake { part, .. } if *part == wanted)
 }

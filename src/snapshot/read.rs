@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use sha2::{Digest, Sha256};
 
 use crate::origin::{FrameNo, Time};
-use crate::recording::{Content, Framing, Hashing, Item, Kept, Recording, Session, first_half};
+use crate::recording::{EventKind, Framing, Hashing, RecordedEvent, RecordedMessage, Recording, Session, first_half};
 use crate::rtmp::class::MessageClass;
 use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Part;
@@ -59,7 +59,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
         let (connection, item) = item(Keys::of_line(number, &text)?, sessions.len())?;
         let session = &mut sessions[connection];
         let is_first = !session.items.iter().any(|other| other.direction == item.direction);
-        if let (true, Content::Handshake { bytes, .. }) = (is_first, &item.content) {
+        if let (true, EventKind::Handshake { bytes, .. }) = (is_first, &item.content) {
             session.beginnings[item.direction.index()].clone_from(bytes);
         }
         session.items.push(item);
@@ -76,7 +76,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
                 Direction::ServerToClient => &mut session.stream.server_to_client,
             };
             // How many bytes there were is not known; that there were some is.
-            let came = |item: &Item| item.direction == direction && !matches!(item.content, Content::Gap(_));
+            let came = |item: &RecordedEvent| item.direction == direction && !matches!(item.content, EventKind::Gap(_));
             side.bytes = session.items.iter().any(came).into();
         }
     }
@@ -211,7 +211,7 @@ const KINDS: &[(Kind, &str)] =
     &[(Kind::Message, "message"), (Kind::Handshake, "handshake"), (Kind::Gap, "gap"), (Kind::Undecoded, "undecoded")];
 
 /// An item, and the index of its connection.
-fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {
+fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Error> {
     let connection = keys.some_number("connection", u32::MAX.into())? as usize;
     if connection >= connections {
         let what = format!("is {connection}, and the header has {connections} connections");
@@ -219,7 +219,7 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {
     }
     let direction = keys.some_of("direction", DIRECTIONS)?;
     let kind = keys.some_of("kind", KINDS)?;
-    let mut item = Item {
+    let mut item = RecordedEvent {
         number: keys.line,
         frames: [FrameNo(0); 2],
         time: Time(0),
@@ -230,14 +230,14 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {
         defects: defects(&mut keys)?,
         answers: None,
         call: None,
-        content: Content::Undecoded,
+        content: EventKind::Undecoded,
     };
     match kind {
         Kind::Message => message(&mut keys, &mut item)?,
         Kind::Handshake => handshake(&mut keys, &mut item)?,
         Kind::Gap => {
             let reason = keys.some_of("reason", line::REASONS)?;
-            item.content = Content::Gap(Gap { offset: 0, len: 0, reason, frame: FrameNo(0), time: Time(0) });
+            item.content = EventKind::Gap(Gap { offset: 0, len: 0, reason, frame: FrameNo(0), time: Time(0) });
         }
         Kind::Undecoded => {}
     }
@@ -248,7 +248,7 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, Item), Error> {
 /// Lengths are written in 24 bits (RTMP 1.0 5.3.1.2.1), but placeholders can be longer than what they stand for.
 const LONGEST: u64 = u32::MAX as u64;
 
-fn message(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
+fn message(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
     let type_id = MessageTypeId(keys.some_number("type_id", u8::MAX.into())? as u8);
     keys.pass(&["message", "type", "fields"]);
     let (body, head) = (keys.bytes("body")?, keys.bytes("head")?);
@@ -282,7 +282,7 @@ fn message(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
     if !type_id.is_media() {
         (item.info, item.detail) = (summary::info(type_id, &decoded.body), summary::detail(type_id, &decoded.body));
     }
-    item.content = Content::Message(Box::new(Kept {
+    item.content = EventKind::Message(Box::new(RecordedMessage {
         class,
         csid: keys.some_number("csid", u32::MAX.into())? as u32,
         fmt: None,
@@ -299,7 +299,7 @@ fn message(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
     Ok(())
 }
 
-fn handshake(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
+fn handshake(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
     let parts = [(Part::C0C1, "C0+C1"), (Part::S0S1S2, "S0+S1+S2"), (Part::C2, "C2")];
     let part = keys.some_of("message", &parts)?;
     let facts = HandshakeFacts {
@@ -317,7 +317,7 @@ fn handshake(keys: &mut Keys, item: &mut Item) -> Result<(), Error> {
     if let (Some(software), Some(room)) = (facts.software, bytes.get_mut(5..9)) {
         room.copy_from_slice(&software);
     }
-    item.content = Content::Handshake { part, facts, bytes, places: Default::default() };
+    item.content = EventKind::Handshake { part, facts, bytes, places: Default::default() };
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::compare::{Comparison, name_all};
-use crate::recording::{Content, Recording};
+use crate::recording::{EventKind, Recording};
 use crate::rtmp::message::Ending;
 
 /// A header for one publishing connection with so many messages.
@@ -50,7 +50,7 @@ fn what_a_line_says_is_read() {
     let session = &recording.sessions[0];
     assert!(session.is_snapshot);
     assert_eq!(session.stream.app.as_deref(), Some("live"));
-    let Content::Handshake { bytes, facts, .. } = &session.items[0].content else { panic!("a handshake") };
+    let EventKind::Handshake { bytes, facts, .. } = &session.items[0].content else { panic!("a handshake") };
     assert_eq!((bytes.len(), bytes[0], facts.version), (1537, 3, Some(3)));
     // Lines count from 1, and the header is the first.
     assert_eq!((session.items[1].number, &session.items[1].info[..]), (3, "publish('<stream-key-1>')"));

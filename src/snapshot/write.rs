@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::compare::{FieldPath, Lane, Named, Unit, name_all, placeholder, units};
 use crate::escape;
-use crate::recording::{self, Content, Item, Kept, Recording, Session};
+use crate::recording::{self, EventKind, RecordedEvent, RecordedMessage, Recording, Session};
 use crate::rtmp::message::MessageHeader;
 use crate::rtmp::{MessageTypeId, body, summary};
 use crate::secrets::Secrets;
@@ -83,7 +83,7 @@ fn normalise(mut capture: Recording) -> Recording {
         let normaliser = Normaliser::new(session, &secrets);
         let named = name_all(&session.items);
         for (item, named) in session.items.iter_mut().zip(&named) {
-            let Content::Message(kept) = &mut item.content else { continue };
+            let EventKind::Message(kept) = &mut item.content else { continue };
             let normal = match (is_text(kept.header.type_id), head(kept, named)) {
                 (true, None) => normaliser.body(kept, named),
                 // With a head, only a snapshot with all bodies has it.
@@ -184,12 +184,12 @@ impl Writer<'_> {
             ..Line::default()
         };
         match &item.content {
-            Content::Gap(gap) => {
+            EventKind::Gap(gap) => {
                 line.kind = "gap";
                 line.reason = name(line::REASONS, &gap.reason);
             }
-            Content::Undecoded => line.kind = "undecoded",
-            Content::Handshake { part, facts, bytes, .. } => {
+            EventKind::Undecoded => line.kind = "undecoded",
+            EventKind::Handshake { part, facts, bytes, .. } => {
                 line.kind = "handshake";
                 line.message = part.to_string();
                 line.length = (bytes.len() < part.size()).then_some(bytes.len() as u32);
@@ -200,7 +200,7 @@ impl Writer<'_> {
                 line.software = facts.software.map(hex::encode);
                 (line.echo_ok, line.signature_ok) = (facts.echo_ok, facts.signature_ok);
             }
-            Content::Message(kept) => {
+            EventKind::Message(kept) => {
                 let base = kept
                     .header
                     .timestamp
@@ -213,7 +213,7 @@ impl Writer<'_> {
         line
     }
 
-    fn message(&self, line: &mut Line, item: &Item, kept: &Kept, named: &Named) {
+    fn message(&self, line: &mut Line, item: &RecordedEvent, kept: &RecordedMessage, named: &Named) {
         let MessageHeader { type_id, length, .. } = kept.header;
         line.kind = "message";
         line.message = self.text(&named.name);
@@ -248,7 +248,7 @@ impl Writer<'_> {
     }
 
     /// The message as the snapshot has it, with the first bytes of the body only, or all.
-    fn normal(&self, kept: &Kept, named: &Named, head: Option<usize>) -> Kept {
+    fn normal(&self, kept: &RecordedMessage, named: &Named, head: Option<usize>) -> RecordedMessage {
         let body = match (&self.normaliser, head) {
             (_, Some(head)) => Cow::Borrowed(&kept.body[..head]),
             (Some(normaliser), None) if is_text(kept.header.type_id) && self::head(kept, named).is_none() => {
@@ -260,7 +260,7 @@ impl Writer<'_> {
         // What is missing of a body is missing still.
         let missing = kept.header.length.saturating_sub(kept.body.len() as u32);
         let length = if head.is_some() { kept.header.length } else { body.len() as u32 + missing };
-        Kept {
+        RecordedMessage {
             class: kept.class,
             csid: kept.csid,
             fmt: None,
@@ -286,7 +286,7 @@ const UNKNOWN: usize = 16;
 
 /// Of sound, video frames and aggregates: how many bytes come before the coded payload. None for all else, and for
 /// what configures a decoder.
-fn head(kept: &Kept, named: &Named) -> Option<usize> {
+fn head(kept: &RecordedMessage, named: &Named) -> Option<usize> {
     let is_coded = matches!(named.lane, Lane::Audio | Lane::Video) || kept.header.type_id == MessageTypeId::AGGREGATE;
     if !is_coded {
         return None;
@@ -295,7 +295,7 @@ fn head(kept: &Kept, named: &Named) -> Option<usize> {
     Some(payload.unwrap_or(UNKNOWN).min(kept.body.len()))
 }
 
-fn fields(kept: &Kept, named: &Named) -> Vec<(String, String)> {
+fn fields(kept: &RecordedMessage, named: &Named) -> Vec<(String, String)> {
     // Markers say what the values' own words say too.
     let is_marker = |unit: &Unit| {
         let part = unit.path.part().unwrap_or_default();

@@ -71,8 +71,8 @@ impl Flow {
         }
         for endpoint in Endpoint::BOTH {
             let (direction, mut output) = self.split(endpoint, Moment::of(segment), resources, sink);
-            direction.lose_patience(&mut output);
-            direction.obey_limits(&mut output);
+            direction.expire_holes(&mut output);
+            direction.enforce_limits(&mut output);
         }
     }
 
@@ -141,7 +141,7 @@ impl Flow {
         }
         if let Some(ack) = segment.ack {
             let (peer, mut output) = self.split(from.peer(), now, resources, sink);
-            peer.foresee(ack, &mut output);
+            peer.note_future_ack(ack, &mut output);
         }
         let data = Data { at, payload: segment.payload, missing: segment.missing, sources: segment.sources };
         let (direction, mut output) = self.split(from, now, resources, sink);

@@ -20,14 +20,14 @@ pub(super) struct Run {
 
 /// The runs of one direction that wait. They do not overlap.
 #[derive(Debug, Default)]
-pub(super) struct Held {
+pub(super) struct OutOfOrderQueue {
     runs: BTreeMap<Position, Run>,
     /// Start → end of the tails cut by the snap length. These may overlap each other and the runs.
     cuts: BTreeMap<Position, Position>,
     cost: usize,
 }
 
-impl Held {
+impl OutOfOrderQueue {
     /// Whether nothing waits and nothing was cut.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.cuts.is_empty()
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn forgetting_cuts_the_run_that_crosses_and_gives_all_memory_back() {
         let start = Position::first(0);
-        let mut held = Held::default();
+        let mut held = OutOfOrderQueue::default();
         held.hold(start, b"abcd", &[(0, source(1, 100))]);
         held.hold(start + 10, b"xyz", &[(0, source(2, 200))]);
         held.forget_before(start + 3);
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn a_cut_inside_a_longer_one_does_not_shorten_it() {
         let start = Position::first(0);
-        let mut held = Held::default();
+        let mut held = OutOfOrderQueue::default();
         held.cut(start, start + 10);
         held.cut(start + 2, start + 4);
         assert_eq!(held.cut_end(start + 5), Some(start + 10));

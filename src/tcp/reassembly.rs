@@ -15,7 +15,7 @@ mod start_and_end;
 
 use std::collections::VecDeque;
 
-use super::held::{Held, clip_sources};
+use super::held::{OutOfOrderQueue, clip_sources};
 use super::history::{Difference, History};
 use super::seq::Position;
 use super::{Conflict, Connection, Endpoint, GapReason, Moment, Piece, Resources, Side, Sink};
@@ -60,7 +60,7 @@ pub(super) struct Direction {
     fin: Option<Position>,
     /// Segments with data taken before `base` was known.
     segments_before_start: u32,
-    held: Held,
+    held: OutOfOrderQueue,
     /// What of `held` is accounted for in [`Resources`].
     accounted: usize,
     doubts: VecDeque<Doubt>,
@@ -81,7 +81,7 @@ impl Default for Direction {
             acknowledged_by: 0,
             fin: None,
             segments_before_start: 0,
-            held: Held::default(),
+            held: OutOfOrderQueue::default(),
             accounted: 0,
             doubts: VecDeque::new(),
             history: None,

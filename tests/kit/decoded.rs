@@ -10,7 +10,7 @@ use rtmp_inspect::dissect::vocabulary::Place;
 use rtmp_inspect::origin::Time;
 use rtmp_inspect::packet::{self, Outcome, Slicer};
 use rtmp_inspect::pipeline;
-use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options};
+use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::streams::{Stream, Streams};
 use rtmp_inspect::tcp::{Connection, Endpoint, Gap, Piece, Sink, Tracker};
 #[cfg(feature = "cli")]
@@ -91,7 +91,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Both<F> {
         self.streams.event(event);
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         self.rows.closed(connection, conversation);
         self.streams.closed(connection, conversation);
     }

@@ -10,9 +10,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use rtmp_inspect::capture::{self, Capture};
-use rtmp_inspect::pipeline::{self, Warning, Watch};
+use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::sender::Mistake;
-use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options};
+use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::tcp::Connection;
 
 use super::encode::{Encoder, Message};
@@ -181,7 +181,7 @@ impl Observer for Reader {
         });
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if connection.id.0 != self.number {
             return;
         }
@@ -221,10 +221,10 @@ fn end(address: SocketAddr) -> End {
 /// Nobody watches the run.
 pub struct Silent;
 
-impl Watch for Silent {
+impl Progress for Silent {
     fn warning(&mut self, _: Warning) {}
 
-    fn go_on(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, _: &Capture) -> bool {
         true
     }
 }

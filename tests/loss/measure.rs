@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::AddAssign;
 
 use rtmp_inspect::origin::Source;
-use rtmp_inspect::session::{Conversation, Direction, Event, Kind, Observer, Options, Sessions};
+use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession, Sessions};
 use rtmp_inspect::tcp::{Conflict, Connection, Tracker};
 
 use super::damage::{Damage, Packets};
@@ -119,7 +119,7 @@ fn decode(packets: &Packets, ports: &[u16]) -> Truth {
     found
 }
 
-fn way(connection: &Connection, conversation: &Conversation, direction: Direction) -> Way {
+fn way(connection: &Connection, conversation: &RtmpSession, direction: Direction) -> Way {
     let sender = conversation.sender(direction);
     (connection.endpoints[sender.index()], connection.endpoints[sender.peer().index()])
 }
@@ -165,11 +165,11 @@ impl Observer for Truth {
         }
     }
 
-    fn conflict(&mut self, _: &Connection, _: &Conversation, _: &Conflict) {
+    fn conflict(&mut self, _: &Connection, _: &RtmpSession, _: &Conflict) {
         self.flaws += 1;
     }
 
-    fn closed(&mut self, connection: &Connection, conversation: &Conversation) {
+    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if conversation.is_rtmp() {
             for direction in [Direction::ClientToServer, Direction::ServerToClient] {
                 let size = conversation.chunk_size(direction);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rtmp_inspect::recording::{Content, Recording};
+use rtmp_inspect::recording::{EventKind, Recording};
 use rtmp_inspect::relay::{self, Options, Reason, Verdict};
 use rtmp_inspect::rtmp::MessageTypeId;
 use rtmp_inspect::session;
@@ -26,7 +26,7 @@ fn damage_of_any_kind_keeps_the_sums() {
             match below(6) {
                 0 => _ = items.remove(a),
                 1 => items.swap(a, b),
-                2 => items[a].content = Content::Undecoded,
+                2 => items[a].content = EventKind::Undecoded,
                 3 => items[a].time.0 -= 3_000_000_000,
                 4 => {
                     if let Some(kept) = message(&mut items[a]) {
@@ -222,7 +222,7 @@ fn what_was_not_captured_is_not_held_against_the_server() {
     let mut recording = record(BOTH);
     let places = player_media(&recording);
     for &at in &places[50..53] {
-        player(&mut recording)[at].content = Content::Undecoded;
+        player(&mut recording)[at].content = EventKind::Undecoded;
     }
     let report = follow(&[recording]);
     assert_eq!(codes(&report), ["relay-metadata-rewritten"]);

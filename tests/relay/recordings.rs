@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use crate::kit::recorded::record_file;
-use rtmp_inspect::recording::{Content, Item, Kept, Recording};
+use rtmp_inspect::recording::{EventKind, RecordedEvent, RecordedMessage, Recording};
 use rtmp_inspect::relay::{self, Counts, Finding, Options, Report, Severity};
 use rtmp_inspect::rtmp::class::MessageClass;
 use rtmp_inspect::rtmp::{MessageTypeId, body};
@@ -33,7 +33,7 @@ pub fn follow(recordings: &[Recording]) -> Report {
 }
 
 /// The items of connection 0.
-pub fn player(recording: &mut Recording) -> &mut Vec<Item> {
+pub fn player(recording: &mut Recording) -> &mut Vec<RecordedEvent> {
     &mut recording.sessions[0].items
 }
 
@@ -47,23 +47,23 @@ pub fn player_media(recording: &Recording) -> Vec<usize> {
     places
 }
 
-pub fn is(item: &Item, type_id: MessageTypeId) -> bool {
+pub fn is(item: &RecordedEvent, type_id: MessageTypeId) -> bool {
     item.message().is_some_and(|kept| kept.header.type_id == type_id)
 }
 
-pub fn message(item: &mut Item) -> Option<&mut Kept> {
+pub fn message(item: &mut RecordedEvent) -> Option<&mut RecordedMessage> {
     match &mut item.content {
-        Content::Message(kept) => Some(kept),
+        EventKind::Message(kept) => Some(kept),
         _ => None,
     }
 }
 
-pub fn kept(item: &Item) -> &Kept {
+pub fn kept(item: &RecordedEvent) -> &RecordedMessage {
     item.message().expect("a message")
 }
 
 /// Another body, with the hash that a recording has of it.
-pub fn replace_body(kept: &mut Kept, body: Vec<u8>) {
+pub fn replace_body(kept: &mut RecordedMessage, body: Vec<u8>) {
     kept.header.length = u32::try_from(body.len()).expect("a short body");
     kept.hash = xxhash_rust::xxh3::xxh3_128(&body);
     let type_id = kept.header.type_id;

@@ -15,7 +15,7 @@ const NEAR: u32 = 600_000;
 
 impl Decoder {
     /// Reads what comes in another dialect.
-    pub(super) fn speak(&mut self, dialect: Dialect) {
+    pub(super) fn set_dialect(&mut self, dialect: Dialect) {
         self.options.dialect = dialect;
         self.own_size = match dialect.chunk_size {
             ChunkSize::Own(size) => Some(size.max(1)),
@@ -35,9 +35,9 @@ impl Decoder {
     }
 
     /// Reads what comes in another dialect, and keeps all of the bodies.
-    pub(in crate::rtmp) fn rehearse(&mut self, dialect: Dialect) {
+    pub(in crate::rtmp) fn replay_as(&mut self, dialect: Dialect) {
         self.options.media_prefix = u32::MAX;
-        self.speak(dialect);
+        self.set_dialect(dialect);
     }
 
     /// Whether the dialect applies to the header that is read.

@@ -120,7 +120,7 @@ impl Snapshot {
     /// The replay by the specification shortly before offset `before`.
     pub fn before(case: &Case<'_>, before: u64) -> Snapshot {
         let mut snapshot = Snapshot::start(case);
-        snapshot.decoder.rehearse(Dialect::default());
+        snapshot.decoder.replay_as(Dialect::default());
         for piece in case.bytes.chunks(STEP) {
             if snapshot.at + piece.len() as u64 > before {
                 break;
@@ -134,7 +134,7 @@ impl Snapshot {
     pub fn run(&self, case: &Case<'_>, dialect: Dialect) -> Replay {
         let mut run = Snapshot { decoder: self.decoder.clone(), replay: self.replay.clone(), at: self.at };
         run.replay.work = 0;
-        run.decoder.rehearse(dialect);
+        run.decoder.replay_as(dialect);
         for piece in case.bytes[(run.at - case.offset) as usize..].chunks(STEP) {
             run.push(piece);
             if run.replay.trouble.is_some() {

@@ -3,7 +3,7 @@
 use crate::amf::Value;
 use crate::compare::{Comparison, FieldPath, Lane, Side, ValuePath};
 use crate::field;
-use crate::recording::{Item, Kept, Session};
+use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
 
@@ -72,7 +72,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
     if is_negotiated(comparison.b) {
         return Vec::new();
     }
-    let find = |_: &Item, kept: &Kept| {
+    let find = |_: &RecordedEvent, kept: &RecordedMessage| {
         let by_type = matches!(kept.header.type_id.0, 15 | 17);
         let by_marker =
             || fields(kept, &kept.body, "amf.amf0_type").iter().any(|node| kept.body[node.range.start] == 0x11);
@@ -94,16 +94,17 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// Whether both agreed on AMF 3: the last who names an encoding counts.
 fn is_negotiated(session: &Session) -> bool {
-    let mut encodings = session.items.iter().filter_map(Item::message).filter(|kept| is_amf(kept)).filter_map(|kept| {
-        let Body::Command(command) = decode(kept) else { return None };
-        let name = command.name()?;
-        matches!(name.0, b"connect" | b"_result").then_some(())?;
-        command.arguments().iter().find_map(|value| value.property(b"objectEncoding")?.as_number())
-    });
+    let mut encodings =
+        session.items.iter().filter_map(RecordedEvent::message).filter(|kept| is_amf(kept)).filter_map(|kept| {
+            let Body::Command(command) = decode(kept) else { return None };
+            let name = command.name()?;
+            matches!(name.0, b"connect" | b"_result").then_some(())?;
+            command.arguments().iter().find_map(|value| value.property(b"objectEncoding")?.as_number())
+        });
     encodings.next_back() == Some(3.0)
 }
 
-fn decode(kept: &Kept) -> Body<'_> {
+fn decode(kept: &RecordedMessage) -> Body<'_> {
     body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body
 }
 
@@ -155,7 +156,7 @@ fn is_part(path: &FieldPath, part: &str) -> bool {
 }
 
 /// The ECMA arrays among the arguments of a message: what the count says, and the number of entries.
-fn arrays(kept: &Kept) -> Vec<(u32, usize)> {
+fn arrays(kept: &RecordedMessage) -> Vec<(u32, usize)> {
     let values = match decode(kept) {
         Body::Command(command) => command.values,
         Body::Data(data) => data.values,

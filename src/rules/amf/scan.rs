@@ -1,7 +1,7 @@
 //! Objects that were read by looking for the byte of their end.
 
 use crate::compare::{Comparison, Lane, Side, Unit, units};
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
@@ -35,7 +35,7 @@ fn scanned(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
     matches!(comparison.either(row).lane, Lane::Command | Lane::Data).then_some(())?;
     let of = |side| {
-        let kept: &Kept = comparison.item(row, side)?.message()?;
+        let kept: &RecordedMessage = comparison.item(row, side)?.message()?;
         let properties = units(kept, comparison.name(row, side)?).into_iter().filter(is_property);
         Some((kept, properties.collect::<Vec<_>>()))
     };

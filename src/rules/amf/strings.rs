@@ -2,7 +2,7 @@
 
 use crate::compare::Comparison;
 use crate::field::Value as Field;
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 
 use super::super::oddity::Oddity;
 use super::super::{Check, Layer, Mode, Page, Rule, Severity};
@@ -70,7 +70,7 @@ fn counted_nul(comparison: &Comparison<'_>) -> Vec<super::super::Claim> {
 }
 
 /// Makes one of the strings before the defect a long one, 65536 bytes longer, or a multiple of that.
-fn lengthen(kept: &Kept, bytes: &[u8], defect: usize) -> Option<Vec<u8>> {
+fn lengthen(kept: &RecordedMessage, bytes: &[u8], defect: usize) -> Option<Vec<u8>> {
     let strings = fields(kept, bytes, "amf.string").into_iter().filter(|node| matches!(node.value, Field::Text(_)));
     let strings = strings.map(|node| node.range).filter(|range| range.end <= defect);
     // Names of properties have no marker, and cannot be long.

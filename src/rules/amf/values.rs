@@ -201,7 +201,7 @@ fn misshapen(comparison: &Comparison<'_>) -> Option<Claim> {
         .why("a receiver takes the values of a command by their places, and what it looks for is not there")
         .fix(format!("write {due} there"))
         .explaining(explains);
-    Some(claim.breaking(if oddity::stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing }))
+    Some(claim.breaking(if oddity::stops(comparison, row) { Breaks::Response } else { Breaks::Nothing }))
 }
 
 fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -237,7 +237,7 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
                 ))
                 .fix(format!("write {field} as a {a}"))
                 .weighing(if matters { Severity::Error } else { Severity::Warning })
-                .breaking(if matters && stops { Breaks::Answer } else { Breaks::Nothing }),
+                .breaking(if matters && stops { Breaks::Response } else { Breaks::Nothing }),
         );
     }
     let misshapen = misshapen(comparison).filter(|one| claims.iter().all(|claim| claim.row != one.row));
@@ -273,7 +273,7 @@ fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
                   before")
             .fix(format!("write the {what} before the other values"))
             .explaining(explains)
-            .breaking(if oddity::stops(comparison, row) { Breaks::Answer } else { Breaks::Nothing });
+            .breaking(if oddity::stops(comparison, row) { Breaks::Response } else { Breaks::Nothing });
         Some(claim)
     };
     comparison.rows_of(Direction::ClientToServer).filter_map(of_row).collect()

@@ -4,7 +4,7 @@
 
 use crate::amf::writer::{self, End, Length, Mistake, NumberForm, Texts};
 use crate::compare::Comparison;
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 
 use super::super::oddity::{self, Oddity};
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, flv};
@@ -191,7 +191,7 @@ pub static THROUGH_TEXT: Rule = Rule {
 
 /// Claims the bodies that a mistake explains, if it is one of those that the rule is for.
 fn claims(comparison: &Comparison<'_>, is: impl Fn(&Mistake) -> bool) -> Vec<Claim> {
-    let find = |_: &Item, kept: &Kept| {
+    let find = |_: &RecordedEvent, kept: &RecordedMessage| {
         // What begins with a tag's header has a rule of its own.
         if !is_amf(kept) || flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some() {
             return None;
@@ -217,7 +217,7 @@ fn claims(comparison: &Comparison<'_>, is: impl Fn(&Mistake) -> bool) -> Vec<Cla
 }
 
 /// The values of a body, without the format byte of types 15 and 17.
-fn values(kept: &Kept) -> &[u8] {
+fn values(kept: &RecordedMessage) -> &[u8] {
     match (kept.header.type_id.0, kept.body.split_first()) {
         (15 | 17, Some((0, values))) => values,
         _ => &kept.body,

@@ -1,7 +1,7 @@
 //! Set Chunk Size itself (RTMP 1.0 5.4.1): what it says, and when it is sent.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Item;
+use crate::recording::RecordedEvent;
 use crate::rules::broken;
 use crate::rules::oddity::stops;
 use crate::rules::opening::is_over;
@@ -92,7 +92,7 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 /// Whether a message is none that its sender meant.
-fn is_odd(comparison: &Comparison<'_>, item: &Item) -> bool {
+fn is_odd(comparison: &Comparison<'_>, item: &RecordedEvent) -> bool {
     item.message().is_some() && !is_meant(comparison.b, item)
 }
 

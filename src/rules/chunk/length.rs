@@ -1,7 +1,7 @@
 //! Message lengths (RTMP 1.0 6.1.1) that say another number than there are bytes, or more than the peer takes.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
@@ -120,7 +120,7 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
         let longest_of_a = messages(comparison, Side::A, direction).map(|(_, _, kept)| kept.header.length).max();
         let is_longer = |length: u32| length > LOWEST_MAX && longest_of_a.is_none_or(|longest| length > longest);
         // Other types are never so long, unless broken framing makes them up.
-        let is_picture = |kept: &Kept| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < Some(2);
+        let is_picture = |kept: &RecordedMessage| kept.header.type_id == MessageTypeId::VIDEO && kept.fmt < Some(2);
         let mut longer = messages(comparison, Side::B, direction)
             .filter(|(_, _, kept)| is_longer(kept.header.length) && (comparison.a.is_some() || is_picture(kept)));
         let Some((row, item, kept)) = longer.next() else { continue };
@@ -184,7 +184,7 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
             .find(|(_, next, other)| other.csid == kept.csid && next.at.start > item.at.start);
         // Where the chunks break off after it, the next may be no message at all.
         let is_lost = messages_or_bytes_lost(comparison, direction);
-        let is_sound = |next: &Item, other: &Kept| {
+        let is_sound = |next: &RecordedEvent, other: &RecordedMessage| {
             other.ending == Ending::Complete && next.defects.is_empty() && is_meant(comparison.b, next)
         };
         if is_lost && !next.is_some_and(|(_, next, other)| is_sound(next, other)) {

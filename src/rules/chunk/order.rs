@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Content, Item, Session};
+use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
 use crate::rules::broken::spaced;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -98,12 +98,12 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn first_not_full(session: &Session, direction: Direction, is_body: impl Fn(&[u8]) -> bool) -> Option<First> {
     let mut known: HashSet<u32> = HashSet::new();
     let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
-    if !items().next().is_some_and(|(_, item)| matches!(item.content, Content::Handshake { .. })) {
+    if !items().next().is_some_and(|(_, item)| matches!(item.content, EventKind::Handshake { .. })) {
         return None;
     }
     for (index, item) in items() {
         match &item.content {
-            Content::Message(kept) if kept.fmt.is_some_and(|fmt| fmt > 0) && !known.contains(&kept.csid) => {
+            EventKind::Message(kept) if kept.fmt.is_some_and(|fmt| fmt > 0) && !known.contains(&kept.csid) => {
                 let (fmt, csid) = (kept.fmt?, kept.csid);
                 return Some(First {
                     index,
@@ -113,10 +113,10 @@ fn first_not_full(session: &Session, direction: Direction, is_body: impl Fn(&[u8
                     command: command(&kept.body),
                 });
             }
-            Content::Message(kept) => _ = known.insert(kept.csid),
-            Content::Handshake { .. } => {}
-            Content::Gap(_) => return None,
-            Content::Undecoded => {
+            EventKind::Message(kept) => _ = known.insert(kept.csid),
+            EventKind::Handshake { .. } => {}
+            EventKind::Gap(_) => return None,
+            EventKind::Undecoded => {
                 let bytes = raw(session, direction, item.at.start)?;
                 let (fmt, csid) = (bytes[0] >> 6, u32::from(bytes[0] & 0x3f));
                 let len = [12, 8, 4, 1][usize::from(fmt)];
@@ -169,12 +169,12 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for direction in BOTH {
         let breaks = |session: &Session| {
-            session.items.iter().position(|item: &Item| item.direction == direction && is_break(item))
+            session.items.iter().position(|item: &RecordedEvent| item.direction == direction && is_break(item))
         };
         // What is read as a header at the end, and is none that the sender meant.
         let stray = |session: &Session| {
             // After a hole it may be anything.
-            session.items.iter().all(|item| !matches!(item.content, Content::Gap(_))).then_some(())?;
+            session.items.iter().all(|item| !matches!(item.content, EventKind::Gap(_))).then_some(())?;
             session.items.iter().position(|item| {
                 let Some(kept) = item.message().filter(|_| item.direction == direction) else { return false };
                 let is_cut = matches!(kept.ending, Ending::Cut | Ending::Lost);
@@ -185,7 +185,7 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
             })
         };
         // After bytes that the capture lacks it is not the sender who is out of step.
-        let is_lost = |item: &Item| item.direction == direction && matches!(item.content, Content::Gap(_));
+        let is_lost = |item: &RecordedEvent| item.direction == direction && matches!(item.content, EventKind::Gap(_));
         let found = |session| breaks(session).or_else(|| stray(session));
         let (Some(index), None) = (found(comparison.b), comparison.a.and_then(found)) else { continue };
         if is_explained(comparison, direction) || comparison.b.items[..index].iter().any(is_lost) {

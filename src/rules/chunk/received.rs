@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::compare::{Comparison, Lane, Side};
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 use crate::rules::framing;
 use crate::rules::{Case, Certainty, Check, Claim, Context, Finding, Layer, Mode, Page, Rule, Severity};
 
@@ -93,7 +93,8 @@ fn interleave(comparison: &Comparison<'_>) -> Vec<Claim> {
             let kept = comparison.item(other, Side::A)?.message()?;
             (kept.csid != a.csid && kept.header.type_id.is_media()).then_some(kept)
         });
-        let first_chunk = |kept: &Kept| Some(kept.body[..kept.body.len().min(kept.chunks?.size as usize)].to_vec());
+        let first_chunk =
+            |kept: &RecordedMessage| Some(kept.body[..kept.body.len().min(kept.chunks?.size as usize)].to_vec());
         let foreign = neighbours.filter_map(first_chunk).filter(|chunk| chunk.len() >= 8).collect();
         let case = Case::with_context(&a.body, &b.body, Cow::Owned(Context { foreign, ..Context::default() }));
         Some((row, check(&case)?))
@@ -102,7 +103,7 @@ fn interleave(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 /// The bodies that differ, both kept whole.
-fn bodies<'r>(comparison: &Comparison<'r>) -> impl Iterator<Item = (usize, &'r Kept, &'r Kept)> {
+fn bodies<'r>(comparison: &Comparison<'r>) -> impl Iterator<Item = (usize, &'r RecordedMessage, &'r RecordedMessage)> {
     let mut rows: Vec<usize> = comparison.open().map(|index| comparison.mismatches[index].row).collect();
     rows.dedup();
     rows.into_iter().filter_map(|row| {

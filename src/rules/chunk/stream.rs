@@ -1,7 +1,7 @@
 //! Chunk stream ids (RTMP 1.0 5.3.1.1): reserved ones, those a peer does not take, and those written wrongly.
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::recording::Item;
+use crate::recording::RecordedEvent;
 use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -135,13 +135,13 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
         })
         .collect();
     // What is read out of broken framing has any chunk stream.
-    let is_sound = |item: &Item| {
+    let is_sound = |item: &RecordedEvent| {
         let stream = item.message().and_then(|kept| kept.header.message_stream_id);
         item.defects.is_empty() && stream.is_none_or(|stream| stream.0 < 1 << 24)
     };
     let is_high = |&row: &usize| {
         let item = comparison.item(row, Side::B);
-        let kept = item.filter(|item| is_sound(item)).and_then(Item::message);
+        let kept = item.filter(|item| is_sound(item)).and_then(RecordedEvent::message);
         kept.is_some_and(|kept| kept.csid >= LOWEST_LIMIT && kept.fmt == Some(0) && kept.header.type_id.is_known())
     };
     let row = match comparison.a.is_none() {

@@ -2,7 +2,7 @@
 //! hypothesis to be replayed: what was sent is proven by what the message should be, which A has, or by its AMF.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::{MessageTypeId, body};
 use crate::rules::broken::{self, spaced};
 use crate::rules::{Breaks, Certainty, Claim};
@@ -13,8 +13,8 @@ use super::{BOTH, is_explained, messages, of_row, raw, type3};
 /// How the message was written.
 struct Tail<'r> {
     row: usize,
-    item: &'r Item,
-    kept: &'r Kept,
+    item: &'r RecordedEvent,
+    kept: &'r RecordedMessage,
     code: &'static str,
     size: usize,
     header: Vec<u8>,
@@ -47,7 +47,7 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
     let length = kept.header.length as usize;
     let sent = raw(comparison.b, direction, item.at.start + kept.first_header.len() as u64)?;
     // What it should be may be in A under another name: that comes of the body.
-    let alike: Vec<&Kept> = messages(comparison, Side::A, direction)
+    let alike: Vec<&RecordedMessage> = messages(comparison, Side::A, direction)
         .map(|(.., of_a)| of_a)
         .filter(|of_a| of_a.header.type_id == kept.header.type_id && of_a.header.length == kept.header.length)
         .take(MOST)
@@ -96,7 +96,7 @@ fn find<'r>(comparison: &Comparison<'r>, direction: Direction) -> Option<Tail<'r
 }
 
 /// Whether a body is not what the sender meant, as far as can be seen.
-fn is_broken(kept: &Kept) -> bool {
+fn is_broken(kept: &RecordedMessage) -> bool {
     use crate::rtmp::message::Ending;
     match kept.ending {
         // What is no AMF, media and control messages, may differ for reasons of its own.
@@ -138,14 +138,15 @@ fn named(header: &[u8]) -> u32 {
 
 /// No header at all: who cut others of the kind knows the chunk size, who cut none may have another.
 fn left_out(comparison: &Comparison<'_>, direction: Direction, row: usize) -> (&'static str, bool) {
-    let is_command =
-        |kept: &Kept| matches!(kept.header.type_id, MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND);
+    let is_command = |kept: &RecordedMessage| {
+        matches!(kept.header.type_id, MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND)
+    };
     let cut = |commands: bool| {
         let mut before = messages(comparison, Side::B, direction).take_while(|(other, ..)| *other < row);
         before.any(|(_, _, kept)| kept.chunks.is_some_and(|chunks| chunks.count > 1) && is_command(kept) == commands)
     };
     // A larger size that was never announced gives the same bytes. If A has the message in chunks, it is not that.
-    let is_cut_in_a = comparison.item(row, Side::A).and_then(Item::message).and_then(|kept| kept.chunks);
+    let is_cut_in_a = comparison.item(row, Side::A).and_then(RecordedEvent::message).and_then(|kept| kept.chunks);
     let is_cut_in_a = is_cut_in_a.is_some_and(|chunks| chunks.count > 1);
     match (cut(false), cut(true)) {
         (true, _) => ("type3-missing", is_cut_in_a),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
@@ -80,7 +80,7 @@ pub static WRAP_24: Rule = Rule {
     check: Check::Diff(wrap_24),
 };
 
-type Timed<'r> = (usize, &'r Item, &'r Kept, u32);
+type Timed<'r> = (usize, &'r RecordedEvent, &'r RecordedMessage, u32);
 
 fn timed<'r>(comparison: &Comparison<'r>, side: Side, direction: Direction) -> impl Iterator<Item = Timed<'r>> {
     messages(comparison, side, direction)
@@ -169,7 +169,7 @@ pub static ABSOLUTE_IN_DELTA: Rule = Rule {
 fn absolute_in_delta(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for direction in BOTH {
-        let has = |item: &Item| item.defects.iter().any(|defect| defect.code == ABSOLUTE_IN_DELTA.code);
+        let has = |item: &RecordedEvent| item.defects.iter().any(|defect| defect.code == ABSOLUTE_IN_DELTA.code);
         if messages(comparison, Side::A, direction).any(|(_, item, _)| has(item)) {
             continue;
         }

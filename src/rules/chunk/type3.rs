@@ -1,7 +1,7 @@
 //! How messages continue after their first chunk (RTMP 1.0 5.3.1.2.4): found in framing that broke.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -68,9 +68,9 @@ fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option
     if super::is_explained(comparison, direction) {
         return None;
     }
-    let size = |kept: &Kept| kept.chunks.map_or(0, |chunks| chunks.size);
-    let is_exact = |kept: &Kept| size(kept) > 0 && kept.header.length.is_multiple_of(size(kept));
-    let mut before: Option<(usize, &Item, &Kept)> = None;
+    let size = |kept: &RecordedMessage| kept.chunks.map_or(0, |chunks| chunks.size);
+    let is_exact = |kept: &RecordedMessage| size(kept) > 0 && kept.header.length.is_multiple_of(size(kept));
+    let mut before: Option<(usize, &RecordedEvent, &RecordedMessage)> = None;
     let (last, row, item) = messages(comparison, Side::B, direction).find_map(|(row, item, kept)| {
         let last = before.replace((row, item, kept))?;
         let follows = last.1.at.end == item.at.start && last.2.csid == kept.csid && last.2.ending == Ending::Complete;
@@ -121,7 +121,7 @@ fn ext_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = broken::claims_with(comparison, EXT_MISSING.code, ext_missing_words);
     // Where the decoder found its way around it, it is a defect of the message.
     for direction in BOTH {
-        let has = |item: &Item| item.defects.iter().any(|defect| defect.code == EXT_MISSING.code);
+        let has = |item: &RecordedEvent| item.defects.iter().any(|defect| defect.code == EXT_MISSING.code);
         let of_a = messages(comparison, Side::A, direction).any(|(_, item, _)| has(item));
         let is_told = claims.iter().any(|claim| comparison.either_item(claim.row).direction == direction);
         if of_a || is_told {
@@ -198,7 +198,7 @@ pub static FMT0: Rule = Rule {
 fn fmt0(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = both(comparison, FMT0.code, fmt0_words);
     for direction in BOTH {
-        let has = |item: &Item| item.defects.iter().any(|defect| defect.code == FMT0.code);
+        let has = |item: &RecordedEvent| item.defects.iter().any(|defect| defect.code == FMT0.code);
         let of_a = messages(comparison, Side::A, direction).any(|(_, item, _)| has(item));
         let is_told = claims.iter().any(|claim| comparison.either_item(claim.row).direction == direction);
         let Some((row, item, kept)) = messages(comparison, Side::B, direction).find(|(_, item, _)| has(item)) else {

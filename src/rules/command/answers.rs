@@ -117,7 +117,7 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(format!("the client asked: {}; it ignores an answer to anything else, and waits", asked.join(", ")))
             .fix("answer with the transaction id of the request")
             .explaining(twins)
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 
@@ -163,7 +163,7 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
     let does = if refused { "refuses the login" } else { "wants a login" };
     let title = format!("the server {does}: {}", description.trim());
     let claim = look::claim(comparison, &spots, "_error.description", Certainty::Certain, title);
-    let claim = claim.explaining(replaced(comparison, wants)).breaking(Breaks::Answer);
+    let claim = claim.explaining(replaced(comparison, wants)).breaking(Breaks::Response);
     vec![match refused {
         true => claim
             .why("the client has answered the server's challenge, and the server does not let it in")
@@ -208,6 +208,6 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
                 _ => "check app, name and key, and the server's log",
             })
             .explaining(replaced(comparison, refusal))
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }

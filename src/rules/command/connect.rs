@@ -1,7 +1,7 @@
 //! connect: its fields, how the URL is split, and no answer.
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::recording::Item;
+use crate::recording::RecordedEvent;
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -99,7 +99,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     // By itself a connection is unanswered if the client waited, or gave up.
     // An answer that cannot be read is one all the same.
-    let answers = |item: &Item| {
+    let answers = |item: &RecordedEvent| {
         let kept = item.message();
         item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
     };
@@ -133,7 +133,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim
             .why(why)
             .fix("check message type, format byte, end of the object, lengths of strings and chunk size; then the server")
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 
@@ -155,7 +155,7 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("the server closes behind connect without a word, as nginx does for an application it does not have")
             .fix(format!("connect to `{other}`, or configure the server for `{app}`"))
             .explaining(answer)
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 
@@ -171,7 +171,7 @@ fn closed_on(comparison: &Comparison<'_>, connect: &Said<'_>) -> Option<Claim> {
         "{} is the last that it received; nginx closes so for an application that it does not have",
         item.info
     ));
-    Some(claim.fix("check the application's name, and look into the server's log").breaking(Breaks::Answer))
+    Some(claim.fix("check the application's name, and look into the server's log").breaking(Breaks::Response))
 }
 
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -213,7 +213,7 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
             } else {
                 "A sends it and is answered, B does not and is not"
             };
-            let breaks = if answered { Breaks::Nothing } else { Breaks::Answer };
+            let breaks = if answered { Breaks::Nothing } else { Breaks::Response };
             Claim::at(comparison, index, Certainty::Certain, title)
                 .why(why)
                 .fix(format!("send {name} in the object of connect"))
@@ -294,5 +294,5 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
         .fix(format!("send {}", split(&app_a, &name_a)))
         .explaining(differs);
     // A server that answers took it, whatever it made of it.
-    vec![if answered { claim.weighing(Severity::Warning) } else { claim.breaking(Breaks::Answer) }]
+    vec![if answered { claim.weighing(Severity::Warning) } else { claim.breaking(Breaks::Response) }]
 }

@@ -2,7 +2,7 @@
 
 use crate::amf::Value;
 use crate::compare::{Comparison, Side, Step};
-use crate::recording::{Kept, Session};
+use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::look::{self, Flow, Spot, count};
@@ -137,7 +137,7 @@ fn fcpublish(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim
             .why("A gets onFCPublish and goes on to publish")
             .fix("answer FCPublish with onFCPublish")
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 
@@ -146,7 +146,7 @@ fn onbwdone(comparison: &Comparison<'_>) -> Vec<Claim> {
         let said = commands(session);
         let done = said.iter().find(|said| said.is(ServerToClient, "onBWDone"))?.item;
         // Control messages may have been on their way.
-        let says = |kept: &Kept| !(1..=6).contains(&kept.header.type_id.0);
+        let says = |kept: &RecordedMessage| !(1..=6).contains(&kept.header.type_id.0);
         let silent = !session.items[done + 1..]
             .iter()
             .any(|item| item.direction == ClientToServer && item.message().is_some_and(says));
@@ -160,7 +160,7 @@ fn onbwdone(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim
             .why("onBWDone is the last that the server says, and nothing comes from the client behind it but its end")
             .fix("ignore onBWDone, or answer it with _checkbw")
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 

@@ -62,7 +62,7 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
                 "connection {number} published the same stream{last}, and ended without FCUnpublish, deleteStream or FIN"
             ))
             .fix("close cleanly before coming back, or make the server drop idle publishers")
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use crate::amf::Value;
 use crate::compare::{Comparison, FieldPath, ValuePath};
-use crate::recording::{Item, Session};
+use crate::recording::{RecordedEvent, Session};
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::opening::gave_up;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -172,7 +172,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("this client takes it; one that keeps message streams apart does not see it, and waits")
             .weighing(Severity::Warning)
     } else {
-        claim.why("a client that keeps message streams apart does not see it, and waits").breaking(Breaks::Answer)
+        claim.why("a client that keeps message streams apart does not see it, and waits").breaking(Breaks::Response)
     }]
 }
 
@@ -182,7 +182,7 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         let said = commands(session);
         let start = said.iter().find(|said| said.is(ClientToServer, "publish") || said.is(ClientToServer, "play"))?;
         // An answer that cannot be read is one all the same.
-        let answers = |item: &Item| {
+        let answers = |item: &RecordedEvent| {
             let kept = item.message();
             item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
         };
@@ -231,6 +231,6 @@ fn start_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
                 false => "A gets onStatus here and goes on; without it a client sends nothing",
             })
             .fix("look into the server's log: a hook, a login, or a missing FCPublish")
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }

@@ -4,7 +4,7 @@ use crate::amf::Value;
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, FieldPath, Lane, Side};
-use crate::recording::{Item, Kept};
+use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -51,8 +51,9 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     if comparison.a.is_none() {
         // Only full headers say it; the others take it from one before.
-        let says =
-            |row: usize| comparison.item(row, Side::B).and_then(Item::message).is_some_and(|kept| kept.fmt == Some(0));
+        let says = |row: usize| {
+            comparison.item(row, Side::B).and_then(RecordedEvent::message).is_some_and(|kept| kept.fmt == Some(0))
+        };
         let rows = (0..comparison.rows.len()).filter(|&row| says(row) && belongs(row) && is_wrong(row));
         let rows: Vec<usize> = rows.collect();
         let Some(&row) = rows.first() else { return Vec::new() };
@@ -72,7 +73,7 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_said: Vec<bool> = (0..comparison.rows.len())
         .map(|row| {
             let item = comparison.item(row, Side::B).filter(|item| item.direction == Direction::ClientToServer);
-            let Some(kept) = item.and_then(Item::message) else { return false };
+            let Some(kept) = item.and_then(RecordedEvent::message) else { return false };
             if kept.fmt.is_none_or(|fmt| fmt == 0) {
                 said.insert(kept.csid);
             }
@@ -115,7 +116,7 @@ fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), cou
 fn given(comparison: &Comparison<'_>) -> Vec<u32> {
     let items = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]);
     let results = items.filter(|(_, named)| named.is("_result") && named.answers("createStream"));
-    let stream = |kept: &Kept| {
+    let stream = |kept: &RecordedMessage| {
         let decoded = body::decode(MessageTypeId::AMF0_COMMAND, &kept.body, kept.header.length, &mut ());
         let Body::Command(command) = &decoded.body else { return None };
         let number = command.arguments().iter().rev().find_map(Value::as_number)?;

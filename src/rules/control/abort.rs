@@ -1,7 +1,7 @@
 //! Abort Message (RTMP 1.0 5.4.2): whether the other side can have followed it.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Kept, Session};
+use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
 use crate::rules::look::{self, Spot};
@@ -86,14 +86,15 @@ fn ignored(comparison: &Comparison<'_>) -> Vec<Claim> {
                 kept.header.length
             ))
             .fix("write each message to its end; in the receiver, drop what is open on the chunk stream named");
-        Some(if fails { claim.weighing(Severity::Error).breaking(Breaks::Answer) } else { claim })
+        Some(if fails { claim.weighing(Severity::Error).breaking(Breaks::Response) } else { claim })
     };
     BOTH.into_iter().filter_map(claim).collect()
 }
 
 /// Whether a row has only in A the message that B gives up.
-fn is_twin(comparison: &Comparison<'_>, row: usize, given_up: &Kept) -> bool {
+fn is_twin(comparison: &Comparison<'_>, row: usize, given_up: &RecordedMessage) -> bool {
     let of_a = comparison.item(row, Side::A).and_then(|item| item.message());
-    let is_longer = |kept: &Kept| kept.header.length == given_up.header.length && kept.body.starts_with(&given_up.body);
+    let is_longer =
+        |kept: &RecordedMessage| kept.header.length == given_up.header.length && kept.body.starts_with(&given_up.body);
     comparison.rows[row].b.is_none() && of_a.is_some_and(is_longer)
 }

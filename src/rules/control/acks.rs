@@ -290,7 +290,7 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
                 if over_b.stops { "; then it says nothing more" } else { "" }
             ))
             .fix("as the receiver, send type 3 with the number of bytes so far, at least once for each window");
-        Some(if over_b.stops { claim.breaking(Breaks::Answer) } else { claim.weighing(Severity::Warning) })
+        Some(if over_b.stops { claim.breaking(Breaks::Response) } else { claim.weighing(Severity::Warning) })
     };
     BOTH.into_iter().filter_map(claim).collect()
 }

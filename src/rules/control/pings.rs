@@ -159,7 +159,7 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
         let mut claim = look::claim(comparison, &spots, "usercontrol.event", certainty, title);
         claim.explains.clear();
         let ended = closed_by(comparison.b, asks) && !comparison.a.is_some_and(|a| closed_by(a, asks));
-        let breaks = if ended { Breaks::Answer } else { Breaks::Nothing };
+        let breaks = if ended { Breaks::Response } else { Breaks::Nothing };
         // Servers ask to find out who is gone; a client that asks may well be ignored.
         let claim = match direction {
             Direction::ClientToServer if !ended || comparison.a.is_none() => claim.weighing(Severity::Warning),

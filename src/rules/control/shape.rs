@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, FieldPath};
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -64,7 +64,7 @@ pub static UNKNOWN: Rule = Rule {
 
 fn msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
-        let spot = |&(item, kept): &(usize, &Kept)| {
+        let spot = |&(item, kept): &(usize, &RecordedMessage)| {
             let stream = kept.header.message_stream_id.filter(|stream| stream.0 != 0)?;
             (1..=6).contains(&kept.header.type_id.0).then(|| Spot::new(item, 0..0, stream.to_string()))
         };
@@ -114,7 +114,7 @@ fn wanted(type_id: MessageTypeId, body: &[u8]) -> Option<u32> {
 
 fn length(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<Spot> {
-        let spot = |&(item, kept): &(usize, &Kept)| {
+        let spot = |&(item, kept): &(usize, &RecordedMessage)| {
             let wanted = wanted(kept.header.type_id, &kept.body)?;
             let length = kept.header.length;
             (length != wanted).then(|| Spot::new(item, 0..kept.body.len(), format!("{length} bytes, not {wanted}")))

@@ -1,7 +1,7 @@
 //! Window Acknowledgement Size (RTMP 1.0 5.4.4): absent or too small.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{Kept, Session};
+use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -60,7 +60,7 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some(a) = comparison.a else {
         // By itself a missing window is worth a word only where much was sent and nothing acknowledged.
         let server = Flow::of(comparison.b, Direction::ServerToClient);
-        let is_ack = |(_, kept): &(usize, &Kept)| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT;
+        let is_ack = |(_, kept): &(usize, &RecordedMessage)| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT;
         let sent = comparison.b.stream.client_to_server.bytes;
         let row = comparison.rows_of(Direction::ClientToServer).next();
         let is_worth = sent >= MUCH && server.is_complete && !server.messages.iter().any(is_ack);

@@ -124,7 +124,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
                 claim
                     .why("no fourCcList, videoFourCcInfoMap, audioFourCcInfoMap or capsEx comes from the receiver in B")
                     .fix("use a peer that knows enhanced RTMP, or a codec and header of FLV")
-                    .breaking(if ends { Breaks::Answer } else { Breaks::Nothing }),
+                    .breaking(if ends { Breaks::Response } else { Breaks::Nothing }),
             )
         })
         .collect()

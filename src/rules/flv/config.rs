@@ -160,7 +160,7 @@ fn invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
         claim
             .why("the AVCDecoderConfigurationRecord cannot be read, so no picture can be decoded; SRS and others disconnect")
             .fix("write the record as ISO/IEC 14496-15 5.3.3.1 has it: version 1, an SPS and a PPS with their lengths")
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use crate::amf::{Value, number_text};
 use crate::compare::{Comparison, FieldPath};
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::media::video::VideoTag;
 use crate::rules::look::{self, Flow, Spot};
@@ -49,7 +49,7 @@ fn facts(flow: &Flow<'_>) -> Vec<(&'static str, f64)> {
     facts
 }
 
-fn decode(kept: &Kept) -> Body<'_> {
+fn decode(kept: &RecordedMessage) -> Body<'_> {
     body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::compare::{Comparison, Lane};
-use crate::recording::Kept;
+use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -150,7 +150,7 @@ pub(in crate::rules) fn tagged(type_id: u8, body: &[u8]) -> Option<&[u8]> {
     is_tag.then(|| &body[TAG..TAG + length])
 }
 
-fn is_data(kept: &Kept) -> bool {
+fn is_data(kept: &RecordedMessage) -> bool {
     kept.header.type_id == MessageTypeId::AMF0_DATA
 }
 

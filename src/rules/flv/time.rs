@@ -1,7 +1,7 @@
 //! Timestamps of audio and video: back, in another unit, as differences that are none; and key frames far apart.
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::recording::{Item, Kept, Session};
+use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
@@ -131,7 +131,7 @@ const FEW: usize = 5;
 #[derive(Clone, Copy)]
 struct At<'r> {
     item: usize,
-    kept: &'r Kept,
+    kept: &'r RecordedMessage,
     time: i64,
     /// When it was captured, in ns.
     captured: i64,
@@ -148,7 +148,7 @@ fn coded<'r>(session: &'r Session, way: Direction, medium: MessageTypeId) -> Vec
         _ => false,
     };
     let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !is_config(&kept.body));
-    let at = |&(item, kept): &(usize, &'r Kept)| {
+    let at = |&(item, kept): &(usize, &'r RecordedMessage)| {
         let captured = session.items[item].time.0;
         Some(At { item, kept, time: kept.header.timestamp?.into(), captured, run: flow.run(item) })
     };
@@ -363,8 +363,9 @@ fn said(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
     let direction = comparison.b.items[first.item].direction;
     let items = comparison.b.items.iter().filter(|item| item.direction == direction);
     if first.kept.header.type_id == MessageTypeId::AUDIO {
-        let mut configs =
-            items.filter_map(Item::message).filter(|kept| kept.class == MessageClass::Config(MediaKind::Audio));
+        let mut configs = items
+            .filter_map(RecordedEvent::message)
+            .filter(|kept| kept.class == MessageClass::Config(MediaKind::Audio));
         let rate = configs.find_map(|kept| {
             let decoded = body::decode(MessageTypeId::AUDIO, &kept.body, kept.header.length, &mut ());
             let Body::Audio(Audio { tag: AudioTag::Legacy { config: Some(config), .. }, .. }) = decoded.body else {

@@ -118,7 +118,7 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
         Some(Claim {
             certainty: Certainty::Likely,
             title: format!("{title}, and the {receiver} closes"),
-            ..claim.why(why).breaking(Breaks::Answer).weighing(Severity::Fatal)
+            ..claim.why(why).breaking(Breaks::Response).weighing(Severity::Fatal)
         })
     };
     wrong.into_iter().filter_map(claim_of).collect()
@@ -191,7 +191,7 @@ fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(why)
             .fix("take any value in bytes 4 to 7 of S1")
             .explaining(explains.into_iter().take(1))
-            .breaking(Breaks::Answer),
+            .breaking(Breaks::Response),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What the client sends first, and what it leaves out.
 
 use crate::compare::{Comparison, Lane, Side};
-use crate::recording::Content;
+use crate::recording::EventKind;
 use crate::rtmp::handshake::{self, BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at, mismatches_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -286,7 +286,8 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// A claim about what the client sent after C1, or did not.
 fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Option<Claim> {
     let (a, b) = Opening::sides(comparison);
-    let of_c2 = |row: &usize| matches!(comparison.either_item(*row).content, Content::Handshake { part: Part::C2, .. });
+    let of_c2 =
+        |row: &usize| matches!(comparison.either_item(*row).content, EventKind::Handshake { part: Part::C2, .. });
     let row = comparison.rows_of(CLIENT).find(of_c2).or_else(|| first_row(comparison, CLIENT, Side::B))?;
     let values = [a, Some(b)].map(|opening| Some(opening?.value(CLIENT, C0_C1, 16, "behind C1")));
     let is_c2 = |other: usize| {

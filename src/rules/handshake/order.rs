@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::origin::FrameNo;
-use crate::recording::{Content, Item};
+use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::handshake::{BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_at, mismatches_of, row_of};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -83,7 +83,7 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// What was sent too early.
 struct Early<'r> {
-    item: &'r Item,
+    item: &'r RecordedEvent,
     /// What it should have waited for, and the frame in which that is whole.
     what: &'static str,
     ready: FrameNo,
@@ -94,7 +94,7 @@ struct Early<'r> {
 fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<Early<'_>> {
     let (handshake, _, bytes) = opening.part(part).filter(|(item, ..)| item.defects.is_empty())?;
     let c2 = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
-    if let (Some(c2), Content::Handshake { places, .. }) = (c2, &handshake.content)
+    if let (Some(c2), EventKind::Handshake { places, .. }) = (c2, &handshake.content)
         && let Some((_, ready)) = places.of(BLOCK).filter(|_| bytes.len() > BLOCK)
         && c2.frames[0] < ready
     {
@@ -145,11 +145,11 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     );
     let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), certainty, title);
     let fix = "in the receiver, read on behind C2 in the same buffer; in the sender, let connect wait a moment";
-    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::Answer)]
+    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::Response)]
 }
 
 /// The client's first message, if it begins in the segment that ends C2.
-fn in_one_segment(opening: Opening<'_>) -> Option<(&Item, FrameNo)> {
+fn in_one_segment(opening: Opening<'_>) -> Option<(&RecordedEvent, FrameNo)> {
     let (c2, ..) = opening.part(Part::C2).filter(|(item, ..)| item.defects.is_empty())?;
     let first = opening.messages(CLIENT).next()?;
     (first.frames[1] == c2.frames[0]).then_some((first, c2.frames[0]))

@@ -1,7 +1,7 @@
 //! Blocks of the handshake that have another size than 1536 bytes.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::Content;
+use crate::recording::EventKind;
 use crate::rtmp::handshake::{BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -89,7 +89,7 @@ impl Size {
                 if opening.idle() >= WAITS { Certainty::Certain } else { Certainty::Likely },
             ),
         };
-        let is_part = |row: &usize| matches!(comparison.either_item(*row).content, Content::Handshake { .. });
+        let is_part = |row: &usize| matches!(comparison.either_item(*row).content, EventKind::Handshake { .. });
         let row = comparison.rows_of(direction).find(is_part).or_else(|| first_row(comparison, direction, Side::B))?;
         let values = [None, Some(opening.value(direction, 0, 16, "the beginning"))];
         let claim = Claim::on(row, "handshake", values, certainty, title).why(why).fix(fix);

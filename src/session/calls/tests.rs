@@ -6,16 +6,22 @@ use Direction::{ClientToServer as C, ServerToClient as S};
 /// A dialogue: each command is in a frame of its own, from 1, and comes a millisecond after the one before.
 #[derive(Default)]
 struct Dialogue {
-    calls: Calls,
+    calls: Transactions,
     frame: u64,
 }
 
 impl Dialogue {
-    fn say(&mut self, direction: Direction, name: &str, id: impl Into<Option<f64>>, stream: u32) -> Option<Heard> {
+    fn say(
+        &mut self,
+        direction: Direction,
+        name: &str,
+        id: impl Into<Option<f64>>,
+        stream: u32,
+    ) -> Option<TransactionOutcome> {
         self.say_code(direction, name, id, stream, None)
     }
 
-    fn status(&mut self, code: &str, stream: u32) -> Option<Heard> {
+    fn status(&mut self, code: &str, stream: u32) -> Option<TransactionOutcome> {
         self.say_code(S, "onStatus", 0.0, stream, Some(code))
     }
 
@@ -26,7 +32,7 @@ impl Dialogue {
         id: impl Into<Option<f64>>,
         stream: u32,
         code: Option<&str>,
-    ) -> Option<Heard> {
+    ) -> Option<TransactionOutcome> {
         self.frame += 1;
         self.calls.hear(&Said {
             direction,
@@ -44,23 +50,23 @@ impl Dialogue {
     }
 }
 
-fn answer(heard: Option<Heard>) -> Answer {
+fn answer(heard: Option<TransactionOutcome>) -> Response {
     match heard {
-        Some(Heard::Answer(answer)) => answer,
+        Some(TransactionOutcome::Response(answer)) => answer,
         other => panic!("no answer: {other:?}"),
     }
 }
 
 /// The frame of the call that is answered, and how that is known.
-fn link(heard: Option<Heard>) -> (u64, By) {
+fn link(heard: Option<TransactionOutcome>) -> (u64, By) {
     let answer = answer(heard);
     assert_eq!(answer.doubt, None);
     (answer.call.frame.0, answer.by)
 }
 
-fn code(heard: Option<Heard>) -> &'static str {
+fn code(heard: Option<TransactionOutcome>) -> &'static str {
     match heard {
-        Some(Heard::Wrong(defect)) => defect.code,
+        Some(TransactionOutcome::Wrong(defect)) => defect.code,
         other => panic!("nothing wrong: {other:?}"),
     }
 }

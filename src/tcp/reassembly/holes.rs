@@ -44,7 +44,7 @@ impl Direction {
     /// Notes in the connection's record how far an acknowledgement reaches, before the data that comes
     /// with it is delivered: what is said there is said in knowledge of those bytes. Nothing follows from
     /// it here until [`Direction::acknowledge`].
-    pub fn foresee(&self, ack: u32, output: &mut Output<'_, impl Sink>) {
+    pub fn note_future_ack(&self, ack: u32, output: &mut Output<'_, impl Sink>) {
         let Some(base) = self.base else { return };
         let reference = self.acknowledged.map_or(self.next, |acknowledged| acknowledged.max(self.next));
         let at = reference.near(ack);
@@ -54,7 +54,7 @@ impl Direction {
     }
 
     /// Gives up holes that the peer acknowledged long ago.
-    pub fn lose_patience(&mut self, output: &mut Output<'_, impl Sink>) {
+    pub fn expire_holes(&mut self, output: &mut Output<'_, impl Sink>) {
         if self.acknowledged <= Some(self.next) {
             return;
         }
@@ -84,7 +84,7 @@ impl Direction {
     }
 
     /// Gives up first holes until what waits is within the limits.
-    pub fn obey_limits(&mut self, output: &mut Output<'_, impl Sink>) {
+    pub fn enforce_limits(&mut self, output: &mut Output<'_, impl Sink>) {
         let limits = output.resources.limits;
         while self.accounted > limits.out_of_order_bytes
             || self.accounted > 0 && output.resources.held_bytes > limits.total_out_of_order_bytes

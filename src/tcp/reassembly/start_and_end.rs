@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{Direction, LARGEST_WINDOW, Output};
-use crate::tcp::held::Held;
+use crate::tcp::held::OutOfOrderQueue;
 use crate::tcp::seq::Position;
 use crate::tcp::{GapReason, Sink};
 
@@ -125,7 +125,7 @@ impl Direction {
             }
             self.give_up(self.fin.unwrap_or(self.highest), GapReason::End, true, output);
         }
-        self.held = Held::default();
+        self.held = OutOfOrderQueue::default();
         self.doubts = VecDeque::new();
         self.account(output.resources);
         self.forget_history(output.resources);
