@@ -6,7 +6,7 @@
 //!
 //! - By **transaction**: `_result` or `_error` carries the transaction id of a command from the other side
 //!   (RTMP 1.0 7.2). If an id is used again while it is open, the oldest unanswered call is taken, with a
-//!   [doubt](Answer::doubt). Id 0 asks for no answer and is never linked so.
+//!   [doubt](Response::doubt). Id 0 asks for no answer and is never linked so.
 //! - By **status**: `publish` and `play` are answered by an `onStatus` on their message stream (7.2.2), which
 //!   names no call. The first that fits is treated as the answer; `FCPublish` and its like have `onFCPublish`.
 //!
