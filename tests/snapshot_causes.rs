@@ -18,6 +18,7 @@ const NOT_THERE: &[NotThere] = &[
         "all",
         &[
             ("ack-constant", NOTHING),
+            ("ack-low-first", NOTHING),
             ("ack-reset", NOTHING),
             ("ping-by-ping", NOTHING),
             ("ping-other-time", NOTHING),
