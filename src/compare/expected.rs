@@ -89,7 +89,8 @@ fn reason(
             let direction = comparison.either_item(mismatch.row).direction;
             let offset = offsets.get(&(direction, lane))?;
             let [Some(Value::Uint(a)), Some(Value::Uint(b))] = values else { return None };
-            (step(*a as u32, *b as u32) == *offset || !lane.is_media()).then_some(OFFSET)
+            let is_common = step(*a as u32, *b as u32) == *offset && is_harmless(offsets, direction, *offset);
+            (is_common || !lane.is_media()).then_some(OFFSET)
         }
         FieldPath::Chunk("cut" | "fmt") => Some("how messages are cut into chunks"),
         path => match (path.last(), values) {
@@ -129,6 +130,19 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
         |counts: HashMap<i64, usize>| counts.into_iter().max_by_key(|&(offset, count)| (count, -offset.abs(), offset));
     counts.into_iter().filter_map(|(key, counts)| Some((key, most(counts)?.0))).collect()
 }
+
+/// Whether it makes no difference that the timestamps of a track are all this far from A's: those of the other track are
+/// about as far, and none begins at the time of day.
+fn is_harmless(offsets: &HashMap<(Direction, Lane), i64>, direction: Direction, offset: i64) -> bool {
+    let of = |lane| offsets.get(&(direction, lane)).copied();
+    let nearest = [Lane::Audio, Lane::Video].into_iter().filter_map(of).min_by_key(|offset| offset.abs());
+    nearest.is_none_or(|nearest| (offset - nearest).abs() <= OUT_OF_STEP) && offset.abs() < OTHER_BASE
+}
+
+/// So far apart, in milliseconds, audio and video are seen to be (EBU R 37 has 60 and 40; what encoders add is less).
+const OUT_OF_STEP: i64 = 200;
+/// Sessions seldom last so long, in milliseconds; a clock counts from longer ago.
+const OTHER_BASE: i64 = 24 * 3600 * 1000;
 
 /// From one timestamp to another: they wrap at 2^32.
 fn step(a: u32, b: u32) -> i64 {

@@ -38,6 +38,16 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// Whether it holds audio, or its configuration.
+    pub fn is_audio(self) -> bool {
+        matches!(self, Lane::Audio | Lane::AudioConfig)
+    }
+
+    /// Whether it holds video, or its configuration.
+    pub fn is_video(self) -> bool {
+        matches!(self, Lane::Video | Lane::VideoConfig)
+    }
+
     /// Whether it holds coded audio or video.
     pub fn is_media(self) -> bool {
         matches!(self, Lane::Audio | Lane::Video | Lane::AudioConfig | Lane::VideoConfig)

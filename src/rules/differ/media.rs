@@ -148,14 +148,24 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
                 Some(number(Side::B)? - number(Side::A)?)
             };
             let differences: Vec<i64> = all.iter().filter_map(|&index| difference(index)).collect();
-            let (least, most) = (differences.iter().min(), differences.iter().max());
-            format!(
-                "{} timestamps differ, B's by {} to {} ms from A's",
-                all.len(),
-                least.copied().unwrap_or_default(),
-                most.copied().unwrap_or_default()
-            )
+            let least = differences.iter().min().copied().unwrap_or_default();
+            let most = differences.iter().max().copied().unwrap_or_default();
+            if least == most && all.len() > 1 {
+                let lanes = |is: fn(Lane) -> bool| all.iter().any(|&index| is(lane_of(comparison, index)));
+                let track = match [lanes(Lane::is_audio), lanes(Lane::is_video)] {
+                    [true, false] => "audio ",
+                    [false, true] => "video ",
+                    _ => "",
+                };
+                let way = if least < 0 { "earlier" } else { "later" };
+                return format!("{} {track}timestamps are all {} ms {way} than A's", all.len(), least.abs());
+            }
+            format!("{} timestamps differ, B's by {least} to {most} ms from A's", all.len())
         }));
     }
     claims
+}
+
+fn lane_of(comparison: &Comparison<'_>, mismatch: usize) -> Lane {
+    comparison.either(comparison.mismatches[mismatch].row).lane
 }
