@@ -197,8 +197,9 @@ fn claim(
             found.at
         ),
         false => format!(
-            "written so, {} of A's messages are B's bytes from stream offset {} on{}",
-            explained.messages,
+            "{} of A, written so, {} exactly B's bytes from stream offset {} on{}",
+            super::look::count(explained.messages as usize, "message"),
+            if explained.messages == 1 { "is" } else { "are" },
             found.at,
             match explained.reaches_end {
                 true => ", to the last one that was captured".to_owned(),
@@ -244,7 +245,7 @@ fn words(found: &Found, name: &str) -> Words {
     let (title, fix) = match (mistake.operator, mistake.field) {
         (Operator::LeftOut, Field::Continuation) => (
             format!("{whose} has no type 3 headers, at chunk size {chunk_size}"),
-            format!("put a type 3 header behind every {chunk_size} bytes of the body, or announce a larger chunk size"),
+            format!("put a type 3 header after every {chunk_size} bytes of the body, or announce a larger chunk size"),
         ),
         (_, Field::ChunkSize) => (
             format!("{whose} is cut at {} bytes, and the chunk size is {chunk_size}", values.map_or(0, |(_, size)| size)),
@@ -252,11 +253,11 @@ fn words(found: &Found, name: &str) -> Words {
         ),
         (Operator::LeftOut, _) => (
             format!("the headers of {whose} lack the {field}: the format says that it is there"),
-            format!("write the {field}; a header has 11, 7, 3 or 0 bytes behind the basic header, as its format says"),
+            format!("write the {field}; a header has 11, 7, 3 or 0 bytes after the basic header, as its format says"),
         ),
         (Operator::PutIn, _) => (
             format!("the headers of {whose} have a {field} that their format does not have"),
-            format!("leave the {field} out; a header has 11, 7, 3 or 0 bytes behind the basic header, as its format says"),
+            format!("leave the {field} out; a header has 11, 7, 3 or 0 bytes after the basic header, as its format says"),
         ),
         (Operator::Inherited, Field::Length) => {
             let before = values.map_or(String::new(), |(meant, before)| {
@@ -281,7 +282,7 @@ fn words(found: &Found, name: &str) -> Words {
                 .to_owned(),
         ),
         (Operator::Lost(at, lost), _) => (
-            format!("{lost} bytes are missing in {whose}, {at} bytes behind its start: the sender did not write them"),
+            format!("{lost} bytes are missing in {whose}, {at} bytes after its start: the sender did not write them"),
             "find the buffer that was dropped between the chunks and the socket; TCP lost nothing".to_owned(),
         ),
         (Operator::Stray(_) | Operator::Inserted(..), _) => foreign(found, name),
@@ -302,7 +303,7 @@ fn words(found: &Found, name: &str) -> Words {
                 (Operator::Bits(bits), Field::Length) => {
                     format!("keep the message length in 24 bits; {bits} are too few")
                 }
-                (_, Field::Length) => "write the length of the whole body, with everything in front of the payload".to_owned(),
+                (_, Field::Length) => "write the length of the whole body, with everything before the payload".to_owned(),
                 (_, Field::Csid) => "use a chunk stream id from 2 to 63 in the six bits of the basic header, or the longer form".to_owned(),
                 _ => format!("write the {field} as it is"),
             };
@@ -314,15 +315,15 @@ fn words(found: &Found, name: &str) -> Words {
 
 /// What is in a message, or after it.
 fn foreign(found: &Found, name: &str) -> (String, String) {
-    let (where_it_stands, length) = match found.mistake.operator {
-        Operator::Inserted(at, length) => (format!("in {name}, {at} bytes behind its start,"), length),
-        Operator::Stray(length) => (format!("behind {name}"), length),
+    let (place, length) = match found.mistake.operator {
+        Operator::Inserted(at, length) => (format!("in {name}, {at} bytes after its start,"), length),
+        Operator::Stray(length) => (format!("after {name}"), length),
         _ => return Default::default(),
     };
     match found.foreign {
         Some(Foreign::Message(type_id, csid)) => (
             format!(
-                "a message of type {type_id} on chunk stream {csid} stands {where_it_stands} before all of it is written{}",
+                "a message of type {type_id} on chunk stream {csid} is written {place} before all of it is written{}",
                 if found.times > 1 { format!("; {} in all", found.times) } else { String::new() }
             ),
             "write a message to its end before the next one on its chunk stream, or use another chunk stream; one writer at \
@@ -330,12 +331,12 @@ fn foreign(found: &Found, name: &str) -> (String, String) {
                 .to_owned(),
         ),
         Some(Foreign::Repeated) => (
-            format!("{length} bytes {where_it_stands} are written twice"),
-            "go on behind what send() or write() has taken, and not before".to_owned(),
+            format!("{length} bytes {place} are written twice"),
+            "continue after what send() or write() has taken, and not before".to_owned(),
         ),
         foreign => (
             format!(
-                "{length} {} stand {where_it_stands} that belong to no message",
+                "{length} {} {place} belong to no message",
                 if foreign == Some(Foreign::Zeros) { "zeros" } else { "bytes" }
             ),
             "write the bytes of messages, and nothing between them".to_owned(),
