@@ -320,6 +320,7 @@ pub static RULES: &[&Rule] = &[
     &amf::forms::ECMA_COUNT,
     &malformed::AMF,
     // commands and media
+    &command::exchanged::EXCHANGED,
     &command::connect::URL_SPLIT,
     &command::connect::APP_UNKNOWN,
     &command::connect::FIELDS,

@@ -10,6 +10,7 @@
 
 pub mod answers;
 pub mod connect;
+pub mod exchanged;
 pub mod habits;
 pub mod stale;
 pub mod start;

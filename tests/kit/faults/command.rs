@@ -223,6 +223,21 @@ pub fn faults() -> Vec<Fault> {
                 s.silence(at);
             },
         ),
+        fault(
+            "publish-exchanged",
+            &["publish-exchanged"],
+            Base::Own,
+            GoesOn,
+            "publish has its type before its name",
+            |s| {
+                let at = s.command("publish");
+                let body = &mut s.message(at).body;
+                // Name, transaction id and null come first.
+                let name = 3 + 7 + 9 + 1;
+                let end = name + 3 + usize::from(u16::from_be_bytes([body[name + 1], body[name + 2]]));
+                body[name..].rotate_left(end - name);
+            },
+        ),
         fault("bad-name", &["onstatus-error"], Base::Own, Ends, "the stream's name is in use", |s| {
             answered(
                 s,
