@@ -40,7 +40,7 @@ fn everything(pcap: &[u8]) -> Result<(), capture::Error> {
     if let Ok(relayed) = relay(std::slice::from_ref(&recording), &relay::Options::default()) {
         serde_json::to_string(&relayed).expect("JSON");
     }
-    if recording.sessions.iter().all(|session| session.items.is_empty()) {
+    if !recording.has_rtmp() {
         return Ok(());
     }
     let text = snapshot::write(&recording, &snapshot::Options::default());
@@ -48,6 +48,7 @@ fn everything(pcap: &[u8]) -> Result<(), capture::Error> {
     let options = check::Options { diff: Default::default(), lint: None, fail_on: None, show_secrets: true };
     let names = ["a.pcap", "a.pcap.snapshot.jsonl"].map(str::to_owned);
     let (checked, _) = check::check(names, recording, Known::Read(Box::new(known)), &options);
+    assert_eq!(checked.outcome, check::Outcome::Passed, "{}", checked.summary);
     serde_json::to_string(&check::Report::new(vec![checked])).expect("JSON");
     Ok(())
 }
