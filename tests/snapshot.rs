@@ -9,6 +9,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
+use crate::kit::edit::{CLIENT, is_media};
+use crate::kit::faults::Base;
 use crate::kit::{Session, amf0, handshake, message};
 
 /// Captures without RTMP.
@@ -131,6 +133,24 @@ fn snapshots_may_be_compressed_and_come_through_a_pipe() {
             program().args(args).current_dir(testdata().join("..")).write_stdin(bytes).output().expect("it starts");
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     }
+}
+
+/// A snapshot has timestamps from the first on; a sender may count them from anywhere.
+#[test]
+fn timestamps_of_a_clock_are_equal_to_their_snapshot_and_not_to_those_of_a_file() {
+    let plain = Base::Own.recording();
+    let mut clock = plain.clone();
+    clock.sent(CLIENT, 0).filter(|message| is_media(message)).for_each(|message| message.timestamp += 3_487_918_080);
+    let directory = tempfile::tempdir().expect("a directory");
+    let [plain, clock] = [("plain.pcap", plain), ("clock.pcap", clock)].map(|(name, recording)| {
+        let path = directory.path().join(name);
+        fs::write(&path, recording.pcap()).expect("written");
+        path
+    });
+    let snapshot = directory.path().join("clock.jsonl");
+    fs::write(&snapshot, run(&[], &clock)).expect("written");
+    program().arg("diff").args([&snapshot, &clock]).assert().success();
+    program().arg("diff").args([&plain, &clock]).assert().code(1);
 }
 
 #[test]

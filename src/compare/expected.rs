@@ -89,8 +89,10 @@ fn reason(
             let direction = comparison.either_item(mismatch.row).direction;
             let offset = offsets.get(&(direction, lane))?;
             let [Some(Value::Uint(a)), Some(Value::Uint(b))] = values else { return None };
-            let is_common = step(*a as u32, *b as u32) == *offset && is_harmless(offsets, direction, *offset);
-            (is_common || !lane.is_media()).then_some(OFFSET)
+            let is_common = step(*a as u32, *b as u32) == *offset;
+            // A snapshot has all timestamps from the first on.
+            let is_harmless = comparison.has_snapshot() || is_harmless(offsets, direction, *offset);
+            (is_common && is_harmless || !lane.is_media()).then_some(OFFSET)
         }
         FieldPath::Chunk("cut" | "fmt") => Some("how messages are cut into chunks"),
         path => match (path.last(), values) {
