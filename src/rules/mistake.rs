@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use crate::compare::{Comparison, Side, Value};
-use crate::recording::RecordedEvent;
+use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::message::Ending;
 use crate::search::{self, Explained, Foreign, Found};
 use crate::sender::{Field, Mistake, Operator};
@@ -104,6 +104,12 @@ fn generated(modes: &'static [Mode], code: &'static str) -> Rule {
 /// Where the catalogue says the same, it says it better.
 pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
+        // A session that is broken itself does not show what should have been sent.
+        let is_undecoded =
+            |item: &RecordedEvent| item.direction == direction && matches!(item.content, EventKind::Undecoded);
+        if comparison.a.is_some_and(|a| a.items.iter().any(is_undecoded)) {
+            continue;
+        }
         let Some(explained) = search::framing(comparison, direction) else { continue };
         let is_of = |other: &Claim| comparison.either_item(other.row).direction == direction;
         let is_of_framing = |other: &Claim| other.breaks == Breaks::Framing && is_of(other);
