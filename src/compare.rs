@@ -12,9 +12,11 @@ mod path;
 pub mod placeholder;
 mod unit;
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ops::Range;
 
+use crate::amf::writer::Mistake;
 use crate::field;
 use crate::origin::FrameNo;
 use crate::recording::{EventKind, RecordedEvent, Session};
@@ -67,7 +69,12 @@ pub struct Comparison<'r> {
     pub accounted_for: HashSet<usize>,
     /// What a snapshot's placeholders stand for in the other session.
     pub bindings: placeholder::Bindings,
+    /// The mistakes of a writer that explain bodies of A and B, by index of the item: found when a rule asks for them.
+    pub written: OnceCell<[Written; 2]>,
 }
+
+/// The mistakes that explain bodies, each by itself, by index of the item.
+pub type Written = Vec<(usize, Vec<Vec<Mistake>>)>;
 
 /// Items that are the same message, or one that the other side has not.
 #[derive(Clone, Copy, Debug)]
@@ -121,6 +128,7 @@ impl<'r> Comparison<'r> {
             mismatches: Vec::new(),
             accounted_for: HashSet::new(),
             bindings: Default::default(),
+            written: OnceCell::new(),
         };
         for row in 0..comparison.rows.len() {
             let found = unit::compare(&comparison, row);
@@ -139,8 +147,18 @@ impl<'r> Comparison<'r> {
     pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
-        let (accounted_for, bindings) = Default::default();
-        Comparison { a: None, b, around, around_a: &[], named, rows, mismatches: Vec::new(), accounted_for, bindings }
+        Comparison {
+            a: None,
+            b,
+            around,
+            around_a: &[],
+            named,
+            rows,
+            mismatches: Vec::new(),
+            accounted_for: HashSet::new(),
+            bindings: Default::default(),
+            written: OnceCell::new(),
+        }
     }
 
     /// Indices of the mismatches that are not to be expected, and belong to no cause.

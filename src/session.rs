@@ -5,6 +5,7 @@
 //! It keeps no message: what somebody wants to know of a session is gathered from its events.
 
 mod answers;
+mod blocks;
 pub mod calls;
 mod conversation;
 mod detect;

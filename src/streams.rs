@@ -43,7 +43,7 @@ pub struct Stream {
     pub protocol_certain: bool,
     /// The evidence for that.
     pub protocol_why: &'static str,
-    /// The PROXY header before the client's bytes, which is none of them.
+    /// The PROXY header that came before the client's bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
     /// The application the client connected to.

@@ -136,7 +136,8 @@ fn the_recorded_pairs() {
     }
     let count = |at: usize, grade| grades[at].get(&grade).copied().unwrap_or(0);
     let mut page = "# How good the diagnoses are\n\nMade by `CASES=directory cargo test diagnosis:: -- --ignored` from recorded \
-                    pairs whose truth was written down before. A: the true cause first; B: not first; C: vague; D: another; \
+                    pairs whose truth was written down before. Judged by the code of the first cause: \
+                    `testdata/diagnosis.tsv` has the codes that name a truth, and was written beside the rules. A: the true cause first; B: not first; C: vague; D: another; \
                     E: nothing.\n\n| | A | B | C | D | E | certain and not the cause |\n|---|---|---|---|---|---|---|\n"
         .to_owned();
     for (at, name) in ["diff", "lint"].into_iter().enumerate() {

@@ -7,13 +7,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use rtmp_inspect::capture::{self, Capture};
-use rtmp_inspect::decode::{Row, Rows, Selection, What};
+use rtmp_inspect::decode::{Rows, Selection, What};
 use rtmp_inspect::lint;
 use rtmp_inspect::pipeline;
 use rtmp_inspect::rules::Severity;
-use rtmp_inspect::session::{Direction, Event, Observer, Options, Protocol, RtmpSession};
+use rtmp_inspect::session::{Direction, Options, Protocol};
 use rtmp_inspect::streams::{Stream, Streams};
-use rtmp_inspect::tcp::Connection;
 
 use crate::kit::recorded::record;
 use crate::kit::recording::Silent;
@@ -54,23 +53,6 @@ struct Told {
     streams: Vec<Stream>,
 }
 
-struct Both<F> {
-    rows: Rows<F>,
-    streams: Streams,
-}
-
-impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Both<F> {
-    fn event(&mut self, event: &Event<'_>) {
-        self.rows.event(event);
-        self.streams.event(event);
-    }
-
-    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
-        self.rows.closed(connection, conversation);
-        self.streams.closed(connection, conversation);
-    }
-}
-
 fn told(pcap: &[u8]) -> Told {
     let mut messages = Vec::new();
     let rows = Rows::new(Selection { whole: true, ..Selection::default() }, |row, _| {
@@ -85,11 +67,12 @@ fn told(pcap: &[u8]) -> Told {
             defects: row.defects.iter().map(|defect| defect.code).collect(),
         });
     });
-    let observer = Both { rows, streams: Streams::default() };
+    let observer = (rows, Streams::default());
     let mut capture = Capture::open(std::io::Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a pcap");
     let limits = pipeline::Limits::default();
-    let (both, _) = pipeline::run(&mut capture, limits, Options::default(), observer, &mut Silent).expect("readable");
-    let streams = both.streams.into_streams();
+    let ((_, streams), _) =
+        pipeline::run(&mut capture, limits, Options::default(), observer, &mut Silent).expect("readable");
+    let streams = streams.into_streams();
     Told { messages, streams }
 }
 

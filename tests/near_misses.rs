@@ -226,3 +226,18 @@ fn report(session: &Recording) -> Report {
     let base = if session.client.1 == Base::Ffmpeg.recording().client.1 { Base::Ffmpeg } else { Base::Own };
     diff::diff(&record(&base.recording().pcap()), &record(&session.pcap()), &diff::Options::default())
 }
+
+/// How far audio may be from video, and timestamps from A's, before that is a difference.
+#[test]
+fn a_track_out_of_step_with_the_other_is_a_difference() {
+    let verdict = |audio: u32, all: u32| {
+        let mut moved = Base::Own.recording();
+        for message in moved.sent(CLIENT, 0).filter(|message| is_media(message)) {
+            message.timestamp += all + if is_sound(message) { audio } else { 0 };
+        }
+        codes(&moved).contains(&"timestamps-differ")
+    };
+    // Milliseconds: 200 at most between the tracks, less than a day in all.
+    assert_eq!([(150, 0), (250, 0), (5000, 0)].map(|(audio, all)| verdict(audio, all)), [false, true, true]);
+    assert_eq!([86_000_000, 87_000_000].map(|all| verdict(0, all)), [false, true]);
+}

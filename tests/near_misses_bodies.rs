@@ -1,14 +1,29 @@
 //! What excuses a fault in a command or in audio and video, each both ways, as in
 //! [`near_misses_excuses`](super::near_misses_excuses).
 
+use std::path::Path;
+
 use crate::kit::amf0;
 use crate::kit::edit::{CLIENT, SERVER, is_media, is_picture, is_sound};
 use crate::kit::encode::Message;
 use crate::kit::faults::Base;
+use crate::kit::recorded::{record, record_file};
 use crate::kit::recording::{Recording, What};
 use crate::near_misses_excuses::{Excuse, assert_counts, given, seeded, transaction};
+use rtmp_inspect::amf::writer::Explainer;
+use rtmp_inspect::lint;
+use rtmp_inspect::rtmp::message::Ending;
 
 const COMMANDS: &[Excuse] = &[
+    // A stream may be called as a type is, if its type is one.
+    (
+        "publish-exchanged",
+        Base::Own,
+        |s| publish(s, &amf0::string("record"), &amf0::string("live")),
+        |s| publish(s, &amf0::string("record"), &amf0::string("alive")),
+    ),
+    // An object without an end is that, and not one whose last value is cut.
+    ("amf-object-unterminated", Base::Own, |s| cut_connect(s, 8), |s| cut_connect(s, 3)),
     // A transaction id that fits once its bytes are turned round is a mistake of another kind.
     ("txn-mismatch", Base::Own, |s| answers(s, |id| id), |s| answers(s, |id| id + 7.0)),
     (
@@ -141,6 +156,22 @@ fn command(name: &str) -> Vec<u8> {
 }
 
 /// createStream is answered with another transaction id.
+/// publish with these two values as name and type.
+fn publish(s: &mut Recording, name: &[u8], kind: &[u8]) {
+    let at = s.command("publish");
+    let body = &mut s.message(at).body;
+    // Its name, transaction id and null come first.
+    body.truncate(3 + 7 + 9 + 1);
+    body.extend([name, kind].concat());
+}
+
+/// connect without its last bytes.
+fn cut_connect(s: &mut Recording, bytes: usize) {
+    let at = s.command("connect");
+    let body = &mut s.message(at).body;
+    body.truncate(body.len() - bytes);
+}
+
 fn answers(session: &mut Recording, id: fn(f64) -> f64) {
     let at = session.nth(1, |message| message.is_command("_result"));
     let id = id(transaction(session));
@@ -309,4 +340,47 @@ fn first_byte(session: &mut Recording, byte: u8) {
 fn composition_time(session: &mut Recording, bytes: [u8; 3]) {
     let at = session.nth(3, is_picture);
     session.message(at).body[2..5].copy_from_slice(&bytes);
+}
+
+/// publish(false) ends the stream (ActionScript 3, NetStream); a number is no name.
+#[test]
+fn a_stream_is_ended_by_false_in_place_of_its_name() {
+    let found = |name: &[u8]| {
+        let mut session = Base::Own.recording();
+        publish(&mut session, name, &[]);
+        let report = lint::lint(&record(&session.pcap()), &lint::Options::default());
+        report.findings.iter().any(|finding| finding.rule.code == "amf-wrong-type")
+    };
+    assert!(!found(&[1, 0]));
+    assert!(found(&amf0::number(42.0)));
+}
+
+/// Bodies of sound writers make sense as they are.
+#[test]
+fn no_mistake_is_found_in_bodies_of_real_software() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let (mut bodies, mut wrong) = (0, Vec::new());
+    for folder in ["a", "b", "d", "e"] {
+        for file in std::fs::read_dir(captures.join(folder)).expect("a folder") {
+            let path = file.expect("a file").path();
+            if path.extension().is_none_or(|extension| extension != "pcap") {
+                continue;
+            }
+            let recording = record_file(&path);
+            for item in recording.sessions.iter().flat_map(|session| &session.items) {
+                let Some(kept) = item.message().filter(|kept| matches!(kept.header.type_id.0, 15 | 17 | 18 | 20))
+                else {
+                    continue;
+                };
+                if kept.ending == Ending::Complete && kept.is_whole() {
+                    let values = kept.body.strip_prefix(&[0]).unwrap_or(&kept.body);
+                    bodies += 1;
+                    wrong.extend(
+                        Explainer::default().explain(values).pop().map(|found| (path.clone(), item.number, found)),
+                    );
+                }
+            }
+        }
+    }
+    assert!(bodies > 500 && wrong.is_empty(), "{bodies} bodies, {wrong:?}");
 }

@@ -25,6 +25,31 @@ fn codes(base: Base, change: fn(&mut Recording)) -> Vec<&'static str> {
 pub type Excuse = (&'static str, Base, fn(&mut Recording), fn(&mut Recording));
 
 const EXCUSES: &[Excuse] = &[
+    // Numbers that fit as they are written are written the right way round, whatever the other way gives.
+    (
+        "ack-byte-order",
+        Base::Acknowledged,
+        |s| acknowledge(s, &[0x0100, 0x0200]),
+        |s| s.sent(SERVER, 0).filter(|message| message.type_id == 3).for_each(|message| message.body.reverse()),
+    ),
+    // Bytes too many that came after S1 are no part of C1.
+    (
+        "hs-size",
+        Base::Own,
+        |s| _ = s.handshake(CLIENT, 1).splice(..0, [1, 2, 3, 4]),
+        |s| s.handshake(CLIENT, 0).extend([1, 2, 3, 4]),
+    ),
+    // A client that has all of S2 and says nothing is at fault itself.
+    (
+        "hs-size",
+        Base::Own,
+        |s| s.ended(1, CLIENT, 5_000_000),
+        |s| {
+            let part = s.handshake(SERVER, 0);
+            part.truncate(part.len() - 1);
+            s.ended(1, CLIENT, 5_000_000);
+        },
+    ),
     // A count that overflows by itself at 2^32 is right; one that falls is not.
     (
         "ack-incremental",

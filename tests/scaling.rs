@@ -86,6 +86,25 @@ fn sessions_with_keys_of_their_own() {
     });
 }
 
+/// Each is read to its last byte as each mistake of a writer would have it, and short ones as each two, until the bound on
+/// one session is reached.
+#[test]
+fn bodies_that_no_mistake_explains() {
+    const BOUND: u64 = 8 << 20;
+    let steps = |n: usize, length: usize| {
+        let body = [amf0::string("onMetaData"), vec![5; length], vec![0xff]].concat();
+        lint_steps(&published(&vec![message(4, 18, 1, &body); n]))
+    };
+    for length in [900, 3000] {
+        let [few, many] = [1, 160].map(|n| steps(n, length));
+        // Most mistakes change nothing in a body of nulls, and are read to its end.
+        assert!(few > 30 * length as u64, "{few} steps for one body are not what was meant to be counted");
+        // What else is done with each value takes some steps.
+        let plain = |n: u64| n * 20 * length as u64;
+        assert!(few < BOUND + plain(1) && many < BOUND + plain(160), "{few}, {many} steps");
+    }
+}
+
 fn lint_steps(recording: &Recording) -> u64 {
     steps::of(|| lint::lint(recording, &lint::Options::default())).1
 }

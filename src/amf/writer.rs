@@ -232,43 +232,73 @@ impl Mistake {
 }
 
 /// Longer bodies are not tried with two mistakes.
-const LONGEST_FOR_TWO: usize = 4096;
+const LONGEST_FOR_TWO: usize = 1024;
+/// So many bytes are read by one [`Explainer`], in all readings together.
+const ALLOWANCE: usize = 8 << 20;
 
-/// The mistakes that explain a body each by itself, the one that makes the plainest values of it first; if none does,
-/// the first two that do together. None if the body makes sense as it is. `bytes` are the values, without a format byte.
-pub fn explain(bytes: &[u8]) -> Vec<Vec<Mistake>> {
-    if digits(bytes, Writer::default()).is_some() {
-        return Vec::new();
+/// Finds the mistakes in the bodies of one session. What it reads is bounded: after that, no body is explained.
+#[derive(Debug)]
+pub struct Explainer {
+    /// How many bytes may still be read.
+    left: usize,
+}
+
+impl Default for Explainer {
+    fn default() -> Self {
+        Explainer { left: ALLOWANCE }
     }
-    let text = through_text(bytes);
-    let digits_with = |mistakes: &[Mistake]| {
-        let writer = mistakes.iter().fold(Writer::default(), |writer, mistake| mistake.applied_to(writer));
-        match mistakes.contains(&Mistake::ThroughText) {
-            true => digits(text.as_deref()?, writer),
-            false => digits(bytes, writer),
+}
+
+impl Explainer {
+    /// The mistakes that explain a body each by itself, the one that makes the plainest values of it first; if none does,
+    /// the first two that do together. Empty if the body makes sense as it is, or nothing explains it. `bytes` are the
+    /// values, without a format byte.
+    pub fn explain(&mut self, bytes: &[u8]) -> Vec<Vec<Mistake>> {
+        if read(bytes, Writer::default()).digits.is_some() {
+            return Vec::new();
         }
-    };
-    let mut found: Vec<(u32, Vec<Mistake>)> = Vec::new();
-    for mistake in mistakes() {
-        // Made in more texts, or in fewer, it is no other explanation.
-        if !found.iter().any(|(_, known)| is_part(known[0], mistake) || is_part(mistake, known[0]))
-            && let Some(digits) = digits_with(&[mistake])
-        {
-            found.push((digits, vec![mistake]));
+        let text = through_text(bytes);
+        let mut found: Vec<(u32, Vec<Mistake>)> = Vec::new();
+        for mistake in mistakes() {
+            // Made in more texts, or in fewer, it is no other explanation.
+            if !found.iter().any(|(_, known)| is_part(known[0], mistake) || is_part(mistake, known[0]))
+                && let Some(digits) = self.digits(bytes, text.as_deref(), &[mistake])
+            {
+                found.push((digits, vec![mistake]));
+            }
         }
-    }
-    if found.is_empty() && bytes.len() <= LONGEST_FOR_TWO {
-        let all: Vec<Mistake> = mistakes().collect();
-        let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(|two| [*one, *two]));
-        found.extend(
-            pairs
+        if found.is_empty() && bytes.len() <= LONGEST_FOR_TWO {
+            let all: Vec<Mistake> = mistakes().collect();
+            let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(|two| [*one, *two]));
+            let two = pairs
                 .filter(|[one, two]| !one.excludes(*two))
-                .find_map(|pair| Some((digits_with(&pair)?, Vec::from(pair)))),
-        );
+                .find_map(|pair| Some((self.digits(bytes, text.as_deref(), &pair)?, Vec::from(pair))));
+            found.extend(two);
+        }
+        if self.left == 0 {
+            // A rival may be among what was not tried.
+            return Vec::new();
+        }
+        found.sort_by_key(|(digits, _)| *digits);
+        let plainest = found.first().map_or(0, |(digits, _)| *digits);
+        found.into_iter().take_while(|(digits, _)| *digits <= plainest + MARGIN).map(|(_, mistakes)| mistakes).collect()
     }
-    found.sort_by_key(|(digits, _)| *digits);
-    let plainest = found.first().map_or(0, |(digits, _)| *digits);
-    found.into_iter().take_while(|(digits, _)| *digits <= plainest + MARGIN).map(|(_, mistakes)| mistakes).collect()
+
+    /// How many digits the numbers of a body have if these mistakes explain it. `text` is the body before it went
+    /// through a text.
+    fn digits(&mut self, bytes: &[u8], text: Option<&[u8]>, mistakes: &[Mistake]) -> Option<u32> {
+        let bytes = if mistakes.contains(&Mistake::ThroughText) { text? } else { bytes };
+        if self.left == 0 {
+            return None;
+        }
+        let writer = mistakes.iter().fold(Writer::default(), |writer, mistake| mistake.applied_to(writer));
+        let reading = read(bytes, writer);
+        // A reading that ends at once costs something too.
+        let cost = reading.len + 16;
+        crate::steps::count(cost);
+        self.left = self.left.saturating_sub(cost);
+        reading.digits
+    }
 }
 
 /// A reading whose numbers have so many digits more than another's is no rival of it: the right byte order and width
@@ -290,15 +320,22 @@ fn through_text(bytes: &[u8]) -> Option<Vec<u8>> {
     text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
 }
 
-/// Reads a body as this writer's: how many digits its numbers have, if it reads to its end and says something that
-/// somebody could mean.
-fn digits(bytes: &[u8], writer: Writer) -> Option<u32> {
+/// A body, read as a writer's.
+struct Reading {
+    /// How many digits its numbers have, if it reads to its end and says something that somebody could mean.
+    digits: Option<u32>,
+    /// How many bytes were read, up to the first defect.
+    len: usize,
+}
+
+fn read(bytes: &[u8], writer: Writer) -> Reading {
     let values = amf0::values_of(writer, &mut Reader::new(bytes, &mut ()));
-    let has_name = matches!(values.values.first(), Some(Value::String(name)) if is_text(*name) && !name.0.is_empty());
-    if !values.defects.is_empty() || values.values.len() < 2 || !has_name {
-        return None;
+    if let Some(defect) = values.defects.first() {
+        return Reading { digits: None, len: bytes.len().min(defect.offset as usize) };
     }
-    values.values.iter().map(digits_of).sum()
+    let has_name = matches!(values.values.first(), Some(Value::String(name)) if is_text(*name) && !name.0.is_empty());
+    let is_message = values.values.len() > 1 && has_name;
+    Reading { digits: is_message.then(|| values.values.iter().map(digits_of).sum()).flatten(), len: bytes.len() }
 }
 
 /// How many digits the numbers in a value have; None if nobody means such a value.

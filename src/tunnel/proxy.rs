@@ -1,6 +1,6 @@
 //! The PROXY protocol's header, versions 1 and 2, as load balancers put it before the client's first byte.
 //!
-//! Takes the first bytes of a direction, gives the header, or says that it is none or that more is needed.
+//! Takes the first bytes of a direction, returns the header, or that there is none, or that more is needed.
 //! Source: "The PROXY protocol", versions 1 and 2, sections 2.1 and 2.2 (HAProxy).
 
 use std::fmt;

@@ -10,7 +10,7 @@ use rtmp_inspect::dissect::vocabulary::Place;
 use rtmp_inspect::origin::Time;
 use rtmp_inspect::packet::{self, Outcome, Slicer};
 use rtmp_inspect::pipeline;
-use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
+use rtmp_inspect::session::{Direction, Event, Kind, Options};
 use rtmp_inspect::streams::{Stream, Streams};
 use rtmp_inspect::tcp::{Connection, Endpoint, Gap, Piece, Sink, Tracker};
 #[cfg(feature = "cli")]
@@ -58,11 +58,12 @@ pub fn decode(pcap: &[u8]) -> Decoded {
             messages.entry(way).or_default().push((own, message.start()..message.end()));
         }
     });
-    let observer = Both { rows, streams: Streams::default() };
+    let observer = (rows, Streams::default());
     let mut capture = Capture::open(std::io::Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a pcap");
     let limits = pipeline::Limits::default();
-    let (both, _) = pipeline::run(&mut capture, limits, Options::default(), observer, &mut Silent).expect("no trouble");
-    let streams = both.streams.into_streams();
+    let ((_, streams), _) =
+        pipeline::run(&mut capture, limits, Options::default(), observer, &mut Silent).expect("no trouble");
+    let streams = streams.into_streams();
     Decoded { messages, streams, printed }
 }
 
@@ -78,23 +79,6 @@ fn print(row: &Row<'_>, event: &Event<'_>) -> usize {
 #[cfg(not(feature = "cli"))]
 fn print(row: &Row<'_>, event: &Event<'_>) -> usize {
     format!("{:?}", Dissection::new(row, event, Time(0)).section(Place::Content).tree).len()
-}
-
-struct Both<F> {
-    rows: Rows<F>,
-    streams: Streams,
-}
-
-impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Both<F> {
-    fn event(&mut self, event: &Event<'_>) {
-        self.rows.event(event);
-        self.streams.event(event);
-    }
-
-    fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
-        self.rows.closed(connection, conversation);
-        self.streams.closed(connection, conversation);
-    }
 }
 
 /// What a capture has of each direction, up to the first hole. The server is who has port 1935.

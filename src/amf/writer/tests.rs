@@ -1,5 +1,9 @@
 use super::*;
 
+fn explain(bytes: &[u8]) -> Vec<Vec<Mistake>> {
+    Explainer::default().explain(bytes)
+}
+
 /// `connect`, 1, { app: live, tcUrl: …, audioCodecs: 4071, fpad: false }, as a writer with mistakes writes it.
 /// Written here anew, from the specification, so that reader and writer are not one.
 struct Out {

@@ -10,10 +10,8 @@ impl Decoder {
         let State::Handshake { parts, bytes, missing } = &mut self.state else { return Step::Wait };
         let part = parts[0];
         if bytes.is_empty() && part != Part::C2 && !handshake::is_version(data[0]) {
-            let message = format!(
-                "not RTMP: the direction begins with {:#04x} where its version should stand, 3 for RTMP",
-                data[0]
-            );
+            let message =
+                format!("not RTMP: the direction begins with {:#04x} where its version should be, 3 for RTMP", data[0]);
             let why = Defect { code: "hs-version", offset: self.at, message };
             self.state = State::Opaque { from: self.at, why };
             return Step::Used(0);

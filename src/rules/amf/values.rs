@@ -71,16 +71,10 @@ pub static WRONG_TYPE: Rule = Rule {
 };
 
 /// Values whose type is agreed on, by path, where a message has them.
-const TYPES: [(&str, &str, &str); 16] = [
-    ("connect", "transaction_id", "number"),
+const TYPES: [(&str, &str, &str); 10] = [
     ("connect", "app", "string"),
     ("connect", "tcUrl", "string"),
-    ("createStream", "transaction_id", "number"),
-    ("publish", "transaction_id", "number"),
-    ("publish", "name", "string"),
     ("publish", "type", "string"),
-    ("play", "transaction_id", "number"),
-    ("play", "name", "string"),
     ("onMetaData", "width", "number"),
     ("onMetaData", "height", "number"),
     ("onMetaData", "framerate", "number"),
@@ -138,7 +132,9 @@ impl Place {
 
     fn takes(self, value: &Value<'_>) -> bool {
         match self {
-            Place::Name | Place::StreamName => matches!(value, Value::String(_)),
+            Place::Name => matches!(value, Value::String(_)),
+            // publish(false) and play(false) end what goes on (ActionScript, NetStream).
+            Place::StreamName => matches!(value, Value::String(_) | Value::Boolean(_)),
             Place::TransactionId | Place::StreamId => kind(value) == 0,
             Place::Object => matches!(kind(value), NOTHING | 3),
         }

@@ -2,9 +2,9 @@
 //!
 //! [`crate::amf::writer`] finds the mistake; a rule is the page for a kind of mistake, and says which ones are of it.
 
-use crate::amf::writer::{self, End, Length, Mistake, NumberForm, Texts};
-use crate::compare::Comparison;
-use crate::recording::{RecordedEvent, RecordedMessage};
+use crate::amf::writer::{End, Explainer, Length, Mistake, NumberForm, Texts};
+use crate::compare::{Comparison, Side, Written};
+use crate::recording::{RecordedEvent, RecordedMessage, Session};
 
 use super::super::oddity::{self, Oddity};
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, flv};
@@ -189,31 +189,54 @@ pub static THROUGH_TEXT: Rule = Rule {
     check: Check::Diff(|comparison| claims(comparison, |mistake| *mistake == Mistake::ThroughText)),
 };
 
-/// Claims the bodies that a mistake explains, if it is one of those that the rule is for.
+/// Claims the bodies that a mistake explains, if it is one of those that the rule is for; none if A's bodies of that
+/// direction have it too.
 fn claims(comparison: &Comparison<'_>, is: impl Fn(&Mistake) -> bool) -> Vec<Claim> {
-    let find = |_: &RecordedEvent, kept: &RecordedMessage| {
+    let written = comparison.written.get_or_init(|| [Side::A, Side::B].map(|side| written(comparison.session(side))));
+    let of = |explanations: &[Vec<Mistake>]| explanations[0].iter().copied().find(|mistake| is(mistake));
+    let direction_in_a = |item: usize| comparison.a.map(|a| a.items[item].direction);
+    let in_a: Vec<_> =
+        written[0].iter().filter(|(_, all)| of(all).is_some()).filter_map(|(item, _)| direction_in_a(*item)).collect();
+    let mut found = comparison.rows.iter().enumerate().filter_map(|(row, aligned)| {
+        let at = written[1].binary_search_by_key(&aligned.b?, |(item, _)| *item).ok()?;
+        let explanations = &written[1][at].1;
+        let mistake = of(explanations)?;
+        (!in_a.contains(&comparison.either_item(row).direction)).then_some((row, mistake, explanations))
+    });
+    let Some((row, mistake, explanations)) = found.next() else { return Vec::new() };
+    let all: Vec<usize> = [row].into_iter().chain(found.map(|(row, ..)| row)).collect();
+    let Some(kept) = comparison.item(row, Side::B).and_then(RecordedEvent::message) else { return Vec::new() };
+    vec![oddity::claim(comparison, row, &all, odd(kept, mistake, explanations), |_| true)]
+}
+
+/// The bodies of a session that a mistake explains.
+fn written(session: Option<&Session>) -> Written {
+    let mut explainer = Explainer::default();
+    let items = session.iter().flat_map(|session| session.items.iter().enumerate());
+    let of_item = |(index, item): (usize, &RecordedEvent)| {
         // What begins with a tag's header has a rule of its own.
-        if !is_amf(kept) || flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some() {
-            return None;
-        }
-        let explanations = writer::explain(values(kept));
-        let mistakes = explanations.first()?;
-        let mistake = mistakes.iter().find(|mistake| is(mistake))?;
-        let rivals: Vec<String> = explanations[1..].iter().map(|mistakes| together(mistakes)).collect();
-        let why = match rivals.as_slice() {
-            [] if mistakes.len() == 1 => {
-                "read so, the whole body makes sense, and in no other way that was tried".into()
-            }
-            [] => format!("with {} the whole body makes sense; by itself no mistake explains it", together(mistakes)),
-            rivals => format!("read so, the whole body makes sense; it would too with {}", rivals.join(", or with ")),
-        };
-        let (what, fix) = words(*mistake);
-        let title = format!("a message of type {} is written with {what}", kept.header.type_id);
-        let is_proven = rivals.is_empty() && mistakes.len() == 1;
-        let certainty = if is_proven { Certainty::Certain } else { Certainty::Likely };
-        Some(Oddity { certainty, title, why, fix: fix.into() })
+        let is_tag = |kept: &RecordedMessage| flv::tag::tagged(kept.header.type_id.0, &kept.body).is_some();
+        let kept = item.message().filter(|kept| is_amf(kept) && !is_tag(kept))?;
+        let explanations = explainer.explain(values(kept));
+        (!explanations.is_empty()).then_some((index, explanations))
     };
-    oddity::claims(comparison, find, |_| true)
+    items.filter_map(of_item).collect()
+}
+
+fn odd(kept: &RecordedMessage, mistake: Mistake, explanations: &[Vec<Mistake>]) -> Oddity {
+    let rivals: Vec<String> = explanations[1..].iter().map(|mistakes| together(mistakes)).collect();
+    let is_single = explanations[0].len() == 1;
+    let why = match rivals.as_slice() {
+        [] if is_single => "read so, the whole body makes sense, and in no other way that was tried".into(),
+        [] => {
+            format!("with {} the whole body makes sense; by itself no mistake explains it", together(&explanations[0]))
+        }
+        rivals => format!("read so, the whole body makes sense; it would too with {}", rivals.join(", or with ")),
+    };
+    let (what, fix) = words(mistake);
+    let title = format!("a message of type {} is written with {what}", kept.header.type_id);
+    let certainty = if rivals.is_empty() && is_single { Certainty::Certain } else { Certainty::Likely };
+    Oddity { certainty, title, why, fix: fix.into() }
 }
 
 /// The values of a body, without the format byte of types 15 and 17.

@@ -43,7 +43,7 @@ fn exchanged(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = "the name and the type of publish are exchanged".to_owned();
     let claim = look::claim(comparison, &spots, "message", Certainty::Likely, title);
     let row = claim.row;
-    let why = "the first of them is a type, as live is, and the second is none";
+    let why = "the first of them is a type, as live is, and the second is not";
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect::<Vec<_>>();
     vec![claim.why(why).fix("send the name first, then the type").explaining(explains)]
 }

@@ -21,7 +21,7 @@ pub static ABSENT: Rule = Rule {
                are not asked never send one; a client that waits for one, or measures its bandwidth by them, waits in vain.",
         looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 4c 4b 40   a window of 5000000",
         who: "ffmpeg and OBS as publishers send none and do not mind; GStreamer and ffmpeg as a player send one.",
-        fix: "If Acknowledgements are wanted, send type 5 behind the answer to connect.",
+        fix: "If Acknowledgements are wanted, send type 5 after the answer to connect.",
         source: "RTMP 1.0 section 5.4.4. nginx-rtmp acknowledges only then: ngx_rtmp_handler.c, ack_size.",
     },
     check: Check::Diff(absent),
@@ -56,7 +56,7 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let title = "the client sends no Window Acknowledgement Size";
-    let fix = "nothing, if no Acknowledgements are wanted; else send type 5 behind the answer to connect";
+    let fix = "nothing, if no Acknowledgements are wanted; else send type 5 after the answer to connect";
     let Some(a) = comparison.a else {
         // By itself a missing window is worth a word only where much was sent and nothing acknowledged.
         let server = Flow::of(comparison.b, Direction::ServerToClient);

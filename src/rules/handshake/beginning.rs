@@ -289,7 +289,7 @@ fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Op
     let of_c2 =
         |row: &usize| matches!(comparison.either_item(*row).content, EventKind::Handshake { part: Part::C2, .. });
     let row = comparison.rows_of(CLIENT).find(of_c2).or_else(|| first_row(comparison, CLIENT, Side::B))?;
-    let values = [a, Some(b)].map(|opening| Some(opening?.value(CLIENT, C0_C1, 16, "behind C1")));
+    let values = [a, Some(b)].map(|opening| Some(opening?.value(CLIENT, C0_C1, 16, "after C1")));
     let is_c2 = |other: usize| {
         let is_handshake = comparison.either(other).lane == Lane::Handshake;
         other == row || is_handshake && comparison.either_item(other).direction == CLIENT

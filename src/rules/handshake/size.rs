@@ -86,7 +86,11 @@ impl Size {
                     opening.idle()
                 ),
                 "send 1536 bytes as S1, and 1536 as S2",
-                if opening.idle() >= WAITS { Certainty::Certain } else { Certainty::Likely },
+                // Where the capture ends first, the rest may have come later.
+                match opening.ended_by() {
+                    Some(_) if opening.idle() >= WAITS => Certainty::Certain,
+                    _ => Certainty::Likely,
+                },
             ),
         };
         let is_part = |row: &usize| matches!(comparison.either_item(*row).content, EventKind::Handshake { .. });
