@@ -12,7 +12,8 @@ use crate::tcp::{Gap, GapReason, Moment, Resources, Sink};
 pub(super) struct Doubt {
     /// The peer acknowledged what is before this.
     until: Position,
-    /// The connection's packets at that time.
+    /// The packets of the hole's own direction, and of the connection, at that time.
+    own: u64,
     packets: u64,
     since: Moment,
 }
@@ -60,15 +61,16 @@ impl Direction {
         }
         let is_starting = self.base.is_none() && !self.held.is_empty();
         let Some(end) = self.known_end().filter(|end| *end > self.next && !is_starting) else { return };
+        let own = output.side().packets;
         let packets = output.connection.sides.iter().map(|side| side.packets).sum();
         let is_due = |last: &Doubt| end > last.until && packets - last.packets >= DOUBT_GRAIN;
-        if self.doubts.back().is_none_or(is_due) {
-            self.doubts.push_back(Doubt { until: end, packets, since: output.now });
+        if self.doubts.len() < DOUBTS && self.doubts.back().is_none_or(is_due) {
+            self.doubts.push_back(Doubt { until: end, own, packets, since: output.now });
         }
         while let Some(doubt) = self.doubts.front().copied() {
-            let waited = packets - doubt.packets;
             let is_slow = output.now.time.since(doubt.since.time) >= PATIENCE_NANOSECONDS;
-            if !(waited >= PATIENCE_PACKETS || is_slow && waited >= PATIENCE_PACKETS_SLOW) {
+            let is_over = own - doubt.own >= PATIENCE_PACKETS;
+            if !(is_over || is_slow && packets - doubt.packets >= PATIENCE_PACKETS_SLOW) {
                 return;
             }
             self.doubts.pop_front();
@@ -134,17 +136,18 @@ impl Direction {
     }
 }
 
-/// How many packets of the connection are waited for after the peer acknowledged bytes that are not
-/// there. Captures that merge two interfaces, or two queues of one, write a direction up to some
+/// How many packets of a direction are waited for after the peer acknowledged bytes of it that are not
+/// there: those of the other direction say nothing about how late this one was written. Captures that merge two interfaces, or two queues of one, write a direction up to some
 /// hundred packets late; 512 full segments are 0.7 MB, well below the out-of-order limit.
 const PATIENCE_PACKETS: u64 = 512;
 
-/// On a slow connection, 512 packets can take a minute, which a reader of a live capture would have
+/// On a slow connection, or in the direction that sends little, 512 packets can take minutes, which a reader of a live capture would have
 /// to wait for. Queues are not flushed later than after a second or so, so 3 s are enough there, but
 /// not without packets: the clock of a capture may jump.
 const PATIENCE_PACKETS_SLOW: u64 = 128;
 const PATIENCE_NANOSECONDS: i64 = 3_000_000_000;
 
-/// Acknowledgements are noted at this distance, in packets, so that at most nine are remembered.
-/// Those in between wait a little longer than they must.
+/// Acknowledgements are noted at this distance, in packets, and so many are remembered at most.
+/// Those in between, and after, wait a little longer than they must.
 const DOUBT_GRAIN: u64 = 64;
+const DOUBTS: usize = 16;
