@@ -5,6 +5,7 @@
 //! of [`crate::rules`]. Nothing is aligned by position alone: messages are told by what they are.
 
 mod align;
+mod common;
 mod expected;
 mod lane;
 mod pairing;
@@ -23,6 +24,7 @@ use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::session::Direction;
 use crate::steps;
 
+pub use common::{common_prefix, common_suffix};
 pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
 pub use path::{FieldPath, Step, ValuePath};

@@ -17,6 +17,8 @@
 mod alone;
 mod anchors;
 mod candidates;
+mod interrupted;
+pub mod media;
 mod walk;
 
 use crate::compare::{Comparison, Side};

@@ -54,7 +54,7 @@ const CHANGES: &[Change] = &[
             let at = session.nth(10, is_sound);
             session.remove(at);
         },
-        &["audio data line", "has no such message", "are in A only", "media-differs"],
+        &["audio data line", "has no such message", "is left out", "mistake:left-out:message"],
     ),
     (
         "a command more",

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::recording::Session;
 use crate::session::Direction;
@@ -13,9 +14,12 @@ use super::{Aligned, Options};
 /// Aligns two sessions. Rows come in the order of B; what only A has comes after the row that A has before it.
 pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Options) -> Vec<Aligned> {
     let mut partner: HashMap<usize, usize> = HashMap::new();
-    for lane in lanes(a, b, named) {
-        let [in_a, in_b] = [(a, &named[0]), (b, &named[1])].map(|(session, named)| members(session, named, lane));
-        partner.extend(align_lane(&in_a, &in_b, named));
+    for track in tracks(a, b, named) {
+        let [in_a, in_b] = [(a, &named[0]), (b, &named[1])].map(|(session, named)| members(session, named, track));
+        let mut pairs = Pairs { sessions: [a, b], named, found: Vec::new() };
+        let ways: &[Way] = if track.1.is_media() { &[Way::Same, Way::End, Way::Middle] } else { &[Way::Same] };
+        pairs.between(&in_a, &in_b, ways);
+        partner.extend(pairs.found);
     }
     for &(number_a, number_b) in &options.pins {
         let find = |session: &Session, number| session.items.iter().position(|item| item.number == number);
@@ -27,11 +31,22 @@ pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Option
     in_order(a, b, &partner, options)
 }
 
-type LaneOf = (Direction, Lane);
+/// Messages that keep their order: a direction's of one lane. Configuration keeps it with what it configures, as what
+/// is one and what the other may be the very thing that differs.
+type Track = (Direction, Lane);
 
-fn lanes(a: &Session, b: &Session, named: &[Vec<Named>; 2]) -> Vec<LaneOf> {
-    let of = |session: &Session, named: &[Named]| -> Vec<LaneOf> {
-        session.items.iter().zip(named).map(|(item, named)| (item.direction, named.lane)).collect()
+fn track(direction: Direction, lane: Lane) -> Track {
+    let lane = match lane {
+        Lane::AudioConfig => Lane::Audio,
+        Lane::VideoConfig => Lane::Video,
+        other => other,
+    };
+    (direction, lane)
+}
+
+fn tracks(a: &Session, b: &Session, named: &[Vec<Named>; 2]) -> Vec<Track> {
+    let of = |session: &Session, named: &[Named]| -> Vec<Track> {
+        session.items.iter().zip(named).map(|(item, named)| track(item.direction, named.lane)).collect()
     };
     let all: HashSet<_> = of(a, &named[0]).into_iter().chain(of(b, &named[1])).collect();
     let mut all: Vec<_> = all.into_iter().collect();
@@ -39,47 +54,98 @@ fn lanes(a: &Session, b: &Session, named: &[Vec<Named>; 2]) -> Vec<LaneOf> {
     all
 }
 
-fn members(session: &Session, named: &[Named], (direction, lane): LaneOf) -> Vec<usize> {
-    let is_member = |&index: &usize| session.items[index].direction == direction && named[index].lane == lane;
-    (0..session.items.len()).filter(is_member).collect()
+fn members(session: &Session, named: &[Named], of: Track) -> Vec<usize> {
+    (0..session.items.len()).filter(|&index| track(session.items[index].direction, named[index].lane) == of).collect()
 }
 
-/// Pairs of indices. Equal keys are matched first, so that what was put in or left out shows as that; what is left
-/// between two matches is paired in order, name by name.
-fn align_lane(in_a: &[usize], in_b: &[usize], named: &[Vec<Named>; 2]) -> Vec<(usize, usize)> {
-    let key = |side: usize, index: usize| (&named[side][index].name, &named[side][index].key);
-    // Only what both sides have can be an anchor: so the search costs what the differences among these cost.
-    let keys_a: HashSet<_> = in_a.iter().map(|&index| key(0, index)).collect();
-    let keys_b: HashSet<_> = in_b.iter().map(|&index| key(1, index)).collect();
-    let common_a: Vec<_> = (0..in_a.len()).filter(|&at| keys_b.contains(&key(0, in_a[at]))).collect();
-    let common_b: Vec<_> = (0..in_b.len()).filter(|&at| keys_a.contains(&key(1, in_b[at]))).collect();
-    let of_a: Vec<_> = common_a.iter().map(|&at| key(0, in_a[at])).collect();
-    let of_b: Vec<_> = common_b.iter().map(|&at| key(1, in_b[at])).collect();
-    let mut pairs = Vec::new();
-    let (mut from_a, mut from_b) = (0, 0);
-    for op in capture_diff_slices(Algorithm::Patience, &of_a, &of_b) {
-        if let DiffOp::Equal { old_index, new_index, len } = op {
-            for step in 0..len {
-                let (at_a, at_b) = (common_a[old_index + step], common_b[new_index + step]);
-                fill(&in_a[from_a..at_a], &in_b[from_b..at_b], named, &mut pairs);
-                pairs.push((in_a[at_a], in_b[at_b]));
-                (from_a, from_b) = (at_a + 1, at_b + 1);
+/// By what a message of one side is recognised on the other.
+#[derive(Clone, Copy)]
+enum Way {
+    /// It is the same: name and key, of media the hash of the body.
+    Same,
+    /// Its body ends alike: something before is put in, left out or changed.
+    End,
+    /// Its body is alike after the headers: something is put in, left out or changed at its end.
+    Middle,
+}
+
+/// So many bytes of coded media tell one message from all others.
+const TELLING: usize = 24;
+/// No header before coded media is longer (FLV E.4.3, with composition time and a FourCC, and what was put in).
+const HEADERS: usize = 16;
+
+/// Pairs of indices, as they are found.
+struct Pairs<'s> {
+    sessions: [&'s Session; 2],
+    named: &'s [Vec<Named>; 2],
+    found: Vec<(usize, usize)>,
+}
+
+impl Pairs<'_> {
+    /// What an item is recognised by.
+    fn key(&self, way: Way, side: usize, index: usize) -> Option<u128> {
+        let of = |bytes: &[u8]| Some(xxh3_128(bytes));
+        let body = || {
+            let kept = self.sessions[side].items[index].message().filter(|kept| kept.is_whole())?;
+            (kept.body.len() >= HEADERS + TELLING).then_some(&kept.body)
+        };
+        match way {
+            Way::Same => {
+                let Named { name, key, .. } = &self.named[side][index];
+                of(format!("{name}\0{key}").as_bytes())
             }
+            Way::End => body().and_then(|body| of(&body[body.len() - TELLING..])),
+            Way::Middle => body().and_then(|body| of(&body[HEADERS..HEADERS + TELLING])),
         }
     }
-    fill(&in_a[from_a..], &in_b[from_b..], named, &mut pairs);
-    pairs
-}
 
-/// Pairs what is between two anchors: those of the same name, in order.
-fn fill(gap_a: &[usize], gap_b: &[usize], named: &[Vec<Named>; 2], pairs: &mut Vec<(usize, usize)>) {
-    let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
-    for &index in gap_b.iter().rev() {
-        waiting.entry(&named[1][index].name).or_default().push(index);
+    /// Equal keys are matched first, so that what was put in or left out shows as that; what is between two matches is
+    /// matched in the next way, and what is left paired in order, name by name.
+    fn between(&mut self, in_a: &[usize], in_b: &[usize], ways: &[Way]) {
+        if in_a.is_empty() || in_b.is_empty() {
+            return;
+        }
+        let [way, rest @ ..] = ways else { return self.fill(in_a, in_b) };
+        // Only what both sides have can be an anchor: so the search costs what the differences among these cost.
+        let keys_a: Vec<_> = in_a.iter().map(|&index| self.key(*way, 0, index)).collect();
+        let keys_b: Vec<_> = in_b.iter().map(|&index| self.key(*way, 1, index)).collect();
+        let common = |own: &[Option<u128>], other: &[Option<u128>]| -> Vec<(usize, u128)> {
+            let other: HashSet<_> = other.iter().flatten().collect();
+            let own = own.iter().enumerate().filter_map(|(at, key)| Some((at, (*key)?)));
+            own.filter(|(_, key)| other.contains(key)).collect()
+        };
+        let (common_a, common_b) = (common(&keys_a, &keys_b), common(&keys_b, &keys_a));
+        let keys = |common: &[(usize, u128)]| -> Vec<u128> { common.iter().map(|&(_, key)| key).collect() };
+        let (mut from_a, mut from_b) = (0, 0);
+        for op in capture_diff_slices(Algorithm::Patience, &keys(&common_a), &keys(&common_b)) {
+            if let DiffOp::Equal { old_index, new_index, len } = op {
+                for step in 0..len {
+                    let (at_a, at_b) = (common_a[old_index + step].0, common_b[new_index + step].0);
+                    self.between(&in_a[from_a..at_a], &in_b[from_b..at_b], rest);
+                    self.found.push((in_a[at_a], in_b[at_b]));
+                    (from_a, from_b) = (at_a + 1, at_b + 1);
+                }
+            }
+        }
+        self.between(&in_a[from_a..], &in_b[from_b..], rest);
     }
-    for &index in gap_a {
-        if let Some(partner) = waiting.get_mut(named[0][index].name.as_str()).and_then(Vec::pop) {
-            pairs.push((index, partner));
+
+    /// Pairs what is between two anchors in order: those of the same name, and of media all of them, if they are equally
+    /// many.
+    fn fill(&mut self, gap_a: &[usize], gap_b: &[usize]) {
+        let named = self.named;
+        if gap_a.len() == gap_b.len() && named[0][gap_a[0]].lane.is_media() {
+            self.found.extend(gap_a.iter().copied().zip(gap_b.iter().copied()));
+            return;
+        }
+        let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
+        for &index in gap_b.iter().rev() {
+            waiting.entry(&named[1][index].name).or_default().push(index);
+        }
+        for &index in gap_a {
+            if let Some(partner) = waiting.get_mut(named[0][index].name.as_str()).and_then(Vec::pop) {
+                self.found.push((index, partner));
+            }
         }
     }
 }

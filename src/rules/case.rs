@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+pub use crate::compare::{common_prefix, common_suffix};
+
 /// A payload that was sent and what was received in its place.
 #[derive(Debug)]
 pub struct Case<'a> {
@@ -48,28 +50,4 @@ impl<'a> Case<'a> {
     pub fn differs(&self) -> bool {
         self.sent.len() != self.received.len() || self.prefix != self.sent.len()
     }
-}
-
-/// How many bytes two strings have in common at the start.
-pub fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    const STEP: usize = 64;
-    let len = a.len().min(b.len());
-    let mut at = 0;
-    // Whole blocks compare as fast as memory is read.
-    while at + STEP <= len && a[at..at + STEP] == b[at..at + STEP] {
-        at += STEP;
-    }
-    at + a[at..len].iter().zip(&b[at..len]).take_while(|(a, b)| a == b).count()
-}
-
-/// How many bytes two strings have in common at the end.
-pub fn common_suffix(a: &[u8], b: &[u8]) -> usize {
-    const STEP: usize = 64;
-    let len = a.len().min(b.len());
-    let (a, b) = (&a[a.len() - len..], &b[b.len() - len..]);
-    let mut left = len;
-    while left >= STEP && a[left - STEP..left] == b[left - STEP..left] {
-        left -= STEP;
-    }
-    len - left + a[..left].iter().rev().zip(b[..left].iter().rev()).take_while(|(a, b)| a == b).count()
 }

@@ -3,6 +3,9 @@
 //! A mistake that the catalogue knows has the catalogue's code; any other has one of its own,
 //! `mistake:<operator>:<field>`, and a sentence made of the operator, the field, both values and the scope.
 
+mod media;
+
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use crate::compare::{Comparison, Side, Value};
@@ -27,11 +30,13 @@ fn rule(found: &Found) -> &'static Rule {
         (_, Field::Extended) => &chunk::time::FIELD_FFFFFF,
         (Operator::Inherited, Field::StreamId) => &chunk::order::FMT_FIRST,
         (_, Field::ChunkSize) => &chunk::size::NOT_ANNOUNCED,
-        _ => {
-            let code = format!("mistake:{}:{}", operator.name(), field.name());
-            GENERATED.iter().find(|rule| rule.code == code).unwrap_or(&GENERATED[0])
-        }
+        _ => generated_rule(&format!("mistake:{}:{}", operator.name(), field.name())),
     }
+}
+
+/// The rule with a code of its own.
+fn generated_rule(code: &str) -> &'static Rule {
+    GENERATED.iter().find(|rule| rule.code == code).unwrap_or(&GENERATED[0])
 }
 
 /// Whether one of two numbers is the other one's digits in base 10 read in base 16.
@@ -72,18 +77,26 @@ pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let pairs = OPERATORS.into_iter().chain(["inserted"]).flat_map(|operator| FIELDS.map(|field| (operator, field)));
     // There are so many and no more, for as long as the program runs.
     let of_chunks = pairs.map(|(operator, field)| {
-        // What is missing, or does not belong, is told from what A has.
-        let needs_a = ["cut", "lost", "stray", "inserted"].contains(&operator);
+        // What does not belong is told from what A has.
+        let needs_a = operator == "stray";
         let modes: &[Mode] = if needs_a { &[Mode::Diff] } else { &[Mode::Lint, Mode::Diff] };
-        generated(modes, format!("mistake:{operator}:{}", field.name()).leak())
+        generated(Layer::Chunk, modes, format!("mistake:{operator}:{}", field.name()).leak())
     });
-    of_chunks.collect()
+    let mut all: Vec<Rule> = of_chunks.collect();
+    let of_media = crate::rtmp::media::fields().map(|def| def.name.strip_prefix("rtmpt.").unwrap_or(def.name));
+    let of_media = of_media.filter(|name| name.starts_with("audio.") || name.starts_with("video.")).chain(["message"]);
+    let of_media = of_media.flat_map(|field| media::OPERATORS.map(|operator| format!("mistake:{operator}:{field}")));
+    let of_times = media::OF_TIMES.map(|operator| format!("mistake:{operator}:header.timestamp"));
+    let known: HashSet<&str> = all.iter().map(|rule| rule.code).collect();
+    let codes: BTreeSet<String> = of_media.chain(of_times).filter(|code| !known.contains(code.as_str())).collect();
+    all.extend(codes.into_iter().map(|code| generated(Layer::Media, &[Mode::Lint, Mode::Diff], code.leak())));
+    all
 });
 
-fn generated(modes: &'static [Mode], code: &'static str) -> Rule {
+fn generated(layer: Layer, modes: &'static [Mode], code: &'static str) -> Rule {
     Rule {
         code,
-        layer: Layer::Chunk,
+        layer,
         severity: Severity::Fatal,
         modes,
         title: "a mistake of the sender with which its bytes come out of what it should have sent",
@@ -132,9 +145,10 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         // Alone, others that are sure of another reason know more.
         let is_whole = |row| {
             let kept = comparison.item(row, Side::B).and_then(RecordedEvent::message);
-            kept.is_some_and(|kept| kept.ending == Ending::Complete)
+            kept.is_some_and(|kept| matches!(kept.ending, Ending::Complete | Ending::Abandoned))
         };
-        if comparison.a.is_none() && certain().any(|(_, other)| is_whole(other.row)) {
+        let is_sure = comparison.a.is_none() && certain().any(|(_, other)| is_whole(other.row));
+        if is_sure && !jumps(comparison, direction, from) {
             continue;
         }
         if explained.certain || comparison.a.is_none() {
@@ -152,11 +166,11 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         let claims: Vec<_> = claims.collect();
         others.splice(0..0, claims);
     }
+    media::join(comparison, others);
 }
 
 /// Whether B as it was read has about as much of A after an offset as the mistakes explain, at about the same times.
 fn is_read_as_well(comparison: &Comparison<'_>, direction: Direction, from: u64, explained: &Explained) -> bool {
-    const FAR: u32 = 600_000;
     let (mut content, mut shift) = (0, None);
     for row in comparison.rows_of(direction) {
         let both = [Side::A, Side::B].map(|side| comparison.item(row, side).and_then(RecordedEvent::message));
@@ -174,6 +188,22 @@ fn is_read_as_well(comparison: &Comparison<'_>, direction: Direction, from: u64,
         }
     }
     content * 2 >= explained.content
+}
+
+/// So far, in milliseconds, nothing that is read right jumps in time.
+const FAR: u32 = 600_000;
+
+/// Whether the times that were read after an offset jump: then they are no times.
+fn jumps(comparison: &Comparison<'_>, direction: Direction, from: u64) -> bool {
+    let items = comparison.rows_of(direction).filter_map(|row| comparison.item(row, Side::B));
+    let mut before = None;
+    let mut of_media = items
+        .filter_map(|item| Some((item.at.end, item.message()?)))
+        .filter_map(|(end, kept)| kept.header.type_id.is_media().then_some((end, kept.header.timestamp?)));
+    of_media.any(|(end, time)| {
+        let last = before.replace(time).unwrap_or(time);
+        end > from && time.wrapping_sub(last).min(last.wrapping_sub(time)) > FAR
+    })
 }
 
 /// Where the bytes of a direction begin to be read wrongly.

@@ -8,11 +8,12 @@ use crate::compare::Comparison;
 use crate::field::Reader;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::chunk::ChunkHeader;
-use crate::sender::{Message, Mistake, Operator};
+use crate::sender::{Field, Message, Mistake, Operator};
 use crate::session::Direction;
 
 use super::anchors::{Anchors, Due, is_sound, lane};
 use super::candidates::{self, Candidate};
+use super::interrupted::{self, Interrupted};
 use super::walk::Walk;
 use super::{Explained, Found, SHOWN};
 
@@ -40,14 +41,44 @@ const FARTHEST: usize = 64 << 10;
 /// Message streams are numbered from 1, and nobody has many.
 const MOST_STREAMS: u32 = 255;
 
+/// So many messages before the one where a walk stops may be what is wrong: a body that does not say how long it is can be
+/// read with a wrong length.
+const BACK: usize = 2;
+/// What the header of a message that could be read proves, in bits.
+const READ: u32 = 16;
+
 /// Why a direction of B does not decode, by what its own messages should be.
 pub fn framing(comparison: &Comparison<'_>, direction: Direction) -> Option<Explained> {
+    let known = Anchors::new(comparison, direction, true, true)?;
+    let known_count = known.before.len();
+    let mut best: Option<(u32, Explained)> = None;
+    for back in 0..=BACK.min(known_count) {
+        let anchors = Anchors::of_first(comparison, direction, true, true, known_count - back)?;
+        let found = from(comparison, direction, &anchors, back > 0)?;
+        // What is doubted could be read.
+        let doubted = &known.before[known_count - back..];
+        let cost: u32 = doubted.iter().map(|message| READ + evidence(message.type_id, message.body)).sum();
+        let found = found.and_then(|(bits, explained)| Some((bits.checked_sub(cost)?, explained)));
+        best = best.filter(|(bits, _)| found.as_ref().is_none_or(|(more, _)| bits >= more)).or(found);
+    }
+    best.map(|(_, explained)| explained)
+}
+
+/// The same where these messages are beyond doubt, with what speaks for it, in bits; None if all decodes. The next one may
+/// be doubted although it can be read.
+fn from(
+    comparison: &Comparison<'_>,
+    direction: Direction,
+    anchors: &Anchors<'_>,
+    is_doubted: bool,
+) -> Option<Option<(u32, Explained)>> {
     let tape = comparison.b.tapes[direction.index()].as_ref().filter(|tape| tape.ends)?;
-    let anchors = Anchors::new(comparison, direction, true, true)?;
     let at = usize::try_from(anchors.from.checked_sub(tape.offset)?).ok()?;
-    let mut walk = Walk::new(&tape.bytes, at, &anchors, true);
+    let mut walk = Walk::new(&tape.bytes, at, anchors, true);
     walk.is_alone = true;
-    walk.follow();
+    if !is_doubted {
+        walk.follow();
+    }
     if walk.is_done() {
         return None;
     }
@@ -82,6 +113,11 @@ pub fn framing(comparison: &Comparison<'_>, direction: Direction) -> Option<Expl
                 // The body of one message is gone when the next is looked at.
                 trial.sender.mistakes.retain(|mistake| mistake.scope.one.is_none());
                 trial.follow();
+                // One message that is shorter than its header says is not all there, which is looked for apart.
+                let is_longer = candidate.values.is_some_and(|(meant, written)| written > meant);
+                if mistake.field == Field::Length && is_longer && trial.made.len() < 2 {
+                    continue;
+                }
                 let cost = mistake.price();
                 let is_better = best.as_ref().is_none_or(|(price, _, other)| {
                     (other.bits, *price) < (trial.bits, u32::MAX) && (other.bits < trial.bits || *price > cost)
@@ -106,16 +142,67 @@ pub fn framing(comparison: &Comparison<'_>, direction: Direction) -> Option<Expl
             }
         }
     }
-    let (price, found, walk) = best?;
-    Some(Explained {
-        found: vec![found],
-        until: tape.offset + walk.at as u64,
-        reaches_end: true,
-        certain: false,
-        price,
-        messages: walk.messages,
-        content: 0,
-    })
+    for interrupted in passages(&walk) {
+        let (first, trial, times) = interrupted;
+        let cost = first.mistake.price();
+        if trial.is_done()
+            && trial.bits >= WORTH_A_WORD
+            && best.as_ref().is_none_or(|(.., other)| other.bits < trial.bits)
+        {
+            // What fills a chunk up belongs to the message before.
+            let is_behind = first.mistake.operator == Operator::Padded;
+            let at = tape.offset + walk.at as u64 - u64::from(is_behind);
+            let found = Found {
+                mistake: first.mistake,
+                at,
+                wrong_at: tape.offset + walk.at as u64 + first.wrong_at as u64,
+                bytes: walk.raw[walk.at + first.wrong_at..].iter().take(SHOWN).copied().collect(),
+                item_of_a: usize::MAX,
+                values: None,
+                length: first.length,
+                chunk_size: walk.sender.chunk_size(),
+                header_len: 1,
+                foreign: first.foreign,
+                times,
+            };
+            best = Some((cost, found, trial));
+        }
+    }
+    Some(best.map(|(price, found, walk)| {
+        let explained = Explained {
+            found: vec![found],
+            until: tape.offset + walk.at as u64,
+            reaches_end: true,
+            certain: false,
+            price,
+            messages: walk.messages,
+            content: 0,
+        };
+        (walk.bits, explained)
+    }))
+}
+
+/// What may be where a walk stops and is no value of a header, each followed as far as the same is done again.
+fn passages<'r, 'b>(walk: &Walk<'r, 'b>) -> Vec<(Interrupted<'r, 'b>, Walk<'r, 'b>, u32)> {
+    const MOST: u32 = 64;
+    let follow = |first: Interrupted<'r, 'b>| {
+        let name = first.mistake.operator.name();
+        let (mut trial, mut times) = (first.walk.clone(), 1);
+        trial.bits += first.bits;
+        trial.follow_own();
+        while !trial.is_done() && times < MOST {
+            let again = interrupted::at(&trial).into_iter().find(|other| other.mistake.operator.name() == name);
+            // What is done again and again is not that bytes get lost.
+            let Some(again) = again.filter(|_| name == "inserted") else { break };
+            let bits = trial.bits + again.bits;
+            trial = again.walk;
+            trial.bits = bits;
+            trial.follow_own();
+            times += 1;
+        }
+        (first, trial, times)
+    };
+    interrupted::at(walk).into_iter().map(follow).collect()
 }
 
 /// Bodies that come of the bytes cannot show what is missing in them.
@@ -214,28 +301,34 @@ fn raw_end(walk: &Walk<'_, '_>) -> usize {
     walk.raw.len().min(walk.at + LONGEST)
 }
 
-/// The payload after a header: with type 3 headers taken out as far as they are there, and as it is.
+/// The payload after a header: with type 3 headers taken out as far as they are there, of its chunk stream or all of
+/// another; and as it is.
 fn streams(payload: &[u8], csid: u32, form: u8, size: usize) -> Vec<Vec<u8>> {
-    let header: Vec<u8> = match (csid, form) {
+    let own: Vec<u8> = match (csid, form) {
         (..64, _) => vec![0xc0 | csid as u8],
         _ => vec![0xc0, (csid - 64) as u8],
     };
+    let other = payload.get(size..size + 1).filter(|next| next[0] >= 0xc0 && !payload[size..].starts_with(&own));
+    let mut all: Vec<Vec<u8>> = other.into_iter().map(|header| joined(payload, header, size)).collect();
+    all.push(joined(payload, &own, size));
+    if payload.len() > size && all.iter().all(|joined| joined.len() <= size) {
+        all.push(payload.to_vec());
+    }
+    all
+}
+
+/// Chunks put together, as long as each next one has this header.
+fn joined(payload: &[u8], header: &[u8], size: usize) -> Vec<u8> {
     let mut joined = Vec::new();
     let mut rest = payload;
     loop {
         let (chunk, behind) = rest.split_at(size.min(rest.len()));
         joined.extend_from_slice(chunk);
-        match behind.strip_prefix(&header[..]) {
+        match behind.strip_prefix(header) {
             Some(next) => rest = next,
-            None => break,
+            None => return joined,
         }
     }
-    let is_cut = joined.len() > size;
-    let mut all = vec![joined];
-    if payload.len() > size && !is_cut {
-        all.push(payload.to_vec());
-    }
-    all
 }
 
 /// Where bytes look like the header of a message on a chunk stream that has had one of its type.

@@ -1,7 +1,7 @@
 //! What is known before the search begins: which messages of B are beyond doubt, and which of A's are still due.
 
 use crate::compare::{Comparison, Side};
-use crate::recording::{RecordedEvent, RecordedMessage};
+use crate::recording::{EventKind, RecordedEvent, RecordedMessage};
 use crate::rtmp::message::Ending;
 use crate::rtmp::{MessageTypeId, body};
 use crate::sender::{Message, Sender};
@@ -53,6 +53,17 @@ impl<'r> Anchors<'r> {
         own_media: bool,
         repeats_extended: bool,
     ) -> Option<Anchors<'r>> {
+        Anchors::of_first(comparison, direction, own_media, repeats_extended, usize::MAX)
+    }
+
+    /// The same, where only so many messages of B are beyond doubt.
+    pub fn of_first(
+        comparison: &Comparison<'r>,
+        direction: Direction,
+        own_media: bool,
+        repeats_extended: bool,
+        most: usize,
+    ) -> Option<Anchors<'r>> {
         let mut lanes: [Vec<Due<'_>>; 4] = Default::default();
         let of_a = comparison.a.map_or(&[][..], |a| &a.items[..]);
         for (item, of_a) in of_a.iter().enumerate() {
@@ -76,11 +87,12 @@ impl<'r> Anchors<'r> {
         let plain = of_direction.map(|framing| framing.hypotheses[0].first_at).min().unwrap_or(u64::MAX);
         let mut end = 0;
         for item in items {
-            if item.at.end > plain {
+            let is_enough = anchors.before.len() >= most && matches!(item.content, EventKind::Message(_));
+            if item.at.end > plain || is_enough {
                 anchors.from = item.at.start.min(anchors.from);
                 break;
             }
-            if let crate::recording::EventKind::Handshake { .. } = item.content {
+            if let EventKind::Handshake { .. } = item.content {
                 if item.is_damaged() {
                     return None;
                 }

@@ -33,6 +33,8 @@ pub struct Walk<'r, 'b> {
     pub is_alone: bool,
     /// The evidence since the first mistake, in bits, where there is no A.
     pub bits: u32,
+    /// The type and length of the last message of B's own that was taken.
+    pub last_own: Option<(MessageTypeId, u32)>,
     /// The last message of A's that was taken, and how many of its kind A has had with it.
     pub last: Option<(Due<'r>, usize)>,
     anchors: &'b Anchors<'r>,
@@ -65,6 +67,7 @@ impl<'r, 'b> Walk<'r, 'b> {
             effort: 0,
             is_alone: false,
             bits: 0,
+            last_own: anchors.last.map(|(due, _)| (due.message.type_id, due.message.body.len() as u32)),
             last: anchors.last,
             anchors,
             own_media,
@@ -135,6 +138,11 @@ impl<'r, 'b> Walk<'r, 'b> {
         while !self.is_done() && !self.is_spent() && self.step(true) {}
     }
 
+    /// Takes B's own messages until one is not sound.
+    pub fn follow_own(&mut self) {
+        while !self.is_done() && !self.is_spent() && self.own_or_cut() {}
+    }
+
     /// The messages that may be next, each as the bytes have its style.
     pub fn due(&self) -> Vec<(Due<'r>, usize)> {
         let mut all = Vec::new();
@@ -160,14 +168,12 @@ impl<'r, 'b> Walk<'r, 'b> {
             }
             self.effort = trial.effort;
         }
-        self.own() || self.is_alone && self.built()
+        let is_wrong = self.is_alone && !self.sender.mistakes.is_empty();
+        self.own() || is_wrong && (self.built() || self.own_or_cut())
     }
 
     /// Takes a message that says of itself how long it is, with the mistakes made so far.
     fn built(&mut self) -> bool {
-        if self.sender.mistakes.is_empty() {
-            return false;
-        }
         for built in alone::bodies(self) {
             let mut trial = self.clone();
             if trial.write(&built.message()) {
@@ -183,6 +189,13 @@ impl<'r, 'b> Walk<'r, 'b> {
     /// How many messages of a kind A has had.
     pub fn next_of(&self, lane: usize) -> usize {
         self.next[lane]
+    }
+
+    /// Whether a chunk stream has lately had messages of a type.
+    pub fn has_had(&self, csid: u32, type_id: MessageTypeId) -> bool {
+        const LATELY: usize = 64;
+        let before = self.anchors.before.iter().rev().take(LATELY);
+        before.into_iter().any(|message| (message.csid, message.type_id) == (csid, type_id))
     }
 
     /// The stream and chunk stream of the last message that was beyond doubt.
@@ -409,8 +422,44 @@ impl<'r, 'b> Walk<'r, 'b> {
         self.anchors.before.iter().rev().map(|message| message.msid).find(|&msid| msid > 0)
     }
 
+    /// How many zeros a sender that fills the last chunk up puts after a message.
+    fn padding(&self, type_id: MessageTypeId, length: u32) -> usize {
+        let covers = |mistake: &Mistake| {
+            mistake.operator == Operator::Padded
+                && mistake.scope.type_id.is_none_or(|of| of == type_id)
+                && mistake.scope.longer_than.is_none_or(|than| length > than)
+        };
+        let size = self.sender.chunk_size();
+        if self.sender.mistakes.iter().any(covers) { ((size - length % size) % size) as usize } else { 0 }
+    }
+
+    /// Takes a message of B's own, or the beginning of one that the bytes end in.
+    pub fn own_or_cut(&mut self) -> bool {
+        if self.own() {
+            return true;
+        }
+        let raw = &self.raw[self.at..];
+        let Ok(header) = ChunkHeader::read(&mut Reader::new(raw, &mut ()), |_| false) else { return false };
+        let sent = self.sender.sent(header.csid.0);
+        let Some(length) = header.length.or(sent.map(|sent| sent.length)) else { return false };
+        let is_known = header.type_id.or(sent.map(|sent| sent.type_id)).is_some_and(MessageTypeId::is_known);
+        let is_cut = is_known && sent.is_some() && usize::from(header.len) + length as usize > raw.len();
+        let size = self.sender.chunk_size() as usize;
+        let basic = basic_len(raw[0]);
+        let is_next = |at: usize| {
+            let bytes = raw[at..].iter().zip(&raw[..basic]).enumerate();
+            bytes.into_iter().all(|(index, (there, first))| *there == if index == 0 { first | 0xc0 } else { *first })
+        };
+        let mut inside = (usize::from(header.len) + size..raw.len()).step_by(size + basic);
+        if is_cut && inside.all(is_next) {
+            self.at += raw.len();
+            return true;
+        }
+        false
+    }
+
     /// Takes a message that A has not, if its header and body are sound.
-    fn own(&mut self) -> bool {
+    pub fn own(&mut self) -> bool {
         let raw = &self.raw[self.at..];
         let Ok(header) = ChunkHeader::read(&mut Reader::new(raw, &mut ()), |_| false) else { return false };
         let csid = header.csid.0;
@@ -458,16 +507,23 @@ impl<'r, 'b> Walk<'r, 'b> {
         if let (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) = (type_id, body.first_chunk()) {
             self.sender.announce(u32::from_be_bytes(size));
         }
+        let padding = self.padding(type_id, length);
+        if !raw[at..].iter().take(padding).all(|&byte| byte == 0) {
+            return false;
+        }
+        at = (at + padding).min(raw.len());
         if !self.sender.mistakes.is_empty() {
             self.bits += 8 + alone::evidence(type_id, &body);
         }
+        self.last_own = Some((type_id, length));
         self.at += at;
         self.meant += at as u64;
         true
     }
 }
 
-fn basic_len(first: u8) -> usize {
+/// How many bytes a basic header has (RTMP 1.0 5.3.1.1).
+pub fn basic_len(first: u8) -> usize {
     match first & 0x3f {
         0 => 2,
         1 => 3,

@@ -90,6 +90,16 @@ impl Video<'_> {
         }
     }
 
+    /// How much later than the timestamp the picture is shown, in milliseconds, if the message says so. With several
+    /// tracks each has its own.
+    pub fn composition_time(&self) -> Option<i32> {
+        match &self.tag {
+            VideoTag::Empty {} => None,
+            VideoTag::Legacy { composition_time, .. } => *composition_time,
+            VideoTag::Enhanced { content, .. } => content.composition_time,
+        }
+    }
+
     /// Whether the message carries the configuration of a codec and no picture.
     pub fn is_config(&self) -> bool {
         match &self.tag {

@@ -19,7 +19,7 @@ fn video() -> Vec<Fault> {
     vec![
         fault(
             "frame-type-0",
-            &["media-malformed", "media-differs", "px-bitflip"],
+            &["mistake:constant:video.type", "media-malformed", "media-differs"],
             Base::Own,
             GoesOn,
             "a picture has frame type 0, which is reserved",

@@ -1,0 +1,147 @@
+//! Mistakes in what a sender says with audio and video, found from the same media in two sessions.
+//!
+//! Takes the aligned media messages of a direction, gives [`Meant`]: one edit of a field, of bytes, of times or of the
+//! order that turns A's messages into B's, with its scope. Each is a function from A to B that was tried on every
+//! message; where it holds for all of its scope and for nothing outside, the scope counts. What it is called is for
+//! [`crate::rules`]. Sessions that do not carry the same media explain nothing of each other.
+
+mod alone;
+mod bodies;
+mod order;
+mod times;
+
+use crate::compare::{Comparison, Side, common_suffix};
+use crate::recording::RecordedMessage;
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::class::{MediaKind, MessageClass};
+use crate::rtmp::message::Ending;
+use crate::session::Direction;
+
+pub use alone::alone;
+pub use bodies::{BodyEdit, FieldEdit};
+pub use order::OrderEdit;
+pub use times::TimeEdit;
+
+/// A mistake in media messages, and where it shows.
+#[derive(Clone, Debug)]
+pub struct Meant {
+    /// What was done.
+    pub edit: Edit,
+    /// To which messages.
+    pub scope: MediaScope,
+    /// The rows whose difference it is, in order.
+    pub rows: Vec<usize>,
+    /// Whether nothing else that was tried makes the same, and it holds to the byte.
+    pub is_sole: bool,
+}
+
+/// What was done to messages.
+#[derive(Clone, Debug)]
+pub enum Edit {
+    /// To their bodies.
+    Body(BodyEdit),
+    /// To their timestamps.
+    Time(TimeEdit),
+    /// To their order and number.
+    Order(OrderEdit),
+}
+
+/// The media messages that a mistake is made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaScope {
+    /// Every message.
+    All,
+    /// Every message of a type.
+    Kind(MediaKind),
+    /// Every message of a type that is no configuration.
+    Frames(MediaKind),
+    /// Every message of a class.
+    Class(MessageClass),
+    /// Those of a type that are longer than this.
+    Longer(MediaKind, u32),
+    /// One message only.
+    One,
+    /// Some, of which nothing else is known.
+    Some(MediaKind),
+}
+
+/// A message of media in A, in B, or in both.
+#[derive(Clone, Copy)]
+struct Both<'r> {
+    row: usize,
+    kind: MediaKind,
+    /// In A and B.
+    sides: [Option<&'r RecordedMessage>; 2],
+}
+
+impl<'r> Both<'r> {
+    /// Whether it says how media are coded, on a side that has it.
+    fn is_config(&self) -> bool {
+        self.sides.iter().flatten().any(|kept| matches!(kept.class, MessageClass::Config(_)))
+    }
+
+    /// The message in A and in B, if both have it.
+    fn pair(&self) -> Option<[&'r RecordedMessage; 2]> {
+        Some([self.sides[0]?, self.sides[1]?])
+    }
+}
+
+/// The mistakes in a direction's media.
+pub fn media(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
+    let all = aligned(comparison, direction);
+    let mut found = Vec::new();
+    let mut same: Vec<MediaKind> = Vec::new();
+    for kind in [MediaKind::Audio, MediaKind::Video] {
+        let of_kind: Vec<Both<'_>> = all.iter().filter(|both| both.kind == kind).copied().collect();
+        if is_same_media(&of_kind) {
+            same.push(kind);
+            found.extend(bodies::edits(&of_kind, kind));
+            if !has_aggregates(comparison, direction) {
+                found.extend(order::edits(&of_kind));
+            }
+        }
+    }
+    let of_same: Vec<Both<'_>> = all.into_iter().filter(|both| same.contains(&both.kind)).collect();
+    found.extend(times::edit(&of_same));
+    found
+}
+
+/// Whether media is sent in aggregate messages (RTMP 1.0 7.1.6): then it is not missing that has no message of its own.
+fn has_aggregates(comparison: &Comparison<'_>, direction: Direction) -> bool {
+    let messages = comparison.rows_of(direction).filter_map(|row| comparison.either_item(row).message());
+    messages.into_iter().any(|kept| kept.class == MessageClass::Aggregate)
+}
+
+/// The media messages of a direction that are whole, in the order of the rows.
+fn aligned<'r>(comparison: &Comparison<'r>, direction: Direction) -> Vec<Both<'r>> {
+    let of = |row, side| {
+        let kept = comparison.item(row, side)?.message()?;
+        (kept.ending == Ending::Complete).then_some(kept)
+    };
+    let rows = comparison.rows_of(direction).filter(|&row| comparison.either(row).lane.is_media());
+    let both = rows.filter_map(|row| {
+        let sides = [of(row, Side::A), of(row, Side::B)];
+        let kept = sides[1].or(sides[0])?;
+        let kind = if kept.header.type_id == MessageTypeId::AUDIO { MediaKind::Audio } else { MediaKind::Video };
+        Some(Both { row, kind, sides })
+    });
+    both.collect()
+}
+
+/// Whether messages are the same coded media: most of those that both have are equal, or end alike.
+fn is_same_media(all: &[Both<'_>]) -> bool {
+    const ALIKE: usize = 16;
+    let is_alike = |[a, b]: [&RecordedMessage; 2]| {
+        let shorter = a.body.len().min(b.body.len());
+        a.hash == b.hash
+            || shorter < ALIKE
+            || a.is_whole() && b.is_whole() && {
+                let middle = |kept: &RecordedMessage| kept.body.get(ALIKE..2 * ALIKE).map(<[u8]>::to_vec);
+                common_suffix(&a.body, &b.body) >= ALIKE || middle(a).is_some() && middle(a) == middle(b)
+            }
+    };
+    let pairs: Vec<_> = all.iter().filter_map(Both::pair).collect();
+    let alike = pairs.iter().filter(|pair| is_alike(**pair)).count();
+    let of_b = all.iter().filter(|both| both.sides[1].is_some()).count();
+    alike > 0 && alike * 10 >= pairs.len() * 9 && pairs.len() * 4 >= of_b * 3
+}
