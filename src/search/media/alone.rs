@@ -244,7 +244,7 @@ fn late(frames: &[One<'_>]) -> Option<(MediaKind, i64)> {
     let lasts = [MediaKind::Audio, MediaKind::Video].map(|kind| {
         let mut times = frames.iter().filter(|one| one.kind() == kind).filter_map(|one| one.kept.header.timestamp);
         let first = times.next().unwrap_or(0);
-        f64::from(times.last().unwrap_or(first).wrapping_sub(first))
+        f64::from(times.next_back().unwrap_or(first).wrapping_sub(first))
     });
     if (lasts[0] / lasts[1].max(1.0) - 1.0).abs() > 0.2 {
         return None;

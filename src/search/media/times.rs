@@ -249,7 +249,7 @@ pub(super) fn base(all: &[(bool, u32, u32)], frame: f64) -> Option<TimeEdit> {
     let meant = (count - 1) as f64 * frame;
     let share = |first: i64, last: i64| (last - first) as f64 / meant;
     let of_audio = || all.iter().filter(|(is_audio, ..)| *is_audio).map(|&(.., time)| i64::from(time));
-    let received = share(of_audio().next()?, of_audio().last()?);
+    let received = share(of_audio().next()?, of_audio().next_back()?);
     // Twice that may be a gap, or a slow start.
     if (received - 1.0).abs() < 5.0 * OFF {
         return None;
