@@ -26,7 +26,7 @@ use crate::steps;
 pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
 pub use path::{FieldPath, Step, ValuePath};
-pub use unit::{Unit, header_value, units};
+pub use unit::{Unit, header_value, units, units_of};
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -39,6 +39,7 @@ pub enum Side {
 
 /// What a comparison may be told.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Only this direction.
     pub direction: Option<Direction>,

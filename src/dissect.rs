@@ -22,7 +22,7 @@ use crate::rtmp::message::Message;
 use crate::rtmp::{body, handshake};
 use crate::session::{self, Event};
 
-pub use chunks::Entry;
+pub use chunks::{Entry, header};
 pub use filter::Vocabulary;
 use vocabulary::{Known, Place};
 

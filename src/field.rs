@@ -97,6 +97,7 @@ pub fn no_symbol(_: u64) -> Option<&'static str> {
 /// Declares the fields of a decoder as statics, and `FIELDS`, the list of them all.
 ///
 /// `NAME = "filter.name", Kind, "Title", "meaning" [, symbols function];`
+#[doc(hidden)]
 #[macro_export]
 macro_rules! fields {
     ($($id:ident = $name:literal, $kind:ident, $title:literal, $meaning:literal $(, $symbol:path)?;)*) => {

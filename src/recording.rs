@@ -6,6 +6,7 @@
 
 mod recorder;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
@@ -26,10 +27,13 @@ pub use recorder::{Keep, Recorder, record};
 
 /// The sessions of a capture, in order of their connections' numbers.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Recording {
     /// Connections that are RTMP, and those on its ports that should be.
+    #[doc(hidden)]
     pub sessions: Vec<Session>,
     /// Of a capture that is compared with a snapshot: what its own snapshot shows of it.
+    #[doc(hidden)]
     pub as_snapshot: Option<Box<Recording>>,
 }
 
@@ -115,6 +119,12 @@ impl Recording {
     pub fn is_empty(&self) -> bool {
         self.sessions.iter().all(|session| session.items.is_empty())
     }
+}
+
+/// The ports of the servers in these recordings: a session whose beginning is missing can be told by them in another.
+pub fn server_ports<'r>(recordings: impl IntoIterator<Item = &'r Recording>) -> BTreeSet<u16> {
+    let sessions = recordings.into_iter().flat_map(|recording| &recording.sessions);
+    sessions.map(|session| session.stream.server.port()).collect()
 }
 
 /// A snapshot's recording with the media bodies that it has as digests, where another recording has the same bytes: the

@@ -63,6 +63,7 @@ pub use transform::{TRANSFORMS, Transform};
 
 /// One entry of the catalogue.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Rule {
     /// Its stable name, in kebab-case.
     pub code: &'static str,
@@ -77,11 +78,13 @@ pub struct Rule {
     /// What there is to say about it.
     pub page: Page,
     /// The function that finds it.
+    #[doc(hidden)]
     pub check: Check,
 }
 
 /// A rule's page. The headings are the names of the fields.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// What it is.
     pub what: &'static str,
@@ -150,6 +153,7 @@ impl fmt::Debug for Check {
 /// Where in the stack a fault lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Layer {
     /// The capture and TCP: what was recorded at all.
     Capture,
@@ -192,6 +196,7 @@ impl Layer {
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Severity {
     /// Worth knowing, nothing fails.
     Info,
@@ -206,6 +211,7 @@ pub enum Severity {
 /// A comparison that a rule takes part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Mode {
     /// One session by itself.
     Lint,

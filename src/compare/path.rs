@@ -11,6 +11,7 @@ use crate::dissect::paths;
 
 /// A place in a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FieldPath {
     /// The message as a whole, which only one side has: `message`.
     Message,

@@ -14,6 +14,7 @@ use super::{Certainty, Rule, Severity};
 
 /// Something that was found, and the evidence of a report for it: the places, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Diagnosis<E> {
     /// The rule's code.
     #[serde(serialize_with = "code")]
@@ -55,6 +56,7 @@ impl<E> Diagnosis<E> {
 
 /// A place in a recorded session.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Location {
     /// The connection.
     pub tcp_stream: ConnectionId,
