@@ -1,7 +1,7 @@
 //! The command line: options in, text and exit status out.
 //!
 //! Only here are files opened, the environment read and anything printed. What was typed is turned
-//! into library options once, in each subcommand's room.
+//! into library options once, in each subcommand's module.
 
 mod check;
 mod config;

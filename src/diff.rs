@@ -16,7 +16,9 @@ use crate::rules::{Check, Claim, Mode, RULES, Rule, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
-pub use report::{Bytes, Cause, Connection, Counts, Evidence, Expected, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
+pub use report::{
+    Bytes, Cause, Connection, Counts, Evidence, Expected, Pair, Place, Report, StatLine, Unexplained, Verdict, Where,
+};
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;

@@ -133,6 +133,7 @@ impl Options {
 
 impl Report {
     /// Puts placeholders in the place of stream keys and credentials.
+    #[doc(hidden)]
     pub fn hide(&mut self, secrets: &Secrets) {
         self.connections.iter_mut().for_each(|connection| secrets.hide_in(&mut connection.role));
         for finding in &mut self.findings {

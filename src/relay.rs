@@ -3,7 +3,7 @@
 //! Takes recordings of one capture or several, gives a [`Report`]: which publisher feeds which player, how each
 //! message fared, and findings with their places on both legs. It does not lay out text and reads no files.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`legs`] | who publishes, who gets it, and which belong together |
 //! | [`mod@unit`] | a message of a leg, and what it is known by |

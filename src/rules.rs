@@ -100,6 +100,7 @@ pub struct Page {
 
 impl Page {
     /// Whether a line has its bytes in columns, and is not to be wrapped.
+    #[doc(hidden)]
     pub fn is_set(line: &str) -> bool {
         line.contains("   ") || line.starts_with("sent ") || line.starts_with("received ") || line.starts_with("or ")
     }

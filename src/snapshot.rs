@@ -6,7 +6,7 @@
 //! byte for byte but for the name of the capture, wherever the traffic itself is the same; [`RULES`] says what is left
 //! out, replaced or put in order for that.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | `order` | in which order the messages of a session stand |
 //! | `normalise` | bodies with placeholders for what varies and for secrets |

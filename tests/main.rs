@@ -14,6 +14,7 @@ mod hypotheses;
 mod kit;
 mod late_starts;
 mod layering;
+mod library;
 mod links;
 mod lint;
 mod long_runs;
@@ -29,6 +30,7 @@ mod search;
 mod searches;
 mod sender;
 mod snapshot_causes;
+mod surface;
 mod tape;
 mod tunnel;
 

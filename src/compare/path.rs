@@ -57,6 +57,7 @@ pub enum Step {
     Property(String),
 }
 
+#[doc(hidden)]
 impl FieldPath {
     /// `header.timestamp`.
     pub const TIMESTAMP: FieldPath = FieldPath::Header("timestamp");
@@ -188,6 +189,7 @@ impl ValuePath {
     }
 }
 
+#[doc(hidden)]
 impl From<ValuePath> for FieldPath {
     fn from(path: ValuePath) -> FieldPath {
         FieldPath::Value(path)

@@ -155,7 +155,13 @@ impl CapturedMessage {
     }
 
     /// A field whose first byte is at `at` in the direction's stream.
-    fn located<'a>(&'a self, name: String, (text, value): (String, Value), bytes: &'a [u8], at: Option<u64>) -> Field<'a> {
+    fn located<'a>(
+        &'a self,
+        name: String,
+        (text, value): (String, Value),
+        bytes: &'a [u8],
+        at: Option<u64>,
+    ) -> Field<'a> {
         let source = at.and_then(|at| self.sources.at(at));
         Field {
             name,

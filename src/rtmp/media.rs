@@ -3,7 +3,7 @@
 //! Takes the first bytes of a body and its true length, gives the header's fields, the configuration
 //! records after it, and how long the payload is. Samples and pictures are not decoded.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`audio`] | the audio tag header |
 //! | [`video`] | the video tag header |

@@ -40,6 +40,7 @@ pub struct Diagnosis<E> {
     pub consequences: Option<usize>,
 }
 
+#[doc(hidden)]
 impl<E> Diagnosis<E> {
     /// The same with other evidence, if there is some.
     pub fn try_map<F>(self, map: impl FnOnce(E) -> Option<F>) -> Option<Diagnosis<F>> {

@@ -1,6 +1,6 @@
 //! What a video configuration says, whatever the codec.
 //!
-//! The records of the codecs are read in rooms of their own; this is what they have in common, and how it
+//! The records of the codecs are read in modules of their own; this is what they have in common, and how it
 //! is shown.
 
 use serde::Serialize;
