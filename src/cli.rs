@@ -87,7 +87,7 @@ enum Command {
     Lint(lint::Options),
     /// Check captures against their snapshots and the rules, for CI
     Check(check::Options),
-    /// Print what the configuration file says of a capture, and what is in force
+    /// Print the settings that apply to a capture, and where each comes from
     Config(config::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),

@@ -195,3 +195,8 @@ pub use crate::{
     session::Direction,
     tcp::ConnectionId,
 };
+
+/// The example in README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

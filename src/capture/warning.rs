@@ -135,7 +135,7 @@ impl fmt::Display for Warning {
             Warning::RecordLength { frame, at, len, limit } => {
                 write!(
                     f,
-                    "frame {frame} claims {len} bytes, more than the {limit} that are believed (file offset {at:#x}): \
+                    "frame {frame} claims {len} bytes, more than the {limit} that are accepted (file offset {at:#x}): \
                      the file is damaged there, and pcap marks no later frame; "
                 )?;
                 read_so_far(f, *frame)
@@ -179,7 +179,7 @@ impl fmt::Display for BlockProblem {
             }
             BlockProblem::ByteOrder(magic) => write!(f, "a section with the byte-order magic {magic:08x}"),
             BlockProblem::PacketLength { captured, room } => {
-                write!(f, "a packet of {captured} bytes in a block with room for {room}")
+                write!(f, "a packet of {captured} bytes in a block with space for {room}")
             }
             BlockProblem::Body(kind) => write!(f, "the fields of its type {kind:#x} cannot be read"),
         }

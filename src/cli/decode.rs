@@ -46,7 +46,7 @@ pub struct Options {
     #[arg(long, value_name = "DIRECTION", value_parser = values::direction(), hide_possible_values = true, help_heading = "Selection")]
     direction: Option<Direction>,
 
-    /// Only rows that match a display filter, in Wireshark's language (README, "Filters")
+    /// Only rows that match a display filter, in Wireshark's language (docs/filters.md)
     #[arg(short = 'Y', long = "filter", value_name = "FILTER", help_heading = "Selection")]
     filter: Option<String>,
 
@@ -62,7 +62,7 @@ pub struct Options {
     #[arg(short = 'V', long = "tree", conflicts_with = "fields")]
     tree: bool,
 
-    /// Show one row with all there is: its chunks, its fields, its bytes
+    /// Show everything about one row: its chunks, its fields, its bytes
     #[arg(short = 'n', long = "number", value_name = "ROW", value_parser = values::number::<u64>, conflicts_with = "fields", help_heading = "Selection")]
     number: Option<u64>,
 
@@ -82,7 +82,7 @@ pub struct Options {
     #[arg(short = 'E', value_name = "NAME=VALUE")]
     layout: Vec<String>,
 
-    /// Accepted for tshark's sake: `-T fields` goes with -e
+    /// Accepted for compatibility with tshark: `-T fields` goes with -e
     #[arg(short = 'T', value_name = "fields", value_parser = ["fields"], requires = "fields", hide_short_help = true)]
     output_type: Option<String>,
 
@@ -101,7 +101,7 @@ enum Format {
     Json,
     /// One JSON object a line
     Jsonl,
-    /// Comma-separated values with a header; an apostrophe goes before what a spreadsheet would run as a formula
+    /// Comma-separated values with a header; text that a spreadsheet would run as a formula has an apostrophe before it
     Csv,
 }
 
@@ -159,7 +159,7 @@ impl Options {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.format == Format::Csv && options.shows_all_fields() {
-        bail!("CSV has no room for the trees of -V and -n; --format json and jsonl have");
+        bail!("CSV cannot hold the trees of -V and -n; use --format json or jsonl");
     }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();

@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
 
-    /// Exit with 1 if something is as bad as this, or worse [default: error]
+    /// Exit with 1 for findings of this severity or worse [default: error]
     #[arg(long, value_enum, value_name = "LEVEL")]
     fail_on: Option<FailOn>,
 
@@ -44,7 +44,7 @@ pub struct Options {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print nothing: the exit status tells
+    /// Print nothing; only set the exit status
     #[arg(short, long)]
     quiet: bool,
 
@@ -84,7 +84,7 @@ pub enum FailOn {
     Fatal,
     /// What arrives is wrong
     Error,
-    /// Some peers will not take it
+    /// Some peers will not accept it
     Warning,
     /// Anything
     Info,

@@ -69,9 +69,9 @@ fn is_unsaid(why: &str) -> bool {
     [VOLATILE_LANE, OFFSET].contains(&why)
 }
 
-const OVERWRITTEN: &str = "a placeholder of the snapshot stands for it";
+const OVERWRITTEN: &str = "a placeholder of the snapshot replaces it";
 const VOLATILE_LANE: &str = "acknowledgements and pings depend on time and load";
-const OFFSET: &str = "timestamps begin elsewhere";
+const OFFSET: &str = "timestamps start at another value";
 
 fn reason(
     comparison: &Comparison<'_>,

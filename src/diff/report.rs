@@ -300,10 +300,10 @@ impl Report {
         self.causes.sort_by_key(|cause| cause.evidence.rank);
         self.summary = match (self.verdict, self.causes.first(), self.unexplained.first()) {
             (Verdict::Identical, ..) => "nothing differs".to_owned(),
-            (Verdict::Equivalent, ..) => "only what is to be expected of two recordings differs".to_owned(),
+            (Verdict::Equivalent, ..) => "only differences expected between two recordings".to_owned(),
             _ if self.pairs.is_empty() => "the captures have no session in common".to_owned(),
             (_, Some(cause), _) => cause.title.clone(),
-            (_, None, Some(first)) => format!("{} differs, and no rule says why", first.r#where.path),
+            (_, None, Some(first)) => format!("{} differs, and no rule explains it", first.r#where.path),
             (_, None, None) => "there are connections that only one capture has".to_owned(),
         };
         self

@@ -100,7 +100,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
         && steps.has_headers()
     {
         guilty = Some(Hop::Server);
-        "the bytes were right on the wire to the server".clone_into(&mut statement);
+        "the bytes were correct on the wire to the server".clone_into(&mut statement);
     }
     let is_its_fault = |found: &Found<'_>| match guilty {
         Some(Hop::Receiver) => found.direction == Direction::ServerToClient,
@@ -231,37 +231,37 @@ fn judge(
         );
     }
     match (is_right(to_server), is_right(from_server)) {
-        (true, true) => clear(Hop::Receiver, "the bytes were right on the wire, on both legs"),
+        (true, true) => clear(Hop::Receiver, "the bytes were correct on the wire, on both legs"),
         (false, true) if to_server.is_none() => {
-            clear(Hop::Receiver, "the bytes were right on the wire when the server sent them")
+            clear(Hop::Receiver, "the bytes were correct on the wire when the server sent them")
         }
-        (false, true) => clear(Hop::Receiver, "the bytes were right on the wire to the receiver"),
+        (false, true) => clear(Hop::Receiver, "the bytes were correct on the wire to the receiver"),
         (true, false) if as_received(down) => {
-            clear(Hop::Server, "the bytes were right when the server received them, and wrong when it sent them")
+            clear(Hop::Server, "the bytes were correct when the server received them, but not when it sent them")
         }
         (true, false) if from_server.is_some() => {
             let leg = from_server.map_or(0, |leg| leg.carried);
             (
                 None,
                 format!(
-                    "the bytes were right when the server received them; on the way to the receiver {leg} of {} bytes are in the \
-                     capture",
+                    "the bytes were correct when the server received them; on the way to the receiver {leg} of {} \
+                     bytes are in the capture",
                     sent.len()
                 ),
             )
         }
         (true, false) => (
             None,
-            "the bytes were right on the wire when the server received them; the way to the receiver is not in the capture"
+            "the bytes were correct on the wire when the server received them; the way to the receiver is not in the \
+             capture"
                 .to_owned(),
         ),
         (false, false) if as_received(up) => {
-            clear(Hop::Sender, "the bytes were wrong on the wire already; the sender changed them before it sent them")
+            clear(Hop::Sender, "the bytes were already changed on the wire; the sender changed them before sending")
         }
-        (false, false) if as_received(down) => (
-            None,
-            "the server sent what was received; how it came to the server is not in the capture".to_owned(),
-        ),
+        (false, false) if as_received(down) => {
+            (None, "the server sent what was received; the way to the server is not in the capture".to_owned())
+        }
         (false, false) => {
             let messages = wire.messages;
             let most = to_server.into_iter().chain(from_server).map(|leg| leg.carried).max().unwrap_or(0);

@@ -302,11 +302,12 @@ impl Transactions {
         let is_own = self.answered.contains_key(&(own, bits))
             || self.by_id.range((own, bits, false, 0)..=(own, bits, true, Serial::MAX)).next().is_some();
         if is_own {
-            let text = format!("{name} has the transaction id {id} of a call of its own sender, who cannot answer it");
+            let text = format!("{name} has the transaction id {id} of a call by the same side, which cannot answer it");
             return self.wrong(said, "answer-wrong-direction", text);
         }
-        let text =
-            format!("{name} has transaction id {id}, and the other side made no call with it: its caller waits on");
+        let text = format!(
+            "{name} has transaction id {id}, but the other side made no call with it: the caller keeps waiting"
+        );
         self.wrong(said, "answer-without-call", text)
     }
 

@@ -67,7 +67,10 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     for (index, (session, count)) in sessions.iter_mut().zip(counts).enumerate() {
         let found = session.items.len() as u64;
         if found != count {
-            let what = format!("connection {index} has {found} messages up to here, and {count} by the header");
+            let what = format!(
+                "connection {index} has {found} messages up to here, but {count} according to the \
+                                header"
+            );
             return Err(Error { line: last, key: None, what, todo: AGAIN });
         }
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -111,7 +114,7 @@ fn header(mut keys: Keys) -> Result<(Vec<Session>, Vec<u64>), Error> {
 fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
     let said = keys.some_number("connection", u32::MAX.into())?;
     if said != u64::from(number) {
-        return Err(keys.wrong("connection", format!("is {said}, and connections are numbered from 0: {number}")));
+        return Err(keys.wrong("connection", format!("is {said}, but connections are numbered from 0: {number}")));
     }
     let protocol = keys.one_of("protocol", line::PROTOCOLS)?.map_or(crate::session::Protocol::Rtmp, |found| found.0);
     let mut activities = Vec::new();
@@ -142,7 +145,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         roles_from: Roles::Messages,
         protocol,
         protocol_certain: true,
-        protocol_why: "the snapshot says so",
+        protocol_why: "it is listed in the snapshot",
         proxy: None,
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,
@@ -262,8 +265,8 @@ fn message(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
         }
         (None, Some(head), Some(length)) => (head, length),
         (None, Some(_), None) => return Err(keys.wrong("length", "is missing, and head is not the whole body")),
-        (Some(_), Some(_), _) => return Err(keys.wrong("head", "stands beside body; one of them has to go")),
-        (None, None, _) => return Err(keys.wrong("body", "is missing, and there is no head in its place")),
+        (Some(_), Some(_), _) => return Err(keys.wrong("head", "is there together with body; remove one of them")),
+        (None, None, _) => return Err(keys.wrong("body", "is missing, and there is no head instead")),
     };
     if body.len() as u64 > LONGEST {
         return Err(keys.wrong("body", format!("has {} bytes; a message has at most {LONGEST}", body.len())));
@@ -326,7 +329,7 @@ fn defects(keys: &mut Keys) -> Result<Vec<Defect>, Error> {
     let defect = |text: &String| {
         let code =
             code(text).ok_or_else(|| keys.wrong("defects", "contains something that is not the code of a defect"))?;
-        Ok(Defect { code, offset: 0, message: "the snapshot says no more of it".to_owned() })
+        Ok(Defect { code, offset: 0, message: "the snapshot contains no details".to_owned() })
     };
     codes.iter().map(defect).collect()
 }

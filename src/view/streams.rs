@@ -134,7 +134,7 @@ fn calls_note(calls: &Report) -> String {
         let _ = write!(text, "; {} unanswered (normal for these commands)", calls.unanswered_optional);
     }
     if calls.forgotten > 0 {
-        let _ = write!(text, "; {} lost from sight", calls.forgotten);
+        let _ = write!(text, "; {} no longer tracked", calls.forgotten);
     }
     text
 }

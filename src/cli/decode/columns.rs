@@ -45,7 +45,7 @@ impl Columns {
         for name in names {
             ensure!(vocabulary::find(name).is_some() || paths::parse(name).is_some(), unknown_field(name));
         }
-        ensure!(settings.is_empty() || !names.is_empty(), "-E lays out the columns of -e FIELD, and there are none");
+        ensure!(settings.is_empty() || !names.is_empty(), "-E formats the columns of -e FIELD, but there are none");
         Ok((!names.is_empty()).then_some(columns))
     }
 
@@ -156,6 +156,6 @@ fn unknown_field(name: &str) -> String {
     }
     match &vocabulary::nearest(name)[..] {
         [] => format!("unknown field '{shown}'; `rtmp-inspect fields` lists them all"),
-        near => format!("unknown field '{shown}'; is {} meant?", near.join(" or ")),
+        near => format!("unknown field '{shown}'; did you mean {}?", near.join(" or ")),
     }
 }

@@ -147,7 +147,7 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
         return AudioTag::Enhanced { header, content: AudioContent::default(), tracks: Vec::new() };
     }
     if codec_name(format) == "unknown" {
-        let text = format!("sound format {format} is reserved (FLV E.4.2.1)");
+        let text = format!("audio format {format} is reserved (FLV E.4.2.1)");
         defects.push(Defect::new("audio-format", at, text));
     }
     let rate = reader.bits(&RATE, whole, 2, 2) as u8;
@@ -272,14 +272,14 @@ const NAMES: Names = Names {
 };
 
 crate::fields! {
-    HEADER = "rtmpt.audio", Group, "Audio header", "What stands in front of the sound (FLV E.4.2.1; own name).";
+    HEADER = "rtmpt.audio", Group, "Audio header", "What comes before the audio (FLV E.4.2.1; own name).";
     CONTROL = "rtmpt.audio.control", Hex, "Control", "Format, rate, size and type in one byte (FLV E.4.2.1).";
     FORMAT = "rtmpt.audio.format", Uint, "Format", "SoundFormat (FLV E.4.2.1).", wireshark_format_name;
     RATE = "rtmpt.audio.rate", Uint, "Sample rate", "SoundRate (FLV E.4.2.1).", rate_name;
     SIZE = "rtmpt.audio.size", Uint, "Sample size", "SoundSize (FLV E.4.2.1).", size_name;
     TYPE = "rtmpt.audio.type", Uint, "Channels", "SoundType (FLV E.4.2.1).", type_name;
     AAC_PACKET_TYPE = "rtmpt.audio.aac.packet_type", Uint, "AAC packet type",
-        "Configuration or sound (FLV E.4.2.1; own name).", aac_packet_type_name;
+        "Configuration or audio (FLV E.4.2.1; own name).", aac_packet_type_name;
     PACKET_TYPE = "rtmpt.audio.packet_type", Uint, "Packet type", "AudioPacketType (enhanced RTMP).",
         packet_type_name;
     FOUR_CC = "rtmpt.audio.fourcc", Text, "FourCC", "The codec (enhanced RTMP).";
@@ -293,8 +293,8 @@ crate::fields! {
     TRACK_ID = "rtmpt.audio.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
     TRACK_LENGTH = "rtmpt.audio.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
     DATA = "rtmpt.audio.data", Bytes, "Audio data",
-        "Everything behind the control byte, or behind the header of enhanced RTMP.";
-    PAYLOAD = "rtmpt.audio.payload", Bytes, "Payload", "The sound, or what could not be read of it (own name).";
+        "Everything after the control byte, or after the header of enhanced RTMP.";
+    PAYLOAD = "rtmpt.audio.payload", Bytes, "Payload", "The audio, or what could not be read of it (own name).";
 }
 
 #[cfg(test)]

@@ -173,7 +173,7 @@ fn four_cc<R: Record>(
     let at = reader.at();
     let four_cc = FourCc::read(reader, names.four_cc)?;
     if !(names.knows)(four_cc) {
-        let text = format!("the FourCC '{four_cc}' is none that enhanced RTMP defines for {}", names.medium);
+        let text = format!("the FourCC '{four_cc}' is not one that enhanced RTMP defines for {}", names.medium);
         defects.push(Defect::new("ertmp-fourcc-unknown", at, text));
     }
     Ok(four_cc)

@@ -73,7 +73,7 @@ pub(super) fn config<R: Record>(
         defects.push(Defect::new("ertmp-multichannel", at + 2, text));
     }
     if !reader.is_empty() || missing > 0 {
-        let text = format!("{} bytes behind the MultichannelConfig", reader.remaining() as u32 + missing);
+        let text = format!("{} bytes after the MultichannelConfig", reader.remaining() as u32 + missing);
         defects.push(Defect::new("ertmp-multichannel", reader.at(), text));
     }
     Some(config)

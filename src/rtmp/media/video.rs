@@ -258,7 +258,7 @@ fn command<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>)
         defects.push(Defect::new("video-command", at, text));
     }
     if !reader.is_empty() {
-        let text = format!("{} bytes behind a video command, which is one byte", reader.remaining());
+        let text = format!("{} bytes after a video command, which is one byte", reader.remaining());
         defects.push(Defect::new("video-command", reader.at(), text));
     }
     Ok(command)
@@ -370,7 +370,7 @@ const NAMES: Names = Names {
 };
 
 crate::fields! {
-    HEADER = "rtmpt.video", Group, "Video header", "What stands in front of the picture (FLV E.4.3.1; own name).";
+    HEADER = "rtmpt.video", Group, "Video header", "What comes before the video frame (FLV E.4.3.1; own name).";
     CONTROL = "rtmpt.video.control", Hex, "Control", "Frame type and codec in one byte (FLV E.4.3.1).";
     IS_EX_HEADER = "rtmpt.video.is_ex_header", Uint, "Enhanced header", "1: a header of enhanced RTMP.";
     TYPE = "rtmpt.video.type", Uint, "Type", "FrameType (FLV E.4.3.1).", frame_type_name;
@@ -387,15 +387,15 @@ crate::fields! {
     TRACK = "rtmpt.video.multitrack.track", Group, "Track", "One track of a message (enhanced RTMP; own name).";
     TRACK_ID = "rtmpt.video.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
     TRACK_LENGTH = "rtmpt.video.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
-    COMMAND = "rtmpt.video.command", Uint, "Command", "What a video info/command frame says (FLV E.4.3.1).",
+    COMMAND = "rtmpt.video.command", Uint, "Command", "The content of a video info/command frame (FLV E.4.3.1).",
         command_name;
     AVC_PACKET_TYPE = "rtmpt.video.avc.packet_type", Uint, "AVC packet type",
-        "Configuration, pictures or end (FLV E.4.3.1; own name).", avc_packet_type_name;
+        "Configuration, frame or end (FLV E.4.3.1; own name).", avc_packet_type_name;
     COMPOSITION_TIME = "rtmpt.video.composition_time", Int, "Composition time",
-        "How much later the picture is shown, in milliseconds, signed (FLV E.4.3.1; own name).";
+        "How much later the frame is shown, in milliseconds, signed (FLV E.4.3.1; own name).";
     DATA = "rtmpt.video.data", Bytes, "Video data",
-        "Everything behind the control byte, or behind the header of enhanced RTMP.";
-    PAYLOAD = "rtmpt.video.payload", Bytes, "Payload", "The pictures, or what could not be read of them (own name).";
+        "Everything after the control byte, or after the header of enhanced RTMP.";
+    PAYLOAD = "rtmpt.video.payload", Bytes, "Payload", "The video data, or what could not be read of it (own name).";
 }
 
 #[cfg(test)]
