@@ -90,7 +90,7 @@ pub struct Capture {
 pub enum Outcome {
     /// It is as its snapshot has it, and no rule objects.
     Passed,
-    /// Its snapshot was written, or written anew.
+    /// Its snapshot was written, or rewritten.
     Updated,
     /// It is as its snapshot has it, and rules object.
     Findings,

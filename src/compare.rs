@@ -66,7 +66,7 @@ pub struct Comparison<'r> {
     pub rows: Vec<Aligned>,
     /// Where they differ, in the order of `rows`.
     pub mismatches: Vec<Mismatch>,
-    /// Indices of the mismatches that belong to a cause: whoever looks for what is left passes them over.
+    /// Indices of the mismatches that belong to a cause: what looks for the rest skips them.
     pub accounted_for: HashSet<usize>,
     /// What a snapshot's placeholders stand for in the other session.
     pub bindings: placeholder::Bindings,

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::field::counted;
 use crate::origin::{FrameNo, Time};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::control::{UserControl, wireshark_event_name};
@@ -312,13 +313,13 @@ impl<'a> Row<'a> {
             }
             Kind::Gap(gap) => {
                 row.kind = "gap";
-                row.info = format!("{} bytes not captured", gap.len);
+                row.info = format!("{} not captured", counted(gap.len, "byte"));
                 row.detail = gap_detail(gap.reason).to_owned();
                 row.what = What::Gap { length: gap.len, reason: gap.reason };
             }
             Kind::Undecoded { why, .. } => {
                 row.kind = "undecoded";
-                row.info = format!("{} bytes not decoded", end - start);
+                row.info = format!("{} not decoded", counted(end - start, "byte"));
                 row.defects.push(why.clone());
             }
         }

@@ -17,6 +17,7 @@ mod tree;
 pub use bit_reader::BitReader;
 pub use defect::Defect;
 pub use reader::{Reader, Short};
+pub use text::counted;
 pub use tree::{Bits, Node, Tree, Value};
 
 use std::ops::Range;

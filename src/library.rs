@@ -24,7 +24,7 @@ pub use message::{CapturedMessage, Field};
 
 /// A capture, and how to read it: pcap or pcapng, bare or in gzip or zstd.
 ///
-/// It is opened anew for each reading. A capture that can be read only once, as a pipe, is kept in memory by
+/// It is opened again for each reading. A capture that can be read only once, as a pipe, is kept in memory by
 /// [`CaptureSource::read`].
 #[derive(Clone)]
 pub struct CaptureSource {
@@ -68,7 +68,7 @@ impl CaptureSource {
     }
 
     /// Calls `warn` with a sentence about each part of the file that cannot be read, as a damaged block or a cut end.
-    /// What can be read is read all the same.
+    /// What can be read is read nevertheless.
     pub fn on_warning(self, warn: impl Fn(&dyn fmt::Display) + Send + Sync + 'static) -> CaptureSource {
         CaptureSource { warn: Arc::new(warn), ..self }
     }

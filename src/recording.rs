@@ -188,7 +188,7 @@ pub enum EventKind {
         facts: HandshakeFacts,
         /// Its bytes.
         bytes: Vec<u8>,
-        /// Where they stand.
+        /// Where they are.
         places: Places,
     },
     /// Bytes that were not captured.
@@ -222,7 +222,7 @@ pub struct RecordedMessage {
     pub hash: u128,
     /// SHA-256 of the same, of audio and video, if digests were asked for.
     pub sha256: Option<[u8; 32]>,
-    /// Where the body's bytes stand.
+    /// Where the body's bytes are.
     pub places: Places,
 }
 
@@ -237,7 +237,7 @@ pub struct Chunks {
     pub changed: bool,
 }
 
-/// Where bytes stand: runs of offset, stream offset, frame.
+/// Where bytes are: runs of offset, stream offset, frame.
 #[derive(Clone, Debug, Default)]
 pub struct Places(Vec<(u32, u64, FrameNo)>);
 

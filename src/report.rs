@@ -202,7 +202,7 @@ fn snapshot_case(capture: &Capture) -> Case {
         let details = capture.action.iter().cloned().collect();
         Problem { details, ..Problem::own(own, Severity::Error, capture.summary.clone()) }
     }));
-    // A difference whose snapshot was written anew is told, and is none any more.
+    // A difference whose snapshot was rewritten is told, and no longer exists.
     let state = match capture.outcome {
         Outcome::Passed | Outcome::Findings | Outcome::Updated => State::Passed,
         Outcome::Error => State::Broken,

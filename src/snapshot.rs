@@ -8,7 +8,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `order` | in which order the messages of a session stand |
+//! | `order` | in which order the messages of a session are |
 //! | `normalise` | bodies with placeholders for what varies and for secrets |
 //! | `line` | the lines as they are written |
 //! | `write` | recording → lines |

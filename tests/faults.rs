@@ -2,7 +2,7 @@
 //! there.
 //!
 //! `testdata/faults/README.md` lists the faults with the bytes they change; `BLESS=1 cargo test faults::` writes
-//! it anew. `FAULTS_DIR=directory cargo test faults::` also writes the captures, `NAME.base.pcap` and
+//! it again. `FAULTS_DIR=directory cargo test faults::` also writes the captures, `NAME.base.pcap` and
 //! `NAME.fault.pcap`.
 
 use std::collections::{BTreeSet, HashMap};

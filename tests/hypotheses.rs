@@ -1,6 +1,6 @@
 //! Broken framing is explained: which mistake of the sender's it is, and what the messages were.
 //!
-//! Good recorded sessions are written anew with one mistake at a time, by a small encoder of its own. The
+//! Good recorded sessions are rewritten with one mistake at a time, by a small encoder of its own. The
 //! mistake has to be named first and as certain, and decoding with its dialect has to give back the
 //! messages that were written. Sound sessions have no mistake, and random bytes no certain one.
 

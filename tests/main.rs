@@ -33,6 +33,7 @@ mod snapshot_causes;
 mod surface;
 mod tape;
 mod tunnel;
+mod words;
 
 // What runs the program, or looks at what it renders.
 #[cfg(feature = "cli")]

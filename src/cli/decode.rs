@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use crate::decode::{Row, Rows, Selection};
 use crate::dissect::vocabulary::{self, Known, Place};
 use crate::dissect::{Dissection, Vocabulary};
+use crate::field::counted;
 use crate::filter::Filter;
 use crate::origin::Time;
 use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, RtmpSession};
@@ -260,7 +261,7 @@ fn what_there_is(frames: u64, seen: &Seen) -> String {
         return "it holds no frames".to_owned();
     }
     if seen.is_empty() {
-        return format!("its {frames} frames contain no TCP connection that matches the selection");
+        return format!("{} without a TCP connection that matches the selection", counted(frames, "frame"));
     }
     let count: u64 = seen.iter().map(|(_, count)| count).sum();
     let connections = if count == 1 { "TCP connection" } else { "TCP connections" };

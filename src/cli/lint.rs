@@ -113,7 +113,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (mut all, mut trouble) = (Vec::new(), false);
     for path in &options.captures {
         let settings = configs.settings(path, &given)?;
-        // What cannot be read, or has nothing to judge, is no success; the others are looked at all the same.
+        // What cannot be read, or has nothing to judge, is no success; the others are checked nevertheless.
         let recording = match record(path, &options.connections.with(&settings), &options.bounds) {
             Ok(recording) => recording,
             Err(error) => {

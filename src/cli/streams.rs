@@ -5,6 +5,7 @@ use std::cell::Cell;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::field::counted;
 use crate::secrets::Collector;
 use crate::session;
 use crate::streams::{FORMAT_VERSION, MOST, Stream, Streams};
@@ -103,8 +104,9 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         complain(
             "note",
             &format!(
-                "no TCP connection in {}: its {frames} frames contain none that matches the selection",
-                input.name()
+                "no TCP connection in {} matches the selection; it has {}",
+                input.name(),
+                counted(frames, "frame")
             ),
         );
     }

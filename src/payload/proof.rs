@@ -267,6 +267,7 @@ fn judge(
             let most = to_server.into_iter().chain(from_server).map(|leg| leg.carried).max().unwrap_or(0);
             let statement = match (messages, most) {
                 (0, _) => "the capture holds no RTMP message".to_owned(),
+                (1, 0) => "the capture's only message does not carry the payload".to_owned(),
                 (_, 0) => format!("none of the capture's {messages} messages carries the payload"),
                 _ => format!("the capture holds {most} of the payload's {} bytes", sent.len()),
             };

@@ -50,7 +50,7 @@ pub fn record<E>(
     Ok(with_tapes(numbered_as(&plain, meant), tapes))
 }
 
-/// The recording with the bytes around the places where framing is broken, for whoever looks for the reason.
+/// The recording with the bytes around the places where framing is broken, for the search for the reason.
 fn with_tapes(mut recording: Recording, tapes: Vec<FramingTrace>) -> Recording {
     for FramingTrace { connection, direction, offset, bytes, ends, .. } in tapes {
         let session = recording.sessions.iter_mut().find(|session| session.stream.tcp_stream == connection);

@@ -187,7 +187,7 @@ fn event<'a, R: Record>(event_type: u16, reader: &mut Reader<'a, '_, R>) -> Resu
     })
 }
 
-/// What is left behind the last field.
+/// What is left after the last field.
 fn trailing<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect>) -> &'a [u8] {
     let at = reader.at();
     let bytes = reader.rest(&TRAILING);

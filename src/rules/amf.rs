@@ -161,7 +161,7 @@ fn fields(kept: &RecordedMessage, bytes: &[u8], name: &str) -> Vec<Node> {
 /// Values of a message that decodes, and what is odd about them.
 struct Values {
     oddity: Oddity,
-    /// Where they stand.
+    /// Where they are.
     ranges: Vec<Range<usize>>,
     /// The names that A has in place of odd ones.
     meant: Vec<String>,

@@ -336,7 +336,7 @@ fn counts(bytes: &[u8]) -> [u64; 256] {
     counts
 }
 
-/// The blocks in an order that does not depend on where they stand.
+/// The blocks in an order that does not depend on where they are.
 fn blocks(bytes: &[u8], size: usize) -> Vec<&[u8]> {
     let mut blocks: Vec<&[u8]> = bytes.chunks(size).collect();
     blocks.sort_unstable();

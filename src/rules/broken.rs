@@ -88,7 +88,7 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
         (false, true) => Certainty::Likely,
         (false, false) => Certainty::Possible,
     };
-    // What is to be expected is none of its doing; a message may well come out as it should be.
+    // What is to be expected is not caused by it; a message may well come out as it should be.
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     let why = [why, seen.evidence()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     let claim = Claim::on(row, FieldPath::Chunk(""), [None, Some(value)], certainty, title);

@@ -146,12 +146,12 @@ const COMMON_SIZES: &[usize] = &[
 ];
 /// Payload may begin with a tag header that the file lacks: then the first boundary comes that much earlier.
 const TAG_HEADER: usize = 16;
-/// How far behind the true place two strings may still agree by accident.
+/// How far after the true place two strings may still agree by accident.
 const BACK: usize = 8;
 /// The longest chunk header.
 const LONGEST_HEADER: usize = 18;
 
-/// Which bytes stay behind at a boundary.
+/// Which bytes remain at a boundary.
 #[derive(Clone, Copy)]
 enum Form {
     /// The basic header.
@@ -163,7 +163,7 @@ enum Form {
 }
 
 impl Form {
-    /// The bytes that stay behind if `at` begins with this form.
+    /// The bytes that remain if `at` begins with this form.
     fn take(self, at: &[u8]) -> Option<&[u8]> {
         let basic = || match at.first()? {
             0xc0 => Some(2),

@@ -233,7 +233,7 @@ pub fn header_before(received: &[u8], payload_len: usize) -> Option<(usize, &'st
 fn header_added(case: &Case<'_>) -> Option<Finding> {
     let Case { sent, received, .. } = *case;
     let known = known_header(received, sent)?;
-    let behind = if known.trailer > 0 {
+    let trailer = if known.trailer > 0 {
         format!(", and {} bytes of PreviousTagSize after it", known.trailer)
     } else {
         String::new()
@@ -244,7 +244,7 @@ fn header_added(case: &Case<'_>) -> Option<Finding> {
         sent: 0..0,
         received: 0..known.len,
         places: 1,
-        why: format!("The first {} bytes are {}{behind}; between them is what was sent.", known.len, known.name),
+        why: format!("The first {} bytes are {}{trailer}; between them is what was sent.", known.len, known.name),
         fix: PREFIX_KNOWN.page.fix.to_owned(),
     })
 }
@@ -307,10 +307,10 @@ fn adts(case: &Case<'_>) -> Option<Finding> {
 /// The NAL units after 4-byte lengths, if these tile the bytes.
 fn avcc_nals(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let (mut rest, mut nals) = (bytes, Vec::new());
-    while let Some((&length, behind)) = rest.split_first_chunk::<4>() {
+    while let Some((&length, after)) = rest.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(length) as usize;
-        nals.push(behind.get(..length).filter(|nal| !nal.is_empty())?);
-        rest = &behind[length..];
+        nals.push(after.get(..length).filter(|nal| !nal.is_empty())?);
+        rest = &after[length..];
     }
     (rest.is_empty() && !nals.is_empty()).then_some(nals)
 }

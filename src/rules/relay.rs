@@ -11,8 +11,8 @@ pub static METADATA_REWRITTEN: Rule = Rule {
     modes: &[Mode::Relay],
     title: "the server rewrote a data message",
     page: Page {
-        what: "The server read the publisher's metadata and wrote its own. Properties that it does not know are gone, \
-               others are new, numbers may be rounded.",
+        what: "The server read the publisher's metadata and wrote its own. Properties that it does not know are \
+               missing, others are new, numbers may be rounded.",
         looks: "Publisher: `02 00 0d @setDataFrame 02 00 0a onMetaData 08 ...` (an ECMA array). Player: \
                 `02 00 0a onMetaData 03 ...` (an object), often of another length.",
         who: "nginx-rtmp keeps a fixed list of properties, adds `Server` at the start and truncates data rates to \

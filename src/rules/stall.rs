@@ -15,8 +15,8 @@ pub static TCP_STALL: Rule = Rule {
     title: "the receiver accepts no more bytes",
     page: Page {
         what: "A receiver's TCP window announces how many bytes it still accepts. Here it is zero for seconds, or to \
-               the end: the receiving program does not read its socket. The sender is stuck, and what it queues \
-               becomes outdated.",
+               the end: the receiving program does not read its socket. The sender is stuck, its queue and its memory \
+               grow, and what it queues becomes outdated.",
         looks: "50 10 00 00 ..   the TCP header of an ACK with window 0\n\
                 50 10 02 00 ..   the same with space for 512 units",
         who: "Players that are paused, or decode slower than the stream runs; servers whose disk, transcoder or next hop is \

@@ -100,7 +100,7 @@ fn unrelated(case: &Case<'_>) -> Option<Finding> {
         // Short strings cannot reach 8 bits.
         _ if received.len() < 4096 => "too short to tell what it is",
         7.9.. => "it is encrypted, compressed, or media",
-        _ => "it has a structure, so it is more likely another message than an encrypted one",
+        _ => "it has a structure, so it is more likely a different message than encryption",
     };
     Some(Finding {
         certainty: Certainty::Likely,

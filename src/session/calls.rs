@@ -2,7 +2,7 @@
 //!
 //! Takes a connection's events as they come, gives for each command what it answers, or what is wrong
 //! with it as an answer; at the end a [`Report`] of what stayed unanswered. One [`Transactions`] for each
-//! connection, held by whoever wants to know. Two kinds of answer are told apart, [`By`]:
+//! connection, kept by its observers. Two kinds of answer are told apart, [`By`]:
 //!
 //! - By **transaction**: `_result` or `_error` carries the transaction id of a command from the other side
 //!   (RTMP 1.0 7.2). If an id is used again while it is open, the oldest unanswered call is taken, with a

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
 
+use crate::field::counted;
 use crate::origin::{FrameNo, Time};
 use crate::recording::{EventKind, Framing, Hashing, RecordedEvent, RecordedMessage, Recording, Session, first_half};
 use crate::rtmp::class::MessageClass;
@@ -50,7 +51,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     let newlines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
     let mut last = number;
     for line in lines {
-        // After the last line's end is none.
+        // Nothing follows the last line's end.
         if line.0 > newlines && line.1.is_empty() {
             break;
         }
@@ -67,10 +68,8 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     for (index, (session, count)) in sessions.iter_mut().zip(counts).enumerate() {
         let found = session.items.len() as u64;
         if found != count {
-            let what = format!(
-                "connection {index} has {found} messages up to here, but {count} according to the \
-                                header"
-            );
+            let found = counted(found, "message");
+            let what = format!("connection {index} has {found} up to here, but {count} according to the header");
             return Err(Error { line: last, key: None, what, todo: AGAIN });
         }
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -217,7 +216,8 @@ const KINDS: &[(Kind, &str)] =
 fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Error> {
     let connection = keys.some_number("connection", u32::MAX.into())? as usize;
     if connection >= connections {
-        let what = format!("is {connection}, and the header has {connections} connections");
+        let count = counted(connections as u64, "connection");
+        let what = format!("is {connection}, but the header has {count}");
         return Err(keys.wrong("connection", what));
     }
     let direction = keys.some_of("direction", DIRECTIONS)?;

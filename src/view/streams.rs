@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::field::counted;
 use crate::session::Protocol;
 use crate::session::calls::{Report, Unanswered};
 use crate::streams::{Side, Stream};
@@ -172,15 +173,15 @@ fn side_note(side: &Side) -> Option<String> {
             said.push(text);
         }
     };
-    say(side.incomplete, format!("{} incomplete messages", side.incomplete));
-    say(side.with_defects, format!("{} messages with defects", side.with_defects));
-    say(side.undecoded_bytes, format!("{} bytes not decoded", side.undecoded_bytes));
-    say(side.gap_bytes, format!("{} bytes missing in {} gaps", side.gap_bytes, side.gaps));
-    say(side.unseen_bytes, format!("{} bytes acknowledged that are not in the capture", side.unseen_bytes));
-    say(side.retransmitted_bytes, format!("{} bytes sent again", side.retransmitted_bytes));
-    say(side.out_of_order, format!("{} packets late", side.out_of_order));
-    say(side.conflicts, format!("{} second copies that differ from the first", side.conflicts));
-    say(side.duplicate_frames, format!("{} frames captured twice, counted once", side.duplicate_frames));
+    say(side.incomplete, counted(side.incomplete, "incomplete message"));
+    say(side.with_defects, counted(side.with_defects, "message") + " with defects");
+    say(side.undecoded_bytes, format!("{} not decoded", counted(side.undecoded_bytes, "byte")));
+    say(side.gap_bytes, format!("{} missing in {}", counted(side.gap_bytes, "byte"), counted(side.gaps, "gap")));
+    say(side.unseen_bytes, format!("{} acknowledged that are not in the capture", counted(side.unseen_bytes, "byte")));
+    say(side.retransmitted_bytes, format!("{} sent again", counted(side.retransmitted_bytes, "byte")));
+    say(side.out_of_order, counted(side.out_of_order, "packet") + " late");
+    say(side.conflicts, counted(side.conflicts, "retransmission") + " with other bytes than the first copy");
+    say(side.duplicate_frames, counted(side.duplicate_frames, "frame") + " captured twice, counted once");
     if let Some(size) = side.chunk_size {
         let guess = if side.chunk_size_guessed { " (a guess)" } else { "" };
         said.push(format!("chunk size {size}{guess}"));

@@ -9,7 +9,7 @@ use crate::dissect::{Dissection, paths, vocabulary};
 use crate::escape::{escape, json};
 use crate::field::Value;
 
-/// Which fields, and how their values stand in a line.
+/// Which fields, and how their values are laid out.
 #[derive(Debug)]
 pub struct Columns {
     /// The fields' names.

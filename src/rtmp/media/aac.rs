@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::field::{BitReader, Def, Defect, Reader, Record, Value};
 
-/// What AAC sound is made of.
+/// The properties of AAC audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AudioSpecificConfig {
     /// The audio object type that is coded: 2 for AAC-LC, 1 Main, 4 LTP.

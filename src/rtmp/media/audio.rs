@@ -1,7 +1,7 @@
 //! The audio tag header (FLV E.4.2.1; enhanced RTMP, ExAudioTagHeader).
 //!
 //! Takes the bytes of a body of type 8, gives the format, what the format adds (AAC's packet type and
-//! configuration, a FourCC) and the length of the sound itself.
+//! configuration, a FourCC) and the length of the audio itself.
 
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub enum AudioTag {
         size: u8,
         /// SoundType: 0 mono, 1 stereo; of no meaning for AAC.
         r#type: u8,
-        /// AACPacketType: 0 configuration, 1 sound. Only for AAC.
+        /// AACPacketType: 0 configuration, 1 audio. Only for AAC.
         #[serde(skip_serializing_if = "Option::is_none")]
         aac_packet_type: Option<u8>,
         /// The configuration, if the packet is one and could be read.
@@ -64,7 +64,7 @@ pub enum AudioTag {
 }
 
 impl Audio<'_> {
-    /// Whether the message carries the configuration of a codec and no sound.
+    /// Whether the message carries the configuration of a codec and no audio.
     pub fn is_config(&self) -> bool {
         match &self.tag {
             AudioTag::Empty {} => false,

@@ -1,6 +1,6 @@
 //! AV1: AV1CodecConfigurationRecord (AV1 in ISOBMFF 2.3), sequence headers and lists of OBUs (AV1 5.3).
 //!
-//! Takes the record after a sequence start, or the OBUs of a picture; gives profile, level and size, and
+//! Takes the record after a sequence start, or the OBUs of a frame; gives profile, level and size, and
 //! the OBUs with type and length. Pictures are not decoded.
 
 use serde::Serialize;

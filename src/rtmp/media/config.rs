@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::field::{Defect, Reader, Record, Value};
 
-/// What pictures are made of.
+/// The properties of the video.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct VideoConfig {
     /// E.g. `High`, `Main 10`.
@@ -107,7 +107,7 @@ pub(super) fn check_length_size(at: usize, size: u8, code: &'static str, defects
     }
 }
 
-/// What a sequence header in the bit stream says of the pictures.
+/// What a sequence header in the bit stream says of the video.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Picture {
     /// In pixels, after cropping.

@@ -1,4 +1,4 @@
-//! MultichannelConfig: which speaker each channel of sound is for (enhanced RTMP, ExAudioTagBody).
+//! MultichannelConfig: which speaker each channel of audio is for (enhanced RTMP, ExAudioTagBody).
 //!
 //! Takes the content of the packet, gives order, count and the speakers by name. Codecs that say this
 //! themselves need no such packet.

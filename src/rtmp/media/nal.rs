@@ -3,7 +3,7 @@
 //! Takes the payload of a video packet, gives the units with type and length. Each unit is preceded by
 //! its length; how many bytes the length has is in the configuration record, which a single message
 //! does not have, so the size whose lengths end where the message ends is taken. Parameter sets are read
-//! for the size of the picture; slices are not decoded.
+//! for the size of the frame; slices are not decoded.
 
 use serde::Serialize;
 

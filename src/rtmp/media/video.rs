@@ -1,7 +1,7 @@
 //! The video tag header (FLV E.4.3.1; enhanced RTMP, ExVideoTagHeader).
 //!
 //! Takes the bytes of a body of type 9, gives frame type, codec, packet type and composition time, and
-//! the length of the picture itself.
+//! the length of the frame itself.
 
 use serde::Serialize;
 
@@ -37,10 +37,10 @@ pub enum VideoTag<'a> {
         codec_id: u8,
         /// Its name.
         codec: &'static str,
-        /// AVCPacketType: 0 configuration, 1 pictures, 2 end. Only for H.264 and H.265.
+        /// AVCPacketType: 0 configuration, 1 frame, 2 end. Only for H.264 and H.265.
         #[serde(skip_serializing_if = "Option::is_none")]
         avc_packet_type: Option<u8>,
-        /// How much later than the timestamp the picture is shown, in milliseconds. Only for H.264 and H.265.
+        /// How much later than the timestamp the frame is shown, in milliseconds. Only for H.264 and H.265.
         #[serde(skip_serializing_if = "Option::is_none")]
         composition_time: Option<i32>,
         /// What a video info/command frame says: 0 start of client-side seek, 1 end.
@@ -90,7 +90,7 @@ impl Video<'_> {
         }
     }
 
-    /// Whether the message carries the configuration of a codec and no picture.
+    /// Whether the message carries the configuration of a codec and no frame.
     pub fn is_config(&self) -> bool {
         match &self.tag {
             VideoTag::Empty {} => false,
@@ -99,7 +99,7 @@ impl Video<'_> {
         }
     }
 
-    /// Whether the message carries a picture that can be shown without others.
+    /// Whether the message carries a frame that can be shown without others.
     pub fn is_keyframe(&self) -> bool {
         let picture = match &self.tag {
             VideoTag::Empty {} => false,
@@ -224,7 +224,7 @@ fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defec
     }
 }
 
-/// What FLV has between the control byte and the picture: packet type and composition time, or a command.
+/// What FLV has between the control byte and the frame: packet type and composition time, or a command.
 fn packet<R: Record>(
     frame_type: u8,
     codec_id: u8,
@@ -436,7 +436,7 @@ mod tests {
         assert_eq!(read(&[0x22, 0], 2).1, "inter-frame H.263");
         assert_eq!(read(&[0x34, 0], 2).1, "disposable inter-frame VP6");
         assert_eq!(read(&[0x00, 0xff], 2).1, "frame type 0 codec 0");
-        // Frame type 5: one byte of command in place of a picture, whatever the codec.
+        // Frame type 5: one byte of command instead of a frame, whatever the codec.
         assert_eq!(read(&[0x57, 0], 2).1, "command StartSeek");
         assert_eq!(read(&[0x52, 1], 2).1, "command EndSeek");
         assert_eq!(read(&[], 0), (r#"{"payload_length":0}"#.into(), "empty".into(), vec![]));

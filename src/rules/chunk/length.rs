@@ -53,7 +53,7 @@ pub static BYTE_ORDER: Rule = Rule {
     title: "the message length is little-endian",
     page: Page {
         what: "The three bytes of the length are written in the byte order of the machine. The receiver waits for a \
-               message of megabytes, or refuses it.",
+               message of megabytes while its memory grows, or refuses it.",
         looks: "03 00 00 00 87 00 00 14 00 00 00 00   read: 8847360, meant: 135\n\
                 03 00 00 00 00 00 87 14 00 00 00 00   right",
         who: "Code that copies an integer into the header.",

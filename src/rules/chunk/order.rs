@@ -201,11 +201,11 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
             .take_while(|&other| other < row)
             .filter(|&other| comparison.item(other, Side::B).is_some_and(|item| item.message().is_some()))
             .last();
-        let behind = before.map(|row| format!(" after {}", comparison.either(row).name)).unwrap_or_default();
+        let after = before.map(|row| format!(" after {}", comparison.either(row).name)).unwrap_or_default();
         let bytes = raw(comparison.b, direction, item.at.start).map(|bytes| spaced(&bytes[..bytes.len().min(12)]));
         let bytes = bytes.map(|bytes| format!("{bytes} is not a chunk header; ")).unwrap_or_default();
         let defect = item.defects.first().map(|defect| defect.message.clone()).unwrap_or_default();
-        let title = format!("the chunks break off at stream offset {}{behind}", item.at.start);
+        let title = format!("the chunks break off at stream offset {}{after}", item.at.start);
         let claim = Claim::of_message(comparison, row, "chunk", Certainty::Likely, title)
             .why(format!("{bytes}{defect}; none of the known mistakes explains these bytes"))
             .fix(

@@ -186,7 +186,7 @@ pub static RESERVED: Rule = Rule {
         what: "Chunk stream 2 is for protocol control messages and user control events, types 1 to 6, and these go \
                nowhere else. Most receivers do not check; some strict ones do not connect.",
         looks: "02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   right\n\
-                03 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   incorrect: on chunk stream 3\n\
+                03 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   wrong: on chunk stream 3\n\
                 02 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63   wrong: a command",
         who: "Clients with one chunk stream for everything; SRS 7 for a while, which broke Larix: ossrs/srs#4683.",
         fix: "Send types 1 to 6 on chunk stream 2, and everything else on 3 and above.",

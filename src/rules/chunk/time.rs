@@ -74,8 +74,8 @@ pub static WRAP_24: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "timestamps are cut to 24 bits",
     page: Page {
-        what: "When the time no longer fits in the field of 24 bits the sender writes its low bits in place of an extended \
-               timestamp. After 4 h 39 min 37 s the time falls back to zero, and players stop or wait.",
+        what: "When the timestamp overflows the field of 24 bits, the sender writes its low bits instead of an \
+               extended timestamp. After 4 h 39 min 37 s the time falls back to zero, and players stop or wait.",
         looks: "04 ff ff f0 ...                           16777200 ms\n\
                 04 00 00 07 ...                           then 7 ms\n\
                 04 ff ff ff 00 00 17 08 01 00 00 00 01 00 00 07   right: 16777223 ms",

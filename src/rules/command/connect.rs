@@ -40,7 +40,7 @@ pub static APP_UNKNOWN: Rule = Rule {
                name.",
         looks: "00 03 61 70 70 02 00 04 6e 6f 70 65   app is `nope`\n\
                 00 03 61 70 70 02 00 04 6c 69 76 65   app is `live`",
-        who: "Clients with a mistyped URL, or that split it at another slash than the server does.",
+        who: "Clients with a mistyped URL, or that split it at a slash other than the server does.",
         fix: "Use the application that the server is configured for.",
         source: "nginx-rtmp-module: `connect: application not found`.",
     },
@@ -99,7 +99,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     // By itself a connection is unanswered if the client waited, or gave up.
-    // An answer that cannot be read is one all the same.
+    // An answer that cannot be read is one nevertheless.
     let answers = |item: &RecordedEvent| {
         let kept = item.message();
         item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
@@ -274,7 +274,7 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
         let parts = |text: String| text.split('/').map(str::to_owned).collect::<Vec<_>>();
         url.iter().map(path).flat_map(parts).filter(|part| !part.is_empty()).collect()
     };
-    // Where the queries stand; what they say may differ, as a token does from one session to the next.
+    // Where the queries are; what they say may differ, as a token does from one session to the next.
     let shape = |url: &[String; 2]| url.each_ref().map(|text| (path(text), text.contains('?')));
     if parts(&url_a) != parts(&url_b) || shape(&url_a) == shape(&url_b) {
         return Vec::new();

@@ -146,7 +146,7 @@ fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some((item, at)), None) = (asked(comparison.b), comparison.a.and_then(asked)) else { return Vec::new() };
     let later = comparison.b.items[item + 1..].iter().filter(|item| item.message().is_some()).count();
     let spots = [Spot::new(item, at..at + CODE.len(), "ReconnectRequest")];
-    let title = format!("the server asks to reconnect, but {later} messages still follow on this connection");
+    let title = format!("the server asks to reconnect, but messages still follow on this connection ({later})");
     let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Certain, title);
     vec![
         claim

@@ -251,7 +251,7 @@ fn aggregate(comparison: &Comparison<'_>) -> Vec<Claim> {
         all.push(spot);
         all.extend(parts.into_iter().map(|part| Spot::new(item, 0..0, "").meant(part.to_vec())));
     }
-    let title = format!("{inside} messages are in Aggregate Messages");
+    let title = format!("{} in Aggregate Messages", count(inside, "message"));
     let claim = look::claim(comparison, &all, "body", Certainty::Certain, title);
     vec![
         claim

@@ -262,7 +262,7 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
             |at: &At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
-        // The first one may well be far behind its configuration, which has no time of its own.
+        // The first one may well be far after its configuration, which has no time of its own.
         let index = (1..all.len()).find(|&index| wrong(&all[index]))?;
         let goes_back = all[index].time < all[index - 1].time;
         Some((all[index].item, all[index].kept.header.timestamp_delta?, goes_back))

@@ -277,7 +277,7 @@ pub fn pictures(session: &mut Recording, change: fn(&mut Vec<u8>)) {
     session.sent(CLIENT, 0).filter(|message| is_picture(message)).for_each(|message| change(&mut message.body));
 }
 
-/// Where a video frame's NAL lengths stand, and the lengths.
+/// Where a video frame's NAL lengths are, and the lengths.
 fn nals(body: &[u8]) -> Vec<(usize, usize)> {
     let (mut found, mut at) = (Vec::new(), HEAD);
     while let Some(length) = body.get(at..).and_then(<[u8]>::first_chunk) {
