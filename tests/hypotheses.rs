@@ -15,7 +15,7 @@ use rtmp_inspect::rtmp::dialect::{
     ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Messages, Type3Extended,
 };
 use rtmp_inspect::rtmp::hypotheses::{self, Case, Hypothesis};
-use rtmp_inspect::session::tape::{FramingTrace, Limits, Recorder};
+use rtmp_inspect::session::framing_trace::{FramingTrace, Limits, Recorder};
 use rtmp_inspect::session::{self, Direction, Event, Kind, Observer, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId};
 

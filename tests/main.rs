@@ -9,6 +9,7 @@ mod causes;
 mod codecs;
 mod faults;
 mod filters;
+mod framing_trace;
 mod healthy_sessions;
 mod hypotheses;
 mod kit;
@@ -31,7 +32,7 @@ mod searches;
 mod sender;
 mod snapshot_causes;
 mod surface;
-mod tape;
+
 mod tunnel;
 mod words;
 

@@ -102,7 +102,9 @@ fn each_hop_is_found_guilty_of_its_own_fault() {
     assert!(report["summary"].as_str().expect("text").contains("correct on the wire when the server received them"));
     // Neither was the payload.
     let report = Story { sent, received: wrong, up: video(&[7; 300]), down: Vec::new() }.told();
-    assert!(report["summary"].as_str().expect("text").contains("the capture's only message does not carry the payload"));
+    assert!(
+        report["summary"].as_str().expect("text").contains("the capture's only message does not carry the payload")
+    );
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::rules::{Certainty, Context};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
-use super::took::{self, ReceiverTrace};
+use super::receiver_trace::{self, ReceiverTrace};
 use super::wire::{Carried, Seen, Wire};
 use super::{Cause, InCapture, Report, files};
 
@@ -90,7 +90,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     let mostly = |found: &Found<'_>| raw(found.seen) * 2 > received.len() as u64;
     let from_client = best(&wire, Direction::ClientToServer, |seen| (raw(seen), 0));
     let reader = down.filter(mostly).or(from_client.filter(mostly));
-    let steps = reader.map(|found| took::steps(found, received));
+    let steps = reader.map(|found| receiver_trace::steps(found, received));
     let took = steps.as_ref().zip(reader);
     let right_to_server = to_server.as_ref().is_some_and(|leg| leg.right);
     if let Some((steps, found)) = took
@@ -109,7 +109,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     };
     let context = down.or(up).map(|found| context(found.seen)).unwrap_or_default();
     let by_reader = took.filter(|(_, found)| is_its_fault(found));
-    let by_reader = by_reader.and_then(|(steps, found)| took::reader_cause(steps, found, sent, received));
+    let by_reader = by_reader.and_then(|(steps, found)| receiver_trace::reader_cause(steps, found, sent, received));
     let (mut causes, mut unexplained) = files::causes(sent, received, &context);
     let mut names_reader = false;
     if let Some(cause) = by_reader {

@@ -8,8 +8,8 @@ use crate::rtmp::message::Message;
 use crate::tcp::{Connection, Endpoint, Gap, Piece};
 use crate::tunnel::Proxy;
 
-use super::blocks::Blocks;
 use super::detect::{self, Context, ENOUGH, Entry, Finding, Head, detect};
+use super::handshake_blocks::Blocks;
 use super::roles::{self, Roles, Votes};
 use super::{Direction, Event, HandshakeFacts, Kind, Observer, Options, Protocol};
 

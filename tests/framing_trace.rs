@@ -7,7 +7,7 @@ use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::rtmp::dialect::Dialect;
 use rtmp_inspect::rtmp::hypotheses::Hypothesis;
-use rtmp_inspect::session::tape::{FramingTrace, Limits, Recorder};
+use rtmp_inspect::session::framing_trace::{FramingTrace, Limits, Recorder};
 use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId};
 
