@@ -20,7 +20,7 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, MessageHeader};
 use crate::session::{Direction, HandshakeFacts};
-use crate::streams::Stream;
+use crate::streams::ConnectionSummary;
 use crate::tcp::{ConnectionId, Gap};
 
 pub use recorder::{Keep, Recorder, record};
@@ -41,7 +41,7 @@ pub struct Recording {
 #[derive(Debug)]
 pub struct Session {
     /// What is known of it as a whole.
-    pub stream: Stream,
+    pub stream: ConnectionSummary,
     /// What came on it, both directions, in the order in which it was complete.
     pub items: Vec<RecordedEvent>,
     /// The first bytes of each direction, by [`Direction::index`].

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::field::counted;
 use crate::secrets::Collector;
 use crate::session;
-use crate::streams::{FORMAT_VERSION, MOST, Stream, Streams};
+use crate::streams::{ConnectionSummary, FORMAT_VERSION, MOST, Streams};
 use crate::view;
 
 use super::EXIT_OK;
@@ -58,7 +58,7 @@ struct Report<'a> {
     /// How many connections the limit left out.
     #[serde(skip_serializing_if = "is_zero")]
     left_out: u64,
-    streams: &'a [Stream],
+    streams: &'a [ConnectionSummary],
 }
 
 /// Bytes of media bodies that telling one message from another needs.

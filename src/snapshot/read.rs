@@ -19,7 +19,7 @@ use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, MessageHeader};
 use crate::rtmp::{Defect, MessageStreamId, MessageTypeId, body, summary};
 use crate::session::{Direction, HandshakeFacts, Roles};
-use crate::streams::{Activity, End, Side, Stream};
+use crate::streams::{Activity, ConnectionSummary, End, Side};
 use crate::tcp::{ConnectionId, Gap, How};
 
 use super::json::{AGAIN, Keys, NEWER};
@@ -136,7 +136,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
     // More than the FIN's own number.
     let side = |direction| Side { unseen_bytes: if missing.contains(&direction) { 2 } else { 0 }, ..Side::default() };
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let stream = Stream {
+    let stream = ConnectionSummary {
         tcp_stream: ConnectionId(number),
         client: nowhere,
         server: nowhere,

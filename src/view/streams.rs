@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::field::counted;
 use crate::session::Protocol;
 use crate::session::calls::{Report, Unanswered};
-use crate::streams::{Side, Stream};
+use crate::streams::{ConnectionSummary, Side};
 use crate::tcp::How;
 
 use super::Layout;
@@ -17,7 +17,7 @@ use crate::escape::escape;
 const WIDE: usize = 120;
 
 /// The table, and below it a paragraph for each connection that is RTMP or should be.
-pub fn streams(streams: &[Stream], layout: Layout) -> String {
+pub fn streams(streams: &[ConnectionSummary], layout: Layout) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     if let Some(width) = layout.width {
@@ -56,13 +56,13 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
 }
 
 /// `RTMP`, or `RTMP?` where it is not proven.
-fn protocol(stream: &Stream) -> String {
+fn protocol(stream: &ConnectionSummary) -> String {
     let is_guess = matches!(stream.protocol, Protocol::Rtmp | Protocol::Rtmpe) && !stream.protocol_certain;
     format!("{}{}", stream.protocol, if is_guess { "?" } else { "" })
 }
 
 /// What the session is about: `publish live/one`.
-fn session(stream: &Stream) -> String {
+fn session(stream: &ConnectionSummary) -> String {
     let app = stream.app.as_deref().map(escape).unwrap_or_default();
     if stream.activities.is_empty() {
         return app.into_owned();
@@ -75,7 +75,7 @@ fn session(stream: &Stream) -> String {
     said.join("\n")
 }
 
-fn end(stream: &Stream) -> String {
+fn end(stream: &ConnectionSummary) -> String {
     match stream.end {
         None => "open".to_owned(),
         Some(end) => {
@@ -89,7 +89,7 @@ fn end(stream: &Stream) -> String {
     }
 }
 
-fn notes(stream: &Stream, layout: Layout) -> String {
+fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     let mut notes = Vec::new();
     let mut note = |label: &str, text: Option<String>| {
         if let Some(text) = text {
@@ -153,7 +153,7 @@ fn unanswered_note(calls: &Report) -> Option<String> {
     (!said.is_empty()).then(|| format!("to {}{doubt}", said.join(", ")))
 }
 
-fn end_note(stream: &Stream, by: &str, frame: crate::origin::FrameNo) -> String {
+fn end_note(stream: &ConnectionSummary, by: &str, frame: crate::origin::FrameNo) -> String {
     let mut text = format!("{} in frame {frame}", end(stream));
     // What the other side said last is what this side reacted to.
     let (other, side) = match by {
