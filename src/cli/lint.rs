@@ -48,7 +48,7 @@ pub struct Options {
     #[arg(short, long)]
     quiet: bool,
 
-    /// Also in what machines read, print stream keys and credentials as they are, not <stream-key-1>
+    /// In machine-readable formats too, print stream keys and credentials instead of <stream-key-1>
     #[arg(long)]
     show_secrets: bool,
 
@@ -68,11 +68,11 @@ pub struct Options {
 /// Which rules to apply.
 #[derive(Debug, Args)]
 pub struct RuleSelection {
-    /// Only the rule of this code (repeatable)
+    /// Apply only the rule with this code (repeatable)
     #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     only: Vec<String>,
 
-    /// Not the rule of this code (repeatable)
+    /// Skip the rule with this code (repeatable)
     #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     skip: Vec<String>,
 }

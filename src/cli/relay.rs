@@ -32,7 +32,7 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     format: Format,
 
-    /// Exit with 0 also if something was dropped or changed
+    /// Exit with 0 even if something was dropped or changed
     #[arg(long)]
     exit_zero: bool,
 

@@ -66,7 +66,7 @@ pub struct Bounds {
     #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::packet::Limits::default().fragment_bytes)]
     max_fragment_bytes: usize,
 
-    /// How many bytes may come out of one compressed byte
+    /// Bytes that one compressed byte may expand to
     #[arg(long, value_name = "N", value_parser = values::number::<u64>, default_value_t = crate::capture::Limits::default().expansion)]
     max_expansion: u64,
 }

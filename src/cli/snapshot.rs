@@ -29,7 +29,7 @@ pub struct Options {
     #[command(flatten)]
     capture: CapturePath,
 
-    /// Write to FILE: all of it or nothing where it is a regular file; '-' is standard output
+    /// Write to FILE, completely or not at all if it is a regular file; '-' is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_enum, value_name = "WHAT")]
     payload: Option<Payload>,
 
-    /// The capture's name in the header, if not that of the file
+    /// The capture's name in the header [default: the file's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
