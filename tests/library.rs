@@ -43,6 +43,40 @@ fn the_messages_are_those_of_the_list() {
     assert!(count > 2000, "only {count} messages were looked at");
 }
 
+/// Also of captures that begin in mid-session, of which a file is read twice.
+#[cfg(feature = "cli")]
+#[test]
+fn a_file_has_the_messages_that_the_command_lists() {
+    let (mut count, mut late) = (0, 0);
+    for path in captures_in("d") {
+        let output = assert_cmd::Command::new(env!("CARGO_BIN_EXE_rtmp-inspect"))
+            .args([
+                "decode", "--format", "jsonl", "--type", "1", "--type", "8", "--type", "9", "--type", "18", "--type",
+                "20",
+            ])
+            .arg(&path)
+            .output()
+            .expect("it starts");
+        let rows = String::from_utf8(output.stdout).expect("UTF-8");
+        let rows: Vec<serde_json::Value> =
+            rows.lines().map(|row| serde_json::from_str(row).expect("an object")).collect();
+        let listed: Vec<_> =
+            rows.iter().map(|row| (row["frame"].as_u64(), row["info"].as_str().map(str::to_owned))).collect();
+        let own: Vec<_> = messages(&path)
+            .into_iter()
+            .filter(|message| [1, 8, 9, 18, 20].contains(&message.header.type_id.0))
+            .map(|message| (Some(message.frame.0), Some(message.info)))
+            .collect();
+        assert_eq!(own, listed, "{}", path.display());
+        count += own.len();
+        late += usize::from(
+            !own.is_empty()
+                && !own.iter().any(|(_, info)| info.as_ref().is_some_and(|info| info.starts_with("connect"))),
+        );
+    }
+    assert!(count > 500 && late > 0, "{count} messages, {late} captures without their beginning");
+}
+
 #[test]
 fn the_bytes_of_each_field_are_in_the_file_where_it_says() {
     let mut count = 0;
@@ -173,7 +207,11 @@ fn pair(name: &str) -> PathBuf {
 
 /// Captures of whole sessions, so that the list needs no reading ahead.
 fn captures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/a");
+    captures_in("a")
+}
+
+fn captures_in(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures").join(folder);
     let files = fs::read_dir(folder).expect("in the repository").map(|entry| entry.expect("an entry").path());
     let mut captures: Vec<_> = files.filter(|path| path.extension().is_some_and(|is| is == "pcap")).collect();
     captures.sort();
