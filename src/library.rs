@@ -29,7 +29,7 @@ pub use message::{CapturedMessage, Field};
 #[derive(Clone)]
 pub struct CaptureSource {
     open: Arc<dyn Fn() -> io::Result<Box<dyn Read + Send>> + Send + Sync>,
-    warn: Arc<dyn Fn(&dyn fmt::Display) + Send + Sync>,
+    warn: Warn,
     options: session::Options,
 }
 
