@@ -119,7 +119,7 @@ fn definition(source: &str, item: &str) -> Option<Definition> {
             let rest = line.strip_prefix(&format!("pub {kind} {item}"));
             rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
         };
-        let Some(at) = lines.iter().position(|line| begins(line)) else { continue };
+        let Some(at) = lines.iter().position(begins) else { continue };
         let attributes = lines[..at].iter().rev().take_while(|line| line.starts_with("#["));
         let is_non_exhaustive = attributes.into_iter().any(|line| *line == "#[non_exhaustive]");
         let mut members = Vec::new();
