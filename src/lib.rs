@@ -66,6 +66,21 @@
 //! # Ok::<(), rtmp_inspect::Error>(())
 //! ```
 //!
+//! # Options, warnings, other ports
+//!
+//! ```
+//! # use std::fs::File;
+//! use rtmp_inspect::{CaptureSource, DiffOptions};
+//!
+//! let capture = CaptureSource::new(|| File::open("testdata/captures/pairs/04_type14_A.pcap"))
+//!     .decode_as(19350) // RTMP on this port too, whatever its first bytes are
+//!     .on_warning(|warning| eprintln!("warning: {warning}")); // damaged blocks, a cut file
+//! let mut options = DiffOptions::default();
+//! options.compare.strict = true; // addresses, ids and times count as differences too
+//! # assert!(capture.record()?.has_rtmp());
+//! # Ok::<(), rtmp_inspect::Error>(())
+//! ```
+//!
 //! # How it is built
 //!
 //! One pass, one direction of data and of imports. Nothing below `cli` reads a clock, the environment or a file by name,
