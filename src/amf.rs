@@ -4,7 +4,7 @@
 //! is kept: the order of properties, names that repeat, counts that do not fit, strings that are no
 //! UTF-8, end markers that are missing. It does not judge: whether a wrong count matters is for others.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`amf0`] | AMF 0, all markers (and Wireshark's Int64) |
 //! | [`amf3`] | AMF 3, all markers |

@@ -117,7 +117,7 @@ impl Capture {
     }
 
     /// The next frame, secrets or warning; `None` at the end.
-    #[allow(clippy::should_implement_trait, reason = "what it gives borrows the buffer, so it is no iterator")]
+    #[allow(clippy::should_implement_trait, reason = "what it returns borrows the buffer, so it cannot be an iterator")]
     pub fn next(&mut self) -> Result<Option<Event<'_>>, Error> {
         loop {
             if self.ended {
@@ -201,7 +201,7 @@ enum Step {
         file_offset: u64,
         bytes: Range<usize>,
     },
-    /// A record without a frame that takes a frame number all the same.
+    /// A record without a frame that takes a frame number nevertheless.
     Numbered,
     Secrets(Range<usize>),
     Warning(Warning),

@@ -90,7 +90,7 @@ pub struct Capture {
 pub enum Outcome {
     /// It is as its snapshot has it, and no rule objects.
     Passed,
-    /// Its snapshot was written, or written anew.
+    /// Its snapshot was written, or rewritten.
     Updated,
     /// It is as its snapshot has it, and rules object.
     Findings,
@@ -141,21 +141,21 @@ pub fn check(names: [String; 2], mut capture: Recording, known: Known, options: 
         }
         Known::Missing => {
             checked.becomes(Outcome::Missing, format!("there is no snapshot {}", checked.snapshot));
-            checked.action = Some(format!("rtmp-inspect check --update {} makes it", checked.name()));
+            checked.action = Some(format!("rtmp-inspect check --update {} creates it", checked.name()));
         }
         Known::Old(version) => {
             let newer = crate::snapshot::FORMAT_VERSION;
             let old = format!("its snapshot is of format {version}, and this program writes {newer}");
             checked.becomes(Outcome::Stale, old);
-            checked.action = Some(format!("rtmp-inspect check --update {} writes it anew", checked.name()));
+            checked.action = Some(format!("rtmp-inspect check --update {} rewrites it", checked.name()));
         }
         Known::Broken(why) => {
             checked.becomes(Outcome::Error, why);
-            checked.action = Some(format!("if nobody needs it, remove {} and make it anew", checked.snapshot));
+            checked.action =
+                Some(format!("if it is no longer needed, remove {} and create it again", checked.snapshot));
         }
         Known::Read(snapshot) if !snapshot.has_rtmp() => {
-            checked
-                .becomes(Outcome::Error, format!("no RTMP in {}: there is nothing to judge by it", checked.snapshot));
+            checked.becomes(Outcome::Error, format!("no RTMP in {}: there is nothing to check", checked.snapshot));
         }
         Known::Read(snapshot) => {
             let compared = crate::snapshot::prepare(*snapshot, capture);
@@ -171,7 +171,7 @@ pub fn check(names: [String; 2], mut capture: Recording, known: Known, options: 
     }
     if checked.outcome == Outcome::Passed && checked.lint_fails {
         let said = checked.lint.as_ref().map_or_else(String::new, |lint| lint.summary.clone());
-        checked.becomes(Outcome::Findings, format!("as in its snapshot, but rules object: {said}"));
+        checked.becomes(Outcome::Findings, format!("as in its snapshot, but rules report: {said}"));
     }
     if !options.show_secrets {
         checked.hide(&secrets);
@@ -206,7 +206,7 @@ impl Capture {
     /// A snapshot without its capture.
     pub fn orphan(snapshot: String) -> Capture {
         let mut checked = Capture::new(None, snapshot);
-        checked.becomes(Outcome::Stale, "the capture of this snapshot is not there");
+        checked.becomes(Outcome::Stale, "the capture of this snapshot does not exist");
         checked.action = Some("rtmp-inspect check --update --prune removes it".to_owned());
         checked
     }

@@ -1,7 +1,7 @@
 //! The command line: options in, text and exit status out.
 //!
 //! Only here are files opened, the environment read and anything printed. What was typed is turned
-//! into library options once, in each subcommand's room.
+//! into library options once, in each subcommand's module.
 
 mod check;
 mod config;
@@ -87,7 +87,7 @@ enum Command {
     Lint(lint::Options),
     /// Check captures against their snapshots and the rules, for CI
     Check(check::Options),
-    /// Print what the configuration file says of a capture, and what is in force
+    /// Print the settings that apply to a capture, and where each comes from
     Config(config::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),

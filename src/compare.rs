@@ -28,7 +28,7 @@ pub use common::{common_prefix, common_suffix};
 pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role};
 pub use path::{FieldPath, Step, ValuePath};
-pub use unit::{Unit, header_value, units};
+pub use unit::{Unit, header_value, units, units_of};
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,7 @@ pub enum Side {
 
 /// What a comparison may be told.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Only this direction.
     pub direction: Option<Direction>,
@@ -67,7 +68,7 @@ pub struct Comparison<'r> {
     pub rows: Vec<Aligned>,
     /// Where they differ, in the order of `rows`.
     pub mismatches: Vec<Mismatch>,
-    /// Indices of the mismatches that belong to a cause: whoever looks for what is left passes them over.
+    /// Indices of the mismatches that belong to a cause: what looks for the rest skips them.
     pub accounted_for: HashSet<usize>,
     /// What a snapshot's placeholders stand for in the other session.
     pub bindings: placeholder::Bindings,

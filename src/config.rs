@@ -1,7 +1,7 @@
 //! What a team has settled for its captures: the file `rtmp-inspect.toml`, and what is in force for one capture.
 //!
 //! Takes the text of a file and what the command line says, gives [`Settings`] in which every value knows where it
-//! comes from. It looks for no file and reads none: that is done by whoever has the file system.
+//! comes from. It looks for no file and reads none: the command line does that.
 
 mod error;
 mod keys;

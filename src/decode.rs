@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::field::counted;
 use crate::origin::{FrameNo, Time};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::control::{UserControl, wireshark_event_name};
@@ -312,13 +313,13 @@ impl<'a> Row<'a> {
             }
             Kind::Gap(gap) => {
                 row.kind = "gap";
-                row.info = format!("{} bytes not captured", gap.len);
+                row.info = format!("{} not captured", counted(gap.len, "byte"));
                 row.detail = gap_detail(gap.reason).to_owned();
                 row.what = What::Gap { length: gap.len, reason: gap.reason };
             }
             Kind::Undecoded { why, .. } => {
                 row.kind = "undecoded";
-                row.info = format!("{} bytes not decoded", end - start);
+                row.info = format!("{} not decoded", counted(end - start, "byte"));
                 row.defects.push(why.clone());
             }
         }
@@ -379,15 +380,15 @@ impl<'a> Row<'a> {
 fn ending_defect(message: &Message) -> Defect {
     let (captured, length) = (message.captured(), message.header.length);
     let (code, what) = match message.ending {
-        Ending::Aborted => ("aborted", "the sender gave the message up with Abort Message"),
-        Ending::Abandoned => ("abandoned", "another message begins on its chunk stream before it is whole"),
+        Ending::Aborted => ("aborted", "the sender aborted the message with Abort Message"),
+        Ending::Abandoned => ("abandoned", "another message begins on its chunk stream before it is complete"),
         Ending::Missing => ("bytes-missing", "bytes of the message are not in the capture"),
         Ending::Cut => ("cut", "the data ends inside the message"),
         Ending::Lost => ("lost", "what follows could not be decoded as its continuation"),
         Ending::Unproven => {
             ("chunk-size-unproven", "the chunk size is a guess that nothing proves, so the body may be wrong")
         }
-        Ending::Complete => ("complete", "the message is whole"),
+        Ending::Complete => ("complete", "the message is complete"),
     };
     Defect { code, offset: message.end(), message: format!("{what}: {captured} of {length} bytes are here") }
 }
@@ -417,7 +418,7 @@ fn gap_detail(reason: GapReason) -> &'static str {
     match reason {
         GapReason::Snaplen => "cut off by the snap length (tcpdump -s 0 keeps all)",
         GapReason::Acknowledged => "the receiver acknowledged them, so they were sent and are missing in the capture",
-        GapReason::BufferFull => "too much waits behind the hole",
+        GapReason::BufferFull => "too many bytes wait after the hole",
         GapReason::End => "still missing at the end",
     }
 }

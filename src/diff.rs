@@ -16,13 +16,16 @@ use crate::rules::{Check, Claim, Mode, RULES, Rule, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
-pub use report::{Bytes, Cause, Counts, Evidence, Pair, Place, Report, StatLine, Unexplained, Verdict, Where};
+pub use report::{
+    Bytes, Cause, Connection, Counts, Evidence, Expected, Pair, Place, Report, StatLine, Unexplained, Verdict, Where,
+};
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// What a diff may be told.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// For the comparison of each pair.
     pub compare: compare::Options,

@@ -22,7 +22,7 @@ use crate::rtmp::message::Message;
 use crate::rtmp::{body, handshake};
 use crate::session::{self, Event};
 
-pub use chunks::Entry;
+pub use chunks::{Entry, header};
 pub use filter::Vocabulary;
 use vocabulary::{Known, Place};
 
@@ -34,7 +34,7 @@ pub struct Dissection<'a> {
     sections: [OnceCell<Section<'a>>; Place::ALL.len()],
 }
 
-/// Fields, the bytes they were read from, and where those stand.
+/// Fields, the bytes they were read from, and where those are.
 #[derive(Debug)]
 pub struct Section<'a> {
     /// The fields; their ranges are offsets in `bytes`.
@@ -134,7 +134,7 @@ impl<'a> Dissection<'a> {
         }
     }
 
-    /// Where bytes of a section stand: their first offset in the direction's stream, and their frames in order.
+    /// Where bytes of a section are: their first offset in the direction's stream, and their frames in order.
     pub fn origin(&self, section: &Section<'_>, range: &Range<usize>) -> Option<(u64, Vec<FrameNo>)> {
         let in_stream: Vec<_> = section.map.resolve(range.start as u64..range.end as u64).collect();
         let mut frames: Vec<FrameNo> = Vec::new();

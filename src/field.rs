@@ -17,6 +17,7 @@ mod tree;
 pub use bit_reader::BitReader;
 pub use defect::Defect;
 pub use reader::{Reader, Short};
+pub use text::counted;
 pub use tree::{Bits, Node, Tree, Value};
 
 use std::ops::Range;
@@ -97,6 +98,7 @@ pub fn no_symbol(_: u64) -> Option<&'static str> {
 /// Declares the fields of a decoder as statics, and `FIELDS`, the list of them all.
 ///
 /// `NAME = "filter.name", Kind, "Title", "meaning" [, symbols function];`
+#[doc(hidden)]
 #[macro_export]
 macro_rules! fields {
     ($($id:ident = $name:literal, $kind:ident, $title:literal, $meaning:literal $(, $symbol:path)?;)*) => {

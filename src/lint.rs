@@ -19,6 +19,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// What a lint may be told.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Only these rules, by code; all if empty.
     pub only: Vec<String>,
@@ -30,6 +31,7 @@ pub struct Options {
 
 /// How much a rule's findings weigh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Level {
     /// Not at all: they are not reported.
     Off,
@@ -39,6 +41,7 @@ pub enum Level {
 
 /// What was found in a capture.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The version of this format.
     pub format_version: u32,
@@ -54,6 +57,7 @@ pub struct Report {
 
 /// A connection that was looked at.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Connection {
     /// Its number.
     pub tcp_stream: ConnectionId,
@@ -65,6 +69,7 @@ pub struct Connection {
 
 /// Findings by severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// The session dies or hangs.
     pub fatal: usize,
@@ -81,6 +86,7 @@ pub type Finding = Diagnosis<Evidence>;
 
 /// Where a finding shows, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Evidence {
     /// Where it shows first.
     pub r#where: Location,
@@ -127,6 +133,7 @@ impl Options {
 
 impl Report {
     /// Puts placeholders in the place of stream keys and credentials.
+    #[doc(hidden)]
     pub fn hide(&mut self, secrets: &Secrets) {
         self.connections.iter_mut().for_each(|connection| secrets.hide_in(&mut connection.role));
         for finding in &mut self.findings {

@@ -1,7 +1,7 @@
 //! Link, IP and TCP headers: from a frame to a TCP segment. etherparse appears only here.
 //!
 //! Takes frames, gives the TCP segment of each, with the place of every payload byte in the capture, and
-//! counts what is none. Joins IP fragments. Lengths are the IP header's, so padding is no payload and what
+//! counts what is not TCP. Joins IP fragments. Lengths are the IP header's, so padding is no payload and what
 //! the snap length cut is known. Checksums are not looked at: on the sending host they are wrong (offload).
 //! Knows no connections.
 

@@ -5,7 +5,7 @@
 
 mod files;
 mod proof;
-mod took;
+mod receiver_trace;
 mod wire;
 
 use std::ops::Range;
@@ -18,7 +18,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 pub use proof::{Hop, Leg, Proof};
-pub use took::{ReceiverTrace, Step};
+pub use receiver_trace::{ReceiverTrace, Step};
 pub use wire::Wire;
 
 /// The version of the report's format.

@@ -31,7 +31,7 @@ pub trait Progress {
     fn should_continue(&mut self, capture: &Capture) -> bool;
 }
 
-/// Something the user should know that is no row.
+/// Something that the user should know about the capture itself.
 #[derive(Debug)]
 pub enum Warning {
     /// About the file.
@@ -65,37 +65,71 @@ pub fn run<O: Observer>(
     observer: O,
     watch: &mut impl Progress,
 ) -> Result<(O, Totals), capture::Error> {
-    let mut slicer = Slicer::new(limits.packet);
-    let mut tracker = Tracker::new(limits.tcp);
-    let mut tunnels = Tunnels::new(Sessions::new(options, observer));
-    let mut totals = Totals::default();
-    loop {
+    let mut pipeline = Pipeline::new(limits, options, observer);
+    while pipeline.step(capture, watch)? {
+        if !watch.should_continue(capture) {
+            pipeline.totals.stopped = true;
+            break;
+        }
+    }
+    Ok(pipeline.finish(capture))
+}
+
+/// The layers from packets to sessions, driven a frame at a time.
+pub struct Pipeline<O> {
+    slicer: Slicer,
+    tracker: Tracker,
+    tunnels: Tunnels<Sessions<O>>,
+    totals: Totals,
+}
+
+impl<O: Observer> Pipeline<O> {
+    /// A pipeline whose events go to `observer`.
+    pub fn new(limits: Limits, options: session::Options, observer: O) -> Pipeline<O> {
+        Pipeline {
+            slicer: Slicer::new(limits.packet),
+            tracker: Tracker::new(limits.tcp),
+            tunnels: Tunnels::new(Sessions::new(options, observer)),
+            totals: Totals::default(),
+        }
+    }
+
+    /// Takes what comes next in `capture`. At its end, ends all sessions and returns false.
+    pub fn step(&mut self, capture: &mut Capture, watch: &mut impl Progress) -> Result<bool, capture::Error> {
         match capture.next()? {
-            None => break,
+            None => {
+                self.tracker.finish(&mut self.tunnels);
+                return Ok(false);
+            }
             Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),
             Some(capture::Event::Secrets(_)) => {}
             Some(capture::Event::Frame(frame)) => {
-                if totals.first.is_none() {
-                    totals.first = Some(frame.time);
+                if self.totals.first.is_none() {
+                    self.totals.first = Some(frame.time);
                     watch.started(frame.time);
                 }
-                match slicer.segment(&frame) {
-                    Outcome::Segment(segment) => tracker.push(&segment, &mut tunnels),
+                match self.slicer.segment(&frame) {
+                    Outcome::Segment(segment) => self.tracker.push(&segment, &mut self.tunnels),
                     Outcome::Skipped(skip) => watch.warning(Warning::Packet(skip)),
                 }
             }
         }
-        if !watch.should_continue(capture) {
-            totals.stopped = true;
-            break;
-        }
+        Ok(true)
     }
-    if !totals.stopped {
-        tracker.finish(&mut tunnels);
+
+    /// The observer.
+    pub fn observer(&mut self) -> &mut O {
+        self.tunnels.sink().observer()
     }
-    totals.frames = capture.frames();
-    totals.packets = slicer.counts();
-    totals.connections = tracker.counts();
-    totals.numbered = tracker.numbered();
-    Ok((tunnels.into_sink().into_observer(), totals))
+
+    fn finish(self, capture: &Capture) -> (O, Totals) {
+        let totals = Totals {
+            frames: capture.frames(),
+            packets: self.slicer.counts(),
+            connections: self.tracker.counts(),
+            numbered: self.tracker.numbered(),
+            ..self.totals
+        };
+        (self.tunnels.into_sink().into_observer(), totals)
+    }
 }

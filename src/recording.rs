@@ -6,6 +6,7 @@
 
 mod recorder;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rustc_hash::FxHashMap;
@@ -19,17 +20,20 @@ use crate::rtmp::handshake::Part;
 use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, MessageHeader};
 use crate::session::{Direction, HandshakeFacts};
-use crate::streams::Stream;
+use crate::streams::ConnectionSummary;
 use crate::tcp::{ConnectionId, Gap};
 
 pub use recorder::{Keep, Recorder, record};
 
 /// The sessions of a capture, in order of their connections' numbers.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Recording {
     /// Connections that are RTMP, and those on its ports that should be.
+    #[doc(hidden)]
     pub sessions: Vec<Session>,
     /// Of a capture that is compared with a snapshot: what its own snapshot shows of it.
+    #[doc(hidden)]
     pub as_snapshot: Option<Box<Recording>>,
 }
 
@@ -37,7 +41,7 @@ pub struct Recording {
 #[derive(Debug)]
 pub struct Session {
     /// What is known of it as a whole.
-    pub stream: Stream,
+    pub stream: ConnectionSummary,
     /// What came on it, both directions, in the order in which it was complete.
     pub items: Vec<RecordedEvent>,
     /// The first bytes of each direction, by [`Direction::index`].
@@ -117,6 +121,12 @@ impl Recording {
     }
 }
 
+/// The ports of the servers in these recordings: a session whose beginning is missing can be told by them in another.
+pub fn server_ports<'r>(recordings: impl IntoIterator<Item = &'r Recording>) -> BTreeSet<u16> {
+    let sessions = recordings.into_iter().flat_map(|recording| &recording.sessions);
+    sessions.map(|session| session.stream.server.port()).collect()
+}
+
 /// A snapshot's recording with the media bodies that it has as digests, where another recording has the same bytes: the
 /// rules look at bytes, and equal digests say which they are.
 pub fn fill_in(mut snapshot: Recording, from: &Recording) -> Recording {
@@ -178,7 +188,7 @@ pub enum EventKind {
         facts: HandshakeFacts,
         /// Its bytes.
         bytes: Vec<u8>,
-        /// Where they stand.
+        /// Where they are.
         places: Places,
     },
     /// Bytes that were not captured.
@@ -212,7 +222,7 @@ pub struct RecordedMessage {
     pub hash: u128,
     /// SHA-256 of the same, of audio and video, if digests were asked for.
     pub sha256: Option<[u8; 32]>,
-    /// Where the body's bytes stand.
+    /// Where the body's bytes are.
     pub places: Places,
 }
 
@@ -227,7 +237,7 @@ pub struct Chunks {
     pub changed: bool,
 }
 
-/// Where bytes stand: runs of offset, stream offset, frame.
+/// Where bytes are: runs of offset, stream offset, frame.
 #[derive(Clone, Debug, Default)]
 pub struct Places(Vec<(u32, u64, FrameNo)>);
 

@@ -3,7 +3,7 @@
 //! Takes recordings of one capture or several, gives a [`Report`]: which publisher feeds which player, how each
 //! message fared, and findings with their places on both legs. It does not lay out text and reads no files.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`legs`] | who publishes, who gets it, and which belong together |
 //! | [`mod@unit`] | a message of a leg, and what it is known by |
@@ -217,7 +217,7 @@ pub fn relay(recordings: &[Recording], options: &Options) -> Result<Report, Stri
             let connection = |leg: &legs::Leg<'_>| leg.session.stream.tcp_stream.0;
             let (publisher, player) = (connection(&pair.publisher), connection(&pair.player));
             return Err(format!(
-                "connection {player} has the messages before connection {publisher} has them: name the publisher first"
+                "connection {player} has the messages earlier than connection {publisher}: name the publisher first"
             ));
         }
         findings.extend(findings::find(&judged, &measures, legs.len()));
@@ -263,7 +263,8 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
         Verdict::Damaged => {
             if let Some(leg) = legs.iter().find(|leg| leg.is_of_another_stream()) {
                 return format!(
-                    "connections {} and {} do not carry the same stream: {} of {} messages that should have come through did",
+                    "connections {} and {} do not carry the same stream: {} of {} messages that should have been \
+                     forwarded arrived",
                     leg.publisher.tcp_stream,
                     leg.player.tcp_stream,
                     leg.total.forwarded,

@@ -97,19 +97,19 @@ pub struct Own {
 pub static OWN: [Own; 5] = [
     Own {
         code: "snapshot-different",
-        title: "A capture differs from its snapshot, and no rule says why",
-        help: "The session that was recorded is not the one that the snapshot describes. If that is as it should be, \
-               rtmp-inspect check --update writes the snapshot anew.",
+        title: "A capture differs from its snapshot, and no rule explains it",
+        help: "The session that was recorded is not the one that the snapshot describes. If the change is intended, \
+               rtmp-inspect check --update rewrites the snapshot.",
     },
     Own {
         code: "snapshot-missing",
         title: "A capture has no snapshot",
-        help: "rtmp-inspect check --update makes it; look at it, and add it to the repository.",
+        help: "rtmp-inspect check --update creates it; review it, and add it to the repository.",
     },
     Own {
         code: "snapshot-stale",
         title: "A snapshot has outlived its capture or its format",
-        help: "rtmp-inspect check --update writes a snapshot of an older format anew; with --prune it removes snapshots \
+        help: "rtmp-inspect check --update rewrites a snapshot of an older format; with --prune it removes snapshots \
                whose captures are gone.",
     },
     Own {
@@ -121,7 +121,7 @@ pub static OWN: [Own; 5] = [
     Own {
         code: "unreadable",
         title: "A capture could not be checked",
-        help: "The file is not a capture, or its snapshot is damaged; the message says which, and where.",
+        help: "The file is not a capture, or its snapshot is damaged; the message tells which, and where.",
     },
 ];
 
@@ -202,7 +202,7 @@ fn snapshot_case(capture: &Capture) -> Case {
         let details = capture.action.iter().cloned().collect();
         Problem { details, ..Problem::own(own, Severity::Error, capture.summary.clone()) }
     }));
-    // A difference whose snapshot was written anew is told, and is none any more.
+    // A difference whose snapshot was rewritten is told, and no longer exists.
     let state = match capture.outcome {
         Outcome::Passed | Outcome::Findings | Outcome::Updated => State::Passed,
         Outcome::Error => State::Broken,

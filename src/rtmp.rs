@@ -3,7 +3,7 @@
 //! Takes bytes with their stream offsets, gives handshakes, messages, gaps and defects. Knows nothing
 //! of TCP or of capture files, so it also reads a raw dump of one direction.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`body`] | message type → body decoder: the one match |
 //! | [`control`], [`command`], [`media`], [`shared_object`], [`aggregate`] | one kind of body each |

@@ -8,7 +8,7 @@
 //! rule that says more comes before one that says less, and of two that say the same the simpler one.
 
 mod amf;
-mod blocks;
+mod arithmetic;
 pub mod broken;
 mod capture;
 mod case;
@@ -16,6 +16,7 @@ mod chunk;
 mod claim;
 mod closed;
 mod command;
+mod compressed;
 mod control;
 mod diagnosis;
 mod differ;
@@ -33,13 +34,12 @@ mod media;
 pub mod mistake;
 mod oddity;
 mod opening;
+mod rearranged;
 pub(crate) mod relay;
 mod search;
 mod stall;
 mod text;
 mod transform;
-mod whole;
-mod words;
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,6 @@ use serde::Serialize;
 
 use crate::compare::Comparison;
 
-pub use blocks::describe_block;
 pub use case::{Case, Context, common_prefix};
 pub use claim::{Breaks, Claim};
 pub use diagnosis::{Diagnosis, Location};
@@ -58,11 +57,13 @@ pub use finding::{Certainty, Finding};
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
 pub use framing::describe_header;
 pub use media::header_before;
+pub use rearranged::describe_block;
 pub use search::{Found, FoundLine, LogLine, Pattern, Symptom, nearest, search};
 pub use transform::{TRANSFORMS, Transform};
 
 /// One entry of the catalogue.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Rule {
     /// Its stable name, in kebab-case.
     pub code: &'static str,
@@ -77,11 +78,13 @@ pub struct Rule {
     /// What there is to say about it.
     pub page: Page,
     /// The function that finds it.
+    #[doc(hidden)]
     pub check: Check,
 }
 
 /// A rule's page. The headings are the names of the fields.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Page {
     /// What it is.
     pub what: &'static str,
@@ -97,6 +100,7 @@ pub struct Page {
 
 impl Page {
     /// Whether a line has its bytes in columns, and is not to be wrapped.
+    #[doc(hidden)]
     pub fn is_set(line: &str) -> bool {
         line.contains("   ") || line.starts_with("sent ") || line.starts_with("received ") || line.starts_with("or ")
     }
@@ -150,6 +154,7 @@ impl fmt::Debug for Check {
 /// Where in the stack a fault lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Layer {
     /// The capture and TCP: what was recorded at all.
     Capture,
@@ -192,6 +197,7 @@ impl Layer {
 /// How bad a fault is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Severity {
     /// Worth knowing, nothing fails.
     Info,
@@ -206,6 +212,7 @@ pub enum Severity {
 /// A comparison that a rule takes part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Mode {
     /// One session by itself.
     Lint,
@@ -382,32 +389,32 @@ pub static RULES: &[&Rule] = &[
     &text::LATIN1_UTF8,
     &text::UTF8_LATIN1,
     &text::SEVEN_BIT,
-    &words::SWAP16,
-    &words::SWAP32,
-    &words::SWAP64,
-    &words::XOR,
-    &words::ADD,
+    &arithmetic::SWAP16,
+    &arithmetic::SWAP32,
+    &arithmetic::SWAP64,
+    &arithmetic::XOR,
+    &arithmetic::ADD,
     &text::BASE64,
     &text::HEX,
-    &whole::COMPRESSED,
+    &compressed::COMPRESSED,
     &media::AVCC_ANNEXB,
     &media::ANNEXB_AVCC,
     &media::EPB,
     &media::ADTS,
     &media::PREFIX_KNOWN,
     &media::HEADER_DROPPED,
-    &blocks::SPLIT,
-    &blocks::CONCAT,
+    &rearranged::SPLIT,
+    &rearranged::CONCAT,
     &length::STALE_PAD,
     &length::TRUNC,
     &length::ZERO_PAD,
-    &blocks::SHIFT,
-    &blocks::INSERT,
-    &blocks::DELETE,
-    &blocks::REORDER,
-    &words::XOR_KEY,
-    &words::BITFLIP,
-    &whole::UNRELATED,
+    &rearranged::SHIFT,
+    &rearranged::INSERT,
+    &rearranged::DELETE,
+    &rearranged::REORDER,
+    &arithmetic::XOR_KEY,
+    &arithmetic::BITFLIP,
+    &compressed::UNRELATED,
     // Between publisher and player
     &relay::METADATA_REWRITTEN,
     &relay::TS_REBASE,

@@ -5,14 +5,14 @@
 //! It keeps no message: what somebody wants to know of a session is gathered from its events.
 
 mod answers;
-mod blocks;
 pub mod calls;
 mod conversation;
 mod detect;
 mod foreign;
+pub mod framing_trace;
+mod handshake_blocks;
 mod learned;
 mod roles;
-pub mod tape;
 
 use std::net::SocketAddr;
 use std::ops::Range;

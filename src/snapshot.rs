@@ -6,9 +6,9 @@
 //! byte for byte but for the name of the capture, wherever the traffic itself is the same; [`RULES`] says what is left
 //! out, replaced or put in order for that.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
-//! | `order` | in which order the messages of a session stand |
+//! | `order` | in which order the messages of a session are |
 //! | `normalise` | bodies with placeholders for what varies and for secrets |
 //! | `line` | the lines as they are written |
 //! | `write` | recording → lines |
@@ -72,9 +72,10 @@ pub const RULES: &[&str] = &[
     "the handshake is its version, scheme, software version and whether it answers the other side's; random bytes and times are left out",
     "Acknowledgements and pings are left out, as their number depends on time and load",
     "how messages are cut into chunks is left out",
-    "of a connection's end only who ended it is kept: FIN or RST depends on what the other had not read yet",
-    "timestamps of sound and pictures count from the first of their direction; other messages have none",
-    "values that each recording has anew are placeholders: <host>, <banner>, <client-id>, <server-id>, <date>",
+    "of a connection's end only the side that ended it is kept: FIN or RST depends on what the other had not read yet",
+    "timestamps of audio and video count from the first of their direction; other messages have none",
+    "values that differ in every recording are placeholders: <host>, <banner>, <client-id>, <server-id>, <date>",
     "stream names and credentials are placeholders: <stream-key-1>, <credential-1>",
-    "the client's messages stand in their order, and each of the server's behind the client's message that the server answers next, or answered last",
+    "the client's messages are in their order; each of the server's follows the client's message that the server \
+     answers next, or answered last",
 ];

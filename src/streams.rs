@@ -1,6 +1,6 @@
 //! The TCP connections of a capture: what each carries, who is who, and how it went.
 //!
-//! Takes the events of [`crate::session`], gives one [`Stream`] a connection. Messages are looked at as
+//! Takes the events of [`crate::session`], gives one [`ConnectionSummary`] a connection. Messages are looked at as
 //! they pass and let go.
 
 use std::fmt;
@@ -24,7 +24,7 @@ pub const FORMAT_VERSION: u32 = 1;
 
 /// A connection.
 #[derive(Debug, Serialize)]
-pub struct Stream {
+pub struct ConnectionSummary {
     /// Its number.
     pub tcp_stream: ConnectionId,
     /// The client's address.
@@ -164,7 +164,7 @@ pub struct End {
     pub frame: FrameNo,
 }
 
-impl Stream {
+impl ConnectionSummary {
     /// Whether it was captured from its middle on, and other connections could say more of it: what it carries, or who
     /// is the client.
     pub fn is_guessed(&self) -> bool {
@@ -178,9 +178,9 @@ impl Stream {
 pub struct Streams {
     open: FxHashMap<ConnectionId, Gathered>,
     /// RTMP, what is on a port of RTMP's, and other protocols that are known.
-    done: Vec<Stream>,
+    done: Vec<ConnectionSummary>,
     /// Connections without data, and with data that nothing is known of. A capture may have millions of them.
-    plain: Vec<Stream>,
+    plain: Vec<ConnectionSummary>,
     most_plain: usize,
     most: usize,
     left_out: u64,
@@ -236,7 +236,7 @@ impl Streams {
         self.left_out
     }
 
-    fn keep(&mut self, stream: Stream, is_plain: bool) {
+    fn keep(&mut self, stream: ConnectionSummary, is_plain: bool) {
         if !is_plain {
             self.done.push(stream);
         } else if self.plain.len() < self.most_plain {
@@ -253,7 +253,7 @@ impl Streams {
     }
 
     /// The connections, in order of their numbers.
-    pub fn into_streams(mut self) -> Vec<Stream> {
+    pub fn into_streams(mut self) -> Vec<ConnectionSummary> {
         self.done.append(&mut self.plain);
         self.done.sort_by_key(|stream| stream.tcp_stream);
         self.done
@@ -351,7 +351,7 @@ impl Gathered {
         }
     }
 
-    fn into_stream(self, connection: &Connection, conversation: &RtmpSession) -> Stream {
+    fn into_stream(self, connection: &Connection, conversation: &RtmpSession) -> ConnectionSummary {
         let address = |direction| connection.endpoints[conversation.sender(direction).index()];
         let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, calls, mut sides, last } = self;
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -367,7 +367,7 @@ impl Gathered {
         let mut calls = calls.report();
         calls.whole &= sides.iter().all(|side| side.unseen_bytes == 0);
         let [client_to_server, server_to_client] = sides;
-        Stream {
+        ConnectionSummary {
             tcp_stream: connection.id,
             client: address(Direction::ClientToServer),
             server: address(Direction::ServerToClient),

@@ -10,7 +10,7 @@
 //! | `connections` | which packet belongs to which connection: Wireshark's `tcp.stream` |
 //! | `flow` | one connection's life: SYN, FIN, RST, and when it is over |
 //! | `reassembly` | one direction: first copy wins; its start and end; holes and patience |
-//! | `held`, `history`, `seq` | bytes after a hole, bytes delivered, sequence numbers |
+//! | `out_of_order`, `history`, `seq` | bytes after a hole, bytes delivered, sequence numbers |
 //!
 //! It does not check checksums (captures of offloaded traffic have none), it does not follow windows,
 //! and it does not say which of two directions speaks first: the calls come in capture order.
@@ -18,8 +18,8 @@
 mod connection;
 mod connections;
 mod flow;
-mod held;
 mod history;
+mod out_of_order;
 mod reassembly;
 mod seq;
 #[cfg(test)]

@@ -57,6 +57,11 @@ impl<S: Sink> Tunnels<S> {
         Tunnels { directions: FxHashMap::default(), sink }
     }
 
+    /// Where the contents go.
+    pub fn sink(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
     /// Where the contents went.
     pub fn into_sink(self) -> S {
         self.sink

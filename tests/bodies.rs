@@ -237,5 +237,6 @@ fn text(value: &Value) -> String {
         Value::Bytes(bytes) => hex::encode(bytes),
         Value::Address(address) => address.to_string(),
         Value::Seconds(nanoseconds) => nanoseconds.to_string(),
+        other => unreachable!("a body has no {other:?}"),
     }
 }

@@ -63,7 +63,8 @@ fn each_rule_fires_on_its_fault_and_not_on_others() {
         let pair = PAIRS.iter().find(|(code, ..)| *code == rule.code);
         if let Some((code, a, b)) = pair {
             // Sessions that do different things are paired by hand.
-            let options = diff::Options { pairs: vec![(0, 0)], ..diff::Options::default() };
+            let mut options = diff::Options::default();
+            options.pairs.push((0, 0));
             let report = diff::diff(&capture(a), &capture(b), &options);
             fires += usize::from(report.causes.iter().any(|cause| cause.rule.code == *code));
         }

@@ -1,6 +1,6 @@
 //! Seeded faults: what `diff` reports first for each.
 //!
-//! `testdata/faults/causes.md` is the table; `BLESS=1 cargo test causes::` writes it anew. `LAYER=amf` looks only
+//! `testdata/faults/causes.md` is the table; `BLESS=1 cargo test causes::` rewrites it. `LAYER=amf` looks only
 //! at faults whose names or ids hold that word, and prints what is wrong.
 
 use std::fmt::Write as _;

@@ -144,13 +144,17 @@ fn snapshots_are_made_kept_and_removed_as_asked_for() {
 
     let missing = check(directory.path(), &[]);
     assert_eq!(missing.status.code(), Some(1));
-    assert!(text(&missing).contains(&format!("rtmp-inspect check --update {SESSION} makes it")), "{}", text(&missing));
+    assert!(
+        text(&missing).contains(&format!("rtmp-inspect check --update {SESSION} creates it")),
+        "{}",
+        text(&missing)
+    );
 
     let updated = check(directory.path(), &["--update"]);
     assert_eq!(updated.status.code(), Some(0), "{}", text(&updated));
     assert!(text(&updated).ends_with("1 capture: 1 updated\n"), "{}", text(&updated));
     assert!(fs::read(&snapshot).expect("made") == made, "the same as in the repository");
-    // What needs none is not written anew.
+    // What needs none is not rewritten.
     let before = fs::metadata(&snapshot).and_then(|data| data.modified()).expect("a time");
     assert_eq!(text(&check(directory.path(), &["--update"])), "1 capture: 1 passed\n");
     assert_eq!(fs::metadata(&snapshot).and_then(|data| data.modified()).expect("a time"), before);
@@ -158,7 +162,7 @@ fn snapshots_are_made_kept_and_removed_as_asked_for() {
     fs::remove_file(directory.path().join(SESSION)).expect("it was there");
     let orphan = check(directory.path(), &[]);
     assert_eq!(orphan.status.code(), Some(1));
-    assert!(text(&orphan).contains("stale: the capture of this snapshot is not there"), "{}", text(&orphan));
+    assert!(text(&orphan).contains("stale: the capture of this snapshot does not exist"), "{}", text(&orphan));
     assert_eq!(check(directory.path(), &["--update"]).status.code(), Some(1), "only --prune removes");
     assert!(snapshot.exists());
     let pruned = check(directory.path(), &["--update", "--prune"]);
@@ -177,7 +181,7 @@ fn a_difference_is_shown_before_it_becomes_the_snapshot() {
     assert_eq!(output.status.code(), Some(0));
     let said = text(&output);
     let at = |needle: &str| said.find(needle).unwrap_or_else(|| panic!("{needle} is not in\n{said}"));
-    assert!(at("FMLE/4.0") < at("a.pcap.snapshot.jsonl was written anew"));
+    assert!(at("FMLE/4.0") < at("a.pcap.snapshot.jsonl was rewritten"));
     assert_eq!(check(directory.path(), &[]).status.code(), Some(0));
 }
 
@@ -205,7 +209,7 @@ fn a_snapshot_of_an_older_format_is_stale() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("stale: its snapshot is of format 0"), "{}", text(&output));
     assert_eq!(check(directory.path(), &["--update"]).status.code(), Some(0));
-    assert!(fs::read_to_string(&path).expect("written anew") == now);
+    assert!(fs::read_to_string(&path).expect("rewritten") == now);
     // A newer one is not to be written over.
     fs::write(&path, now.replacen(&version, "\"format_version\":99", 1)).expect("writable");
     assert_eq!(check(directory.path(), &["--update"]).status.code(), Some(2));

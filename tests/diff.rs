@@ -67,7 +67,7 @@ fn every_capture_is_identical_to_itself_and_keeps_to_the_schema() {
         }
         let (report, status) = json(&pair[0], &pair[0]);
         assert_eq!((&report["verdict"], status), (&Value::from("identical"), 0), "{}: {report:#}", pair[0].display());
-        // Its neighbour has little to do with it, and the report must hold all the same.
+        // Its neighbour has little to do with it, and the report must hold nevertheless.
         let other = diff(&["--format", "json"], &pair[0], &pair[1]);
         let other = (other.status.code() != Some(2)).then(|| json(&pair[0], &pair[1]).0);
         for report in [report].into_iter().chain(other) {

@@ -2,7 +2,7 @@
 //! there.
 //!
 //! `testdata/faults/README.md` lists the faults with the bytes they change; `BLESS=1 cargo test faults::` writes
-//! it anew. `FAULTS_DIR=directory cargo test faults::` also writes the captures, `NAME.base.pcap` and
+//! it again. `FAULTS_DIR=directory cargo test faults::` also writes the captures, `NAME.base.pcap` and
 //! `NAME.fault.pcap`.
 
 use std::collections::{BTreeSet, HashMap};
@@ -176,7 +176,7 @@ const HEADING: &str = "\
   stream; where a direction only ends earlier, its last offset.
 - *messages*: how many whole messages of the good session are not in the decoded faulty one, and how many are only
   there. What follows a silent or closed connection is lost too.
-- *then*: `GoesOn`, all messages are readable and the session goes on; `Ends`, all are readable, the other side closes
+- *then*: `GoesOn`, all messages are readable and the session continues; `Ends`, all are readable, the other side closes
   or says nothing; `Breaks`, who follows the rules cannot read on.
 
 | fault | rules | session | mistake | first difference | messages | then |

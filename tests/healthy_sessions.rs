@@ -30,7 +30,7 @@ fn a_c2_is_looked_for_where_it_is_due_before_it_is_said_to_be_moved() {
     };
     let whole = block(0x22, 52);
     assert!(findings(&session(&whole), "hs-c2-missing").is_empty());
-    // 5 bytes short, and 5 too long, in a block that repeats itself all the same.
+    // 5 bytes short, and 5 too long, in a block that repeats itself nevertheless.
     assert_eq!(
         findings(&session(&[&whole[..8], &whole[13..]].concat()), "hs-c2-missing")[0].title,
         "C2 is 5 bytes short"
@@ -51,9 +51,9 @@ fn c2_may_be_sent_before_s2_has_come() {
         findings(session, "hs-early-data").into_iter().map(|finding| finding.title).collect()
     };
     let before_s1 = Session::new().client(&c0c1).server(&s0s1[..900]).client(&s1).server(&s0s1[900..]).server(&c1);
-    assert_eq!(titles(&before_s1.client(&command("connect", 1.0))), ["the client sends C2 before S1 is there"]);
+    assert_eq!(titles(&before_s1.client(&command("connect", 1.0))), ["the client sends C2 before S1 has arrived"]);
     let before_s2 = Session::new().client(&c0c1).server(&s0s1).client(&s1).client(&command("connect", 1.0)).server(&c1);
-    assert_eq!(titles(&before_s2), ["the client sends connect before S2 is there"]);
+    assert_eq!(titles(&before_s2), ["the client sends connect before S2 has arrived"]);
 }
 
 #[test]

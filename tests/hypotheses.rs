@@ -1,6 +1,6 @@
 //! Broken framing is explained: which mistake of the sender's it is, and what the messages were.
 //!
-//! Good recorded sessions are written anew with one mistake at a time, by a small encoder of its own. The
+//! Good recorded sessions are rewritten with one mistake at a time, by a small encoder of its own. The
 //! mistake has to be named first and as certain, and decoding with its dialect has to give back the
 //! messages that were written. Sound sessions have no mistake, and random bytes no certain one.
 
@@ -15,7 +15,7 @@ use rtmp_inspect::rtmp::dialect::{
     ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Messages, Type3Extended,
 };
 use rtmp_inspect::rtmp::hypotheses::{self, Case, Hypothesis};
-use rtmp_inspect::session::tape::{FramingTrace, Limits, Recorder};
+use rtmp_inspect::session::framing_trace::{FramingTrace, Limits, Recorder};
 use rtmp_inspect::session::{self, Direction, Event, Kind, Observer, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId};
 

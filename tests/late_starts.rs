@@ -12,7 +12,7 @@ use rtmp_inspect::lint;
 use rtmp_inspect::pipeline;
 use rtmp_inspect::rules::Severity;
 use rtmp_inspect::session::{Direction, Options, Protocol};
-use rtmp_inspect::streams::{Stream, Streams};
+use rtmp_inspect::streams::{ConnectionSummary, Streams};
 
 use crate::kit::recorded::record;
 use crate::kit::recording::Silent;
@@ -50,7 +50,7 @@ struct Message {
 /// What is told of a capture.
 struct Told {
     messages: Vec<Message>,
-    streams: Vec<Stream>,
+    streams: Vec<ConnectionSummary>,
 }
 
 fn told(pcap: &[u8]) -> Told {
@@ -161,8 +161,8 @@ fn is_true(message: &Message, skipped: u64, truth: &Told) -> Result<(), String> 
     Ok(())
 }
 
-fn is_true_of(stream: &Stream, truth: &Told, counts: &mut BTreeMap<&str, usize>) -> Result<(), String> {
-    let ends = |stream: &Stream| BTreeSet::from([stream.client, stream.server]);
+fn is_true_of(stream: &ConnectionSummary, truth: &Told, counts: &mut BTreeMap<&str, usize>) -> Result<(), String> {
+    let ends = |stream: &ConnectionSummary| BTreeSet::from([stream.client, stream.server]);
     let whole =
         truth.streams.iter().find(|other| ends(other) == ends(stream)).ok_or("a connection that was not there")?;
     let what = format!("{} → {}, {} ({})", stream.client, stream.server, stream.protocol, stream.protocol_why);
@@ -172,8 +172,9 @@ fn is_true_of(stream: &Stream, truth: &Told, counts: &mut BTreeMap<&str, usize>)
     if stream.protocol == Protocol::Rtmp && stream.client != whole.client {
         return Err(format!("{what}: the client is {}", whole.client));
     }
-    let activities =
-        |stream: &Stream| stream.activities.iter().map(|one| (one.what, one.name.clone())).collect::<BTreeSet<_>>();
+    let activities = |stream: &ConnectionSummary| {
+        stream.activities.iter().map(|one| (one.what, one.name.clone())).collect::<BTreeSet<_>>()
+    };
     if !activities(stream).is_subset(&activities(whole)) {
         return Err(format!("{what}: {:?}, where there were {:?}", stream.activities, whole.activities));
     }

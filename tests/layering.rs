@@ -1,4 +1,4 @@
-//! The arrows between the rooms of `src` run one way.
+//! The arrows between the modules of `src` run one way.
 //!
 //! Reads every `crate::` path in the sources and fails on one that does not lead down. `rtmp` and `amf`
 //! are beside `tcp`, `packet` and `capture`, not above them, as they also read raw stream dumps.
@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room, and the rooms right below it. It may import those, and what they may import.
+/// Each module, and the modules right below it. It may import those, and what they may import.
 const BELOW: &[(&str, &[&str])] = &[
     ("steps", &[]),
     ("origin", &["steps"]),
@@ -27,6 +27,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("recording", &["decode", "streams"]),
     ("compare", &["recording", "dissect"]),
     ("sender", &["rtmp"]),
+    ("library", &["compare", "pipeline"]),
     ("search", &["compare", "sender"]),
     ("rules", &["search"]),
     ("secrets", &["rules"]),
@@ -48,18 +49,18 @@ fn imports_lead_down() {
     let mut wrong = Vec::new();
     for file in rust_files(&source) {
         let path = file.strip_prefix(&source).expect("a file in src");
-        let room = path.iter().next().expect("not empty").to_string_lossy();
-        let room = room.trim_end_matches(".rs");
-        if ["lib", "main"].contains(&room) {
+        let module = path.iter().next().expect("not empty").to_string_lossy();
+        let module = module.trim_end_matches(".rs");
+        if ["lib", "main"].contains(&module) {
             continue;
         }
-        let allowed = everything_below(room);
+        let allowed = everything_below(module);
         for import in crate_paths(&fs::read_to_string(&file).expect("readable")) {
-            // What is no room, is a macro or an item of the crate's root.
-            let is_room =
+            // What is not a module is a macro or an item of the crate's root.
+            let is_module =
                 BELOW.iter().any(|(name, _)| *name == import) || source.join(&import).with_extension("rs").exists();
-            if is_room && import != room && !allowed.contains(import.as_str()) {
-                wrong.push(format!("{}: {room} may not import {import}", path.display()));
+            if is_module && import != module && !allowed.contains(import.as_str()) {
+                wrong.push(format!("{}: {module} may not import {import}", path.display()));
             }
         }
     }
@@ -75,9 +76,9 @@ fn paths_are_found() {
     assert_eq!(crate_paths("/// [`crate::cli`]\n$crate::macro_path!()"), BTreeSet::new());
 }
 
-fn everything_below(room: &str) -> BTreeSet<&'static str> {
-    let (_, below) = BELOW.iter().find(|(name, _)| *name == room).unwrap_or_else(|| {
-        panic!("src has a room `{room}` that tests/layering.rs does not know: give it its place in BELOW")
+fn everything_below(module: &str) -> BTreeSet<&'static str> {
+    let (_, below) = BELOW.iter().find(|(name, _)| *name == module).unwrap_or_else(|| {
+        panic!("src has a module `{module}` that tests/layering.rs does not know: give it its place in BELOW")
     });
     below.iter().flat_map(|&next| everything_below(next).into_iter().chain([next])).collect()
 }

@@ -246,7 +246,7 @@ fn ipv4_fragments_of_different_protocols_are_of_different_packets() {
         second[9] = protocol;
         assert_eq!(payload(&mut slicer, 101, &v4_fragment(1, 0, true, &segment[..24])), None);
         assert_eq!(payload(&mut slicer, 101, &second).as_deref(), is_joined.then_some(PAYLOAD), "{protocol}");
-        // The right one completes it all the same.
+        // The right one completes it nevertheless.
         let late = payload(&mut slicer, 101, &v4_fragment(1, 24, false, &segment[24..]));
         assert_eq!(late.as_deref(), (!is_joined).then_some(PAYLOAD), "{protocol}");
     }

@@ -1,6 +1,6 @@
 //! Seeded faults, one capture at a time: what `lint` finds in each, with no good session beside it.
 //!
-//! `testdata/faults/lint.md` is the table; `BLESS=1 cargo test lint::` writes it anew. `LAYER=amf` looks only
+//! `testdata/faults/lint.md` is the table; `BLESS=1 cargo test lint::` rewrites it. `LAYER=amf` looks only
 //! at faults whose names or ids hold that word, and prints what is wrong.
 
 use std::fmt::Write as _;

@@ -9,11 +9,13 @@ mod causes;
 mod codecs;
 mod faults;
 mod filters;
+mod framing_trace;
 mod healthy_sessions;
 mod hypotheses;
 mod kit;
 mod late_starts;
 mod layering;
+mod library;
 mod links;
 mod lint;
 mod long_runs;
@@ -29,8 +31,10 @@ mod search;
 mod searches;
 mod sender;
 mod snapshot_causes;
-mod tape;
+mod surface;
+
 mod tunnel;
+mod words;
 
 // What runs the program, or looks at what it renders.
 #[cfg(feature = "cli")]

@@ -105,7 +105,7 @@ fn calling(command: &str, property: &str, number: f64) -> Recording {
 /// What reads text that was made for people, in a line of source: the rows' summaries, titles, values in words, paths.
 const READS_TEXT: &str = r#"\.(info|detail|title|why|fix|summary|text)(\.as_str\(\))?\s*(==|!=)\s*"|\.(info|detail|title|why|fix|summary|text)\.(contains|starts_with|ends_with|strip_prefix|strip_suffix|split|rsplit|split_once|rsplit_once|find|parse)\(|\bpath(\.to_string\(\))?\.(starts_with|ends_with|contains|split|rsplit|split_once|strip_prefix|strip_suffix)\(|\bname(d?\.name)?\.(starts_with|ends_with|contains)\("(_result|_error| of )|"(String|Number|Boolean|Long string) '?""#;
 
-/// Where it is done all the same, and why that is no decision about traffic.
+/// Where it is done nevertheless, and why that is no decision about traffic.
 const ALLOWED: [(&str, &str, &str); 2] = [
     ("diff/ignore.rs", "path.strip_prefix(first)", "the user's own pattern for paths"),
     ("report/sarif.rs", "path.strip_prefix(\"./\")", "the path of a file"),

@@ -60,7 +60,7 @@ const COMMANDS: &[Excuse] = &[
     ),
     // onStatus is on another stream than publish, by the fault of the server or of the client.
     ("onstatus-msid", Base::Own, |s| (status_on(s, 0), given(s, 5)).0, |s| status_on(s, 0)),
-    // What cannot be read is an answer all the same; a control message is none.
+    // What cannot be read is an answer nevertheless; a control message is none.
     (
         "publish-start-missing",
         Base::Own,
@@ -120,7 +120,7 @@ const MEDIA: &[Excuse] = &[
     // An SEI may say that decoding can begin at a video frame that is no IDR video frame.
     ("keyframe-flag", Base::Own, |s| (key(s), unit(s, &[6, 5, 0, 0x80])).0, key),
     ("keyframe-flag", Base::Own, |s| (key(s), unit(s, &[6, 5, 0, 0x80])).0, |s| (key(s), unit(s, &[9, 0xf0])).0),
-    // The configuration belongs before the first video frame again where a stream begins anew.
+    // The configuration belongs before the first video frame again where a stream begins again.
     ("avc-seqhdr-repeat", Base::Own, |s| again(s, Some(0)), |s| again(s, None)),
     ("avc-seqhdr-repeat", Base::Own, |s| again(s, Some(0)), |s| again(s, Some(4))),
     // 00 00 01 begins a length of 256 to 511 bytes as well: one video frame proves nothing, all of them do.

@@ -35,7 +35,7 @@ fn a_status_that_the_client_does_not_see_comes_before_what_it_takes() {
     assert_eq!(codes[..2], [("onstatus-msid", Severity::Error), ("fmt-first-on-csid", Severity::Warning)]);
 }
 
-// A control message that is no AMF is whole all the same: it is not cut anywhere.
+// A control message that is no AMF is complete nevertheless: it is not cut anywhere.
 #[test]
 fn every_layer_of_two_servers_is_sound() {
     for [a, b] in [

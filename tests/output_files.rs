@@ -350,7 +350,7 @@ fn an_output_is_no_input_and_no_other_output() {
     let before = contents();
     for (line, _) in OUTPUTS {
         for name in ["c.pcap", "./c.pcap", "hard", "soft", "rtmp-inspect.toml"] {
-            assert!(place.fails(line, name).contains("is an input, and would be lost"), "{line} {name}");
+            assert!(place.fails(line, name).contains("is an input and would be overwritten"), "{line} {name}");
         }
     }
     for line in ["check -q c.pcap --junit {}", "snapshot c.pcap.snapshot.jsonl -o {}"] {

@@ -99,10 +99,12 @@ fn each_hop_is_found_guilty_of_its_own_fault() {
     // The way to the receiver was not captured: the sender is cleared, no more.
     let report = Story { sent: sent.clone(), received: wrong.clone(), up: video(&sent), down: Vec::new() }.told();
     assert_eq!(report["capture"]["guilty"], Value::Null);
-    assert!(report["summary"].as_str().expect("text").contains("right on the wire when the server received them"));
+    assert!(report["summary"].as_str().expect("text").contains("correct on the wire when the server received them"));
     // Neither was the payload.
     let report = Story { sent, received: wrong, up: video(&[7; 300]), down: Vec::new() }.told();
-    assert!(report["summary"].as_str().expect("text").contains("none of the capture's 1 messages carries the payload"));
+    assert!(
+        report["summary"].as_str().expect("text").contains("the capture's only message does not carry the payload")
+    );
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn segments_do_not_change_messages() {
 
 /// What is said of the connections, but for numbers of frames and segments.
 fn said(decoded: &Decoded) -> Vec<String> {
-    let one = |stream: &rtmp_inspect::streams::Stream| {
+    let one = |stream: &rtmp_inspect::streams::ConnectionSummary| {
         format!("{:?} {:?} {:?} {:?}", stream.protocol, stream.app, stream.tc_url, stream.flash_ver)
     };
     decoded.streams.iter().map(one).collect()

@@ -1,8 +1,8 @@
-//! The commands of README: each runs, and prints what README says it prints.
+//! The commands of README and of the pages in docs: each runs, and prints what the page shows; links lead somewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// What stands in for the files that README names.
+/// The files behind the names in the pages.
 const FILES: &[(&str, &str)] = &[
     ("capture.pcap", "testdata/captures/a/ffmpeg_pub_c4096.pcap"),
     ("good.pcap", "testdata/captures/pairs/04_type14_A.pcap"),
@@ -14,14 +14,20 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_command_of_readme_runs_and_prints_what_readme_shows() {
+fn every_command_of_the_pages_runs_and_prints_what_they_show() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let readme = std::fs::read_to_string(root.join("README.md")).expect("in the repository");
-    // What a merge leaves undecided is read by nobody else.
-    assert!(!readme.lines().any(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")), "undecided lines");
     let mut run = 0;
+    let pages: Vec<String> = pages().iter().map(|page| std::fs::read_to_string(page).expect("readable")).collect();
+    for page in &pages {
+        // No other test reads what a merge leaves undecided.
+        assert!(
+            !page.lines().any(|line| line.starts_with("<<<<<<<") || line.starts_with(">>>>>>>")),
+            "undecided lines"
+        );
+    }
     // Every other part is between fences.
-    for block in readme.split("```").skip(1).step_by(2) {
+    let shown = |block: &&str| block.starts_with("sh\n") || block.starts_with("text\n");
+    for block in pages.iter().flat_map(|page| page.split("```").skip(1).step_by(2)).filter(shown) {
         let mut printed = None;
         for line in block.lines().skip(1) {
             let command = line.strip_prefix("$ ").unwrap_or(line);
@@ -55,7 +61,56 @@ fn every_command_of_readme_runs_and_prints_what_readme_shows() {
             }
         }
     }
-    assert!(run > 20, "only {run} commands were found");
+    assert!(run > 40, "only {run} commands were found");
+}
+
+#[test]
+fn every_link_of_the_pages_leads_to_a_file_and_a_heading() {
+    let link = regex::Regex::new(r"\]\(([^)\s]+)\)").expect("a pattern");
+    let mut links = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).expect("readable");
+        for target in link.captures_iter(&text).map(|found| found.get(1).expect("the target").as_str()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = if path.is_empty() { page.clone() } else { page.with_file_name("").join(path) };
+            assert!(file.exists(), "{}: no file for {target}", page.display());
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(&file).expect("a page");
+                let headings: Vec<String> = text.lines().filter(|line| line.starts_with('#')).map(anchor).collect();
+                assert!(
+                    headings.iter().any(|is| is == heading),
+                    "{}: {target} is not among {headings:?}",
+                    page.display()
+                );
+            }
+            links += 1;
+        }
+    }
+    assert!(links > 30, "only {links} links were found");
+}
+
+/// A heading as GitHub names it in links.
+fn anchor(line: &str) -> String {
+    let title = line.trim_start_matches('#').trim().to_lowercase();
+    title
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// README, and the pages in docs.
+fn pages() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs =
+        std::fs::read_dir(root.join("docs")).expect("in the repository").map(|entry| entry.expect("an entry").path());
+    let mut pages: Vec<PathBuf> = docs.filter(|path| path.extension().is_some_and(|is| is == "md")).collect();
+    pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|page| root.join(page)));
+    pages.sort();
+    pages
 }
 
 /// What a reader is told to run is what CI runs, and no test can hang it.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rtmp_inspect::session::{Protocol, Roles};
-use rtmp_inspect::streams::Stream;
+use rtmp_inspect::streams::ConnectionSummary;
 use serde_json::Value;
 
 use crate::kit::decoded::decode;
@@ -17,11 +17,11 @@ use crate::kit::{End, Session, amf0, handshake, message};
 const CLIENT_END: End = ([192, 0, 2, 1], 50000);
 const SERVER_END: End = ([192, 0, 2, 2], 19350);
 
-fn streams(session: &Session) -> Vec<Stream> {
+fn streams(session: &Session) -> Vec<ConnectionSummary> {
     decode(&session.pcap()).streams
 }
 
-fn only(session: &Session) -> Stream {
+fn only(session: &Session) -> ConnectionSummary {
     streams(session).remove(0)
 }
 

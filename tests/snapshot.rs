@@ -188,7 +188,7 @@ fn a_damaged_snapshot_is_an_error_with_its_line() {
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
     let cases = [
         (text[..text.len() / 2].to_owned(), "ends inside its JSON object"),
-        (without_last, "by the header"),
+        (without_last, "according to the header"),
         (changed(5, "\"csid\":3", "\"csid\":\"3\""), "line 5, key 'csid'"),
         (changed(5, "\"csid\":3", "\"chunk\":3"), "line 5, key 'csid': is missing"),
         (changed(5, "\"csid\":3", "\"csid\":3,\"x\":1"), "line 5, key 'x'"),

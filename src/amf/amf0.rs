@@ -128,7 +128,7 @@ impl<'a> Decoder<'a> {
                 self.progress.defects.push(Defect::new(
                     "amf-stray-end",
                     at,
-                    "the end marker of an object (09) stands where a value should be",
+                    "there is the end marker of an object (09) where a value should be",
                 ));
                 Value::ObjectEnd
             }

@@ -5,7 +5,7 @@
 //! references to objects are given as number and place, for an object may hold itself.
 //!
 //! Strings, objects and classes are numbered through one body, over all its switches to AMF 3, as BlazeDS
-//! does; the specification (AMF3 4.1) only says that a new message begins anew.
+//! does; the specification (AMF3 4.1) only says that a new message begins again.
 
 use std::rc::Rc;
 

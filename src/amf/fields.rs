@@ -60,7 +60,7 @@ crate::fields! {
     STRICT_ARRAY = "amf.strictarray", Group, "Strict array", "An array by position (AMF0 2.12).";
     PROPERTY = "amf.property", Group, "Property", "A name and its value (own name).";
     PROPERTY_NAME = "amf.property.name", Group, "Name", "The name of a property (own name).";
-    AMF0_TYPE = "amf.amf0_type", Hex, "AMF0 type", "The marker in front of a value (AMF0 2.1).", amf0_type_name;
+    AMF0_TYPE = "amf.amf0_type", Hex, "AMF0 type", "The marker before a value (AMF0 2.1).", amf0_type_name;
     NUMBER = "amf.number", Double, "Number", "A double (AMF0 2.2).";
     BOOLEAN = "amf.boolean", Boolean, "Boolean", "False if 0 (AMF0 2.3).";
     STRING_LENGTH = "amf.stringlength", Uint, "String length", "Bytes of UTF-8 that follow (AMF0 1.3.1).";
@@ -69,7 +69,7 @@ crate::fields! {
     LONG_STRING = "amf.longstring", Text, "Long string", "A string with a length of four bytes (AMF0 2.14).";
     OBJECT_REFERENCE = "amf.object_reference", Uint, "Object reference",
         "The number of an object, array or typed object seen before (AMF0 2.9).";
-    ARRAY_LENGTH = "amf.arraylength", Uint, "Array length", "The count in front of an array (AMF0 2.10, 2.12).";
+    ARRAY_LENGTH = "amf.arraylength", Uint, "Array length", "The count before an array (AMF0 2.10, 2.12).";
     END_OF_OBJECT = "amf.end_of_object_marker", Mark, "End Of Object Marker",
         "An empty name and the marker 09 (AMF0 2.11).";
     CLASS_NAME = "amf.classname", Text, "Class name", "The class of an object of AMF 3 (AMF3 3.12).";
@@ -77,7 +77,7 @@ crate::fields! {
     TIMEZONE = "amf.timezone", Int, "Time zone", "Reserved, to be 0 (AMF0 2.13; own name).";
     XML_DOC = "amf.xml_doc", Text, "XML document", "XML as text (AMF0 2.17).";
     INT64 = "amf.int64", Int, "Int64", "Marker 0x22, in no specification.";
-    AMF3_TYPE = "amf.amf3_type", Hex, "AMF3 type", "The marker in front of a value (AMF3 3.1).", amf3_type_name;
+    AMF3_TYPE = "amf.amf3_type", Hex, "AMF3 type", "The marker before a value (AMF3 3.1).", amf3_type_name;
     ARRAY = "amf.array", Group, "Array", "An array of AMF 3 (AMF3 3.11).";
     VECTOR = "amf.vector", Group, "Vector", "Values of one type (AMF3 3.15; own name).";
     DICTIONARY = "amf.dictionary", Group, "Dictionary", "Values by value (AMF3 3.16; own name).";
@@ -96,7 +96,7 @@ crate::fields! {
     END_OF_ASSOCIATIVE = "amf.end_of_associative_part", Mark, "End of associative part", "An empty name (AMF3 3.11).";
     END_OF_DYNAMIC = "amf.end_of_dynamic_members", Mark, "End Of Dynamic Members", "An empty name (AMF3 3.12).";
     DENSE_LENGTH = "amf.arraydenselength", Uint, "Dense length", "Values by position (AMF3 3.11).";
-    INLINE = "amf.inline", Uint, "Inline", "The low bit is set: no reference (AMF3 3.10; own name).";
+    INLINE = "amf.inline", Uint, "Inline", "The low bit is set: not a reference (AMF3 3.10; own name).";
     XML_LENGTH = "amf.xmllength", Uint, "XML length", "Bytes of UTF-8 that follow (AMF3 3.9, 3.13).";
     XML = "amf.xml", Text, "XML", "XML as text (AMF3 3.13).";
     BYTE_ARRAY_LENGTH = "amf.bytearraylength", Uint, "ByteArray length", "Bytes that follow (AMF3 3.14).";

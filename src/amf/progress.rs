@@ -66,7 +66,7 @@ impl Progress {
     pub(super) fn expand(&mut self, at: usize, bytes: usize) -> Result<(), Defect> {
         self.expanded = self.expanded.saturating_add(bytes);
         if self.expanded > MAX_EXPANSION {
-            let text = format!("references stand for more than {MAX_EXPANSION} bytes of text");
+            let text = format!("references expand to more than {MAX_EXPANSION} bytes of text");
             return Err(Defect::new("amf-too-many", at, text));
         }
         Ok(())
@@ -75,9 +75,5 @@ impl Progress {
 
 /// The defect of a reference without a target.
 pub(super) fn dangling(at: usize, what: &str, index: u32, known: usize) -> Defect {
-    Defect::new(
-        "amf-reference-unknown",
-        at,
-        format!("a reference to {what} {index}, but only {known} were there so far"),
-    )
+    Defect::new("amf-reference-unknown", at, format!("a reference to {what} {index}, but only {known} precede it"))
 }

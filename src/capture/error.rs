@@ -77,7 +77,7 @@ impl Looks {
         let text = head.trim_ascii_start();
         let starts = |tag: &[u8]| text.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
         if starts(b"<!doctype html") || starts(b"<html") {
-            return Looks::Known("a web page (HTML)", "the download gave a page instead of the file");
+            return Looks::Known("a web page (HTML)", "the download returned a page instead of the file");
         }
         if head.get(4..8) == Some(b"ftyp") {
             return Looks::Known("an MP4 file", MEDIA);

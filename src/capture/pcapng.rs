@@ -16,7 +16,7 @@ use crate::origin::{FrameNo, Time};
 #[derive(Debug)]
 pub(super) struct Blocks {
     order: Order,
-    /// `None` for an interface whose description could not be read: its number is taken all the same.
+    /// `None` for an interface whose description could not be read: its number is counted nevertheless.
     interfaces: Vec<Option<Interface>>,
     /// Interface numbers that were complained of.
     unknown: Vec<u32>,
@@ -126,7 +126,7 @@ impl Blocks {
     fn packet(&mut self, input: &mut Input, head: Head, frame: FrameNo) -> Option<Step> {
         let block = &input.window()[..head.len];
         let data_at = if head.kind == SIMPLE_PACKET { 12 } else { 28 };
-        let Some(room) = (head.len - 4).checked_sub(data_at) else {
+        let Some(space) = (head.len - 4).checked_sub(data_at) else {
             return Some(damaged(input, head.len, frame, BlockProblem::Body(head.kind)));
         };
         let id = match head.kind {
@@ -142,14 +142,14 @@ impl Blocks {
             // No captured length: the shorter of the packet and the interface's limit. No time either.
             let original_len = self.order.u32(block, 8);
             let limit = if interface.snaplen == 0 { u32::MAX } else { interface.snaplen };
-            (Time(0), original_len.min(limit).min(room as u32), original_len)
+            (Time(0), original_len.min(limit).min(space as u32), original_len)
         } else {
             let [high, low, captured, original_len] = [12, 16, 20, 24].map(|at| self.order.u32(block, at));
             (interface.clock.time(u64::from(high) << 32 | u64::from(low)), captured, original_len)
         };
         let link_type = interface.link_type;
-        if captured as usize > room {
-            let problem = BlockProblem::PacketLength { captured, room: room as u32 };
+        if captured as usize > space {
+            let problem = BlockProblem::PacketLength { captured, space: space as u32 };
             return Some(damaged(input, head.len, frame, problem));
         }
         let file_offset = input.offset() + data_at as u64;

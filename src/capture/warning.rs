@@ -1,4 +1,4 @@
-//! What was wrong with a capture that could be read all the same.
+//! What was wrong with a capture that could be read nevertheless.
 //!
 //! Each warning says what, where, and what it means for the result. A file that cannot be read is an
 //! [`Error`](super::Error) instead.
@@ -100,7 +100,7 @@ pub enum BlockProblem {
         /// The packet's captured length.
         captured: u32,
         /// The bytes there are for it.
-        room: u32,
+        space: u32,
     },
     /// Its fields cannot be read; the value is its type.
     Body(u32),
@@ -135,7 +135,7 @@ impl fmt::Display for Warning {
             Warning::RecordLength { frame, at, len, limit } => {
                 write!(
                     f,
-                    "frame {frame} claims {len} bytes, more than the {limit} that are believed (file offset {at:#x}): \
+                    "frame {frame} claims {len} bytes, more than the {limit} that are accepted (file offset {at:#x}): \
                      the file is damaged there, and pcap marks no later frame; "
                 )?;
                 read_so_far(f, *frame)
@@ -178,8 +178,8 @@ impl fmt::Display for BlockProblem {
                 write!(f, "its length is {len} bytes at its start and {trailer} at its end")
             }
             BlockProblem::ByteOrder(magic) => write!(f, "a section with the byte-order magic {magic:08x}"),
-            BlockProblem::PacketLength { captured, room } => {
-                write!(f, "a packet of {captured} bytes in a block with room for {room}")
+            BlockProblem::PacketLength { captured, space } => {
+                write!(f, "a packet of {captured} bytes in a block with space for {space}")
             }
             BlockProblem::Body(kind) => write!(f, "the fields of its type {kind:#x} cannot be read"),
         }

@@ -39,7 +39,7 @@ use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE, values};
     rtmp-inspect check --update captures/new.pcap        make its snapshot\n  \
     rtmp-inspect check --against good.pcap mine.pcap\n  \
     rtmp-inspect check --junit report.xml tests/captures\n\n\
-    Exit status: 0 all as it should be, 1 differences, findings, missing or stale snapshots, 2 something could not be \
+    Exit status: 0 everything passed, 1 differences, findings, missing or stale snapshots, 2 something could not be \
     checked."
 )]
 pub struct Options {
@@ -47,11 +47,11 @@ pub struct Options {
     #[arg(value_name = "DIR|CAPTURE", default_value = ".")]
     paths: Vec<PathBuf>,
 
-    /// Compare with FILE, a snapshot or a capture, and not with what is beside the capture
+    /// Compare with FILE, a snapshot or a capture, instead of the snapshot beside the capture
     #[arg(long, value_name = "FILE", conflicts_with = "update")]
     against: Option<PathBuf>,
 
-    /// Write the snapshots that are missing, and those that differ anew, after showing the difference
+    /// Write missing snapshots, and rewrite those that differ, after showing the difference
     #[arg(long)]
     update: bool,
 
@@ -66,7 +66,7 @@ pub struct Options {
     #[command(flatten)]
     wanted: RuleSelection,
 
-    /// Findings as bad as this are failures [default: error]
+    /// Findings of this severity or worse are failures [default: error]
     #[arg(long, value_enum, value_name = "LEVEL")]
     fail_on: Option<FailOn>,
 
@@ -74,7 +74,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     ignore: Vec<String>,
 
-    /// Nothing is expected to differ
+    /// Count every difference
     #[arg(long)]
     strict: bool,
 
@@ -86,7 +86,7 @@ pub struct Options {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print nothing: the exit status tells
+    /// Print nothing; only set the exit status
     #[arg(short, long)]
     quiet: bool,
 
@@ -126,7 +126,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if let Some(against) = &options.against {
         anyhow::ensure!(
             matches!(found.subjects.as_slice(), [find::Subject::Capture(_)]),
-            "--against {} is for one capture, and there are {}",
+            "--against {} is for one capture, but {} were given",
             in_words(against),
             found.subjects.len()
         );
@@ -232,7 +232,7 @@ impl Options {
         if self.update && checked.wants_update() {
             match write(path, &beside, &recording, settings) {
                 Ok(()) => {
-                    let what = if checked.outcome == Outcome::Missing { "made" } else { "written anew" };
+                    let what = if checked.outcome == Outcome::Missing { "made" } else { "rewritten" };
                     checked.updated(format!("{} was {what}", checked.snapshot));
                 }
                 Err(error) => checked.failed(format!("{error:#}")),
@@ -245,7 +245,7 @@ impl Options {
         let mut checked = Capture::orphan(shown(path));
         if self.prune {
             match std::fs::remove_file(path).with_context(|| format!("cannot remove {}", in_words(path))) {
-                Ok(()) => checked.updated("it was removed, as its capture is gone".to_owned()),
+                Ok(()) => checked.updated("it was removed, as its capture is missing".to_owned()),
                 Err(error) => checked.failed(format!("{error:#}")),
             }
         }

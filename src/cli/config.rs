@@ -23,7 +23,7 @@ use super::{EXIT_OK, input};
 #[derive(Debug, Args)]
 #[command(
     after_help = "The file is rtmp-inspect.toml, in the capture's directory or the nearest above it, no higher than \
-    the repository. The command line counts more than the file, an override more than the rest of it.\n\nExamples:\n  \
+    the repository. The command line takes precedence over the file, an override over the rest of it.\n\nExamples:\n  \
     rtmp-inspect config captures/obs-1.pcap\n  \
     rtmp-inspect config --keys\n  \
     rtmp-inspect config --fail-on warning --format json"
@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(value_name = "CAPTURE|DIR", default_value = ".")]
     path: PathBuf,
 
-    /// List what a configuration file may have
+    /// List the keys of a configuration file
     #[arg(long)]
     keys: bool,
 
@@ -68,11 +68,11 @@ pub struct Options {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigFile {
-    /// Take this file, not the nearest rtmp-inspect.toml upwards from the capture
+    /// Use this file instead of the nearest rtmp-inspect.toml upwards from the capture
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Take none
+    /// Use no configuration file
     #[arg(long, conflicts_with = "config")]
     no_config: bool,
 }
@@ -114,7 +114,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let file = found.as_ref().map(|found| found.file.name.as_str());
     match options.format {
         Format::Text => {
-            let of = escape(file.unwrap_or("no rtmp-inspect.toml; all is as by default"));
+            let of = escape(file.unwrap_or("no rtmp-inspect.toml; all settings have their defaults"));
             let name = path.display().to_string();
             let text = view::config::config(&settings, output.colour);
             output.text(&format!("{}: {of}\n{text}", escape(&name)))?;
@@ -255,7 +255,7 @@ impl Connections {
 /// An absolute path without `.` and `..`, as far as that can be told without asking the file system for links.
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     let absolute =
-        std::path::absolute(path).with_context(|| format!("there is no way to {}", input::in_words(path)))?;
+        std::path::absolute(path).with_context(|| format!("cannot resolve the path {}", input::in_words(path)))?;
     let mut plain = PathBuf::new();
     for part in absolute.components() {
         match part {

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use crate::decode::{Row, Rows, Selection};
 use crate::dissect::vocabulary::{self, Known, Place};
 use crate::dissect::{Dissection, Vocabulary};
+use crate::field::counted;
 use crate::filter::Filter;
 use crate::origin::Time;
 use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, RtmpSession};
@@ -46,7 +47,7 @@ pub struct Options {
     #[arg(long, value_name = "DIRECTION", value_parser = values::direction(), hide_possible_values = true, help_heading = "Selection")]
     direction: Option<Direction>,
 
-    /// Only rows that match a display filter, in Wireshark's language (README, "Filters")
+    /// Only rows that match a display filter, in Wireshark's language (docs/filters.md)
     #[arg(short = 'Y', long = "filter", value_name = "FILTER", help_heading = "Selection")]
     filter: Option<String>,
 
@@ -62,7 +63,7 @@ pub struct Options {
     #[arg(short = 'V', long = "tree", conflicts_with = "fields")]
     tree: bool,
 
-    /// Show one row with all there is: its chunks, its fields, its bytes
+    /// Show everything about one row: its chunks, its fields, its bytes
     #[arg(short = 'n', long = "number", value_name = "ROW", value_parser = values::number::<u64>, conflicts_with = "fields", help_heading = "Selection")]
     number: Option<u64>,
 
@@ -82,7 +83,7 @@ pub struct Options {
     #[arg(short = 'E', value_name = "NAME=VALUE")]
     layout: Vec<String>,
 
-    /// Accepted for tshark's sake: `-T fields` goes with -e
+    /// Accepted for compatibility with tshark: `-T fields` goes with -e
     #[arg(short = 'T', value_name = "fields", value_parser = ["fields"], requires = "fields", hide_short_help = true)]
     output_type: Option<String>,
 
@@ -101,7 +102,7 @@ enum Format {
     Json,
     /// One JSON object a line
     Jsonl,
-    /// Comma-separated values with a header; an apostrophe goes before what a spreadsheet would run as a formula
+    /// Comma-separated values with a header; text that a spreadsheet would run as a formula has an apostrophe before it
     Csv,
 }
 
@@ -159,7 +160,7 @@ impl Options {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.format == Format::Csv && options.shows_all_fields() {
-        bail!("CSV has no room for the trees of -V and -n; --format json and jsonl have");
+        bail!("CSV cannot hold the trees of -V and -n; use --format json or jsonl");
     }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();
@@ -260,7 +261,7 @@ fn what_there_is(frames: u64, seen: &Seen) -> String {
         return "it holds no frames".to_owned();
     }
     if seen.is_empty() {
-        return format!("its {frames} frames contain no TCP connection that matches the selection");
+        return format!("{} without a TCP connection that matches the selection", counted(frames, "frame"));
     }
     let count: u64 = seen.iter().map(|(_, count)| count).sum();
     let connections = if count == 1 { "TCP connection" } else { "TCP connections" };

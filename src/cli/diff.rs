@@ -53,8 +53,8 @@ pub struct Options {
     #[arg(long, value_name = "PATH")]
     ignore: Vec<String>,
 
-    /// Nothing is expected to differ: not addresses, ids, banners, nor how messages are cut; but a snapshot's
-    /// placeholders stand for any value
+    /// No difference is expected: not in addresses, ids, banners or how messages are cut; only a snapshot's
+    /// placeholders match any value
     #[arg(long)]
     strict: bool,
 
@@ -66,7 +66,7 @@ pub struct Options {
     #[arg(long, value_name = "LAYER", value_parser = values::layer())]
     only: Vec<Layer>,
 
-    /// A line for each message
+    /// Print a line for each message
     #[arg(long)]
     stat: bool,
 
@@ -82,7 +82,7 @@ pub struct Options {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print nothing: the exit status tells
+    /// Print nothing; only set the exit status
     #[arg(short, long)]
     quiet: bool,
 

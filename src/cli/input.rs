@@ -89,7 +89,10 @@ impl Input {
         };
         complain(
             "note",
-            &format!("{what} was told from what came before; of a file the connections after it are looked at too"),
+            &format!(
+                "{what} was inferred from the connections before; for a file the connections after it are used \
+                      too"
+            ),
         );
     }
 
@@ -143,7 +146,7 @@ enum Kept {
     /// It is a file, and opened again.
     Path(PathBuf),
     Memory(Arc<[u8]>),
-    /// Without a name: it is gone when the program ends.
+    /// Without a name: it is missing when the program ends.
     File(File, u64),
 }
 
@@ -262,8 +265,8 @@ pub fn in_words(path: &Path) -> String {
 /// What is said of a capture in which there is nothing that could be judged.
 pub fn nothing_to_judge(name: &str) -> String {
     format!(
-        "no RTMP in {name}: there is nothing to judge; rtmp-inspect streams lists what it holds, and --decode-as tcp:PORT \
-         takes a port for RTMP"
+        "no RTMP in {name}: there is nothing to check; rtmp-inspect streams lists its connections, and --decode-as \
+         tcp:PORT treats a port as RTMP"
     )
 }
 

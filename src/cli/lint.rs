@@ -33,7 +33,7 @@ pub struct Options {
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
 
-    /// Exit with 1 if something is as bad as this, or worse [default: error]
+    /// Exit with 1 for findings of this severity or worse [default: error]
     #[arg(long, value_enum, value_name = "LEVEL")]
     fail_on: Option<FailOn>,
 
@@ -44,11 +44,11 @@ pub struct Options {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print nothing: the exit status tells
+    /// Print nothing; only set the exit status
     #[arg(short, long)]
     quiet: bool,
 
-    /// Also in what machines read, print stream keys and credentials as they are, not <stream-key-1>
+    /// In machine-readable formats too, print stream keys and credentials instead of <stream-key-1>
     #[arg(long)]
     show_secrets: bool,
 
@@ -68,11 +68,11 @@ pub struct Options {
 /// Which rules to apply.
 #[derive(Debug, Args)]
 pub struct RuleSelection {
-    /// Only the rule of this code (repeatable)
+    /// Apply only the rule with this code (repeatable)
     #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     only: Vec<String>,
 
-    /// Not the rule of this code (repeatable)
+    /// Skip the rule with this code (repeatable)
     #[arg(long, value_name = "CODE", value_parser = values::code(), hide_possible_values = true)]
     skip: Vec<String>,
 }
@@ -84,7 +84,7 @@ pub enum FailOn {
     Fatal,
     /// What arrives is wrong
     Error,
-    /// Some peers will not take it
+    /// Some peers will not accept it
     Warning,
     /// Anything
     Info,
@@ -113,7 +113,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (mut all, mut trouble) = (Vec::new(), false);
     for path in &options.captures {
         let settings = configs.settings(path, &given)?;
-        // What cannot be read, or has nothing to judge, is no success; the others are looked at all the same.
+        // What cannot be read, or has nothing to judge, is no success; the others are checked nevertheless.
         let recording = match record(path, &options.connections.with(&settings), &options.bounds) {
             Ok(recording) => recording,
             Err(error) => {

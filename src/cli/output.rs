@@ -114,7 +114,7 @@ pub fn complain(kind: &str, message: &str) {
         _ => anstyle::AnsiColor::Cyan,
     };
     let style = style.on_default().bold();
-    // Lines behind the first are set in, so that no name from a file or the wire can pass for a line of ours.
+    // Lines after the first are set in, so that no name from a file or the wire can pass for a line of ours.
     let lines: Vec<_> = message.lines().map(crate::escape::escape).collect();
     let message = format!("{kind}: {}", lines.join("\n  "));
     let width = io::stderr().is_terminal().then(|| terminal_size::terminal_size_of(io::stderr())).flatten();

@@ -50,7 +50,7 @@ pub fn ensure_distinct<'o, 'i>(
     }
     for read in inputs.into_iter().filter_map(|path| FileId::of_input(path)) {
         if let Some((path, _)) = outputs.iter().find(|(_, written)| *written == read) {
-            bail!("{} is an input, and would be lost: write the output to another file", in_words(path));
+            bail!("{} is an input and would be overwritten: write the output to another file", in_words(path));
         }
     }
     for (index, (path, written)) in outputs.iter().enumerate() {

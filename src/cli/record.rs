@@ -1,7 +1,6 @@
 //! The sessions of a capture or a snapshot that is named on the command line.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context;
@@ -129,9 +128,8 @@ pub fn record_two(
             || of_captures.iter().any(|options| options.port.contains(port) || options.decode_as.contains(port))
     };
     let captures = recordings.iter().zip(are_snapshots).filter(|(_, is_snapshot)| !is_snapshot);
-    let sessions = captures.flat_map(|(recording, _)| &recording.sessions);
-    let known: BTreeSet<u16> =
-        sessions.map(|session| session.stream.server.port()).filter(|port| !is_known(port)).collect();
+    let mut known = recording::server_ports(captures.map(|(recording, _)| recording));
+    known.retain(|port| !is_known(port));
     if !known.is_empty() {
         for (at, of_capture) in of_captures.into_iter().enumerate().filter(|(at, _)| !are_snapshots[*at]) {
             let connections = Connections { known: known.iter().copied().collect(), ..of_capture };

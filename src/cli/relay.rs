@@ -32,11 +32,11 @@ pub struct Options {
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
     format: Format,
 
-    /// Exit with 0 also if something was dropped or changed
+    /// Exit with 0 even if something was dropped or changed
     #[arg(long)]
     exit_zero: bool,
 
-    /// List every message that was sent, and what became of it
+    /// List every message that was sent, and whether it was forwarded
     #[arg(short, long)]
     verbose: bool,
 
@@ -59,7 +59,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         for framing in recording.sessions.iter().flat_map(|session| &session.framing) {
             let (connection, direction) = (framing.connection.0, framing.direction.arrow());
             let code = framing.hypotheses[0].code; // there is always one
-            let said = "the chunks are wrong, and read as the sender meant them";
+            let said = "the chunks are malformed, and read as the sender meant them";
             complain(
                 "note",
                 &format!("{}: connection {connection} {direction}: {said} ({code})", input::in_words(path)),
@@ -96,5 +96,5 @@ fn pair(text: &str) -> Result<(Named, Named), String> {
         Some(Named { capture, connection: connection.parse().ok()? })
     };
     let both = text.split_once(':').and_then(|(publisher, player)| Some((one(publisher)?, one(player)?)));
-    both.ok_or_else(|| "write two connections, as 1:0, or with captures counted from 1 as 1/1:2/0".to_owned())
+    both.ok_or_else(|| "write two connections, for example 1:0, or with captures counted from 1, 1/1:2/0".to_owned())
 }

@@ -45,13 +45,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         if found.rules.is_empty() {
             complain(
                 "note",
-                &format!(
-                    "no rule, log line or symptom has to do with '{}'; rtmp-inspect rules lists all rules",
-                    escape(text)
-                ),
+                &format!("no rule, log line or symptom matches '{}'; rtmp-inspect rules lists all rules", escape(text)),
             );
         } else if !found.is_certain {
-            complain("note", &format!("nothing certain for '{}'; these are nearest", escape(text)));
+            complain("note", &format!("no exact match for '{}'; these are the nearest", escape(text)));
         }
         return Ok(EXIT_OK);
     }

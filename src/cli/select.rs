@@ -17,11 +17,11 @@ pub struct Connections {
     #[arg(long, value_name = "N", value_parser = values::connection)]
     pub stream: Option<u32>,
 
-    /// Only connections on PORT, read as RTMP whatever they look like (repeatable)
+    /// Only connections on PORT, read as RTMP whatever they contain (repeatable)
     #[arg(long, value_name = "PORT", value_parser = values::port)]
     pub port: Vec<u16>,
 
-    /// Also read connections on PORT as RTMP whatever they look like (repeatable)
+    /// Also read connections on PORT as RTMP whatever they contain (repeatable)
     #[arg(long, value_name = "tcp:PORT", value_parser = values::tcp_port)]
     pub decode_as: Vec<u16>,
 
@@ -42,7 +42,7 @@ pub struct Bounds {
     #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = session::Options::default().total_open_bytes)]
     max_total_open_bytes: usize,
 
-    /// TCP connections that may be open at once; beyond, the one without data for longest is closed
+    /// TCP connections that may be open at once; beyond that, the one idle for longest is closed
     #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().open_connections)]
     max_open_connections: usize,
 
@@ -54,11 +54,11 @@ pub struct Bounds {
     #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = decoder::Options::default().chunk_streams)]
     max_chunk_streams: usize,
 
-    /// Bytes of one direction that may wait behind a hole
+    /// Bytes of one direction that may wait after a hole
     #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().out_of_order_bytes)]
     max_waiting_bytes: usize,
 
-    /// Bytes of all directions that may wait behind holes
+    /// Bytes of all directions that may wait after holes
     #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::tcp::Limits::default().total_out_of_order_bytes)]
     max_total_waiting_bytes: usize,
 
@@ -66,7 +66,7 @@ pub struct Bounds {
     #[arg(long, value_name = "BYTES", value_parser = values::number::<usize>, default_value_t = crate::packet::Limits::default().fragment_bytes)]
     max_fragment_bytes: usize,
 
-    /// How many bytes may come out of one compressed byte
+    /// Bytes that one compressed byte may expand to
     #[arg(long, value_name = "N", value_parser = values::number::<u64>, default_value_t = crate::capture::Limits::default().expansion)]
     max_expansion: u64,
 }

@@ -20,8 +20,8 @@ use super::select::{Bounds, Connections};
 /// What `snapshot` was asked for.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A snapshot never holds stream keys or credentials: placeholders stand for them, as for all that \
-    is another in every recording. It can stand wherever diff takes a capture.\n\nExamples:\n  \
+    after_help = "A snapshot never contains stream keys or credentials: placeholders replace them and everything \
+    else that differs in every recording. It can be used wherever diff takes a capture.\n\nExamples:\n  \
     rtmp-inspect snapshot session.pcap -o session.pcap.snapshot.jsonl\n  \
     rtmp-inspect diff session.pcap.snapshot.jsonl new.pcap"
 )]
@@ -29,15 +29,15 @@ pub struct Options {
     #[command(flatten)]
     capture: CapturePath,
 
-    /// Write to FILE: all of it or nothing where it is a regular file; '-' is standard output
+    /// Write to FILE, completely or not at all if it is a regular file; '-' is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// What to keep of sound and pictures [default: sha256]
+    /// What to keep of audio and video [default: sha256]
     #[arg(long, value_enum, value_name = "WHAT")]
     payload: Option<Payload>,
 
-    /// The capture's name in the header, if not that of the file
+    /// The capture's name in the header [default: the file's name]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
@@ -53,7 +53,7 @@ pub struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Payload {
-    /// Length and SHA-256, and the bytes in front of the coded payload
+    /// Length and SHA-256, and the bytes before the coded payload
     Sha256,
     /// All bytes
     Full,
@@ -81,8 +81,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let recording = subject.record(&connections, &options.bounds, keep)?;
     anyhow::ensure!(
         recording.has_rtmp(),
-        "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists what it holds, and \
-         --decode-as tcp:PORT takes a port for RTMP"
+        "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists its connections, \
+         and --decode-as tcp:PORT treats a port as RTMP"
     );
     let name = options.name.clone().unwrap_or_else(|| base_name(path));
     let text = snapshot::write(&recording, &snapshot::Options { name, payload });

@@ -5,9 +5,10 @@ use std::cell::Cell;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::field::counted;
 use crate::secrets::Collector;
 use crate::session;
-use crate::streams::{FORMAT_VERSION, MOST, Stream, Streams};
+use crate::streams::{ConnectionSummary, FORMAT_VERSION, MOST, Streams};
 use crate::view;
 
 use super::EXIT_OK;
@@ -57,7 +58,7 @@ struct Report<'a> {
     /// How many connections the limit left out.
     #[serde(skip_serializing_if = "is_zero")]
     left_out: u64,
-    streams: &'a [Stream],
+    streams: &'a [ConnectionSummary],
 }
 
 /// Bytes of media bodies that telling one message from another needs.
@@ -103,8 +104,9 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         complain(
             "note",
             &format!(
-                "no TCP connection in {}: its {frames} frames contain none that matches the selection",
-                input.name()
+                "no TCP connection in {} matches the selection; it has {}",
+                input.name(),
+                counted(frames, "frame")
             ),
         );
     }

@@ -18,9 +18,9 @@ pub fn mark(comparison: &mut Comparison<'_>, strict: bool) {
     let offsets = timestamp_offsets(comparison);
     let mut bindings = Bindings::default();
     let mut of = |mismatch: &Mismatch| match by_snapshot(comparison, mismatch, &mut bindings) {
-        Said::Expected(why) => Some(why),
-        Said::Differs => None,
-        Said::Nothing => reason(comparison, mismatch, &offsets).filter(|why| !strict || is_unsaid(why)),
+        BySnapshot::Expected(why) => Some(why),
+        BySnapshot::Differs => None,
+        BySnapshot::Nothing => reason(comparison, mismatch, &offsets).filter(|why| !strict || is_unsaid(why)),
     };
     let reasons: Vec<_> = comparison.mismatches.iter().map(&mut of).collect();
     comparison.bindings = bindings;
@@ -30,7 +30,7 @@ pub fn mark(comparison: &mut Comparison<'_>, strict: bool) {
 }
 
 /// What a snapshot has to say of a difference.
-enum Said {
+enum BySnapshot {
     Expected(&'static str),
     Differs,
     Nothing,
@@ -46,10 +46,10 @@ fn is_as_written(comparison: &Comparison<'_>, row: usize) -> bool {
 }
 
 /// Whether a placeholder of one side stands for the value of the other.
-fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut Bindings) -> Said {
+fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut Bindings) -> BySnapshot {
     let [Some(a), Some(b)] = &mismatch.sides else {
         let is_written = mismatch.path.is_of_body() && is_as_written(comparison, mismatch.row);
-        return if is_written { Said::Expected(OVERWRITTEN) } else { Said::Nothing };
+        return if is_written { BySnapshot::Expected(OVERWRITTEN) } else { BySnapshot::Nothing };
     };
     let fits = match (comparison.a.is_some_and(|a| a.is_snapshot), comparison.b.is_snapshot) {
         (true, _) => bindings.fits(a, b),
@@ -57,10 +57,10 @@ fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut 
         (false, false) => None,
     };
     match fits {
-        _ if mismatch.path.is_of_body() && is_as_written(comparison, mismatch.row) => Said::Expected(OVERWRITTEN),
-        Some(true) => Said::Expected(OVERWRITTEN),
-        Some(false) => Said::Differs,
-        None => Said::Nothing,
+        _ if mismatch.path.is_of_body() && is_as_written(comparison, mismatch.row) => BySnapshot::Expected(OVERWRITTEN),
+        Some(true) => BySnapshot::Expected(OVERWRITTEN),
+        Some(false) => BySnapshot::Differs,
+        None => BySnapshot::Nothing,
     }
 }
 
@@ -69,9 +69,9 @@ fn is_unsaid(why: &str) -> bool {
     [VOLATILE_LANE, OFFSET].contains(&why)
 }
 
-const OVERWRITTEN: &str = "a placeholder of the snapshot stands for it";
+const OVERWRITTEN: &str = "a placeholder of the snapshot replaces it";
 const VOLATILE_LANE: &str = "acknowledgements and pings depend on time and load";
-const OFFSET: &str = "timestamps begin elsewhere";
+const OFFSET: &str = "timestamps start at another value";
 
 fn reason(
     comparison: &Comparison<'_>,

@@ -11,6 +11,7 @@ use crate::dissect::paths;
 
 /// A place in a message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum FieldPath {
     /// The message as a whole, which only one side has: `message`.
     Message,
@@ -56,6 +57,7 @@ pub enum Step {
     Property(String),
 }
 
+#[doc(hidden)]
 impl FieldPath {
     /// `header.timestamp`.
     pub const TIMESTAMP: FieldPath = FieldPath::Header("timestamp");
@@ -187,6 +189,7 @@ impl ValuePath {
     }
 }
 
+#[doc(hidden)]
 impl From<ValuePath> for FieldPath {
     fn from(path: ValuePath) -> FieldPath {
         FieldPath::Value(path)

@@ -243,20 +243,25 @@ fn value(text: &str, body: &[u8], range: &Range<usize>, places: &Places) -> Valu
 /// The units of a message's body.
 pub fn units(kept: &RecordedMessage, named: &Named) -> Vec<Unit> {
     let type_id = named.read_as.unwrap_or(kept.header.type_id);
+    let coded = matches!(named.lane, Lane::Audio | Lane::Video);
+    units_of(type_id, &kept.body, kept.header.length, named.command.as_deref().unwrap_or(&named.name), coded)
+}
+
+/// The units of a body of so many bytes; `name` is the message's own, `coded` whether it is coded audio or video.
+pub fn units_of(type_id: MessageTypeId, body: &[u8], length: u32, name: &str, coded: bool) -> Vec<Unit> {
     let mut tree = Tree::default();
-    body::decode(type_id, &kept.body, kept.header.length, &mut tree);
+    body::decode(type_id, body, length, &mut tree);
     let name = match type_id {
         MessageTypeId::AUDIO => "audio",
         MessageTypeId::VIDEO => "video",
-        _ => named.command.as_deref().unwrap_or(&named.name),
+        _ => name,
     };
     let is_amf = matches!(
         type_id,
         MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND | MessageTypeId::AMF0_DATA | MessageTypeId::AMF3_DATA
     );
-    let mut walk = Walk { units: Vec::new(), paths: HashMap::new(), message: name, is_amf, end: kept.body.len() };
+    let mut walk = Walk { units: Vec::new(), paths: HashMap::new(), message: name, is_amf, end: body.len() };
     // Audio and video themselves are one unit; what comes before them is read field by field.
-    let coded = matches!(named.lane, Lane::Audio | Lane::Video);
     let payload = tree.nodes().iter().position(|node| coded && is_payload(node));
     walk.siblings(&tree.nodes()[..payload.unwrap_or(tree.nodes().len())], &ValuePath::of(name), Parent::Body);
     if let Some(payload) = payload {

@@ -1,6 +1,6 @@
 //! The keys of the file: what each means, and how its value is read.
 //!
-//! The reader, `rtmp-inspect config --keys` and the README's table go through [`KEYS`]; nothing else knows a name.
+//! The reader, `rtmp-inspect config --keys` and the table in docs/check.md go through [`KEYS`]; nothing else knows a name.
 
 use globset::GlobBuilder;
 use toml::de::{DeTable, DeValue};
@@ -62,7 +62,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "ports",
-        says: "only connections on these ports, taken for RTMP whatever they look like; as --port",
+        says: "only connections on these ports, treated as RTMP whatever they contain; as --port",
         default: "[]",
         example: "ports = [1936]",
         place: Place::Both,
@@ -70,7 +70,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "decode-as",
-        says: "connections on these ports are RTMP too, whatever they look like; as --decode-as",
+        says: "connections on these ports are also treated as RTMP, whatever they contain; as --decode-as",
         default: "[]",
         example: r#"decode-as = ["tcp:19350"]"#,
         place: Place::Both,
@@ -78,7 +78,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "strict",
-        says: "nothing is expected to differ, for diff and check; as --strict",
+        says: "count every difference, for diff and check; as --strict",
         default: "false",
         example: "strict = true",
         place: Place::Both,
@@ -94,7 +94,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "fail-on",
-        says: "from which severity on a finding is a failure, for lint and check: info, warning, error, fatal or never",
+        says: "the lowest severity that is a failure, for lint and check: info, warning, error, fatal or never",
         default: r#""error""#,
         example: r#"fail-on = "warning""#,
         place: Place::Both,
@@ -111,7 +111,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "payload",
-        says: "what snapshots have of audio and video: sha256 (length and digest) or full; as --payload of snapshot",
+        says: "what snapshots contain of audio and video: sha256 (length and digest) or full; as --payload of snapshot",
         default: r#""sha256""#,
         example: r#"payload = "full""#,
         place: Place::Both,
@@ -129,7 +129,7 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "exclude",
-        says: "captures that check does not look for; what is named on the command line is checked all the same",
+        says: "captures that check does not look for; captures named on the command line are checked nevertheless",
         default: "[]",
         example: r#"exclude = ["broken/**"]"#,
         place: Place::Top,
@@ -137,8 +137,8 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "override",
-        says: "a list of tables, each with the key files and any of the others: they hold for the captures that fit. \
-               Of two that fit the later counts",
+        says: "a list of tables, each with the key files and any of the others: they apply to the captures that match. \
+               Of two that match, the later counts",
         default: "[]",
         example: "[[override]]\nfiles = [\"obs-*.pcap\"]\nfail-on = \"never\"",
         place: Place::Top,
@@ -146,8 +146,8 @@ pub static KEYS: &[Key] = &[
     },
     Key {
         name: "files",
-        says: "for which captures an override holds: a glob without a slash is a file's name, with one a path from the \
-               configuration file's directory on, where ** stands for any directories",
+        says: "which captures an override applies to: a glob without a slash is a file's name, with one a path from \
+               the configuration file's directory on, where ** stands for any directories",
         default: "",
         example: r#"files = ["obs-*.pcap", "nightly/**"]"#,
         place: Place::Override,
@@ -212,7 +212,7 @@ fn word<T: Copy>(reader: &mut Reader<'_>, value: &Spanned<DeValue<'_>>, words: &
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
     if found.is_none() {
         let all: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        reader.complain(value.span(), format!("`{text}` is not known here"), Some(format!("it may be {}", or(&all))));
+        reader.complain(value.span(), format!("unknown value `{text}`"), Some(format!("it may be {}", or(&all))));
     }
     found
 }

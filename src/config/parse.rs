@@ -63,7 +63,7 @@ impl Reader<'_> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.complain(value.span(), format!("{what} belongs here, and this is {is}"), None);
+        self.complain(value.span(), format!("expected {what}, found {is}"), None);
         None
     }
 
@@ -74,7 +74,7 @@ impl Reader<'_> {
         match KEYS.iter().find(|key| key.name == name) {
             Some(known) if fits(known.place) => return Some(known.read),
             Some(_) if here == Place::Top => {
-                self.complain(key.span(), format!("`{name}` belongs into an [[override]]"), None);
+                self.complain(key.span(), format!("`{name}` belongs in an [[override]]"), None);
             }
             Some(_) => {
                 let help = Some("put it above the first [[override]]".to_owned());
@@ -126,7 +126,7 @@ impl Reader<'_> {
                 }
             }
             if files.is_none() {
-                let help = Some("files = [\"obs-*.pcap\"] says for which captures it holds".to_owned());
+                let help = Some("files = [\"obs-*.pcap\"] names the captures that it applies to".to_owned());
                 self.complain(item.span(), "this override has no `files`".to_owned(), help);
             }
             sections.push(Section { files, values });

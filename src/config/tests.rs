@@ -38,9 +38,7 @@ fn a_mistake_is_shown_where_it_is() {
     let wide = errors("ignore = [\"日本\", 3]");
     assert_eq!(
         wide,
-        [
-            "f.toml:1:17: a string belongs here, and this is a number\n1 | ignore = [\"日本\", 3]\n  |                   ^"
-        ]
+        ["f.toml:1:17: expected a string, found a number\n1 | ignore = [\"日本\", 3]\n  |                   ^"]
     );
     let syntax = errors("fail-on = \n");
     assert!(syntax[0].starts_with("f.toml:1:1"), "{syntax:?}");
@@ -57,8 +55,8 @@ fn every_mistake_is_told() {
             "f.toml:1:1: unknown key `no-lint`",
             "f.toml:2:1: unknown key `port`",
             "f.toml:3:10: not a port",
-            "f.toml:4:10: true or false belongs here, and this is a number",
-            "f.toml:5:1: `files` belongs into an [[override]]",
+            "f.toml:4:10: expected true or false, found a number",
+            "f.toml:5:1: `files` belongs in an [[override]]",
             "f.toml:6:1: this override has no `files`",
             "f.toml:7:1: `exclude` cannot be overridden",
         ]

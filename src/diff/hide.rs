@@ -5,6 +5,7 @@ use crate::secrets::Secrets;
 
 use super::report::{Bytes, Connection, Report, Where};
 
+#[doc(hidden)]
 impl Report {
     /// Puts placeholders in the place of stream keys and credentials.
     pub fn hide(&mut self, secrets: &Secrets) {

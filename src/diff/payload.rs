@@ -210,7 +210,7 @@ fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> C
         1 => (format!("a body was changed on its way: {}", finding.title), String::new()),
         number => {
             let of = if number == differing { format!("all {number}") } else { format!("{number} of {differing}") };
-            let all = format!(" The same explains {of} messages that differ.");
+            let all = format!(" The same change explains {of} messages that differ.");
             (format!("the bodies of {number} messages were changed on their way: {}", finding.title), all)
         }
     };

@@ -14,6 +14,7 @@ use super::fold::{Folded, Outcome, Rank};
 
 /// What became of the comparison.
 #[derive(Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// The version of this format.
     pub format_version: u32,
@@ -38,6 +39,7 @@ pub struct Report {
 /// Whether two recordings are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Verdict {
     /// Nothing differs.
     Identical,
@@ -49,6 +51,7 @@ pub enum Verdict {
 
 /// A connection in words.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Connection {
     /// Its number.
     pub tcp_stream: ConnectionId,
@@ -58,6 +61,7 @@ pub struct Connection {
 
 /// Two connections that were compared.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Pair {
     /// The connection of A.
     pub a: Connection,
@@ -66,6 +70,7 @@ pub struct Pair {
     /// What became of the messages.
     pub messages: Counts,
     /// A line for each message.
+    #[doc(hidden)]
     #[serde(skip)]
     pub lines: Vec<StatLine>,
 }
@@ -96,6 +101,7 @@ impl StatLine {
 
 /// How many messages are alike.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
+#[non_exhaustive]
 pub struct Counts {
     /// Equal in all that counts.
     pub equal: u64,
@@ -114,6 +120,7 @@ pub type Cause = Diagnosis<Evidence>;
 
 /// Where a cause shows, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Evidence {
     /// Index of the pair of connections.
     pub pair: usize,
@@ -128,6 +135,7 @@ pub struct Evidence {
 
 /// A place in both captures.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Where {
     /// The field: `connect.tcUrl`, `header.typeid`.
     pub path: FieldPath,
@@ -164,6 +172,7 @@ impl Where {
 
 /// A place in a capture.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Place {
     /// The row's number; in a snapshot the line's.
     pub number: u64,
@@ -177,6 +186,7 @@ pub struct Place {
 
 /// The bytes of both sides, in hex; the first of them, if they are many.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Bytes {
     /// In A.
     #[serde(serialize_with = "hex_or_null")]
@@ -188,6 +198,7 @@ pub struct Bytes {
 
 /// A difference without a known cause.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Unexplained {
     /// Index of the pair of connections.
     pub pair: usize,
@@ -201,6 +212,7 @@ pub struct Unexplained {
 
 /// Differences that are to be expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Expected {
     /// Why, or the pattern that ignores them.
     pub reason: String,
@@ -288,10 +300,10 @@ impl Report {
         self.causes.sort_by_key(|cause| cause.evidence.rank);
         self.summary = match (self.verdict, self.causes.first(), self.unexplained.first()) {
             (Verdict::Identical, ..) => "nothing differs".to_owned(),
-            (Verdict::Equivalent, ..) => "only what is to be expected of two recordings differs".to_owned(),
+            (Verdict::Equivalent, ..) => "only differences expected between two recordings".to_owned(),
             _ if self.pairs.is_empty() => "the captures have no session in common".to_owned(),
             (_, Some(cause), _) => cause.title.clone(),
-            (_, None, Some(first)) => format!("{} differs, and no rule says why", first.r#where.path),
+            (_, None, Some(first)) => format!("{} differs, and no rule explains it", first.r#where.path),
             (_, None, None) => "there are connections that only one capture has".to_owned(),
         };
         self

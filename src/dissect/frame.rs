@@ -36,7 +36,7 @@ crate::fields! {
     MSG_CHUNKS = "rtmpt.msg.chunks", Uint, "Chunks", "How many chunks the message came in (own name).";
     MSG_LENGTH = "rtmpt.msg.length", Uint, "Length", "Length of the message, part or gap in bytes, without chunk headers (own name).";
     MSG_INFO = "rtmpt.msg.info", Text, "Info", "The summary in Wireshark's words (own name).";
-    MSG_DETAIL = "rtmpt.msg.detail", Text, "Detail", "What Wireshark does not say (own name).";
+    MSG_DETAIL = "rtmpt.msg.detail", Text, "Detail", "What Wireshark leaves out (own name).";
     FUNCTION_CALL = "rtmpt.function.call", Uint, "Response to this call in frame",
         "On a call: the frame that completed its answer.";
     FUNCTION_RESPONSE = "rtmpt.function.response", Uint, "Call for this response in frame",

@@ -42,7 +42,7 @@ pub enum Known {
         def: &'static Def,
         /// The first word of its fields' names.
         prefix: &'static str,
-        /// Where they stand.
+        /// Where they are.
         place: Place,
     },
 }
@@ -99,7 +99,7 @@ struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// A name may be declared by several decoders; it is one field all the same.
+    /// A name may be declared by several decoders; it is one field nevertheless.
     fn add(&mut self, known: Known) {
         if let std::collections::hash_map::Entry::Vacant(entry) = self.by_name.entry(known.def().name) {
             entry.insert(known);

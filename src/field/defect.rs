@@ -6,6 +6,7 @@ use super::Short;
 
 /// Something in the bytes that should not be there, or is not there. It is beside what could be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Defect {
     /// A stable name in kebab-case.
     pub code: &'static str,

@@ -36,6 +36,11 @@ impl Def {
     }
 }
 
+/// `1 byte`, `2 bytes`: a number of things.
+pub fn counted(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// C's `%.15g`: fifteen significant digits, no zeros at the end.
 pub fn double(number: f64) -> String {
     const DIGITS: i32 = 15;

@@ -43,6 +43,7 @@ pub struct Bits {
 
 /// A field's value.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// A group has none.
     None,

@@ -77,8 +77,8 @@ fn next(text: &str, from: usize) -> Result<Option<Token>, Error> {
                 ']' => Error::new(&at, "this bracket was never opened"),
                 '#' => Error::new(&at, "the layer operator `#` is not supported"),
                 '$' => Error::new(&at, "references such as `${field}` and macros are not supported"),
-                _ => Error::new(&at, format!("{} cannot stand here", shown(first.encode_utf8(&mut [0; 4]))))
-                    .help("a text with such characters needs double quotes"),
+                _ => Error::new(&at, format!("{} is not allowed here", shown(first.encode_utf8(&mut [0; 4]))))
+                    .help("text with such characters needs double quotes"),
             })
         }
     }

@@ -96,9 +96,8 @@ const KEYWORDS: &[&str] = &[
 pub(super) fn parse(text: &str) -> Result<Condition, Error> {
     let mut parser = Parser { text, tokens: lex::tokens(text)?, next: 0, depth: 0 };
     if parser.peek().kind == Kind::End {
-        return Err(
-            Error::new(&parser.peek().at, "the filter is empty").help("a field's name alone asks if it is there")
-        );
+        return Err(Error::new(&parser.peek().at, "the filter is empty")
+            .help("a field's name alone asks whether it is present"));
     }
     let condition = parser.or()?;
     match parser.peek().kind {
@@ -197,7 +196,7 @@ impl Parser<'_> {
     fn unclosed(&self, open: &Token, close: &str) -> Error {
         match self.peek().kind {
             Kind::End => Error::new(&open.at, format!("{} is never closed", shown(self.source(open)))),
-            _ => self.no_condition_follows().help(format!("or is a `{close}` missing here?")),
+            _ => self.no_condition_follows().help(format!("is a `{close}` missing here?")),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The headers below IP.
 //!
 //! Takes a frame's bytes and its link type, gives the IP packet inside, past VLAN tags, PPPoE and MPLS.
-//! Padding and trailers stay behind the packet: the IP length tells them apart.
+//! Padding and trailers stay after the packet: the IP length tells them apart.
 
 /// What a frame carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -51,7 +51,7 @@ fn changed_then_cut(case: &Case<'_>) -> Option<Vec<Cause>> {
         }
         let between = (form.apply)(sent).filter(|between| between != sent)?;
         let (rule, finding) = second_fault(&between, received)?;
-        let second = Finding { why: format!("Two, to what the first made of it: {}", finding.why), ..finding };
+        let second = Finding { why: format!("Second, applied to the result of the first: {}", finding.why), ..finding };
         Some(vec![first_fault(case, form), Cause::new(rule, second, &between, received)])
     })
 }
@@ -81,14 +81,14 @@ fn header_and_change(case: &Case<'_>) -> Option<Vec<Cause>> {
         }
         let header = rules::find(code)?;
         let gone = code == "px-header-dropped";
-        let what = if gone { "is gone" } else { "stands before the payload" };
+        let what = if gone { "is missing" } else { "comes before the payload" };
         let first = Finding {
             certainty: Certainty::Certain,
             title: format!("{name} {what}"),
             sent: if gone { 0..len } else { 0..0 },
             received: if gone { 0..0 } else { 0..len },
             places: 1,
-            why: format!("{len} bytes are {name}; the rest differs for a reason of its own."),
+            why: format!("{len} bytes are {name}; the rest differs for another reason."),
             fix: header.page.fix.to_owned(),
         };
         Some(vec![Cause::new(header, first, sent, received), Cause::new(rule, finding, from, to)])
@@ -115,7 +115,7 @@ fn first_fault(case: &Case<'_>, form: &Transform) -> Cause {
         sent: at(case.sent),
         received: at(case.received),
         places: 1,
-        why: format!("Two things happened. One: it is as if {}.", form.words),
+        why: format!("Two things happened. First: it is as if {}.", form.words),
         fix: rule.page.fix.to_owned(),
     };
     Cause::new(rule, finding, case.sent, case.received)
@@ -156,25 +156,26 @@ fn stretches(case: &Case<'_>) -> (Vec<Cause>, u64) {
     let (looks_like_header, again) = (header.is_some(), header.map_or(0, |(again, _)| again));
     first = header.map_or(first, |(_, stretch)| stretch);
     let block = bytes_of(first);
-    let count = if more == 0 { "one stretch differs".to_owned() } else { format!("{} stretches differ", more + 1) };
+    let count =
+        if more == 0 { "one run of bytes differs".to_owned() } else { format!("{} runs of bytes differ", more + 1) };
     let (code, certainty, title, why) = if looks_like_header {
         let name = describe_header(block);
         let why = format!(
-            "{again} of {} stretches that differ are the bytes {}, which can be a chunk header. A capture of the session would \
-             prove it (--capture).",
+            "{again} of {} runs that differ are the bytes {}, which can be a chunk header. A capture of the session \
+             would prove it (--capture).",
             more + 1,
             hex::encode(block)
         );
-        ("px-headers-left", Certainty::Likely, format!("chunk header {name} stands in the payload {again} times"), why)
+        ("px-headers-left", Certainty::Likely, format!("chunk header {name} is in the payload {again} times"), why)
     } else {
         let (code, what) = match (first.sent.len(), first.received.len()) {
-            (0, more) => ("px-insert", format!("{more} bytes more")),
-            (less, 0) => ("px-delete", format!("{less} bytes less")),
-            (from, to) if from == to => ("px-bitflip", format!("{to} bytes are other ones")),
-            (from, to) => ("px-insert", format!("{to} bytes in place of {from}")),
+            (0, more) => ("px-insert", format!("{more} extra bytes")),
+            (less, 0) => ("px-delete", format!("{less} bytes missing")),
+            (from, to) if from == to => ("px-bitflip", format!("{to} bytes changed")),
+            (from, to) => ("px-insert", format!("{to} bytes instead of {from}")),
         };
         let described = describe_block(received, first.received.start, block);
-        let why = format!("No single change explains it: {count}, and this is the first. {described}");
+        let why = format!("No single change explains the difference: {count}, and this is the first. {described}");
         (code, Certainty::Possible, format!("{count}; the first has {what}"), why.trim_end().to_owned())
     };
     let rule = rules::find(code).expect("a code of the catalogue");

@@ -14,7 +14,7 @@ use crate::rules::{Certainty, Context};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
-use super::took::{self, ReceiverTrace};
+use super::receiver_trace::{self, ReceiverTrace};
 use super::wire::{Carried, Seen, Wire};
 use super::{Cause, InCapture, Report, files};
 
@@ -90,7 +90,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     let mostly = |found: &Found<'_>| raw(found.seen) * 2 > received.len() as u64;
     let from_client = best(&wire, Direction::ClientToServer, |seen| (raw(seen), 0));
     let reader = down.filter(mostly).or(from_client.filter(mostly));
-    let steps = reader.map(|found| took::steps(found, received));
+    let steps = reader.map(|found| receiver_trace::steps(found, received));
     let took = steps.as_ref().zip(reader);
     let right_to_server = to_server.as_ref().is_some_and(|leg| leg.right);
     if let Some((steps, found)) = took
@@ -100,7 +100,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
         && steps.has_headers()
     {
         guilty = Some(Hop::Server);
-        "the bytes were right on the wire to the server".clone_into(&mut statement);
+        "the bytes were correct on the wire to the server".clone_into(&mut statement);
     }
     let is_its_fault = |found: &Found<'_>| match guilty {
         Some(Hop::Receiver) => found.direction == Direction::ServerToClient,
@@ -109,7 +109,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     };
     let context = down.or(up).map(|found| context(found.seen)).unwrap_or_default();
     let by_reader = took.filter(|(_, found)| is_its_fault(found));
-    let by_reader = by_reader.and_then(|(steps, found)| took::reader_cause(steps, found, sent, received));
+    let by_reader = by_reader.and_then(|(steps, found)| receiver_trace::reader_cause(steps, found, sent, received));
     let (mut causes, mut unexplained) = files::causes(sent, received, &context);
     let mut names_reader = false;
     if let Some(cause) = by_reader {
@@ -231,42 +231,43 @@ fn judge(
         );
     }
     match (is_right(to_server), is_right(from_server)) {
-        (true, true) => clear(Hop::Receiver, "the bytes were right on the wire, on both legs"),
+        (true, true) => clear(Hop::Receiver, "the bytes were correct on the wire, on both legs"),
         (false, true) if to_server.is_none() => {
-            clear(Hop::Receiver, "the bytes were right on the wire when the server sent them")
+            clear(Hop::Receiver, "the bytes were correct on the wire when the server sent them")
         }
-        (false, true) => clear(Hop::Receiver, "the bytes were right on the wire to the receiver"),
+        (false, true) => clear(Hop::Receiver, "the bytes were correct on the wire to the receiver"),
         (true, false) if as_received(down) => {
-            clear(Hop::Server, "the bytes were right when the server received them, and wrong when it sent them")
+            clear(Hop::Server, "the bytes were correct when the server received them, but not when it sent them")
         }
         (true, false) if from_server.is_some() => {
             let leg = from_server.map_or(0, |leg| leg.carried);
             (
                 None,
                 format!(
-                    "the bytes were right when the server received them; on the way to the receiver {leg} of {} bytes are in the \
-                     capture",
+                    "the bytes were correct when the server received them; on the way to the receiver {leg} of {} \
+                     bytes are in the capture",
                     sent.len()
                 ),
             )
         }
         (true, false) => (
             None,
-            "the bytes were right on the wire when the server received them; the way to the receiver is not in the capture"
+            "the bytes were correct on the wire when the server received them; the way to the receiver is not in the \
+             capture"
                 .to_owned(),
         ),
         (false, false) if as_received(up) => {
-            clear(Hop::Sender, "the bytes were wrong on the wire already; the sender changed them before it sent them")
+            clear(Hop::Sender, "the bytes were already changed on the wire; the sender changed them before sending")
         }
-        (false, false) if as_received(down) => (
-            None,
-            "the server sent what was received; how it came to the server is not in the capture".to_owned(),
-        ),
+        (false, false) if as_received(down) => {
+            (None, "the server sent what was received; the way to the server is not in the capture".to_owned())
+        }
         (false, false) => {
             let messages = wire.messages;
             let most = to_server.into_iter().chain(from_server).map(|leg| leg.carried).max().unwrap_or(0);
             let statement = match (messages, most) {
                 (0, _) => "the capture holds no RTMP message".to_owned(),
+                (1, 0) => "the capture's only message does not carry the payload".to_owned(),
                 (_, 0) => format!("none of the capture's {messages} messages carries the payload"),
                 _ => format!("the capture holds {most} of the payload's {} bytes", sent.len()),
             };

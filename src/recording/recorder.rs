@@ -7,7 +7,7 @@ use crate::decode::{Row, Selection, What};
 use crate::origin::SourceMap;
 use crate::rtmp::class::MessageClass;
 use crate::rtmp::message::Message;
-use crate::session::tape::{self, FramingTrace};
+use crate::session::framing_trace::{self, FramingTrace};
 use crate::session::{
     ConnectionFilter, Direction, Event, Kind, Observer, Options, RtmpSession, TransactionOutcome, Transactions,
 };
@@ -37,7 +37,7 @@ pub fn record<E>(
     keep: &Keep,
     mut read: impl FnMut(Options, Recorder) -> Result<Recorder, E>,
 ) -> Result<Recording, E> {
-    let recorder = Recorder { tapes: Some(tape::Recorder::default()), ..Recorder::new(keep) };
+    let recorder = Recorder { tapes: Some(framing_trace::Recorder::default()), ..Recorder::new(keep) };
     let (plain, tapes) = read(options.clone(), recorder)?.finish();
     let is_recorded = |tape: &&FramingTrace| plain.sessions.iter().any(|one| one.stream.tcp_stream == tape.connection);
     let framing: Vec<Framing> = tapes.iter().filter(is_recorded).filter_map(explain).collect();
@@ -50,7 +50,7 @@ pub fn record<E>(
     Ok(with_tapes(numbered_as(&plain, meant), tapes))
 }
 
-/// The recording with the bytes around the places where framing is broken, for whoever looks for the reason.
+/// The recording with the bytes around the places where framing is broken, for the search for the reason.
 fn with_tapes(mut recording: Recording, tapes: Vec<FramingTrace>) -> Recording {
     for FramingTrace { connection, direction, offset, bytes, ends, .. } in tapes {
         let session = recording.sessions.iter_mut().find(|session| session.stream.tcp_stream == connection);
@@ -99,7 +99,7 @@ pub struct Recorder {
     selection: Selection,
     keep: Keep,
     /// What is needed to explain broken framing, in the first reading.
-    tapes: Option<tape::Recorder>,
+    tapes: Option<framing_trace::Recorder>,
     seen: u64,
     kept: usize,
 }

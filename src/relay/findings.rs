@@ -119,11 +119,11 @@ impl Teller<'_, '_> {
             _ => String::new(),
         };
         let why = format!(
-            "No message is left on the player's leg that has the payload of {}. The player had begun to get the stream; what came \
-             before and after is there, so whole messages were left out.",
+            "No message on the player's leg has the payload of {}. The player was already receiving the stream; the \
+             messages before and after are there, so whole messages were dropped.",
             if all.len() == 1 { "this one" } else { "these" }
         );
-        Some(self.finding(&rules::DROP, &all, format!("{which}{between} did not come through"), why))
+        Some(self.finding(&rules::DROP, &all, format!("{which}{between} did not arrive"), why))
     }
 
     fn payload_changed(&self) -> Option<Finding> {
@@ -135,7 +135,7 @@ impl Teller<'_, '_> {
         let change = change::between(sent.kept, received.kept);
         let lengths = match (sent.kept.header.length, received.kept.header.length) {
             (a, b) if a == b => format!("both are {a} bytes long"),
-            (a, b) => format!("{a} bytes were sent and {b} came"),
+            (a, b) => format!("{a} bytes were sent and {b} arrived"),
         };
         let at = if change.beyond {
             format!("beyond the first {} bytes, which are all that was kept", change.at)
@@ -145,8 +145,8 @@ impl Teller<'_, '_> {
         let mut finding = self.finding(
             &rules::PAYLOAD_CHANGED,
             &all,
-            format!("{} came with another payload", self.kinds(&all)),
-            format!("The same kind, place and timestamp, and other bytes: {lengths}, the first difference is {at}."),
+            format!("{} arrived with a different payload", self.kinds(&all)),
+            format!("The same kind, place and timestamp, but other bytes: {lengths}, the first difference is {at}."),
         );
         if let Some(transform) = change.transform {
             finding.title = format!("{}: {}", self.kinds(&all), transform.title);
@@ -171,8 +171,8 @@ impl Teller<'_, '_> {
     fn reordered(&self) -> Option<Finding> {
         let all = self.sent_with(|fate| matches!(fate, Fate::Forwarded { moved: true, .. }));
         all.first()?;
-        let why = "The payload is the same on both legs, but not its place among the others of its kind.".to_owned();
-        Some(self.finding(&rules::REORDER, &all, format!("{} lost its place in the order", self.kinds(&all)), why))
+        let why = "The payload is the same on both legs, but not its position among the others of its kind.".to_owned();
+        Some(self.finding(&rules::REORDER, &all, format!("{} arrived out of order", self.kinds(&all)), why))
     }
 
     fn times_vary(&self) -> Option<Finding> {
@@ -184,7 +184,10 @@ impl Teller<'_, '_> {
             signed(times.least),
             signed(times.most)
         );
-        let why = format!("{} has another difference to the publisher's timestamp than most.", self.kinds(all));
+        let why = format!(
+            "the difference of {} from the publisher's timestamp is not that of most messages.",
+            self.kinds(all)
+        );
         let mut finding = self.finding(&rules::TS_REBASE, all, title, why);
         finding.severity = Severity::Error;
         Some(finding)
@@ -196,7 +199,7 @@ impl Teller<'_, '_> {
         let coded = self.sent_with(|fate| matches!(fate, Fate::Forwarded { .. }));
         let coded: Vec<_> = coded.into_iter().filter(|&at| self.judged.sent[at].kind.is_coded()).collect();
         let Some(by) = moved else { return self.headers_moved() };
-        let why = "The difference is the same for all sound and pictures, so they stay together.".to_owned();
+        let why = "The difference is the same for all audio and video, so they stay in sync.".to_owned();
         let mut finding = self.finding(&rules::TS_REBASE, &coded, format!("all timestamps moved by {by} ms"), why);
         finding.fix = "Nothing.".to_owned();
         Some(finding)
@@ -207,15 +210,15 @@ impl Teller<'_, '_> {
         let first = *headers.first()?;
         let text = |unit: &Unit<'_>| unit.kept.header.timestamp.map_or_else(|| "?".to_owned(), |ms| ms.to_string());
         let why = format!(
-            "The server keeps sequence headers for players that come later, and sends them with a time of its own: sent \
-             at {} ms, received at {} ms. Pictures and sound keep theirs.",
+            "The server caches sequence headers for players that join later, and sends them with its own timestamp: \
+             sent at {} ms, received at {} ms. Audio and video frames keep theirs.",
             text(&self.judged.sent[first]),
             text(self.judged.received(first)?)
         );
-        let title = format!("{} came with another timestamp", self.kinds(headers));
+        let title = format!("{} arrived with a different timestamp", self.kinds(headers));
         let mut finding = self.finding(&rules::TS_REBASE, headers, title, why);
         finding.fix =
-            "Nothing. Start the player's clock at the first picture or sound, not at a sequence header.".to_owned();
+            "Nothing. Start the player's clock at the first audio or video frame, not at a sequence header.".to_owned();
         Some(finding)
     }
 
@@ -223,10 +226,14 @@ impl Teller<'_, '_> {
         let delay = self.measures.delay.as_ref()?;
         let all = &self.measures.late;
         all.first()?;
-        let title =
-            format!("{} came up to {:.0} ms late, where most took {:.3} ms", self.kinds(all), delay.max, delay.median);
-        let why = "The time between the frame that completed it on the way to the server and the one that completed it \
-                   on the way to the player.";
+        let title = format!(
+            "{} arrived up to {:.0} ms late, where most took {:.3} ms",
+            self.kinds(all),
+            delay.max,
+            delay.median
+        );
+        let why = "The time between the packet that completed the message on the way to the server and the one that \
+                   completed it on the way to the player.";
         Some(self.finding(&rules::DELAY, all, title, why.to_owned()))
     }
 
@@ -235,13 +242,13 @@ impl Teller<'_, '_> {
         let first = &self.judged.sent[*all.first()?];
         let server = self.judged.pair.publisher.server();
         let mut why = format!(
-            "None of this kind came through, though other messages did: {} does not forward {}.",
+            "None of this kind arrived, although other messages did: {} does not forward {}.",
             server.name(),
             first.title()
         );
         if server == Server::Unknown {
             let says = self.judged.pair.publisher.session.stream.fms_ver.as_deref().unwrap_or("nothing");
-            why += &format!(" (Its handshake does not tell which server it is; it calls itself {says}.)");
+            why += &format!(" (The handshake does not identify the server; it calls itself {says}.)");
         }
         Some(self.finding(
             &rules::UNKNOWN_TYPE,
@@ -259,7 +266,8 @@ impl Teller<'_, '_> {
         }
         let all: Vec<_> = (0..self.judged.sent.len()).filter(leaks).collect();
         all.first()?;
-        let why = "The player gets the order to the server in front of the metadata, and most players then ignore it.";
+        let why = "The player receives the server's command before the metadata, and most players then ignore the \
+                   metadata.";
         Some(self.finding(&rules::SETDATAFRAME_LEAK, &all, rules::SETDATAFRAME_LEAK.title.to_owned(), why.to_owned()))
     }
 
@@ -283,10 +291,8 @@ impl Teller<'_, '_> {
         let title = format!("{} rewrote {}: {what}", server.name(), self.judged.sent[first].title());
         let why = match server {
             Server::NginxRtmp => "nginx-rtmp reads what it knows into a fixed list and writes that list as an object.",
-            Server::NodeMediaServer => {
-                "Node-Media-Server takes the wrapper off and writes the properties as an object."
-            }
-            Server::Unknown => "The server reads the message and writes it anew.",
+            Server::NodeMediaServer => "Node-Media-Server removes the wrapper and writes the properties as an object.",
+            Server::Unknown => "The server reads the message and writes its own.",
         };
         let mut finding = self.finding(&rules::METADATA_REWRITTEN, &all, title, why.to_owned());
         finding.evidence.properties = differences;
@@ -298,10 +304,10 @@ impl Teller<'_, '_> {
         all.first()?;
         let is_picture = |at: usize| self.judged.sent[at].kind == Kind::Video && self.judged.received(at).is_some();
         let then = match (0..self.judged.sent.len()).any(is_picture) {
-            true => "its first picture is a keyframe",
+            true => "its first video frame is a keyframe",
             false => "no keyframe was sent while it was there",
         };
-        let why = format!("The player came between two keyframes and could show none of these; {then}.");
+        let why = format!("The player joined between two keyframes and could not show these; {then}.");
         let title = format!("{} before the player's first keyframe left out", self.kinds(&all));
         Some(self.finding(&rules::START_AT_KEY, &all, title, why))
     }

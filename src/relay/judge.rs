@@ -92,10 +92,10 @@ impl Reason {
             Reason::StartAtKey => "before the first keyframe",
             Reason::UnknownType => "not forwarded by this server",
             Reason::SameAgain => "the same configuration again",
-            Reason::AfterLeft => "after the player had gone",
+            Reason::AfterLeft => "after the player had left",
             Reason::AtTheEnd => "at the very end",
             Reason::NotCaptured => "not captured",
-            Reason::Aggregate => "taken apart by servers",
+            Reason::Aggregate => "split by servers",
         }
     }
 }

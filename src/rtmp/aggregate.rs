@@ -115,7 +115,7 @@ fn message<'a, R: Record>(
             let at = reader.at();
             let back_pointer = reader.u32(&TAG_BACK_POINTER)?;
             if back_pointer != length + HEADER {
-                let text = format!("back pointer {back_pointer} behind {HEADER} + {length} bytes");
+                let text = format!("back pointer {back_pointer} after {HEADER} + {length} bytes");
                 defects.push(Defect::new("aggregate-back-pointer", at, text));
             }
             Some(back_pointer)
@@ -145,7 +145,7 @@ crate::fields! {
     TAG_STREAM_ID = "rtmpt.tag.streamid", Uint, "Stream ID", "The message stream (RTMP 1.0 6.1.1).";
     TAG_BACK_POINTER = "rtmpt.tag.tagsize", Uint, "Previous tag size",
         "The length of header and body (RTMP 1.0 7.1.6).";
-    UNDECODED = "rtmpt.tag.undecoded", Bytes, "Undecoded", "Bytes that are no whole message (own name).";
+    UNDECODED = "rtmpt.tag.undecoded", Bytes, "Undecoded", "Bytes that are not a complete message (own name).";
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ crate::fields! {
     TYPE_ID = "rtmpt.header.typeid", Hex, "Type ID", "Type of the message (RTMP 1.0 5.4, 7.1).", super::type_name;
     STREAM_ID = "rtmpt.header.streamid", Uint, "Stream ID", "Message stream id, the one little-endian field (RTMP 1.0 5.3.1.2.5).";
     EXTENDED_TIMESTAMP = "rtmpt.header.ets", Uint, "Extended timestamp", "The whole timestamp or delta, where three bytes do not hold it (RTMP 1.0 5.3.1.3).";
-    REST = "rtmpt.header.undecoded", Bytes, "Undecoded", "Bytes of a header that is not whole (own name).";
+    REST = "rtmpt.header.undecoded", Bytes, "Undecoded", "Bytes of an incomplete header (own name).";
 }
 
 /// In a 24-bit timestamp field: the value is in four more bytes after the header.

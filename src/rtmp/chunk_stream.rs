@@ -193,7 +193,7 @@ impl ChunkStream {
                 code: "ext-abs-vs-delta",
                 offset: 0,
                 message: format!(
-                    "the extended timestamp {value} of this fmt {} header is taken as absolute: as a delta it would \
+                    "the extended timestamp {value} of this fmt {} header is treated as absolute: as a delta it would \
                      jump from {before} ms to {} ms",
                     header.fmt,
                     before.wrapping_add(value)

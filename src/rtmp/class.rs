@@ -176,7 +176,7 @@ impl MessageClass {
         )
     }
 
-    /// Whether media may begin anew after it: a stream is published or played, or was sought in. A stored file then
+    /// Whether media may begin again after it: a stream is published or played, or was sought in. A stored file then
     /// comes from a key frame on, with its configuration and with earlier timestamps.
     pub fn restarts_media(self) -> bool {
         use {CommandName as Name, StatusCode as Code};

@@ -121,7 +121,7 @@ fn format_byte<R: Record>(
         (false, true) => defects.push(Defect::new(
             "amf0-extra-format-byte",
             at,
-            format!("a byte in front of the name, as types 17 and 15 have it, does not belong to type {}", type_id.0),
+            format!("a byte before the name, as in types 17 and 15, does not belong in type {}", type_id.0),
         )),
         _ => {}
     }
@@ -137,7 +137,7 @@ fn format_byte<R: Record>(
 }
 
 crate::fields! {
-    FORMAT = "rtmpt.amf_format", Uint, "Format", "0 in front of the values of types 17 and 15 (own name).";
+    FORMAT = "rtmpt.amf_format", Uint, "Format", "0 before the values of types 17 and 15 (own name).";
 }
 
 impl Serialize for Command<'_> {

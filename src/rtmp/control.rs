@@ -187,12 +187,12 @@ fn event<'a, R: Record>(event_type: u16, reader: &mut Reader<'a, '_, R>) -> Resu
     })
 }
 
-/// What is left behind the last field.
+/// What is left after the last field.
 fn trailing<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defect>) -> &'a [u8] {
     let at = reader.at();
     let bytes = reader.rest(&TRAILING);
     if !bytes.is_empty() {
-        let text = format!("{} bytes behind the message's last field, which ends at {at}", bytes.len());
+        let text = format!("{} bytes after the message's last field, which ends at {at}", bytes.len());
         defects.push(Defect::new("control-trailing-bytes", at, text));
     }
     bytes
@@ -250,7 +250,7 @@ crate::fields! {
     SWF_VERIFICATION = "rtmpt.ucm.swf_verification", Bytes, "SWF verification",
         "The player's proof, event 27 (own name).";
     EVENT_DATA = "rtmpt.ucm.data", Bytes, "Event data", "The content of an event without a known layout (own name).";
-    TRAILING = "rtmpt.trailing", Bytes, "Trailing bytes", "Bytes that the message's type has no use for (own name).";
+    TRAILING = "rtmpt.trailing", Bytes, "Trailing bytes", "Bytes that do not belong to the message (own name).";
     UNDECODED = "rtmpt.undecoded", Bytes, "Undecoded", "Bytes too few for the message's type (own name).";
 }
 

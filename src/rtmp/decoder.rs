@@ -204,7 +204,7 @@ impl Decoder {
         let why = Defect {
             code: "capture-midstream",
             offset: 0,
-            message: "the capture does not hold the start of this direction".to_owned(),
+            message: "the capture does not contain the start of this direction".to_owned(),
         };
         let mut decoder = Decoder::new(State::Chunks, options);
         decoder.state = State::Lost(Lost::new(0, why, None));

@@ -2,7 +2,7 @@
 //!
 //! Takes a stretch of one direction's bytes and a decoder in the state it had before them, gives the
 //! dialects ([`Dialect`]) with which the stretch decodes further than by the specification, the best first.
-//! Each is decoded anew by the real decoder; nothing is inferred from symptoms alone.
+//! Each is decoded again by the real decoder; nothing is inferred from symptoms alone.
 //!
 //! A hypothesis is *certain* if the whole stretch decodes with it, the headers and bodies after the first
 //! place where it reads other than the specification prove it by [`PROOF`] bits, and no other mistake does

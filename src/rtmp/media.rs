@@ -1,9 +1,9 @@
-//! Sound and pictures: the tag headers before the media (FLV E.4.2, E.4.3; enhanced RTMP).
+//! Audio and video: the tag headers before the media (FLV E.4.2, E.4.3; enhanced RTMP).
 //!
 //! Takes the first bytes of a body and its true length, gives the header's fields, the configuration
-//! records after it, and how long the payload is. Samples and pictures are not decoded.
+//! records after it, and how long the payload is. Samples and frames are not decoded.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`audio`] | the audio tag header |
 //! | [`video`] | the video tag header |
@@ -39,7 +39,7 @@ use serde::Serialize;
 use crate::amf::Str;
 use crate::field::{Def, Reader, Record, Short};
 
-/// The fields of sound and pictures.
+/// The fields of audio and video.
 pub fn fields() -> impl Iterator<Item = &'static Def> {
     let tags = [audio::FIELDS, video::FIELDS, enhanced::FIELDS, multichannel::FIELDS, config::FIELDS, nal::FIELDS];
     let records = [aac::FIELDS, avc::FIELDS, hevc::FIELDS, vvc::FIELDS, av1::FIELDS, vpx::FIELDS, opus::FIELDS];
@@ -77,12 +77,12 @@ impl FourCc {
         })
     }
 
-    /// Whether it names a codec of pictures.
+    /// Whether it names a video codec.
     pub fn is_video(self) -> bool {
         matches!(&self.0, b"vp08" | b"vp09" | b"av01" | b"avc1" | b"hvc1" | b"vvc1")
     }
 
-    /// Whether it names a codec of sound.
+    /// Whether it names an audio codec.
     pub fn is_audio(self) -> bool {
         !self.is_video() && self.codec().is_some()
     }

@@ -14,6 +14,7 @@ use super::{ChunkStreamId, Defect, MessageStreamId, MessageTypeId};
 
 /// What a message's first header says, with what it inherits (RTMP 1.0 5.3.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageHeader {
     /// Absolute time in ms; unknown if the capture starts after the last absolute one.
     pub timestamp: Option<u32>,

@@ -346,7 +346,7 @@ fn packet_type_bits(type_id: MessageTypeId, payload: &[u8]) -> Option<u32> {
     match type_id {
         MessageTypeId::AUDIO if first >> 4 == 10 => (second < 2).then_some(7),
         MessageTypeId::VIDEO if first & 0x80 == 0 && matches!(first & 0x0f, 7 | 12) => {
-            // A composition time of more than four hours either way is none.
+            // A composition time of more than four hours either way is not one.
             let near = payload.get(2).is_none_or(|high| matches!(high, 0 | 0xff));
             (second <= 2 && near).then_some(12)
         }

@@ -236,7 +236,7 @@ pub fn event_name(event_type: u64) -> Option<&'static str> {
 }
 
 crate::fields! {
-    FORMAT = "rtmpt.so.format", Uint, "Format", "0 in front of type 16 (RTMP errata 7.2; own name).";
+    FORMAT = "rtmpt.so.format", Uint, "Format", "0 before type 16 (RTMP errata 7.2; own name).";
     NAME = "rtmpt.so.name", Text, "Name", "The shared object's name (RTMP 1.0 7.1.3; own name).";
     VERSION = "rtmpt.so.version", Uint, "Version", "The object's version (RTMP 1.0 7.1.3; own name).";
     FLAGS = "rtmpt.so.flags", Hex, "Flags", "2: persistent (RTMP 1.0 7.1.3; own name).";
@@ -247,8 +247,8 @@ crate::fields! {
     PROPERTY_NAME = "rtmpt.so.event.name", Text, "Property name", "Which property (own name).";
     STATUS_CODE = "rtmpt.so.event.code", Text, "Code", "What happened (own name).";
     STATUS_LEVEL = "rtmpt.so.event.level", Text, "Level", "How bad it is (own name).";
-    EVENT_DATA = "rtmpt.so.event.data", Bytes, "Event data", "Bytes that the event has no use for (own name).";
-    UNDECODED = "rtmpt.so.undecoded", Bytes, "Undecoded", "Bytes that are no whole event (own name).";
+    EVENT_DATA = "rtmpt.so.event.data", Bytes, "Event data", "Bytes that do not belong to the event (own name).";
+    UNDECODED = "rtmpt.so.undecoded", Bytes, "Undecoded", "Bytes that are not a complete event (own name).";
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A message in one line.
 //!
 //! Takes a type and a decoded body. [`info`] gives what Wireshark writes into its Info column, in exactly
-//! its words; [`detail`] gives what Wireshark does not say. Text from the wire is given as it is: whoever
+//! its words; [`detail`](detail()) gives what Wireshark does not say. Text from the wire is unchanged: whoever
 //! prints it escapes it.
 //!
 //! Where Wireshark's words are wrong, ours are right: numbers are unsigned, `app` is not found in

@@ -26,10 +26,10 @@ pub static FIRST_NOT_STRING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a message does not begin with its name",
     page: Page {
-        what: "The first value of a command or data message is its name, a string. Here another value stands first.",
+        what: "The first value of a command or data message is its name, a string. Here another value comes first.",
         looks: "00 3f f0 00 00 00 00 00 00 03\n\
                 \n\
-                The number 1 where 02 00 07 connect is due.",
+                The number 1 where 02 00 07 connect is expected.",
         who: "Writers that leave out the command's name.",
         fix: "Write the name as the first value.",
         source: "RTMP 1.0 section 7.1.1.",
@@ -55,16 +55,14 @@ pub static FORMAT_BYTE_MISSING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a body of type 17 or 15 has no format byte",
     page: Page {
-        what: "Bodies of types 17 and 15 begin with a byte 0 in front of the values. Without it servers say nothing.",
+        what: "Bodies of types 17 and 15 begin with a byte 0 before the values. Without it servers do not answer.",
         looks: "02 00 07 63 6f 6e 6e 65 63 74   sent\n\
-                00 02 00 07 63 6f 6e 6e 65 63 74   due",
+                00 02 00 07 63 6f 6e 6e 65 63 74   expected",
         who: "Writers that change only the type of an AMF 0 message.",
-        fix: "Write 00 in front of the values, or send type 20 or 18.",
-        source: "RTMP errata section 7.2; measured: nginx-rtmp and Node-Media-Server stay silent.",
+        fix: "Write 00 before the values, or send type 20 or 18.",
+        source: "RTMP errata section 7.2; measured: nginx-rtmp and Node-Media-Server do not answer.",
     },
-    check: Check::Diff(|comparison| {
-        by_defect(comparison, "amf3-format-byte-missing", "write 00 in front of the values")
-    }),
+    check: Check::Diff(|comparison| by_defect(comparison, "amf3-format-byte-missing", "write 00 before the values")),
 };
 
 pub static FORMAT_BYTE_EXTRA: Rule = Rule {
@@ -74,10 +72,10 @@ pub static FORMAT_BYTE_EXTRA: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a body of type 20 or 18 has a format byte",
     page: Page {
-        what: "A byte 0 in front of the values belongs to types 17 and 15 only. In type 20 it reads as a number.",
+        what: "A byte 0 before the values belongs to types 17 and 15 only. In type 20 it reads as a number.",
         looks: "00 02 00 07 63 6f 6e 6e 65 63 74\n\
                 \n\
-                The first byte is one too many.",
+                The first byte should not be there.",
         who: "Writers that send AMF 3 bodies under the types of AMF 0.",
         fix: "Leave the byte out, or send type 17 or 15.",
         source: "RTMP errata section 7.2.",
@@ -92,13 +90,13 @@ pub static UNTERMINATED: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "an object has no end",
     page: Page {
-        what: "The body ends inside an object or an array with names. nginx-rtmp takes that, others wait or give up.",
+        what: "The body ends inside an object or an array with names. nginx-rtmp accepts that, others wait or give up.",
         looks: "00 03 61 70 70 02 00 04 6c 69 76 65\n\
                 \n\
-                The last property; 00 00 09 is due behind it.",
-        who: "Writers that forget the end marker; Envivio's encoders, says nginx-rtmp.",
-        fix: "Write 00 00 09 behind the last property.",
-        source: "AMF 0 section 2.11; measured: Node-Media-Server stays silent.",
+                The last property; 00 00 09 should follow it.",
+        who: "Writers that forget the end marker; Envivio's encoders, according to nginx-rtmp.",
+        fix: "Write 00 00 09 after the last property.",
+        source: "AMF 0 section 2.11; measured: Node-Media-Server does not answer.",
     },
     check: Check::Diff(|comparison| by_defect(comparison, crate::amf::amf0::UNTERMINATED, "write 00 00 09")),
 };
@@ -118,7 +116,7 @@ fn defective(item: &RecordedEvent, kept: &RecordedMessage, code: &str, fix: &'st
     Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
 }
 
-const SILENT: &str = "receivers do not find the message's name, and most say nothing";
+const SILENT: &str = "receivers do not find the message's name, and most do not answer";
 
 /// Claims bodies that do not decode, and do without a defect when `repair` undid the mistake. It takes the body and
 /// the offset of the first defect.
@@ -134,7 +132,7 @@ fn repaired(
         }
         let at = first_defect(kept, &kept.body)?;
         let fixed = repair(kept, &kept.body, at)?;
-        let why = "with that put right, the whole body decodes without a fault; receivers lose the values behind it";
+        let why = "with that corrected, the whole body decodes without a defect; receivers lose the values after it";
         let title = format!("a message of type {} has {what}", kept.header.type_id);
         first_defect(kept, &fixed).is_none().then(|| Oddity::certain(title, why, fix))
     };
@@ -163,7 +161,7 @@ fn fields(kept: &RecordedMessage, bytes: &[u8], name: &str) -> Vec<Node> {
 /// Values of a message that decodes, and what is odd about them.
 struct Values {
     oddity: Oddity,
-    /// Where they stand.
+    /// Where they are.
     ranges: Vec<Range<usize>>,
     /// The names that A has in place of odd ones.
     meant: Vec<String>,

@@ -88,7 +88,7 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
         (false, true) => Certainty::Likely,
         (false, false) => Certainty::Possible,
     };
-    // What is to be expected is none of its doing; a message may well come out as it should be.
+    // What is to be expected is not caused by it; a message may well come out as it should be.
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     let why = [why, seen.evidence()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     let claim = Claim::on(row, FieldPath::Chunk(""), [None, Some(value)], certainty, title);
@@ -166,7 +166,7 @@ impl<'c, 'r> Seen<'c, 'r> {
     /// What a receiver makes of the body at `offset` when it reads a chunk header there.
     pub fn read_as_header(&self, offset: u32) -> Option<String> {
         let byte = *self.kept()?.body.get(offset as usize)?;
-        Some(format!("byte {offset} of the body, {}, for a chunk header: {}", in_words(byte), as_header(byte)))
+        Some(format!("byte {offset} of the body, {}, as a chunk header: {}", in_words(byte), as_header(byte)))
     }
 
     /// The first of the header's bytes that prove the mistake, in hex.
@@ -181,9 +181,9 @@ impl<'c, 'r> Seen<'c, 'r> {
             .iter()
             .map(|one| format!("{} at stream offset {} ({})", one.what, one.offset, spaced(&one.bytes)))
             .collect();
-        let like_a = if self.is_like_a() { ", and this one has the body that A has" } else { "" };
+        let like_a = if self.is_like_a() { ", and this one has the same body as in A" } else { "" };
         format!(
-            "read as it was meant, {} messages in {} bytes decode without a fault{}{like_a}: {}",
+            "read as it was meant, {} messages in {} bytes decode without a defect{}{like_a}: {}",
             best.messages,
             best.clean_bytes,
             if best.reaches_end { ", to the end of the data examined" } else { "" },

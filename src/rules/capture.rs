@@ -17,9 +17,10 @@ pub static GAP: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the capture lost bytes that were sent",
     page: Page {
-        what: "There is a hole in the sequence numbers of a direction that no segment fills, and the receiver acknowledged the \
-               bytes: it had them, the capture has not. Where a chunk header was in the hole, what follows is found again by \
-               looking for headers, and the messages around it are damaged or missing.",
+        what: "There is a hole in the sequence numbers of a direction that no segment fills, and the receiver \
+               acknowledged the bytes: it received them, but the capture lacks them. Where a chunk header was in the \
+               hole, what follows is found again by looking for headers, and the messages around it are damaged or \
+               missing.",
         looks: "segment   seq 4622   206 bytes\n\
                 missing   seq 4828   1448 bytes\n\
                 segment   seq 6276   c6 00 00 28 00 03 2e 09\n\
@@ -40,11 +41,11 @@ pub static SNAPLEN: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the capture keeps only the first bytes of each packet",
     page: Page {
-        what: "Packets were longer on the wire than they are in the file: the capture was taken with a snap length. Every \
-               larger segment has a hole at its end.",
+        what: "Packets were longer on the wire than they are in the file: the capture was made with a snap length. \
+               Every larger segment has a hole at its end.",
         looks: "frame header   c8 00 00 00   200 bytes captured\n\
                 frame header   de 05 00 00   1502 bytes on the wire",
-        who: "tcpdump with -s 96 or the like, old versions of it without -s, and devices that record headers only.",
+        who: "tcpdump with -s 96 or similar, old versions of it without -s, and devices that record headers only.",
         fix: "Record again with tcpdump -s 0.",
         source: "The packet headers of pcap and pcapng have both lengths.",
     },
@@ -58,11 +59,12 @@ pub static MIDSTREAM: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the capture begins in the middle of the connection",
     page: Page {
-        what: "There is no SYN and no handshake: the connection was open when the recording began. The chunk size, what \
-               type-3 headers inherit, and everything that was agreed on before are unknown; they are guessed from what follows.",
+        what: "There is no SYN and no handshake: the connection was open when the recording began. The chunk size, \
+               what type-3 headers inherit, and everything that was agreed on before are unknown; they are inferred \
+               from what follows.",
         looks: "a beginning has   03 00 00 00 00 09 00 7c 02   C0, time, version\n\
                 this one has      c6 41 9a 21 6c 42 7f         a type-3 chunk",
-        who: "Whoever starts tcpdump after the encoder.",
+        who: "tcpdump started after the encoder.",
         fix: "Start the capture, then the client.",
         source: "RTMP 1.0 section 5.2: a connection begins with the handshake. Section 5.3.1.2: headers build on earlier ones.",
     },
@@ -76,14 +78,14 @@ pub static ONE_WAY: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the capture has one direction only",
     page: Page {
-        what: "One side sent, and its acknowledgement numbers grow: it received bytes that are not in the file. So nothing is \
-               known of the other side's answers and of the chunk sizes that it announced.",
+        what: "One side sent, and its acknowledgement numbers grow: it received bytes that are not in the file. So the \
+               other side's answers and the chunk sizes that it announced are unknown.",
         looks: "client   seq 1      03 00 00 00 00 ...   ack 1\n\
                 client   seq 1538   00 00 00 00 a5 ...   ack 3074\n\
                 \n\
-                3073 bytes of the server were acknowledged; no packet of the server is there.",
+                3073 bytes of the server were acknowledged, but no packet of the server was captured.",
         who: "Filters such as `dst port 1935`, mirror ports set to one direction, and routes that differ there and back.",
-        fix: "Filter with `port 1935`, which takes both directions, or record on one of the two machines.",
+        fix: "Filter with `port 1935`, which captures both directions, or record on one of the two machines.",
         source: "Acknowledgement numbers of RFC 9293 section 3.4.",
     },
     check: Check::Diff(one_way),
@@ -111,12 +113,12 @@ fn gap(comparison: &Comparison<'_>) -> Vec<Claim> {
             first.offset
         );
         let how = match first.reason {
-            GapReason::Acknowledged => "the receiver acknowledged them, so they were sent and came",
-            _ => "no later packet has them",
+            GapReason::Acknowledged => "the receiver acknowledged them, so they were sent and received",
+            _ => "no later packet contains them",
         };
         let why = format!(
-            "{how}; messages that had bytes in the hole are damaged or missing, and what stands behind it in this \
-             direction was found again by its chunk headers: its timestamps and types may be guesses"
+            "{how}; messages that had bytes in the hole are damaged or missing, and what follows it in this direction \
+             was found again by its chunk headers: timestamps and types there may be guesses"
         );
         let Some(claim) = claim(comparison, side, Some(direction), item, certainty, title) else { continue };
         claims.push(claim.why(why).fix("record again with a larger capture buffer (tcpdump -B 65536, dumpcap -B 64)"));
@@ -137,8 +139,8 @@ fn snaplen(comparison: &Comparison<'_>) -> Vec<Claim> {
             name(comparison, side)
         );
         let claim = claim(comparison, side, None, item, Certainty::Certain, title)?;
-        let why = "the packets were longer on the wire than they are in the file, so the capture was taken with a snap \
-                   length; messages that reach into the part that was cut off are damaged or missing";
+        let why = "the packets were longer on the wire than they are in the file, so the capture was made with a snap \
+                   length; messages that extend into the part that was cut off are damaged or missing";
         Some(claim.why(why).fix("record again with tcpdump -s 0"))
     };
     SIDES.into_iter().filter_map(claim_of).collect()
@@ -155,7 +157,7 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let Some(item) = opening.session.items.first() else { return Vec::new() };
     let Some(row) = row_of(comparison, side, item) else { return Vec::new() };
-    let title = format!("{} begins in the middle of the connection, behind the handshake", name(comparison, side));
+    let title = format!("{} begins in the middle of the connection, after the handshake", name(comparison, side));
     let is_alone = |row: usize| comparison.item(row, Side::A).is_none() || comparison.item(row, Side::B).is_none();
     let before = mismatches_of(comparison, |other| other <= row && is_alone(other));
     if before.is_empty() && comparison.a.is_some() {
@@ -167,7 +169,8 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = Claim::on(row, "capture", values, Certainty::Certain, title);
     let breaks = Breaks::Capture { direction: None, from: 0 };
     let why = "there is no SYN and no handshake before the first bytes; the chunk sizes and all that chunk headers \
-               inherit from earlier ones are guessed from what follows, so whatever else is said here is assumed";
+               inherit from earlier ones are inferred from what follows, so everything else reported here is an \
+               assumption";
     vec![claim.explaining(before).why(why).fix("start the capture first, then the client").breaking(breaks)]
 }
 
@@ -192,10 +195,10 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
     if explains.is_empty() && comparison.a.is_some() {
         return Vec::new();
     }
-    let title = format!("{} has nothing of what the {absent} sent", name(comparison, side));
+    let title = format!("{} contains nothing that the {absent} sent", name(comparison, side));
     let why = format!(
-        "the {present} acknowledged {unseen} bytes of the {absent}, and the capture has none of them: what the {absent} \
-         answered, and which chunk size it announced, cannot be known"
+        "the {present} acknowledged {unseen} bytes of the {absent}, and the capture contains none of them: what the \
+         {absent} answered, and which chunk size it announced, is unknown"
     );
     let fix = "capture both directions: filter with `port 1935`, not `dst port` or `src port`";
     let claim = Claim::on(row, "capture", [None, None], Certainty::Certain, title);

@@ -1,6 +1,6 @@
 //! Rules of the commands: what is asked, whether it is answered, and how (RTMP 1.0 7.2).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`connect`] | connect: its fields, the split of the URL, no answer |
 //! | [`answers`] | answers that do not fit, or say no |

@@ -1,6 +1,6 @@
 //! Rules of protocol control and user control messages (RTMP 1.0 5.4, 7.1.7).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`shape`] | how the messages are written: stream, length, event |
 //! | [`acks`] | Acknowledgements that are missing, or do not count as they should |

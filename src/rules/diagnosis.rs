@@ -14,6 +14,7 @@ use super::{Certainty, Rule, Severity};
 
 /// Something that was found, and the evidence of a report for it: the places, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Diagnosis<E> {
     /// The rule's code.
     #[serde(serialize_with = "code")]
@@ -39,6 +40,7 @@ pub struct Diagnosis<E> {
     pub consequences: Option<usize>,
 }
 
+#[doc(hidden)]
 impl<E> Diagnosis<E> {
     /// The same with other evidence, if there is some.
     pub fn try_map<F>(self, map: impl FnOnce(E) -> Option<F>) -> Option<Diagnosis<F>> {
@@ -55,6 +57,7 @@ impl<E> Diagnosis<E> {
 
 /// A place in a recorded session.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Location {
     /// The connection.
     pub tcp_stream: ConnectionId,

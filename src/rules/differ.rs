@@ -38,7 +38,7 @@ fn words(comparison: &Comparison<'_>, index: usize) -> String {
     match (mismatch.side(Side::A), mismatch.side(Side::B)) {
         (Some(a), Some(b)) => format!("{name} is {} instead of {}", short(b), short(a)),
         (Some(_), None) => format!("no {name}"),
-        (None, Some(b)) => format!("{name} {} besides", short(b)),
+        (None, Some(b)) => format!("{name} {} in addition", short(b)),
         (None, None) => name,
     }
 }

@@ -1,6 +1,6 @@
 //! Rules of enhanced RTMP: FourCCs, packet types, tracks, and what both sides said they can do (E-RTMP v2).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`frames`] | what is in video messages |
 //! | [`tracks`] | what Multitrack and ModEx put in front |

@@ -1,6 +1,6 @@
 //! Rules of audio and video as FLV has them: tag headers, configurations, NAL units (FLV 10.1 E.4).
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`config`] | sequence headers that are missing, broken or repeated |
 //! | [`avc`] | how NAL units are written |

@@ -15,8 +15,8 @@ pub static TLS_ON_RTMP_PORT: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the client speaks TLS to a port where RTMP is expected",
     page: Page {
-        what: "The client's first bytes are a TLS ClientHello: it was told to use rtmps. A server that expects plain RTMP reads \
-               the first byte, 22, as the version of the handshake and closes.",
+        what: "The client's first bytes are a TLS ClientHello: it was configured for rtmps. A server that expects \
+               plain RTMP reads the first byte, 22, as the handshake's version and closes.",
         looks: "16 03 01 00 c8 01 00 00 c4 03 03   record, length, ClientHello\n\
                 03 00 00 00 00                     what RTMP begins with",
         who: "Any client with an rtmps:// address and the port of rtmp. nginx logs `unexpected RTMP version: 22`.",
@@ -50,8 +50,8 @@ pub static NOT_RTMP: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the client's first bytes are those of another protocol",
     page: Page {
-        what: "What is said on the connection is not RTMP, or something stands in front of it: an HTTP request, RTMP tunnelled in \
-               HTTP (RTMPT), or the PROXY header of a load balancer. The first byte is taken for the version of the handshake.",
+        what: "The connection does not carry RTMP, or something precedes it: an HTTP request, RTMP tunnelled in HTTP \
+               (RTMPT), or the PROXY header of a load balancer. The first byte is read as the handshake's version.",
         looks: "47 45 54 20                       GET\n\
                 50 4f 53 54 20 2f 6f 70 65 6e     POST /open: RTMPT\n\
                 50 52 4f 58 59 20                 PROXY: a balancer's line\n\
@@ -59,7 +59,8 @@ pub static NOT_RTMP: Rule = Rule {
         who: "Health checks and browsers; clients with an rtmpt:// address; HAProxy and cloud balancers with send-proxy on.",
         fix: "For RTMPT use rtmp:// or a server that speaks it. For PROXY, turn it on in the server (nginx: listen ... proxy_protocol) \
               or off in the balancer.",
-        source: "RTMP 1.0 section 5.2.2: versions from 32 on are not allowed, so that text protocols can be told.",
+        source: "RTMP 1.0 section 5.2.2: versions from 32 on are not allowed, so that text protocols can be told \
+                 apart.",
     },
     check: Check::Diff(not_rtmp),
 };
@@ -71,12 +72,12 @@ pub static RTMPE: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the session is encrypted by RTMPE",
     page: Page {
-        what: "C0 says 6 or 8: RTMP with an encryption of its own. Behind the handshake nothing can be read, so nothing can be \
+        what: "C0 is 6 or 8: RTMP with its own encryption. After the handshake nothing can be read, so nothing can be \
                compared.",
         looks: "06 00 00 00 00 80 00 07 02   C0 is 6\n\
                 03 00 00 00 00 00 00 00 00   plain RTMP",
         who: "Flash Player, rtmpdump and ffmpeg with an rtmpe:// address.",
-        fix: "Use rtmp://, or rtmps:// if it has to be secret. Most servers of today speak no RTMPE.",
+        fix: "Use rtmp://, or rtmps:// if it has to be secret. Most current servers do not support RTMPE.",
         source: "RTMP 1.0 section 5.2.2 keeps these versions for other products.",
     },
     check: Check::Diff(rtmpe),
@@ -90,7 +91,7 @@ fn tls_on_rtmp_port(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let goes_on = matches!(b.sent(SERVER), [0x16, 3, ..]);
     let title = if goes_on {
-        "the client speaks TLS and the server does too: what they say cannot be read"
+        "the client and the server speak TLS, which cannot be read"
     } else {
         "the client begins with a TLS ClientHello, and the server does not speak TLS on this port"
     };
@@ -125,7 +126,7 @@ fn plain_on_tls_port(comparison: &Comparison<'_>) -> Vec<Claim> {
         let why = format!("the server's answer is a TLS alert: {answer}");
         return claim(comparison, Certainty::Certain, title, "C0 of RTMP", why, fix);
     }
-    let why = "the server answers nothing to C0 and C1, and its port is that of TLS".to_owned();
+    let why = "the server does not answer C0 and C1, and its port is that of TLS".to_owned();
     claim(comparison, Certainty::Likely, title, "C0 of RTMP", why, fix)
 }
 
@@ -135,8 +136,8 @@ fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = "a PROXY header comes before the client's handshake, and the server does not answer it";
         let end = b.ended_by().map(|who| format!(", and the {who} closed the connection")).unwrap_or_default();
         let why = format!(
-            "{header}; the server sent nothing that answers{end}. A server that does not expect the header takes its first \
-             byte for the version"
+            "{header}; the server sent nothing that answers{end}. A server that does not expect the header reads its \
+             first byte as the version"
         );
         let fix = "turn proxy_protocol on in the server, or send-proxy off in the balancer";
         return claim(comparison, Certainty::Likely, title, "the handshake, after a PROXY header", why, fix);
@@ -151,11 +152,11 @@ fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
     let printable: String =
         bytes.iter().take(16).map(|&byte| if (32..127).contains(&byte) { byte as char } else { '.' }).collect();
     let end = match b.ended_by() {
-        Some(who) if b.total(SERVER) == Some(0) => format!("; this one answers nothing, and the {who} closes"),
+        Some(who) if b.total(SERVER) == Some(0) => format!("; this one does not answer, and the {who} closes"),
         _ => String::new(),
     };
     let why = format!(
-        "they read {printable:?}; RTMP begins with 3, and a server takes the first byte, {}, for the version{end}",
+        "they are {printable:?}; RTMP begins with 3, and a server reads the first byte, {}, as the version{end}",
         bytes.first().copied().unwrap_or_default()
     );
     claim(comparison, Certainty::Certain, &title, name, why, fix)
@@ -174,9 +175,9 @@ fn foreign(opening: Opening<'_>) -> Option<(&'static str, &'static str)> {
         Protocol::Rtmpt => {
             Some(("RTMPT, which is RTMP in HTTP requests", "use rtmp://, or a server that speaks RTMPT"))
         }
-        Protocol::Http => Some(("HTTP", "send RTMP to this port, and HTTP to the one of HTTP")),
+        Protocol::Http => Some(("HTTP", "send RTMP to this port, and HTTP to the HTTP port")),
         Protocol::ProxyHeader => Some((
-            "a PROXY header that is not whole, or not well formed",
+            "an incomplete or malformed PROXY header",
             "turn proxy_protocol on in the server, or send-proxy off in the balancer",
         )),
         // A block without C0 may begin with anything; its rule knows better.
@@ -184,7 +185,7 @@ fn foreign(opening: Opening<'_>) -> Option<(&'static str, &'static str)> {
             if bytes.first().is_some_and(|&first| !handshake::is_version(first))
                 && !super::handshake::is_without_c0(opening) =>
         {
-            Some(("of an unknown protocol", "look at who connects to this port"))
+            Some(("of an unknown protocol", "find out what connects to this port"))
         }
         _ => None,
     }
@@ -199,7 +200,7 @@ fn rtmpe(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let version = b.sent(CLIENT).first().copied().unwrap_or_default();
     let title = format!("C0 is {version}: the session is encrypted by RTMPE and cannot be compared");
-    let why = "behind the handshake all bytes are encrypted with a key that both sides agreed on".to_owned();
+    let why = "after the handshake all bytes are encrypted with a key that both sides agreed on".to_owned();
     let mut claims =
         claim(comparison, Certainty::Certain, &title, "RTMPE", why, "use rtmp:// for a session that can be compared");
     claims.iter_mut().for_each(|claim| claim.breaks = Breaks::Capture { direction: None, from: 0 });

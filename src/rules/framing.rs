@@ -13,11 +13,11 @@ pub static HEADERS_LEFT: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "chunk headers were left in the payload",
     page: Page {
-        what: "A message longer than the chunk size travels in several chunks, and each chunk after the first begins \
-               with a header of its own, mostly a single byte. Here those headers stand in the middle of what should \
-               be payload: whoever made these bytes concatenated chunks and did not take their headers off, or believed \
-               the chunks to be longer than they are.",
-        looks: "One byte more after every chunk. Chunk size 4096, chunk stream 6, header 0xC6 = 11 000110: format 3, \
+        what: "A message longer than the chunk size is sent in several chunks, and each chunk after the first begins \
+               with its own header, mostly a single byte. Here those headers are in the middle of what should be \
+               payload: a receiver concatenated chunks without removing their headers, or treated the chunks as longer \
+               than they are.",
+        looks: "One extra byte after every chunk. Chunk size 4096, chunk stream 6, header 0xC6 = 11 000110: format 3, \
                 id 6.\n\
                 \n\
                 sent      4094: 3a 91 | 07 5e 20 ..\n\
@@ -27,12 +27,12 @@ pub static HEADERS_LEFT: Rule = Rule {
                 right length, the reader took that many bytes from the stream, headers and all, and the bytes that did \
                 not fit are now read as the next header. Chunk stream ids from 64 on have headers of two or three \
                 bytes, `c0 xx` and `c1 xx xx`.",
-        who: "Readers that take the message header and then `message length` bytes in one go; readers that apply a Set \
-              Chunk Size which the peer never sent, or which they read with the wrong byte order: `00 10 00 00` is 1 MiB, \
-              not 4096. Everything works until the first message that is longer than one chunk.",
+        who: "Readers that read the message header and then `message length` bytes at once; readers that apply a Set \
+              Chunk Size which the peer never sent, or which they read with the wrong byte order: `00 10 00 00` is 1 \
+              MiB, not 4096. Everything works until the first message that is longer than one chunk.",
         fix: "In the receiver, read at most `chunk size` bytes of payload, then a chunk header, then the next bytes, \
               until the message length is reached. Header bytes do not count towards that length. The chunk size is \
-              128 until the peer's Set Chunk Size says otherwise; each direction has its own.",
+              128 until the peer announces another with Set Chunk Size; each direction has its own.",
         source: "RTMP 1.0 sections 5.3.1 and 5.4.1. Red5/red5-server-common issue 28, jgh-/VideoCore-Inactive issues 199 \
                  and 203. Reproduced with a Python player behind nginx-rtmp.",
     },
@@ -46,18 +46,18 @@ pub static EXT_LEFT: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "extended timestamps were left in the payload",
     page: Page {
-        what: "From 16777215 ms on (4 hours 39 minutes), a timestamp no longer fits its three bytes and follows the header \
-               in four bytes of its own. Most senders repeat those four bytes after every type-3 header too. The receiver \
-               took the type-3 header off, or not even that, and kept the timestamp as payload.",
-        looks: "Four bytes more after every chunk, always the same ones, big-endian and at least 00 ff ff ff; five if the \
-                type-3 header is there as well.\n\
+        what: "From 16777215 ms on (4 hours 39 minutes), a timestamp no longer fits in three bytes and follows the \
+               header in four bytes of its own. Most senders repeat those four bytes after every type-3 header too. \
+               The receiver removed the type-3 header, or not even that, and kept the timestamp as payload.",
+        looks: "Four extra bytes after every chunk, always the same ones, big-endian and at least 00 ff ff ff; five if \
+                the type-3 header is there as well.\n\
                 \n\
                 sent      126: 41 9a | 02 1c ..\n\
                 received  126: 41 9a | 01 00 00 10 02 1c ..     timestamp 0x01000010\n\
                 or        126: 41 9a | c4 01 00 00 10 02 1c ..  with its header",
-        who: "Readers that follow the 2009 text of the specification, in which type-3 chunks have no extended timestamp: \
-              the OBS copy of librtmp as a reader, yutopp/go-rtmp in 2024. It shows only in long sessions and with \
-              timestamps that start at the time of day.",
+        who: "Readers that follow the 2009 text of the specification, in which type-3 chunks have no extended \
+              timestamp: the OBS copy of librtmp as a reader, yutopp/go-rtmp in 2024. It appears only in long sessions \
+              and with timestamps that start at the time of day.",
         fix: "In the receiver, when the last header of format 0, 1 or 2 on this chunk stream had ff ff ff in its \
               timestamp field, skip four bytes after every type-3 header as well. As some senders leave them out, compare \
               the four bytes with the timestamp first and skip them only if they are equal.",
@@ -71,10 +71,10 @@ pub static OVER_STRIPPED: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "payload bytes were taken for chunk headers",
+    title: "payload bytes were mistaken for chunk headers",
     page: Page {
-        what: "The same number of payload bytes is missing after every chunk. The receiver looked for a header where \
-               there was none, or for a longer one than there was, and threw payload away with it.",
+        what: "The same number of payload bytes is missing after every chunk. The receiver expected a header where \
+               there was none, or a longer one than there was, and discarded payload as part of it.",
         looks: "k bytes less after every chunk size:\n\
                 \n\
                 sent      126: 8c 17 | 55 e0 3b 9d 21 ..\n\
@@ -83,9 +83,9 @@ pub static OVER_STRIPPED: Rule = Rule {
                 k = 1: the receiver's chunk size is smaller than the sender's. k = 4: it expects extended timestamps on \
                 type-3 chunks, and there are none. k = 3, 7, 11: it reads the header of another format.",
         who: "Receivers that cut at 128 although the peer announced more, or that always expect extended timestamps; \
-              readers that take every chunk for one with the 12 bytes of format 0.",
+              readers that treat every chunk as having the 12 bytes of format 0.",
         fix: "In the receiver, apply the peer's Set Chunk Size from the next chunk on, and let the two highest bits of \
-              the first byte decide how long the header is: 11, 7, 3 or 0 bytes behind the basic header.",
+              the first byte decide how long the header is: 11, 7, 3 or 0 bytes after the basic header.",
         source: "RTMP 1.0 sections 5.3.1.2 and 5.4.1; iizukanao/node-rtsp-rtmp-server issue 127.",
     },
     check: Check::Payload(over_stripped),
@@ -96,7 +96,7 @@ pub static STALE_PREFIX: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "an unfinished message stands before the payload",
+    title: "an unfinished message comes before the payload",
     page: Page {
         what: "The sender gave up a message on this chunk stream, with Abort Message or without, and began another. The \
                receiver did not empty its buffer, so that the new message begins with the bytes of the old one.",
@@ -109,7 +109,7 @@ pub static STALE_PREFIX: Rule = Rule {
                 The last 5 bytes of the payload are missing.",
         who: "nginx-rtmp, Node-Media-Server and GStreamer ignore Abort Message.",
         fix: "In the receiver, empty the buffer of chunk stream X when Abort Message names X, and whenever a header of \
-              format 0, 1 or 2 starts a message on it. In the sender, do not give messages up: finish them.",
+              format 0, 1 or 2 starts a message on it. In the sender, finish messages instead of giving them up.",
         source: "RTMP 1.0 section 5.4.2; the errata memo, section 6. Reproduced with nginx-rtmp 1.2.2.",
     },
     check: Check::Payload(stale_prefix),
@@ -120,18 +120,18 @@ pub static FOREIGN_CHUNK: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "a chunk of another message stands in the payload",
+    title: "a chunk of another message is in the payload",
     page: Page {
-        what: "Chunks of messages on different chunk streams may alternate. The receiver has one buffer for all of them, \
-               so the audio that was sent between two chunks of a picture ended up inside the picture.",
+        what: "Chunks of messages on different chunk streams may alternate. The receiver has one buffer for all of \
+               them, so the audio that was sent between two chunks of a video frame ended up inside the frame.",
         looks: "A run of one chunk's payload from another chunk stream:\n\
                 \n\
                 sent      4094: 6f 02 | b1 77 ..\n\
                 received  4094: 6f 02 | af 01 21 0a 5c .. | b1 77 ..\n\
                 \n\
-                af 01 begins an AAC frame; it came on chunk stream 4.",
+                af 01 begins an AAC frame; it was on chunk stream 4.",
         who: "Readers with one pending message instead of one for each chunk stream id: rml_rtmp's deserializer, xiu's \
-              unpacketizer, go2rtc. It shows under load only, when audio and large pictures meet.",
+              unpacketizer, go2rtc. It appears under load only, when audio and large frames are interleaved.",
         fix: "In the receiver, keep a buffer, a length and a last header for each chunk stream id.",
         source: "RTMP 1.0 section 5.3. KallDrexx/rust-media-libs issue 50, membraneframework/membrane_rtmp_plugin \
                  issue 118.",
@@ -146,12 +146,12 @@ const COMMON_SIZES: &[usize] = &[
 ];
 /// Payload may begin with a tag header that the file lacks: then the first boundary comes that much earlier.
 const TAG_HEADER: usize = 16;
-/// How far behind the true place two strings may still agree by accident.
+/// How far after the true place two strings may still agree by accident.
 const BACK: usize = 8;
 /// The longest chunk header.
 const LONGEST_HEADER: usize = 18;
 
-/// Which bytes stay behind at a boundary.
+/// Which bytes remain at a boundary.
 #[derive(Clone, Copy)]
 enum Form {
     /// The basic header.
@@ -163,7 +163,7 @@ enum Form {
 }
 
 impl Form {
-    /// The bytes that stay behind if `at` begins with this form.
+    /// The bytes that remain if `at` begins with this form.
     fn take(self, at: &[u8]) -> Option<&[u8]> {
         let basic = || match at.first()? {
             0xc0 => Some(2),
@@ -268,13 +268,13 @@ fn left_finding(case: &Case<'_>, cut: Cut, header: &[u8], boundaries: u64, rest:
     let (name, bytes) = (describe_header(header), hex::encode(header));
     let places = if boundaries == 1 { "once".to_owned() } else { format!("{boundaries} times") };
     let mut why = format!(
-        "Taking {bytes} out after the first {} bytes{} gives what was sent, exactly. ",
+        "Removing {bytes} after the first {} bytes{} yields exactly what was sent. ",
         cut.first,
         if boundaries > 1 { format!(" and after every {} that follow", cut.size) } else { String::new() },
     );
     if cut.first != cut.size {
         why += &format!(
-            "The first stretch is {} bytes shorter: the message began with a tag header that is not in the file. ",
+            "The first run is {} bytes shorter: the message began with a tag header that is not in the file. ",
             cut.size - cut.first
         );
     }
@@ -282,21 +282,21 @@ fn left_finding(case: &Case<'_>, cut: Cut, header: &[u8], boundaries: u64, rest:
     why += &match rest {
         Rest::Nothing => "Nothing is missing, so whole chunks were concatenated with their headers.".to_owned(),
         Rest::Sent if received.len() == sent.len() => format!(
-            "The length is right and the last {lost} payload bytes are missing: the reader took the message's length from \
-             the stream without stepping over headers. Its chunk size is larger than the sender's."
+            "The length is right and the last {lost} payload bytes are missing: the reader read the message's length \
+             from the stream without skipping headers. Its chunk size is larger than the sender's."
         ),
-        Rest::Sent => format!("Besides, the last {lost} payload bytes are missing."),
+        Rest::Sent => format!("In addition, the last {lost} payload bytes are missing."),
     };
     Finding {
         certainty: if boundaries > 1 { Certainty::Certain } else { Certainty::Likely },
-        title: format!("chunk header {name} stands in the payload {places}, every {} bytes", cut.size),
+        title: format!("chunk header {name} is in the payload {places}, every {} bytes", cut.size),
         sent: cut.first..cut.first,
         received: cut.first..cut.first + header.len(),
         places: boundaries,
         why,
         fix: format!(
-            "In the receiver, read {} bytes of payload, then skip the header {bytes} and go on; header bytes do not count \
-             towards the message length.",
+            "In the receiver, read {} bytes of payload, then skip the header {bytes} and continue; header bytes do not \
+             count towards the message length.",
             cut.size
         ),
     }
@@ -326,17 +326,17 @@ fn over_stripped(case: &Case<'_>) -> Option<Finding> {
 
 fn stripped_finding(cut: Cut, taken: usize, boundaries: u64, rest: Rest) -> Finding {
     let meaning = match taken {
-        1 | 2 => "the receiver's chunk size is smaller than the sender's, so it takes payload for a type-3 header",
+        1 | 2 => "the receiver's chunk size is smaller than the sender's, so it reads payload as a type-3 header",
         4 => "the receiver expects an extended timestamp after each type-3 header, and there is none",
         3 | 7 | 11 => "the receiver reads the message header of another format",
-        8 | 12 => "the receiver takes each chunk for one that begins with a full header",
-        _ => "the receiver takes a longer header than there is",
+        8 | 12 => "the receiver treats each chunk as beginning with a full header",
+        _ => "the receiver reads a longer header than there is",
     };
     let cut_short = if rest == Rest::Sent { " What follows the last one is missing." } else { "" };
     let spots = if boundaries == 1 { "place".to_owned() } else { format!("places, every {} bytes", cut.size) };
     Finding {
         certainty: if boundaries > 1 { Certainty::Certain } else { Certainty::Likely },
-        title: format!("{taken} payload bytes are missing in {boundaries} {spots}: taken for headers"),
+        title: format!("{taken} payload bytes are missing in {boundaries} {spots}: mistaken for headers"),
         sent: cut.first..cut.first + taken,
         received: cut.first..cut.first,
         places: boundaries,
@@ -357,7 +357,7 @@ fn stale_prefix(case: &Case<'_>) -> Option<Finding> {
     })?;
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("{} bytes of a message that was given up stand before the payload", stale.len()),
+        title: format!("{} bytes of a message that was given up come before the payload", stale.len()),
         sent: 0..0,
         received: 0..stale.len(),
         places: 1,
@@ -391,7 +391,7 @@ fn foreign_chunk(case: &Case<'_>) -> Option<Finding> {
     let &(sent_at, received_at, len) = found.first()?;
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("{len} bytes of a chunk from another chunk stream stand in the payload"),
+        title: format!("{len} bytes of a chunk from another chunk stream are in the payload"),
         sent: sent_at..sent_at,
         received: received_at..received_at + len,
         places: found.len() as u64,

@@ -99,7 +99,7 @@ impl<'a> Index<'a> {
         runs
     }
 
-    /// Where in the target these bytes stand.
+    /// Where in the target these bytes are.
     fn place(&self, bytes: &[u8], hash: u64, likely: Option<[usize; 2]>) -> Option<usize> {
         let found = *self.blocks.get(&hash)?;
         let stands_at = |at: usize| self.target.get(at..at + self.block) == Some(bytes);

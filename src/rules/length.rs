@@ -10,12 +10,13 @@ pub static TRUNC: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the end is missing",
     page: Page {
-        what: "What arrived is the beginning of what was sent. Where it stops mostly tells why: at the chunk size, at a power \
-               of two, at the first zero byte, at the length modulo 65536.",
+        what: "Only the beginning of what was sent arrived. Where it stops mostly tells why: at the chunk size, at a \
+               power of two, at the first zero byte, at the length modulo 65536.",
         looks: "sent      ff d8 ff e0 00 10 4a 46 49 46 00 01\n\
                 received  ff d8 ff e0                      the first 00 ended a C string",
-        who: "Receivers that take one recv() for one message, that keep only the first chunk (128 or the announced chunk \
-              size), that store lengths in 16 bits, or use strlen on data; writers that are closed before they flush.",
+        who: "Receivers that treat one recv() as one message, that keep only the first chunk (128 or the announced \
+              chunk size), that store lengths in 16 bits, or use strlen on data; writers that are closed before they \
+              flush.",
         fix: "Read until the message length is reached, over as many chunks and recv() calls as it takes. Keep lengths in at \
               least 24 bits and never measure payload with string functions.",
         source: "RTMP 1.0 section 5.3; POSIX recv. nginx-rtmp's and SRS's chunk readers loop for this reason.",
@@ -30,14 +31,14 @@ pub static ZERO_PAD: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the end is filled with zeros",
     page: Page {
-        what: "The length is right, and from some place on there are only zeros: a buffer of the message's length was made, and \
-               only its beginning was filled.",
+        what: "The length is right, but from some offset on there are only zeros: a buffer of the message's length was \
+               allocated, and only its beginning was filled.",
         looks: "sent      17 01 00 00 50 00 00 12 34 65 88 84\n\
                 received  17 01 00 00 50 00 00 00 00 00 00 00    one short read of 7 bytes",
         who: "Readers that allocate `message length` bytes and call read() once; preallocated files that were not written to \
               the end.",
         fix: "Use what read() returns and call it again until the buffer is full (read_exact, readFully, MSG_WAITALL).",
-        source: "POSIX read: fewer bytes than asked for are no error.",
+        source: "POSIX read: fewer bytes than asked for are not an error.",
     },
     check: Check::Payload(zero_padded),
 };
@@ -47,15 +48,15 @@ pub static STALE_PAD: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "the end is that of another message",
+    title: "the end belongs to another message",
     page: Page {
-        what: "The length is right and the beginning too; the rest is what an earlier message had at the same place. A buffer \
-               is used again and was only partly filled this time.",
+        what: "Length and beginning are correct; the rest is what an earlier message had at the same place. A buffer \
+               is reused and was only partly filled this time.",
         looks: "earlier   27 01 00 00 28 00 00 0b 41 9a 02 1c\n\
                 sent      27 01 00 00 50 00 00 0b 41 9a 44 e8\n\
                 received  27 01 00 00 50 00 00 0b 41 9a 02 1c    the last 2 are old",
-        who: "Readers with one buffer for the connection and a read() whose result is not looked at.",
-        fix: "Read until the message is complete, and hand on only the bytes that were read.",
+        who: "Readers with one buffer for the connection and a read() whose result is not checked.",
+        fix: "Read until the message is complete, and pass on only the bytes that were read.",
         source: "POSIX read; recognised only with a capture that holds the earlier message.",
     },
     check: Check::Payload(stale_padded),
@@ -80,7 +81,7 @@ fn truncated(case: &Case<'_>) -> Option<Finding> {
         sent: len..whole,
         received: len..len,
         places: 1,
-        why: format!("What was received is the beginning of what was sent; {} bytes are missing.{reason}", whole - len),
+        why: format!("Only the beginning of what was sent was received; {} bytes are missing.{reason}", whole - len),
         fix: TRUNC.page.fix.to_owned(),
     })
 }
@@ -103,7 +104,7 @@ fn reasons(sent: &[u8], len: usize) -> Vec<String> {
     fit(whole > 0xffff && len == whole & 0xffff, "the length modulo 65536, so it was stored in 16 bits");
     fit([32767, 65535].contains(&len), "the largest 16-bit number");
     fit(len > 0 && len.is_multiple_of(1448) || len == 1460, "whole TCP segments, so reading stopped with a segment");
-    fit(memchr::memchr(0, sent) == Some(len), "up to the first zero byte, so it was taken for a C string");
+    fit(memchr::memchr(0, sent) == Some(len), "up to the first zero byte, so it was treated as a C string");
     for chunk in [128, 4096, 60000] {
         fit(
             whole > chunk && len == whole - (whole - 1) / chunk,
@@ -131,7 +132,7 @@ fn zero_padded(case: &Case<'_>) -> Option<Finding> {
         sent: at..len,
         received: at..len,
         places: 1,
-        why: format!("The first {at} bytes are right, the length is right, and everything else is zero."),
+        why: format!("The first {at} bytes and the length are correct; everything else is zero."),
         fix: ZERO_PAD.page.fix.to_owned(),
     })
 }
@@ -149,7 +150,7 @@ fn stale_padded(case: &Case<'_>) -> Option<Finding> {
         sent: at..len,
         received: at..len,
         places: 1,
-        why: format!("From offset {at} on, the bytes are those that another message has at the same place."),
+        why: format!("From offset {at} on, the bytes are those of another message at the same place."),
         fix: STALE_PAD.page.fix.to_owned(),
     })
 }

@@ -20,7 +20,7 @@ pub struct Flow<'r> {
     pub messages: Vec<(usize, &'r RecordedMessage)>,
     /// Whether the recording has all of the direction: it begins with the handshake and has no hole.
     pub is_complete: bool,
-    /// The items of both directions at which media begin anew: after a seek, or when another stream starts.
+    /// The items of both directions at which media begin again: after a seek, or when another stream starts.
     restarts: Vec<usize>,
 }
 
@@ -53,7 +53,7 @@ impl<'r> Flow<'r> {
         Flow { messages: items().filter_map(whole).collect(), is_complete, restarts: restarts.collect() }
     }
 
-    /// How often media have begun anew before an item: what differs in this is not one run of media.
+    /// How often media have begun again before an item: what differs in this is not one run of media.
     pub fn run(&self, item: usize) -> usize {
         self.restarts.partition_point(|&restart| restart < item)
     }

@@ -14,12 +14,12 @@ pub static AMF: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the values of a message cannot be read to the end",
     page: Page {
-        what: "A command or data message has bytes that are no value of AMF, or ends inside one. Receivers lose what stands \
-               behind, and many drop the message or close.",
-        looks: "00 05 77 69 64 74 68 30 40 74 00 00 ..   30 is the marker of no type\n\
+        what: "A command or data message has bytes that are not an AMF value, or ends inside one. Receivers lose what \
+               follows, and many drop the message or close.",
+        looks: "00 05 77 69 64 74 68 30 40 74 00 00 ..   30 is not a type marker\n\
                 00 05 77 69 64 74 68 00 40 74            a number of two bytes, then the end",
-        who: "Writers of their own; bodies that were cut, or moved by some bytes on the way.",
-        fix: "Look at the place that the finding names: what stands there, and what was meant.",
+        who: "Self-written AMF encoders; bodies that were cut, or shifted by some bytes on the way.",
+        fix: "Compare the bytes at the place that the finding names with what was meant.",
         source: "AMF 0 specification section 2, AMF 3 specification section 3.",
     },
     check: Check::Diff(|comparison| first(comparison, |kept| matches!(kept.header.type_id.0, 15..=20))),
@@ -30,13 +30,13 @@ pub static MEDIA: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a sound, picture or configuration has a field that cannot be",
+    title: "an audio, video or configuration message has an invalid field",
     page: Page {
         what: "The header of an audio or video message, or a configuration record, has a value that is reserved, or lengths \
                that do not fit. A decoder may refuse it.",
         looks: "07 01 00 00 00 ..   frame type 0, which is reserved\n\
                 af 00 12            a configuration of AAC that ends in its first fields",
-        who: "Senders that build the header themselves; bodies that are not what their type says.",
+        who: "Senders that build the header themselves; bodies that do not match their type.",
         fix: "Look at the place that the finding names.",
         source: "FLV specification, annex E.4; enhanced RTMP v2; ISO/IEC 14496-3 and 14496-15.",
     },
@@ -60,7 +60,7 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&RecordedMessage) -> bool) -> 
     let Some(&(item, kept, defect)) = all.first() else { return Vec::new() };
     let more = match all.len() - 1 {
         0 => String::new(),
-        more => format!("; so has {}", look::count(more, "other message")),
+        more => format!("; so does {}", look::count(more, "other message")),
     };
     let at = usize::try_from(defect.offset).unwrap_or_default().min(kept.body.len());
     let spots = [Spot::new(item, at..kept.body.len().min(at + 16), defect.code)];
@@ -70,7 +70,7 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&RecordedMessage) -> bool) -> 
     let path = ValuePath::of(named.command.as_deref().unwrap_or(&named.name));
     // That it is malformed is certain; that nobody has a better name for it is not, so all others go first.
     let claim = look::claim(comparison, &spots, path, Certainty::Possible, title);
-    vec![claim.why("receivers cannot read it as it stands").fix("compare the bytes at that place with what was meant")]
+    vec![claim.why("receivers cannot read it").fix("compare the bytes at that place with what was meant")]
 }
 
 /// Defects of chunks, captures and handshakes.

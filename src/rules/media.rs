@@ -10,10 +10,10 @@ pub static PREFIX_KNOWN: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "a header stands before the payload",
+    title: "a header comes before the payload",
     page: Page {
-        what: "The payload arrived whole, behind a header that belongs to the layer below: an FLV tag header, a chunk header, \
-               or the tag header of audio or video.",
+        what: "The payload arrived complete, but after a header that belongs to the layer below: an FLV tag header, a \
+               chunk header, or the tag header of audio or video.",
         looks: "An FLV tag header: type, length (24 bits), time, stream 0:\n\
                 \n\
                 sent      17 01 00 00 50 ..\n\
@@ -21,9 +21,9 @@ pub static PREFIX_KNOWN: Rule = Rule {
                 \n\
                 Here 09 is video and 0c 87 the length, 3207. 12 bytes `06 00 00 00 00 0c 87 09 01 00 00 00` are a chunk header of format 0; 5 bytes `17 01 00 00 50` a \
                 video tag header; 2 bytes `af 01` an AAC tag header.",
-        who: "Tools that write FLV where raw payload is expected, or raw payload from one layer too low.",
-        fix: "Take the header off, by its own length, before the payload is handed on; with FLV also the four bytes of \
-              PreviousTagSize behind each tag.",
+        who: "Tools that write FLV where raw payload is expected, or take the payload one layer too low.",
+        fix: "Remove the header, by its own length, before the payload is passed on; with FLV also the four bytes of \
+              PreviousTagSize after each tag.",
         source: "FLV specification, annex E.4.1 to E.4.3; RTMP 1.0 section 5.3.1.2.1.",
     },
     check: Check::Payload(header_added),
@@ -34,16 +34,17 @@ pub static HEADER_DROPPED: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "the header before the payload is gone",
+    title: "the header before the payload is missing",
     page: Page {
-        what: "What was sent begins with a header (an FLV tag header, a chunk header, the tag header of audio or video), and \
-               what arrived is everything behind it.",
+        what: "What was sent begins with a header (an FLV tag header, a chunk header, the tag header of audio or \
+               video), and what arrived is everything after it.",
         looks: "The two bytes of an AAC tag:\n\
                 \n\
                 sent      af 01 21 0a 5c 8e\n\
                 received  21 0a 5c 8e",
-        who: "Receivers and tools that write elementary streams. If that is what the file is for, nothing is wrong.",
-        fix: "Compare like with like: extract the message payload with its tag header, or take the header off on both sides.",
+        who: "Receivers and tools that write elementary streams. If the file is meant to be one, this is not a fault.",
+        fix: "Compare like with like: extract the message payload with its tag header, or remove the header on both \
+              sides.",
         source: "FLV specification, annex E.4.1 to E.4.3.",
     },
     check: Check::Payload(header_dropped),
@@ -61,7 +62,8 @@ pub static AVCC_ANNEXB: Rule = Rule {
         looks: "sent      00 00 00 03 41 9a 02 | 00 00 00 02 06 05\n\
                 received  00 00 00 01 41 9a 02 | 00 00 00 01 06 05",
         who: "Demuxers and bitstream filters: ffmpeg's h264_mp4toannexb, GStreamer's h264parse.",
-        fix: "If the receiver is a decoder this is no fault. If it sends FLV or RTMP again, it must put lengths back.",
+        fix: "If the receiver is a decoder this is not a fault. If it sends FLV or RTMP again, it must restore the \
+              lengths.",
         source: "ISO/IEC 14496-15, section 5.3.2; ITU-T H.264, annex B.",
     },
     check: Check::Payload(avcc_to_annexb),
@@ -79,7 +81,7 @@ pub static ANNEXB_AVCC: Rule = Rule {
         looks: "sent      00 00 00 01 41 9a 02 00 00 01 06 05\n\
                 received  00 00 00 03 41 9a 02 00 00 00 02 06 05",
         who: "Muxers for FLV and MP4. A sender that puts start codes into RTMP messages is corrected by some servers.",
-        fix: "Send lengths in the first place: players show a black picture when start codes arrive in RTMP.",
+        fix: "Send lengths in the first place: players show a black screen when start codes arrive in RTMP.",
         source: "ISO/IEC 14496-15, section 5.3.2; ITU-T H.264, annex B. PHZ76/rtmp issue 14.",
     },
     check: Check::Payload(|case| exact(case, AVCC_FORMS, &ANNEXB_AVCC)),
@@ -90,14 +92,15 @@ pub static EPB: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "emulation prevention bytes were taken out or put in",
+    title: "emulation prevention bytes were removed or inserted",
     page: Page {
-        what: "Inside a NAL unit, 03 is put behind two zero bytes so that no start code can appear. Those bytes belong to the NAL \
-               unit as it travels; only a parser takes them out, for itself. Here they are missing, or were added once more.",
+        what: "Inside a NAL unit, 03 is inserted after two zero bytes so that no start code can appear. Those bytes \
+               belong to the NAL unit while it is transported; only a parser removes them, in its own copy. Here they \
+               are missing, or were added twice.",
         looks: "sent      65 88 00 00 03 01 7f\n\
                 received  65 88 00 00 01 7f",
         who: "Code that unescapes a parameter set in order to read it, and then passes the unescaped copy on.",
-        fix: "Pass on the NAL unit as it came; unescape a copy.",
+        fix: "Pass on the NAL unit unchanged; unescape a copy.",
         source: "ITU-T H.264, section 7.4.1.1; H.265, section 7.4.2.",
     },
     check: Check::Payload(|case| exact(case, EPB_FORMS, &EPB)),
@@ -110,15 +113,15 @@ pub static ADTS: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "ADTS headers were added or removed",
     page: Page {
-        what: "Raw AAC frames and AAC frames with ADTS headers of 7 or 9 bytes were taken for each other. RTMP carries raw \
-               frames; their parameters are in the AudioSpecificConfig.",
+        what: "Raw AAC frames and AAC frames with ADTS headers of 7 or 9 bytes were confused. RTMP carries raw frames; \
+               their parameters are in the AudioSpecificConfig.",
         looks: "ff f1 or ff f9, and the frame's length with the header in it (here 0x00d = 13):\n\
                 \n\
                 sent      21 0a 5c 8e 13 00\n\
                 received  ff f1 50 80 01 bf fc 21 0a 5c 8e 13 00",
         who: "Tools that write .aac files; senders that copy frames from a transport stream.",
-        fix: "For RTMP take the header off: 7 bytes, or 9 if the lowest bit of the second byte is 0. For a file that a player \
-              opens by itself, put it on.",
+        fix: "For RTMP remove the header: 7 bytes, or 9 if the lowest bit of the second byte is 0. For a file that a \
+              player opens directly, add it.",
         source: "ISO/IEC 14496-3, section 1.A.2.2. ZLMediaKit/ZLMediaKit issue 1345.",
     },
     check: Check::Payload(adts),
@@ -149,27 +152,28 @@ pub(super) const AVCC_FORMS: &[Transform] = &[Transform {
 pub(super) const EPB_FORMS: &[Transform] = &[
     Transform {
         rule: "px-epb",
-        words: "03 had been taken out of every 00 00 03",
+        words: "03 had been removed from every 00 00 03",
         apply: |bytes| Some(unescape(bytes)),
     },
     Transform {
         rule: "px-epb",
-        words: "03 had been put behind every 00 00 that a byte up to 03 follows",
+        words: "03 had been inserted after every 00 00 that a byte up to 03 follows",
         apply: |bytes| Some(escape(bytes)),
     },
     Transform {
         rule: "px-epb",
-        words: "03 had been taken out of every 00 00 03 in each NAL unit, and the lengths corrected",
+        words: "03 had been removed from every 00 00 03 in each NAL unit, and the lengths corrected",
         apply: |bytes| Some(avcc(&avcc_nals(bytes)?.into_iter().map(unescape).collect::<Vec<_>>())),
     },
     Transform {
         rule: "px-epb",
-        words: "03 had been put behind every 00 00 that a byte up to 03 follows in each NAL unit, and the lengths corrected",
+        words: "03 had been inserted after every 00 00 that a byte up to 03 follows in each NAL unit, and the lengths \
+                corrected",
         apply: |bytes| Some(avcc(&avcc_nals(bytes)?.into_iter().map(escape).collect::<Vec<_>>())),
     },
 ];
 pub(super) const ADTS_FORMS: &[Transform] =
-    &[Transform { rule: "px-adts", words: "the ADTS header of each frame had been taken off", apply: without_adts }];
+    &[Transform { rule: "px-adts", words: "the ADTS header of each frame had been removed", apply: without_adts }];
 
 /// A header that may come before a payload.
 struct Known {
@@ -229,18 +233,18 @@ pub fn header_before(received: &[u8], payload_len: usize) -> Option<(usize, &'st
 fn header_added(case: &Case<'_>) -> Option<Finding> {
     let Case { sent, received, .. } = *case;
     let known = known_header(received, sent)?;
-    let behind = if known.trailer > 0 {
-        format!(", and {} bytes of PreviousTagSize behind it", known.trailer)
+    let trailer = if known.trailer > 0 {
+        format!(", and {} bytes of PreviousTagSize after it", known.trailer)
     } else {
         String::new()
     };
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("{} stands before the payload", known.name),
+        title: format!("{} comes before the payload", known.name),
         sent: 0..0,
         received: 0..known.len,
         places: 1,
-        why: format!("The first {} bytes are {}{behind}; between them stands what was sent.", known.len, known.name),
+        why: format!("The first {} bytes are {}{trailer}; between them is what was sent.", known.len, known.name),
         fix: PREFIX_KNOWN.page.fix.to_owned(),
     })
 }
@@ -250,14 +254,11 @@ fn header_dropped(case: &Case<'_>) -> Option<Finding> {
     let known = known_header(sent, received)?;
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("{} before the payload is gone", known.name),
+        title: format!("{} before the payload is missing", known.name),
         sent: 0..known.len,
         received: 0..0,
         places: 1,
-        why: format!(
-            "What was sent begins with {}, {} bytes; what arrived is what stands behind it.",
-            known.name, known.len
-        ),
+        why: format!("What was sent begins with {}, {} bytes; what arrived is the rest.", known.name, known.len),
         fix: HEADER_DROPPED.page.fix.to_owned(),
     })
 }
@@ -279,8 +280,8 @@ fn avcc_to_annexb(case: &Case<'_>) -> Option<Finding> {
         (wanted.peek().is_none() && !sent.is_empty()).then(|| {
             let mut finding = whole_finding(case, &ANNEXB_FORMS[0], &AVCC_ANNEXB);
             finding.why = format!(
-                "The {} NAL units of both are equal; lengths became start codes, and {added} parameter sets or delimiters were \
-                 put in.",
+                "The {} NAL units of both are equal; lengths became start codes, and {added} parameter sets or \
+                 delimiters were inserted.",
                 sent.len()
             );
             finding
@@ -297,7 +298,7 @@ fn adts(case: &Case<'_>) -> Option<Finding> {
     exact(case, ADTS_FORMS, &ADTS).or_else(|| {
         (without_adts(case.received)? == case.sent).then(|| {
             let mut finding = whole_finding(case, &ADTS_FORMS[0], &ADTS);
-            finding.why = "Without its ADTS headers, what was received is what was sent, exactly.".to_owned();
+            finding.why = "Without its ADTS headers, what was received is exactly what was sent.".to_owned();
             finding
         })
     })
@@ -306,10 +307,10 @@ fn adts(case: &Case<'_>) -> Option<Finding> {
 /// The NAL units after 4-byte lengths, if these tile the bytes.
 fn avcc_nals(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let (mut rest, mut nals) = (bytes, Vec::new());
-    while let Some((&length, behind)) = rest.split_first_chunk::<4>() {
+    while let Some((&length, after)) = rest.split_first_chunk::<4>() {
         let length = u32::from_be_bytes(length) as usize;
-        nals.push(behind.get(..length).filter(|nal| !nal.is_empty())?);
-        rest = &behind[length..];
+        nals.push(after.get(..length).filter(|nal| !nal.is_empty())?);
+        rest = &after[length..];
     }
     (rest.is_empty() && !nals.is_empty()).then_some(nals)
 }

@@ -104,7 +104,7 @@ fn generated(layer: Layer, modes: &'static [Mode], code: &'static str) -> Rule {
             what: "No rule describes this mistake. It was found by writing what should have been sent with every small edit \
                    of a header, of the chunks, or of the bytes written, and comparing with what was received.",
             looks: "The finding says which field it is, what it should say and what it says.",
-            who: "Whoever writes chunks by hand.",
+            who: "Hand-written chunk encoders.",
             fix: "Change the field as the finding says.",
             source: "RTMP 1.0 section 5.3.1.",
         },

@@ -11,14 +11,14 @@ pub static METADATA_REWRITTEN: Rule = Rule {
     modes: &[Mode::Relay],
     title: "the server rewrote a data message",
     page: Page {
-        what: "The server read the publisher's metadata and wrote its own. Properties that it does not know are gone, \
-               others are new, numbers may be rounded.",
+        what: "The server read the publisher's metadata and wrote its own. Properties that it does not know are \
+               missing, others are new, numbers may be rounded.",
         looks: "Publisher: `02 00 0d @setDataFrame 02 00 0a onMetaData 08 ...` (an ECMA array). Player: \
                 `02 00 0a onMetaData 03 ...` (an object), often of another length.",
-        who: "nginx-rtmp keeps a fixed list of properties, puts `Server` in front and cuts data rates to whole \
-              numbers. Node-Media-Server keeps the properties and writes an object.",
-        fix: "Send what must arrive unchanged in a message of its own, or inside the media (SEI), or by another way; \
-              a player must not count on properties of its own in onMetaData.",
+        who: "nginx-rtmp keeps a fixed list of properties, adds `Server` at the start and truncates data rates to \
+              whole numbers. Node-Media-Server keeps the properties and writes an object.",
+        fix: "Send what must arrive unchanged in a message of its own, inside the media (SEI), or by other means; a \
+              player must not rely on its own properties in onMetaData.",
         source: "Captures of nginx-rtmp 1.2.2 and Node-Media-Server 2.7.4; arut/nginx-rtmp-module issue 251.",
     },
     check: Check::Relay,
@@ -32,13 +32,13 @@ pub static TS_REBASE: Rule = Rule {
     title: "timestamps are not those of the publisher",
     page: Page {
         what: "The player's timestamps differ from the publisher's. A constant difference is a new start of the clock \
-               and harmless; one that varies moves sound against pictures.",
+               and harmless; a varying one shifts audio against video.",
         looks: "The same payload, another timestamp in the chunk header: `... 00 00 39 ...` sent, `... 00 01 9f ...` \
-                received. Sequence headers out of the server's memory often have 0, or the time of the join.",
-        who: "nginx-rtmp keeps the publisher's timestamps and gives repeated sequence headers the current one. \
+                received. Sequence headers from the server's cache often have 0, or the time of the join.",
+        who: "nginx-rtmp keeps the publisher's timestamps and sends repeated sequence headers with the current one. \
               Node-Media-Server sends them with 0. Servers with jitter correction begin at 0 for each player.",
-        fix: "If it is constant, nothing: start the player's clock at the first picture, not at the sequence header. \
-              If it varies, look at the server's jitter correction (in SRS: time_jitter).",
+        fix: "If it is constant, nothing: start the player's clock at the first frame, not at the sequence header. If \
+              it varies, look at the server's jitter correction (in SRS: time_jitter).",
         source: "Captures of nginx-rtmp 1.2.2 and Node-Media-Server 2.7.4.",
     },
     check: Check::Relay,
@@ -49,14 +49,15 @@ pub static START_AT_KEY: Rule = Rule {
     layer: Layer::Relay,
     severity: Severity::Info,
     modes: &[Mode::Relay],
-    title: "pictures before the player's first keyframe are left out",
+    title: "video before the player's first keyframe is left out",
     page: Page {
-        what: "A player that comes in the middle of a stream gets no picture before the next keyframe, as it could \
-               not show it. That is no loss.",
+        what: "A player that joins in the middle of a stream receives no video before the next keyframe, as it could \
+               not show it. That is not a loss.",
         looks: "publisher  17 00 ..  17 01 ..  27 01 ..  27 01 ..  17 01 ..\n\
                 player     17 00 ..                                17 01 ..",
-        who: "nginx-rtmp (`wait_key on`, the default) and most others without a cache of the last group of pictures.",
-        fix: "Nothing. For a faster start use shorter groups of pictures, or a server that keeps the last one.",
+        who: "nginx-rtmp (`wait_key on`, the default) and most others without a cache of the last group of pictures \
+              (GOP).",
+        fix: "Nothing. For a faster start use a shorter keyframe interval, or a server that caches the last GOP.",
         source: "Captures of nginx-rtmp 1.2.2.",
     },
     check: Check::Relay,
@@ -67,15 +68,15 @@ pub static DROP: Rule = Rule {
     layer: Layer::Relay,
     severity: Severity::Error,
     modes: &[Mode::Relay],
-    title: "messages that the publisher sent did not come through",
+    title: "messages that the publisher sent did not arrive",
     page: Page {
-        what: "Messages are missing on the player's leg while those around them are there. The bytes that came are \
-               right: the server left whole messages out.",
+        what: "Messages are missing on the player's leg while those around them are there. The bytes that arrived are \
+               correct: the server dropped whole messages.",
         looks: "publisher  27 01 00 00 50 ..   af 01 21 10 ..   27 01 00 00 28 ..\n\
                 player     27 01 00 00 50 ..                    27 01 00 00 28 ..\n\
                 \n\
-                No body on the player's leg is that of the missing one; its neighbours follow each other.",
-        who: "Servers drop messages for a player that takes them too slowly: nginx-rtmp drops what is less important \
+                No message on the player's leg has the body of the missing one; its neighbours follow each other.",
+        who: "Servers drop messages for a player that reads them too slowly: nginx-rtmp drops the less important ones \
               first when the player's queue (`out_queue`) is full.",
         fix: "Look at the player's acknowledgements and TCP window before the place: if they stall, the player or its \
               network is too slow. Otherwise raise the server's queue.",
@@ -91,14 +92,14 @@ pub static PAYLOAD_CHANGED: Rule = Rule {
     modes: &[Mode::Relay],
     title: "the payload changed on the way",
     page: Page {
-        what: "In the place of a message the player got one of the same kind and time with other bytes. A relay must \
-               not touch sound and pictures.",
+        what: "Instead of a message the player received one of the same kind and time with other bytes. A relay must \
+               not change audio and video.",
         looks: "publisher  27 01 00 00 50 00 00 03 d6 41 9a ..\n\
                 player     27 01 00 00 50 00 00 03 d6 41 9b ..\n\
                 \n\
-                The same type, place and timestamp on both legs, and another body.",
+                The same type, place and timestamp on both legs, but a different body.",
         who: "Servers that transcode or repack, a broken server, or a filter on the way.",
-        fix: "Compare the two bodies: rtmp-inspect payload names what was done to the bytes, where it can.",
+        fix: "Compare the two bodies: rtmp-inspect payload names what was done to the bytes, where possible.",
         source: "RTMP 1.0 section 7.1: audio and video messages carry data that the protocol does not interpret.",
     },
     check: Check::Relay,
@@ -111,7 +112,7 @@ pub static UNKNOWN_TYPE: Rule = Rule {
     modes: &[Mode::Relay],
     title: "the server does not forward this kind of message",
     page: Page {
-        what: "Not one message of this kind came through, though the player was there and got others. The server \
+        what: "Not one message of this kind arrived, although the player was connected and received others. The server \
                forwards only kinds that it knows.",
         looks: "publisher  04 00 00 00 00 00 1b 12 01 00 00 00  02 00 0a 6f 6e 54 65 78 74 ..\n\
                 player     (nothing)\n\
@@ -119,9 +120,9 @@ pub static UNKNOWN_TYPE: Rule = Rule {
                 Message types other than 8, 9 and 18, or data messages with a name of their own, on the publisher's \
                 leg only.",
         who: "nginx-rtmp 1.2 forwards audio, video and onMetaData. Most servers forward types 8, 9 and 18 only, and \
-              take shared objects and types of one's own for their own business, or for nothing.",
+              treat shared objects and custom types as addressed to themselves, or ignore them.",
         fix: "Carry the data in a type and under a name that the server forwards, e.g. as onMetaData or inside the \
-              video (SEI), or take a server that passes data messages on.",
+              video (SEI), or use a server that forwards data messages.",
         source: "Captures of messages of types 14 and 30 through nginx-rtmp 1.2.2.",
     },
     check: Check::Relay,
@@ -132,15 +133,15 @@ pub static REORDER: Rule = Rule {
     layer: Layer::Relay,
     severity: Severity::Error,
     modes: &[Mode::Relay],
-    title: "messages of one kind came in another order",
+    title: "messages of one kind arrived in a different order",
     page: Page {
-        what: "A message came through unchanged, but before or behind others of its kind that it was sent behind or \
-               before. Decoders need pictures in the order in which they were coded.",
+        what: "A message arrived unchanged, but in a different order among others of its kind. Decoders need frames in \
+               the order in which they were coded.",
         looks: "publisher  27 01 00 00 50 ..   27 01 00 00 28 ..   27 01 00 00 00 ..\n\
                 player     27 01 00 00 28 ..   27 01 00 00 50 ..   27 01 00 00 00 ..\n\
                 \n\
                 The same bodies on both legs in another order; timestamps on the player's leg go back.",
-        who: "Servers that hand messages to several threads or queues. Sound against pictures may be in another order \
+        who: "Servers that pass messages to several threads or queues. The order of audio against video may change \
               without harm, and is not counted.",
         fix: "In the server, keep one queue for each player and kind.",
         source: "RTMP 1.0 section 5.3: messages on a chunk stream arrive in the order in which they were sent.",
@@ -153,15 +154,14 @@ pub static DELAY: Rule = Rule {
     layer: Layer::Relay,
     severity: Severity::Warning,
     modes: &[Mode::Relay],
-    title: "messages came much later than the others",
+    title: "messages arrived much later than the others",
     page: Page {
         what: "The way through the server took much longer for some messages than for most.",
         looks: "publisher  frame 60, 1.466 s   17 01 00 00 50 ..\n\
                 player     frame 94, 2.301 s   17 01 00 00 50 ..\n\
                 \n\
                 The time is that between the frames that complete the same body on both legs.",
-        who: "A server that waits for a full buffer, a player that takes data too slowly, lost packets on the player's \
-              leg.",
+        who: "A server that waits for a full buffer, a player that reads too slowly, lost packets on the player's leg.",
         fix: "Look for retransmissions and a full TCP window on the player's leg around the place. If there are none, \
               the server held the message back.",
         source: "Measured in the capture.",

@@ -61,7 +61,7 @@ pub struct LogLine {
 /// What somebody sees, and which rules to try in order.
 #[derive(Debug)]
 pub struct Symptom {
-    /// In the words of whoever sees it.
+    /// In the words of a user.
     pub says: &'static str,
     /// Which rules to try, in this order; `x-*` stands for all that begin so.
     pub rules: Vec<&'static str>,

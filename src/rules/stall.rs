@@ -12,15 +12,16 @@ pub static TCP_STALL: Rule = Rule {
     layer: Layer::Capture,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the receiver takes no more bytes",
+    title: "the receiver accepts no more bytes",
     page: Page {
-        what: "A receiver's TCP window says how many bytes it still takes. It is zero here for seconds, or to the end: the \
-               program behind it does not read its socket. The sender stands still, and whatever it queues grows old.",
+        what: "A receiver's TCP window announces how many bytes it still accepts. Here it is zero for seconds, or to \
+               the end: the receiving program does not read its socket. The sender is stuck, its queue and its memory \
+               grow, and what it queues becomes outdated.",
         looks: "50 10 00 00 ..   the TCP header of an ACK with window 0\n\
-                50 10 02 00 ..   the same with room for 512 units",
+                50 10 02 00 ..   the same with space for 512 units",
         who: "Players that are paused, or decode slower than the stream runs; servers whose disk, transcoder or next hop is \
               too slow; two programs that wait for each other.",
-        fix: "Look at what the receiver does while it does not read. A sender does well to drop frames before its socket \
+        fix: "Look at what the receiver does while it does not read. A sender should drop frames before its socket \
               buffer is full.",
         source: "RFC 9293 sections 3.8.6 and 3.8.6.1: the window, and probes of a closed one.",
     },
@@ -46,11 +47,10 @@ fn of_receiver(comparison: &Comparison<'_>, receiver: Direction) -> Option<Claim
     let row = comparison.rows_of(sender).filter(before).last()?;
     let (who, whom) = if receiver == CLIENT { ("client", "server") } else { ("server", "client") };
     let WindowClosed { frame, seconds, reopened } = closed;
-    let until = if reopened { "and then reads on" } else { "up to the end" };
-    let title = format!("the {who} takes no bytes for {seconds:.1} s, {until}: its TCP window is closed");
-    let why = format!(
-        "frame {frame} announces a window of 0; the {whom} cannot send, and what it has to say waits or is dropped"
-    );
+    let until = if reopened { "and then continues to read" } else { "up to the end" };
+    let title = format!("the {who} accepts no bytes for {seconds:.1} s, {until}: its TCP window is closed");
+    let why =
+        format!("frame {frame} announces a window of 0; the {whom} cannot send, and its messages wait or are dropped");
     let value = Value::words("window 0");
     let fix = format!("find out why the {who} does not read: paused, too slow, or waiting for something itself");
     let claim = Claim::on(row, "tcp.window", [None, Some(value)], Certainty::Likely, title).why(why).fix(fix);

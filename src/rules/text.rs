@@ -16,8 +16,8 @@ pub static CRLF: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "line ends were translated",
     page: Page {
-        what: "Every line feed became carriage return and line feed, or the other way round. Somewhere the bytes went \
-               through a file or stream in text mode.",
+        what: "Every line feed became carriage return and line feed, or the reverse. Somewhere the bytes went through \
+               a file or stream in text mode.",
         looks: "One byte more (or less) for each 0a:\n\
                 \n\
                 sent      00 00 0a 31 0a ff\n\
@@ -38,11 +38,11 @@ pub static UTF8_LOSSY: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "bytes were decoded as UTF-8 and what did not fit was replaced",
+    title: "bytes were decoded as UTF-8 and invalid ones were replaced",
     page: Page {
         what: "The payload went through a string type. What is not valid UTF-8 was replaced by U+FFFD, by a question \
-               mark, or dropped. The information is gone: this cannot be undone at the receiver.",
-        looks: "ef bf bd in place of bytes from 80 on:\n\
+               mark, or dropped. The information is lost: the receiver cannot restore it.",
+        looks: "ef bf bd instead of bytes from 80 on:\n\
                 \n\
                 sent      ff d8 ff e0 00 10 4a 46\n\
                 received  ef bf bd ef bf bd ef bf bd ef bf bd 00 10 4a 46\n\
@@ -64,14 +64,14 @@ pub static LATIN1_UTF8: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "bytes were encoded as UTF-8 as if they were Latin-1 text",
     page: Page {
-        what: "Each byte was taken for a character and written in UTF-8: bytes from 80 on became two. Nothing is lost; the \
-               payload grows by the number of such bytes.",
+        what: "Each byte was treated as a character and written in UTF-8: bytes from 80 on became two. Nothing is \
+               lost; the payload grows by the number of such bytes.",
         looks: "c2 or c3 before every byte that had its highest bit set:\n\
                 \n\
                 sent      ff d8 ff e0 41\n\
                 received  c3 bf c3 98 c3 bf c3 a0 41\n\
                 \n\
-                Taken for Windows-1252, 80 becomes e2 82 ac, the euro sign. Done twice, ff becomes c3 83 c2 bf.",
+                Treated as Windows-1252, 80 becomes e2 82 ac, the euro sign. Done twice, ff becomes c3 83 c2 bf.",
         who: "JavaScript's \"binary\" strings written with the default encoding, Python's str.encode() after \
               decode(\"latin-1\"), PHP utf8_encode, XMLHttpRequest without responseType.",
         fix: "Write the bytes themselves: pass \"binary\" or \"latin1\" as the encoding, or better use a byte type all the \
@@ -125,14 +125,14 @@ pub static BASE64: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is in base64",
     page: Page {
-        what: "What arrived is the payload in base64, or the other way round. A text transport was used and one of its ends \
-               did not convert.",
+        what: "The payload arrived in base64, or the reverse. A text transport was used and one of its ends did not \
+               convert.",
         looks: "Four letters for three bytes:\n\
                 \n\
                 sent      ff d8 ff e0 00 10\n\
                 received  2f 39 6a 2f 34 41 41 51    the text /9j/4AAQ, a JPEG's start\n\
                 \n\
-                - and _ in place of + and / in the form for URLs; lines of 64 or 76 letters in mail.",
+                - and _ instead of + and / in the form for URLs; lines of 64 or 76 letters in mail.",
         who: "JSON and XML APIs, data: URLs, webhooks; readers that forget the last step.",
         fix: "Decode where the transport ends, and send RTMP payloads as bytes.",
         source: "RFC 4648, sections 4 and 5; RFC 2045, section 6.8.",
@@ -147,12 +147,12 @@ pub static HEX: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is in hexadecimal digits",
     page: Page {
-        what: "What arrived is the payload written in hexadecimal digits, or the other way round.",
+        what: "The payload arrived as hexadecimal digits, or the reverse.",
         looks: "Two letters for each byte:\n\
                 \n\
                 sent      ff d8 ff e0\n\
                 received  66 66 64 38 66 66 65 30    the text ffd8ffe0",
-        who: "Debug output taken for data, xxd -p and hexdump in scripts, JSON fields.",
+        who: "Debug output used as data, xxd -p and hexdump in scripts, JSON fields.",
         fix: "Convert it back (xxd -r -p), and send RTMP payloads as bytes.",
         source: "RFC 4648, section 8.",
     },
@@ -293,7 +293,8 @@ pub(super) fn whole_finding(case: &Case<'_>, form: &Transform, rule: &Rule) -> F
         received: at.min(case.received.len())..end(case.received.len()),
         places: 1,
         why: format!(
-            "What was received is what was sent as if {}: done to all {} bytes, it gives the {} received ones exactly.",
+            "What was received is what was sent as if {}: applied to all {} bytes, this yields exactly the {} received \
+             ones.",
             form.words,
             case.sent.len(),
             case.received.len()

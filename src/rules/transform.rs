@@ -4,7 +4,7 @@
 //! they can also be followed by another fault, which is how two faults at once are found.
 
 use super::case::{Case, common_prefix};
-use super::{media, text, words};
+use super::{arithmetic, media, text};
 
 /// A change without a parameter.
 #[derive(Clone, Copy)]
@@ -24,9 +24,9 @@ pub static TRANSFORMS: &[&[Transform]] = &[
     text::LATIN1_FORMS,
     text::UTF8_LATIN1_FORMS,
     text::SEVEN_BIT_FORMS,
-    words::SWAP16_FORMS,
-    words::SWAP32_FORMS,
-    words::SWAP64_FORMS,
+    arithmetic::SWAP16_FORMS,
+    arithmetic::SWAP32_FORMS,
+    arithmetic::SWAP64_FORMS,
     text::BASE64_FORMS,
     text::HEX_FORMS,
     media::ANNEXB_FORMS,

@@ -231,7 +231,7 @@ fn replace(text: &str, mut cuts: Vec<Cut>) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     cuts.sort_by_key(|cut| (std::cmp::Reverse(cut.range.len()), cut.range.start));
-    // Which cut has each byte, from 1; 0 is none.
+    // Which cut has each byte, from 1; 0 is no cut.
     let mut owners = vec![0_usize; text.len()];
     // From each byte on, a place before which all have an owner: no byte is given away or passed twice.
     let mut next: Vec<usize> = (0..=text.len()).collect();

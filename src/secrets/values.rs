@@ -36,7 +36,7 @@ pub fn read_as(type_id: MessageTypeId, bytes: &[u8]) -> Option<MessageTypeId> {
 /// A text or a number in a message.
 #[derive(Clone, Copy, Debug)]
 pub struct Leaf<'a, 'n> {
-    /// The name of the property that it is of; empty if it is none's.
+    /// The name of the property that it is of; empty if it has none.
     pub property: &'n str,
     /// Whether the name of that property, or of one that it is in, says that it is a secret.
     pub is_secret: bool,

@@ -2,7 +2,7 @@
 //!
 //! Takes a connection's events as they come, gives for each command what it answers, or what is wrong
 //! with it as an answer; at the end a [`Report`] of what stayed unanswered. One [`Transactions`] for each
-//! connection, held by whoever wants to know. Two kinds of answer are told apart, [`By`]:
+//! connection, kept by its observers. Two kinds of answer are told apart, [`By`]:
 //!
 //! - By **transaction**: `_result` or `_error` carries the transaction id of a command from the other side
 //!   (RTMP 1.0 7.2). If an id is used again while it is open, the oldest unanswered call is taken, with a
@@ -131,7 +131,7 @@ pub enum By {
 }
 
 /// A command, as far as calls are concerned.
-struct Said<'a> {
+struct CommandMessage<'a> {
     direction: Direction,
     name: &'a str,
     id: Option<f64>,
@@ -195,7 +195,7 @@ impl Transactions {
         let ((first_frame, _), (frame, time)) = event.frames(message.start()..message.end());
         let back = event.direction.back();
         let other = event.connection.side(event.conversation.sender(back));
-        self.hear(&Said {
+        self.hear(&CommandMessage {
             direction: event.direction,
             name: &command.name()?.text(),
             id: command.values.get(1).and_then(Value::as_number),
@@ -211,7 +211,7 @@ impl Transactions {
         })
     }
 
-    fn hear(&mut self, said: &Said<'_>) -> Option<TransactionOutcome> {
+    fn hear(&mut self, said: &CommandMessage<'_>) -> Option<TransactionOutcome> {
         if matches!(said.name, "_result" | "_error") {
             return self.result(said);
         }
@@ -224,7 +224,7 @@ impl Transactions {
         None
     }
 
-    fn call(&mut self, said: &Said<'_>) {
+    fn call(&mut self, said: &CommandMessage<'_>) {
         let status = vocabulary::answering_status(said.name);
         let id = said.id.filter(|&id| id != 0.0).map(f64::to_bits);
         self.sides[said.direction.index()].has_zero |= said.id == Some(0.0);
@@ -270,7 +270,7 @@ impl Transactions {
     }
 
     /// An answer by transaction.
-    fn result(&mut self, said: &Said<'_>) -> Option<TransactionOutcome> {
+    fn result(&mut self, said: &CommandMessage<'_>) -> Option<TransactionOutcome> {
         let caller = said.direction.back();
         let Some(id) = said.id else {
             let text = format!("{} has no transaction id, so it answers no call (RTMP 1.0 7.2)", said.name);
@@ -302,21 +302,22 @@ impl Transactions {
         let is_own = self.answered.contains_key(&(own, bits))
             || self.by_id.range((own, bits, false, 0)..=(own, bits, true, Serial::MAX)).next().is_some();
         if is_own {
-            let text = format!("{name} has the transaction id {id} of a call of its own sender, who cannot answer it");
+            let text = format!("{name} has the transaction id {id} of a call by the same side, which cannot answer it");
             return self.wrong(said, "answer-wrong-direction", text);
         }
-        let text =
-            format!("{name} has transaction id {id}, and the other side made no call with it: its caller waits on");
+        let text = format!(
+            "{name} has transaction id {id}, but the other side made no call with it: the caller keeps waiting"
+        );
         self.wrong(said, "answer-without-call", text)
     }
 
-    fn wrong(&self, said: &Said<'_>, code: &'static str, message: String) -> Option<TransactionOutcome> {
+    fn wrong(&self, said: &CommandMessage<'_>, code: &'static str, message: String) -> Option<TransactionOutcome> {
         let is_certain = said.is_all_known && !self.is_forgetful;
         is_certain.then_some(TransactionOutcome::Wrong(Defect { code, offset: said.offset, message }))
     }
 
     /// An answer by status: of the oldest call on its message stream, or of the only one on another.
-    fn status(&mut self, said: &Said<'_>, status: &'static str) -> Option<Response> {
+    fn status(&mut self, said: &CommandMessage<'_>, status: &'static str) -> Option<Response> {
         let caller = said.direction.back();
         let on = |from, to| (caller, status, from, 0)..=(caller, status, to, Serial::MAX);
         let mut here = self.by_status.range(on(said.stream, said.stream));
@@ -334,7 +335,7 @@ impl Transactions {
     fn answer(
         &mut self,
         serial: Serial,
-        said: &Said<'_>,
+        said: &CommandMessage<'_>,
         by: By,
         doubt: Option<&'static str>,
         is_error: bool,

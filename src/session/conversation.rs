@@ -8,8 +8,8 @@ use crate::rtmp::message::Message;
 use crate::tcp::{Connection, Endpoint, Gap, Piece};
 use crate::tunnel::Proxy;
 
-use super::blocks::Blocks;
 use super::detect::{self, Context, ENOUGH, Entry, Finding, Head, detect};
+use super::handshake_blocks::Blocks;
 use super::roles::{self, Roles, Votes};
 use super::{Direction, Event, HandshakeFacts, Kind, Observer, Options, Protocol};
 
@@ -442,11 +442,11 @@ impl RtmpSession {
             map.push(last.0, last.1, last.2);
         }
         let (code, what) = match self.protocol {
-            Protocol::Tls => ("tls-on-rtmp-port", "TLS, so perhaps RTMPS: it cannot be read without the keys"),
+            Protocol::Tls => ("tls-on-rtmp-port", "TLS, perhaps RTMPS: it cannot be read without the keys"),
             Protocol::Http => ("not-rtmp", "HTTP, not RTMP"),
             Protocol::Rtmpt => ("rtmpt", "RTMPT: RTMP inside HTTP requests"),
             Protocol::ProxyHeader => ("not-rtmp", "a PROXY protocol header before the client's bytes"),
-            _ => ("not-rtmp", "not RTMP: the first bytes are no handshake"),
+            _ => ("not-rtmp", "not RTMP: the first bytes are not a handshake"),
         };
         let message = format!("{what}; the direction begins with {}", hex::encode(&foreign.shown));
         let why = crate::rtmp::Defect { code, offset: foreign.range.start, message };

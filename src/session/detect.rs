@@ -286,9 +286,13 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
         return none(Protocol::Undecided, false, why);
     }
     if [client, server].iter().all(|head| !head.from_start || head.bytes.is_empty()) {
-        return none(Protocol::Undecided, false, "the start was not captured, and nothing else tells what it is");
+        return none(
+            Protocol::Undecided,
+            false,
+            "the start was not captured, and nothing else identifies the protocol",
+        );
     }
-    none(Protocol::Other, true, "the first bytes are no RTMP handshake")
+    none(Protocol::Other, true, "the first bytes are not an RTMP handshake")
 }
 
 impl Finding {

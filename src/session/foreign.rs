@@ -39,7 +39,7 @@ pub(super) fn beginning(head: Head<'_>) -> Beginning {
     }
     let binary = [
         (tls(head), Protocol::Tls, "the first bytes are a TLS record"),
-        (tpkt(head), Protocol::Other, "the first bytes are a TPKT packet, as RDP and S7comm have it"),
+        (tpkt(head), Protocol::Other, "the first bytes are a TPKT packet, as in RDP and S7comm"),
     ];
     for (is, protocol, why) in binary {
         match is {

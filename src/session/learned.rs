@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -64,12 +64,12 @@ impl Observer for Learned {
 
 /// How to learn from all of a capture before all of it was read.
 #[derive(Clone)]
-pub struct ReadAhead(Rc<dyn Fn() -> Learned>);
+pub struct ReadAhead(Arc<dyn Fn() -> Learned + Send + Sync>);
 
 impl ReadAhead {
     /// `learn` reads the capture from its start to its end; it is called once at most for a run.
-    pub fn new(learn: impl Fn() -> Learned + 'static) -> ReadAhead {
-        ReadAhead(Rc::new(learn))
+    pub fn new(learn: impl Fn() -> Learned + Send + Sync + 'static) -> ReadAhead {
+        ReadAhead(Arc::new(learn))
     }
 
     pub(super) fn learn(&self) -> Learned {

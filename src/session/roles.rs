@@ -41,11 +41,11 @@ impl Roles {
     pub fn why(self) -> &'static str {
         match self {
             Roles::FirstPacket => "the client is the one that sent the first packet captured",
-            Roles::PortRange => "the client's port is from the range that systems give out",
+            Roles::PortRange => "the client's port is from the ephemeral range",
             Roles::Port => "the server's port is RTMP's",
             Roles::OtherConnections => "the server is known from other connections",
-            Roles::Messages => "it follows from what each side sent",
-            Roles::Handshake => "it follows from the handshake",
+            Roles::Messages => "it is inferred from what each side sent",
+            Roles::Handshake => "it is inferred from the handshake",
             Roles::Syn => "the client opened the connection",
         }
     }

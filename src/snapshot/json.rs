@@ -166,7 +166,7 @@ impl Keys {
 }
 
 /// What to do about a file that is damaged.
-pub const AGAIN: &str = "write it anew with rtmp-inspect snapshot";
+pub const AGAIN: &str = "write it again with rtmp-inspect snapshot";
 /// What to do about a file with more in it than is known.
 pub const NEWER: &str = "correct it, or read it with a newer rtmp-inspect";
 

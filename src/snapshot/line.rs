@@ -119,7 +119,7 @@ pub struct Line {
     pub body: Option<String>,
 }
 
-/// What a body says, for whoever reads the difference of two versions: path and value, in the body's order.
+/// What a body says, for readers of the difference of two versions: path and value, in the body's order.
 #[derive(Default)]
 pub struct Fields(pub Vec<(String, String)>);
 

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
 
+use crate::field::counted;
 use crate::origin::{FrameNo, Time};
 use crate::recording::{EventKind, Framing, Hashing, RecordedEvent, RecordedMessage, Recording, Session, first_half};
 use crate::rtmp::class::MessageClass;
@@ -18,7 +19,7 @@ use crate::rtmp::hypotheses::Hypothesis;
 use crate::rtmp::message::{Ending, MessageHeader};
 use crate::rtmp::{Defect, MessageStreamId, MessageTypeId, body, summary};
 use crate::session::{Direction, HandshakeFacts, Roles};
-use crate::streams::{Activity, End, Side, Stream};
+use crate::streams::{Activity, ConnectionSummary, End, Side};
 use crate::tcp::{ConnectionId, Gap, How};
 
 use super::json::{AGAIN, Keys, NEWER};
@@ -50,7 +51,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     let newlines = bytes.iter().filter(|&&byte| byte == b'\n').count() as u64;
     let mut last = number;
     for line in lines {
-        // After the last line's end is none.
+        // Nothing follows the last line's end.
         if line.0 > newlines && line.1.is_empty() {
             break;
         }
@@ -67,7 +68,8 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
     for (index, (session, count)) in sessions.iter_mut().zip(counts).enumerate() {
         let found = session.items.len() as u64;
         if found != count {
-            let what = format!("connection {index} has {found} messages up to here, and {count} by the header");
+            let found = counted(found, "message");
+            let what = format!("connection {index} has {found} up to here, but {count} according to the header");
             return Err(Error { line: last, key: None, what, todo: AGAIN });
         }
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -111,7 +113,7 @@ fn header(mut keys: Keys) -> Result<(Vec<Session>, Vec<u64>), Error> {
 fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
     let said = keys.some_number("connection", u32::MAX.into())?;
     if said != u64::from(number) {
-        return Err(keys.wrong("connection", format!("is {said}, and connections are numbered from 0: {number}")));
+        return Err(keys.wrong("connection", format!("is {said}, but connections are numbered from 0: {number}")));
     }
     let protocol = keys.one_of("protocol", line::PROTOCOLS)?.map_or(crate::session::Protocol::Rtmp, |found| found.0);
     let mut activities = Vec::new();
@@ -134,7 +136,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
     // More than the FIN's own number.
     let side = |direction| Side { unseen_bytes: if missing.contains(&direction) { 2 } else { 0 }, ..Side::default() };
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let stream = Stream {
+    let stream = ConnectionSummary {
         tcp_stream: ConnectionId(number),
         client: nowhere,
         server: nowhere,
@@ -142,7 +144,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         roles_from: Roles::Messages,
         protocol,
         protocol_certain: true,
-        protocol_why: "the snapshot says so",
+        protocol_why: "it is listed in the snapshot",
         proxy: None,
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,
@@ -214,7 +216,8 @@ const KINDS: &[(Kind, &str)] =
 fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Error> {
     let connection = keys.some_number("connection", u32::MAX.into())? as usize;
     if connection >= connections {
-        let what = format!("is {connection}, and the header has {connections} connections");
+        let count = counted(connections as u64, "connection");
+        let what = format!("is {connection}, but the header has {count}");
         return Err(keys.wrong("connection", what));
     }
     let direction = keys.some_of("direction", DIRECTIONS)?;
@@ -262,8 +265,8 @@ fn message(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
         }
         (None, Some(head), Some(length)) => (head, length),
         (None, Some(_), None) => return Err(keys.wrong("length", "is missing, and head is not the whole body")),
-        (Some(_), Some(_), _) => return Err(keys.wrong("head", "stands beside body; one of them has to go")),
-        (None, None, _) => return Err(keys.wrong("body", "is missing, and there is no head in its place")),
+        (Some(_), Some(_), _) => return Err(keys.wrong("head", "is there together with body; remove one of them")),
+        (None, None, _) => return Err(keys.wrong("body", "is missing, and there is no head instead")),
     };
     if body.len() as u64 > LONGEST {
         return Err(keys.wrong("body", format!("has {} bytes; a message has at most {LONGEST}", body.len())));
@@ -326,7 +329,7 @@ fn defects(keys: &mut Keys) -> Result<Vec<Defect>, Error> {
     let defect = |text: &String| {
         let code =
             code(text).ok_or_else(|| keys.wrong("defects", "contains something that is not the code of a defect"))?;
-        Ok(Defect { code, offset: 0, message: "the snapshot says no more of it".to_owned() })
+        Ok(Defect { code, offset: 0, message: "the snapshot contains no details".to_owned() })
     };
     codes.iter().map(defect).collect()
 }

@@ -76,7 +76,7 @@ fn what_was_read_is_written_as_it_was() {
 
 #[test]
 fn an_error_says_where_it_is_and_what_to_do() {
-    const AGAIN: &str = "write it anew with rtmp-inspect snapshot";
+    const AGAIN: &str = "write it again with rtmp-inspect snapshot";
     let of = |line: String| lines(&[line]).expect_err("it is wrong").to_string();
     assert_eq!(
         of(message(20, "\"body\":\"0g\"")),
@@ -88,7 +88,7 @@ fn an_error_says_where_it_is_and_what_to_do() {
     );
     assert_eq!(
         of(message(9, "\"head\":\"17\",\"body\":\"17\"")),
-        format!("line 2, key 'head': stands beside body; one of them has to go; {}", AGAIN)
+        format!("line 2, key 'head': is there together with body; remove one of them; {}", AGAIN)
     );
     assert_eq!(
         of(message(20, "\"body\":\"\",\"colour\":1")),
@@ -99,7 +99,7 @@ fn an_error_says_where_it_is_and_what_to_do() {
     let twice = header(3) + "\n" + &command("publish", 5.0, "x") + "\n";
     assert_eq!(
         read(twice.as_bytes()).expect_err("one is missing").to_string(),
-        format!("line 2: connection 0 has 1 messages up to here, and 3 by the header; {}", AGAIN)
+        format!("line 2: connection 0 has 1 message up to here, but 3 according to the header; {}", AGAIN)
     );
 }
 
@@ -194,7 +194,7 @@ fn another_version_of_the_format_is_refused_with_what_to_do() {
         read((header + "\n").as_bytes())
     };
     assert!(read_with(1).is_ok());
-    for (version, todo) in [(0, "write it anew"), (2, "newer rtmp-inspect"), (u64::MAX, "newer rtmp-inspect")] {
+    for (version, todo) in [(0, "write it again"), (2, "newer rtmp-inspect"), (u64::MAX, "newer rtmp-inspect")] {
         let error = read_with(version).expect_err("another version").to_string();
         assert!(error.contains("line 1, key 'format_version'"), "{error}");
         assert!(error.contains(&format!("is {version}, and this program reads 1")), "{error}");
@@ -213,7 +213,7 @@ fn the_header_is_read_key_by_key() {
         ("\"normalised\":[]", "\"normalised\":[1]", Some("key 'normalised'")),
         ("\"connection\":0", "\"connection\":1", Some("key 'connections[0].connection'")),
         ("\"messages\":0", "\"messages\":-1", Some("key 'connections[0].messages'")),
-        ("\"messages\":0", "\"messages\":1", Some("has 0 messages up to here, and 1 by the header")),
+        ("\"messages\":0", "\"messages\":1", Some("has 0 messages up to here, but 1 according to the header")),
         ("\"messages\":0", "\"ended_by\":\"client\",\"messages\":0", None),
         ("\"messages\":0", "\"ended_by\":\"nobody\",\"messages\":0", Some("key 'connections[0].ended_by'")),
         ("\"messages\":0", "\"begins_late\":[\"s2c\"],\"messages\":0", None),

@@ -1,4 +1,4 @@
-//! What is known of a connection: plain data, for whoever reads the [`Sink`](super::Sink)'s calls.
+//! What is known of a connection: plain data, for readers of the [`Sink`](super::Sink)'s calls.
 //!
 //! It is brought up to date before each call, so a call sees the state at that moment of the capture.
 

@@ -15,8 +15,8 @@ mod start_and_end;
 
 use std::collections::VecDeque;
 
-use super::held::{OutOfOrderQueue, clip_sources};
 use super::history::{Difference, History};
+use super::out_of_order::{OutOfOrderQueue, clip_sources};
 use super::seq::Position;
 use super::{Conflict, Connection, Endpoint, GapReason, Moment, Piece, Resources, Side, Sink};
 use crate::origin::Source;

@@ -54,7 +54,7 @@ pub fn hexdump(row: &Dissection<'_>, layout: Layout, palette: &Palette) -> Strin
     dump
 }
 
-/// Bytes in hex, with a space between them; bytes of one colour stand under one escape sequence.
+/// Bytes in hex, with a space between them; bytes of one colour share one escape sequence.
 fn bytes(
     bytes: &[u8],
     at: u64,

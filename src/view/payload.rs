@@ -159,12 +159,12 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
         text.push_str(&wrap(&said, &format!("  {label}"), layout));
     }
     let Some(took) = &proof.took else { return text };
-    let _ = writeln!(text, "\n{}", heading("What was taken from the stream"));
+    let _ = writeln!(text, "\n{}", heading("What was read from the stream"));
     let runs = if took.runs == 1 { "run" } else { "runs" };
     let mut said = format!("{} bytes in {} {runs}", took.found, took.runs);
     for (count, what) in [
         (took.headers, "chunk headers among them"),
-        (took.lost, "payload bytes passed over"),
+        (took.lost, "payload bytes skipped"),
         (took.foreign, "bytes that are not payload"),
     ] {
         if count > 0 {
@@ -190,7 +190,7 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
 fn leg_text(leg: &Leg, sent: u64) -> String {
     let right = match leg.carried {
         _ if leg.right => "right".to_owned(),
-        carried if carried == sent => "wrong, with other bytes put in between".to_owned(),
+        carried if carried == sent => "changed, with other bytes inserted".to_owned(),
         carried => format!("{carried} of {sent} bytes"),
     };
     let (first, last) = leg.frames;
@@ -198,9 +198,9 @@ fn leg_text(leg: &Leg, sent: u64) -> String {
     let messages = if leg.messages == 1 { "message" } else { "messages" };
     let header = match leg.tag_header {
         Some(0) => String::new(),
-        Some(1) => ", each behind 1 byte that is not in the file".to_owned(),
-        Some(more) => format!(", each behind {more} bytes that are not in the file"),
-        None => ", behind different numbers of other bytes".to_owned(),
+        Some(1) => ", each after 1 byte that is not in the file".to_owned(),
+        Some(more) => format!(", each after {more} bytes that are not in the file"),
+        None => ", after different numbers of other bytes".to_owned(),
     };
     format!(
         "{right}: {} {} {messages} on chunk stream {}{header}; connection {}, {} → {}, {frames}, from stream offset {}",

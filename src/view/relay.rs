@@ -32,8 +32,8 @@ pub fn relay(report: &Report, captures: &[String], layout: Layout, colour: bool)
     }
     for who in &report.alone {
         let what = match who.role {
-            Role::Publish => "publishes and nobody plays it here",
-            Role::Play => "plays and nobody publishes it here",
+            Role::Publish => "publishes, and no player was captured",
+            Role::Play => "plays, and no publisher was captured",
         };
         text.push('\n');
         text.push_str(&view.wrap(&format!("{} {what}: {}", view.connection(who), escape(&who.path)), "note: "));
@@ -116,7 +116,7 @@ impl View<'_> {
             );
         }
         if leg.from_cache > 0 {
-            note("cache", format!("{} sent before the player joined came out of the server's memory", leg.from_cache));
+            note("cache", format!("{} sent before the player joined came from the server's cache", leg.from_cache));
         }
         if let Some(times) = &leg.timestamps {
             let said = match (times.least, times.most) {

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::field::counted;
 use crate::session::Protocol;
 use crate::session::calls::{Report, Unanswered};
-use crate::streams::{Side, Stream};
+use crate::streams::{ConnectionSummary, Side};
 use crate::tcp::How;
 
 use super::Layout;
@@ -16,7 +17,7 @@ use crate::escape::escape;
 const WIDE: usize = 120;
 
 /// The table, and below it a paragraph for each connection that is RTMP or should be.
-pub fn streams(streams: &[Stream], layout: Layout) -> String {
+pub fn streams(streams: &[ConnectionSummary], layout: Layout) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
     if let Some(width) = layout.width {
@@ -55,13 +56,13 @@ pub fn streams(streams: &[Stream], layout: Layout) -> String {
 }
 
 /// `RTMP`, or `RTMP?` where it is not proven.
-fn protocol(stream: &Stream) -> String {
+fn protocol(stream: &ConnectionSummary) -> String {
     let is_guess = matches!(stream.protocol, Protocol::Rtmp | Protocol::Rtmpe) && !stream.protocol_certain;
     format!("{}{}", stream.protocol, if is_guess { "?" } else { "" })
 }
 
 /// What the session is about: `publish live/one`.
-fn session(stream: &Stream) -> String {
+fn session(stream: &ConnectionSummary) -> String {
     let app = stream.app.as_deref().map(escape).unwrap_or_default();
     if stream.activities.is_empty() {
         return app.into_owned();
@@ -74,7 +75,7 @@ fn session(stream: &Stream) -> String {
     said.join("\n")
 }
 
-fn end(stream: &Stream) -> String {
+fn end(stream: &ConnectionSummary) -> String {
     match stream.end {
         None => "open".to_owned(),
         Some(end) => {
@@ -88,7 +89,7 @@ fn end(stream: &Stream) -> String {
     }
 }
 
-fn notes(stream: &Stream, layout: Layout) -> String {
+fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     let mut notes = Vec::new();
     let mut note = |label: &str, text: Option<String>| {
         if let Some(text) = text {
@@ -134,7 +135,7 @@ fn calls_note(calls: &Report) -> String {
         let _ = write!(text, "; {} unanswered (normal for these commands)", calls.unanswered_optional);
     }
     if calls.forgotten > 0 {
-        let _ = write!(text, "; {} lost from sight", calls.forgotten);
+        let _ = write!(text, "; {} no longer tracked", calls.forgotten);
     }
     text
 }
@@ -152,7 +153,7 @@ fn unanswered_note(calls: &Report) -> Option<String> {
     (!said.is_empty()).then(|| format!("to {}{doubt}", said.join(", ")))
 }
 
-fn end_note(stream: &Stream, by: &str, frame: crate::origin::FrameNo) -> String {
+fn end_note(stream: &ConnectionSummary, by: &str, frame: crate::origin::FrameNo) -> String {
     let mut text = format!("{} in frame {frame}", end(stream));
     // What the other side said last is what this side reacted to.
     let (other, side) = match by {
@@ -172,15 +173,15 @@ fn side_note(side: &Side) -> Option<String> {
             said.push(text);
         }
     };
-    say(side.incomplete, format!("{} incomplete messages", side.incomplete));
-    say(side.with_defects, format!("{} messages with defects", side.with_defects));
-    say(side.undecoded_bytes, format!("{} bytes not decoded", side.undecoded_bytes));
-    say(side.gap_bytes, format!("{} bytes missing in {} gaps", side.gap_bytes, side.gaps));
-    say(side.unseen_bytes, format!("{} bytes acknowledged that are not in the capture", side.unseen_bytes));
-    say(side.retransmitted_bytes, format!("{} bytes sent again", side.retransmitted_bytes));
-    say(side.out_of_order, format!("{} packets late", side.out_of_order));
-    say(side.conflicts, format!("{} second copies that differ from the first", side.conflicts));
-    say(side.duplicate_frames, format!("{} frames captured twice, counted once", side.duplicate_frames));
+    say(side.incomplete, counted(side.incomplete, "incomplete message"));
+    say(side.with_defects, counted(side.with_defects, "message") + " with defects");
+    say(side.undecoded_bytes, format!("{} not decoded", counted(side.undecoded_bytes, "byte")));
+    say(side.gap_bytes, format!("{} missing in {}", counted(side.gap_bytes, "byte"), counted(side.gaps, "gap")));
+    say(side.unseen_bytes, format!("{} acknowledged that are not in the capture", counted(side.unseen_bytes, "byte")));
+    say(side.retransmitted_bytes, format!("{} sent again", counted(side.retransmitted_bytes, "byte")));
+    say(side.out_of_order, counted(side.out_of_order, "packet") + " late");
+    say(side.conflicts, counted(side.conflicts, "retransmission") + " with other bytes than the first copy");
+    say(side.duplicate_frames, counted(side.duplicate_frames, "frame") + " captured twice, counted once");
     if let Some(size) = side.chunk_size {
         let guess = if side.chunk_size_guessed { " (a guess)" } else { "" };
         said.push(format!("chunk size {size}{guess}"));

@@ -11,7 +11,7 @@ use rtmp_inspect::origin::Time;
 use rtmp_inspect::packet::{self, Outcome, Slicer};
 use rtmp_inspect::pipeline;
 use rtmp_inspect::session::{Direction, Event, Kind, Options};
-use rtmp_inspect::streams::{Stream, Streams};
+use rtmp_inspect::streams::{ConnectionSummary, Streams};
 use rtmp_inspect::tcp::{Connection, Endpoint, Gap, Piece, Sink, Tracker};
 #[cfg(feature = "cli")]
 use rtmp_inspect::view::Layout;
@@ -31,7 +31,7 @@ pub struct Decoded {
     /// The whole messages of each direction, and their offsets in it.
     pub messages: BTreeMap<Way, Vec<(Message, Range<u64>)>>,
     /// The connections.
-    pub streams: Vec<Stream>,
+    pub streams: Vec<ConnectionSummary>,
     /// How long the trees of all rows are as text.
     pub printed: usize,
 }

@@ -275,7 +275,8 @@ fn two_publishers_one_after_the_other_feed_one_player() {
 #[test]
 fn two_captures_with_two_clocks_are_as_one() {
     let mut publisher = record(BOTH);
-    let mut player = Recording { sessions: vec![publisher.sessions.remove(0)], ..Recording::default() };
+    let mut player = Recording::default();
+    player.sessions.push(publisher.sessions.remove(0));
     for item in &mut player.sessions[0].items {
         item.time.0 -= 3_600_000_000_000;
     }

@@ -23,7 +23,7 @@ pub struct Found {
 pub enum Subject {
     /// A capture.
     Capture(PathBuf),
-    /// A snapshot whose capture is gone.
+    /// A snapshot whose capture is missing.
     Orphan(PathBuf),
 }
 

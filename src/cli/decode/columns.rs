@@ -9,7 +9,7 @@ use crate::dissect::{Dissection, paths, vocabulary};
 use crate::escape::{escape, json};
 use crate::field::Value;
 
-/// Which fields, and how their values stand in a line.
+/// Which fields, and how their values are laid out.
 #[derive(Debug)]
 pub struct Columns {
     /// The fields' names.
@@ -45,7 +45,7 @@ impl Columns {
         for name in names {
             ensure!(vocabulary::find(name).is_some() || paths::parse(name).is_some(), unknown_field(name));
         }
-        ensure!(settings.is_empty() || !names.is_empty(), "-E lays out the columns of -e FIELD, and there are none");
+        ensure!(settings.is_empty() || !names.is_empty(), "-E formats the columns of -e FIELD, but there are none");
         Ok((!names.is_empty()).then_some(columns))
     }
 
@@ -156,6 +156,6 @@ fn unknown_field(name: &str) -> String {
     }
     match &vocabulary::nearest(name)[..] {
         [] => format!("unknown field '{shown}'; `rtmp-inspect fields` lists them all"),
-        near => format!("unknown field '{shown}'; is {} meant?", near.join(" or ")),
+        near => format!("unknown field '{shown}'; did you mean {}?", near.join(" or ")),
     }
 }

@@ -63,7 +63,7 @@ const CSV_COLUMNS: [&str; 21] = [
 ];
 
 impl<'o> Printer<'o> {
-    /// A printer as `options` have it; what stands before the first row is printed.
+    /// A printer as `options` have it; what comes before the first row is printed.
     pub fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
         let list = List::new(output.layout(), output.colour);
         let columns = Columns::new(&options.fields, &options.layout)?;
@@ -124,7 +124,7 @@ impl<'o> Printer<'o> {
         Ok(())
     }
 
-    /// What stands below a row's line: its chunks, its fields, its bytes, as far as they are asked for.
+    /// What comes below a row's line: its chunks, its fields, its bytes, as far as they are asked for.
     fn details(&mut self, row: &Dissection<'_>) -> anyhow::Result<()> {
         if !self.show.tree && !self.show.hex {
             return Ok(());
@@ -212,7 +212,7 @@ impl<'o> Printer<'o> {
         self.output.is_closed()
     }
 
-    /// Prints what stands behind the last row, and gives the number of rows.
+    /// Prints what comes after the last row, and gives the number of rows.
     pub fn finish(self) -> anyhow::Result<u64> {
         if self.format == Format::Json {
             self.output.write_all(b"\n]}\n")?;

@@ -88,8 +88,8 @@ impl Decoder {
             code: "type3-ext-missing",
             offset: self.at,
             message: format!(
-                "this type-3 chunk does not repeat the extended timestamp {extended} of its message's header, \
-                 as RTMP 1.0 5.3.1.3 asks"
+                "this type-3 chunk does not repeat the extended timestamp {extended} of its message's header, as RTMP \
+                 1.0 5.3.1.3 requires"
             ),
         };
         Some(Reading { defect: Some(defect), ..reading })
@@ -123,8 +123,8 @@ impl Decoder {
             code: "fmt0-mid-message",
             offset: self.at,
             message: format!(
-                "a fmt {} header continues a message, where RTMP 1.0 5.3.1.2.4 has a type-3 chunk; taken as its next \
-                 chunk, since only then a header follows",
+                "a fmt {} header continues a message, where RTMP 1.0 5.3.1.2.4 requires a type-3 chunk; treated as its \
+                 next chunk, since only then a header follows",
                 header.fmt
             ),
         };
@@ -209,8 +209,8 @@ impl Decoder {
             return refuse(
                 "desync-unknown",
                 format!(
-                    "no chunk header: read as one it is fmt {}, chunk stream {}, {type_id}, {length} bytes, and no header \
-                     follows that",
+                    "not a chunk header: read as one it is fmt {}, chunk stream {}, {type_id}, {length} bytes, and no \
+                     header follows it",
                     header.fmt, header.csid
                 ),
             );

@@ -229,7 +229,7 @@ impl Decoder {
             }
             Size::Known(size) if self.is_size_announced => format!("chunk size {size}, as announced since"),
             Size::Known(size) => format!("chunk size {size}"),
-            Size::AtLeast(_) => "chunk size not known yet, as no message came in two chunks".to_owned(),
+            Size::AtLeast(_) => "chunk size not known yet, as no message was sent in two chunks".to_owned(),
         };
         self.assumed = Some(Defect {
             code: "capture-midstream",

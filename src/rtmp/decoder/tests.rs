@@ -182,7 +182,7 @@ fn a_chunk_size_takes_effect_at_once() {
     assert_eq!(found[1], (4, Some(0), a));
 }
 
-/// Abort throws away what came of the message (RTMP 1.0 5.4.2); what comes next on its chunk stream begins anew.
+/// Abort throws away what came of the message (RTMP 1.0 5.4.2); what comes next on its chunk stream begins again.
 #[test]
 fn an_aborted_message_is_shown_as_that_and_glued_to_nothing() {
     let (a, b) = (sound(200), sound(10));
@@ -247,7 +247,7 @@ fn whole_headers_in_mid_message_are_told_from_new_messages_by_what_follows() {
         "{found:?}"
     );
     assert_eq!(found.len(), 2);
-    // Given up and begun anew, as a sender does that drops a frame: two messages.
+    // Given up and begun again, as a sender does that drops a frame: two messages.
     let found = decode(&[&header, &a[..128], &header, &a[..128], &[0xc4], &a[128..256], &[0xc4], &a[256..], &next]);
     assert!(matches!(&found[0], Seen::Message { ending: Ending::Abandoned, .. }), "{found:?}");
     assert!(matches!(&found[1], Seen::Message { body, ending: Ending::Complete, .. } if *body == a), "{found:?}");

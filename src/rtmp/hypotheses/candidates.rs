@@ -2,7 +2,7 @@
 //!
 //! What holds for the whole direction is tried first; then the same from one of the last messages before
 //! the trouble on, as a sender may cut its commands rightly and its media wrongly. A chunk size that
-//! nobody announced is found from where a message's type-3 headers stand.
+//! nobody announced is found from where a message's type-3 headers are.
 
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::dialect::{ChunkSize, Continuation, Dialect, Extended, Handshake, Length, Messages, Type3Extended};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::field::{BitReader, Def, Defect, Reader, Record, Value};
 
-/// What AAC sound is made of.
+/// The properties of AAC audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AudioSpecificConfig {
     /// The audio object type that is coded: 2 for AAC-LC, 1 Main, 4 LTP.
@@ -234,7 +234,7 @@ crate::fields! {
     CORE_DELAY = "rtmpt.audio.aac.core_coder_delay", Uint, "Core coder delay", "In samples.";
     EXTENSION_FLAG = "rtmpt.audio.aac.extension_flag", Uint, "Extension flag", "0 for plain AAC.";
     SYNC_EXTENSION = "rtmpt.audio.aac.sync_extension_type", Hex, "Sync extension type",
-        "0x2b7: SBR is signalled behind it, 0x548: PS.";
+        "0x2b7: SBR is signalled after it, 0x548: PS.";
     SBR_PRESENT = "rtmpt.audio.aac.sbr_present", Uint, "SBR present", "1: spectral band replication.";
     PS_PRESENT = "rtmpt.audio.aac.ps_present", Uint, "PS present", "1: parametric stereo.";
     CONFIG_REST = "rtmpt.audio.aac.config.rest", Bytes, "Further configuration", "What is not decoded of it.";

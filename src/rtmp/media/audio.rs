@@ -1,7 +1,7 @@
 //! The audio tag header (FLV E.4.2.1; enhanced RTMP, ExAudioTagHeader).
 //!
 //! Takes the bytes of a body of type 8, gives the format, what the format adds (AAC's packet type and
-//! configuration, a FourCC) and the length of the sound itself.
+//! configuration, a FourCC) and the length of the audio itself.
 
 use serde::Serialize;
 
@@ -42,7 +42,7 @@ pub enum AudioTag {
         size: u8,
         /// SoundType: 0 mono, 1 stereo; of no meaning for AAC.
         r#type: u8,
-        /// AACPacketType: 0 configuration, 1 sound. Only for AAC.
+        /// AACPacketType: 0 configuration, 1 audio. Only for AAC.
         #[serde(skip_serializing_if = "Option::is_none")]
         aac_packet_type: Option<u8>,
         /// The configuration, if the packet is one and could be read.
@@ -64,7 +64,7 @@ pub enum AudioTag {
 }
 
 impl Audio<'_> {
-    /// Whether the message carries the configuration of a codec and no sound.
+    /// Whether the message carries the configuration of a codec and no audio.
     pub fn is_config(&self) -> bool {
         match &self.tag {
             AudioTag::Empty {} => false,
@@ -147,7 +147,7 @@ fn header<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>) 
         return AudioTag::Enhanced { header, content: AudioContent::default(), tracks: Vec::new() };
     }
     if codec_name(format) == "unknown" {
-        let text = format!("sound format {format} is reserved (FLV E.4.2.1)");
+        let text = format!("audio format {format} is reserved (FLV E.4.2.1)");
         defects.push(Defect::new("audio-format", at, text));
     }
     let rate = reader.bits(&RATE, whole, 2, 2) as u8;
@@ -272,14 +272,14 @@ const NAMES: Names = Names {
 };
 
 crate::fields! {
-    HEADER = "rtmpt.audio", Group, "Audio header", "What stands in front of the sound (FLV E.4.2.1; own name).";
+    HEADER = "rtmpt.audio", Group, "Audio header", "What comes before the audio (FLV E.4.2.1; own name).";
     CONTROL = "rtmpt.audio.control", Hex, "Control", "Format, rate, size and type in one byte (FLV E.4.2.1).";
     FORMAT = "rtmpt.audio.format", Uint, "Format", "SoundFormat (FLV E.4.2.1).", wireshark_format_name;
     RATE = "rtmpt.audio.rate", Uint, "Sample rate", "SoundRate (FLV E.4.2.1).", rate_name;
     SIZE = "rtmpt.audio.size", Uint, "Sample size", "SoundSize (FLV E.4.2.1).", size_name;
     TYPE = "rtmpt.audio.type", Uint, "Channels", "SoundType (FLV E.4.2.1).", type_name;
     AAC_PACKET_TYPE = "rtmpt.audio.aac.packet_type", Uint, "AAC packet type",
-        "Configuration or sound (FLV E.4.2.1; own name).", aac_packet_type_name;
+        "Configuration or audio (FLV E.4.2.1; own name).", aac_packet_type_name;
     PACKET_TYPE = "rtmpt.audio.packet_type", Uint, "Packet type", "AudioPacketType (enhanced RTMP).",
         packet_type_name;
     FOUR_CC = "rtmpt.audio.fourcc", Text, "FourCC", "The codec (enhanced RTMP).";
@@ -293,8 +293,8 @@ crate::fields! {
     TRACK_ID = "rtmpt.audio.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
     TRACK_LENGTH = "rtmpt.audio.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
     DATA = "rtmpt.audio.data", Bytes, "Audio data",
-        "Everything behind the control byte, or behind the header of enhanced RTMP.";
-    PAYLOAD = "rtmpt.audio.payload", Bytes, "Payload", "The sound, or what could not be read of it (own name).";
+        "Everything after the control byte, or after the header of enhanced RTMP.";
+    PAYLOAD = "rtmpt.audio.payload", Bytes, "Payload", "The audio, or what could not be read of it (own name).";
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! AV1: AV1CodecConfigurationRecord (AV1 in ISOBMFF 2.3), sequence headers and lists of OBUs (AV1 5.3).
 //!
-//! Takes the record after a sequence start, or the OBUs of a picture; gives profile, level and size, and
+//! Takes the record after a sequence start, or the OBUs of a frame; gives profile, level and size, and
 //! the OBUs with type and length. Pictures are not decoded.
 
 use serde::Serialize;
@@ -268,5 +268,5 @@ crate::fields! {
     OBU_EXTENSION = "rtmpt.video.av1.obu.extension", Hex, "OBU extension", "Temporal and spatial layer (own name).";
     OBU_SIZE_BYTES = "rtmpt.video.av1.obu.size_bytes", Bytes, "OBU size bytes", "The size as leb128 (AV1 4.10.5; own name).";
     OBU_SIZE = "rtmpt.video.av1.obu.size", Uint, "OBU size", "Bytes that follow (own name).";
-    OBU_DATA = "rtmpt.video.av1.obu.data", Bytes, "OBU data", "The unit behind its header (own name).";
+    OBU_DATA = "rtmpt.video.av1.obu.data", Bytes, "OBU data", "The unit after its header (own name).";
 }

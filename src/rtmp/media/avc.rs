@@ -236,5 +236,5 @@ crate::fields! {
     BIT_DEPTH_CHROMA_BYTE = "rtmpt.video.avc.config.bit_depth_chroma_byte", Hex, "Chroma bit depth", "In the lower 3 bits (own name).";
     BIT_DEPTH_CHROMA = "rtmpt.video.avc.config.bit_depth_chroma", Uint, "Chroma bit depth less 8", "3 bits (own name).";
     SPS_EXT_COUNT = "rtmpt.video.avc.config.num_sps_ext", Uint, "Sequence parameter set extensions", "How many follow (own name).";
-    EXTENSION = "rtmpt.video.avc.config.extension", Bytes, "Extension", "Bytes behind the parameter sets (own name).";
+    EXTENSION = "rtmpt.video.avc.config.extension", Bytes, "Extension", "Bytes after the parameter sets (own name).";
 }

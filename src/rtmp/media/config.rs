@@ -1,13 +1,13 @@
 //! What a video configuration says, whatever the codec.
 //!
-//! The records of the codecs are read in rooms of their own; this is what they have in common, and how it
+//! The records of the codecs are read in modules of their own; this is what they have in common, and how it
 //! is shown.
 
 use serde::Serialize;
 
 use crate::field::{Defect, Reader, Record, Value};
 
-/// What pictures are made of.
+/// The properties of the video.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct VideoConfig {
     /// E.g. `High`, `Main 10`.
@@ -99,11 +99,15 @@ pub(super) fn no_start_code<R: Record>(reader: &Reader<'_, '_, R>, code: &'stati
 /// Complains of a length of NAL units' lengths that must not be (ISO/IEC 14496-15 5.3.3.1.2).
 pub(super) fn check_length_size(at: usize, size: u8, code: &'static str, defects: &mut Vec<Defect>) {
     if size == 3 {
-        defects.push(Defect::new(code, at, "lengths of NAL units are said to have 3 bytes; 1, 2 and 4 are allowed"));
+        defects.push(Defect::new(
+            code,
+            at,
+            "lengths of NAL units are announced as 3 bytes; only 1, 2 and 4 are allowed",
+        ));
     }
 }
 
-/// What a sequence header in the bit stream says of the pictures.
+/// What a sequence header in the bit stream says of the video.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Picture {
     /// In pixels, after cropping.
@@ -131,5 +135,5 @@ crate::fields! {
     LEVEL = "rtmpt.video.level", Text, "Level", "The codec's level (own name).";
     WIDTH = "rtmpt.video.width", Uint, "Width", "In pixels, after cropping (own name).";
     HEIGHT = "rtmpt.video.height", Uint, "Height", "In pixels, after cropping (own name).";
-    FRAME_RATE = "rtmpt.video.frame_rate", Double, "Frame rate", "Pictures a second (own name).";
+    FRAME_RATE = "rtmpt.video.frame_rate", Double, "Frame rate", "Frames per second (own name).";
 }

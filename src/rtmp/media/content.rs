@@ -17,14 +17,14 @@ use crate::field::{Defect, Reader, Record};
 /// What a video message or track holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct VideoContent<'a> {
-    /// How much later than the timestamp the picture is shown, in milliseconds. Only in enhanced RTMP,
+    /// How much later than the timestamp the frame is shown, in milliseconds. Only in enhanced RTMP,
     /// and there only for H.264, H.265 and H.266.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub composition_time: Option<i32>,
     /// The configuration, if this is one and could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<VideoConfig>,
-    /// Width and height, where a picture itself says so (VP8, VP9).
+    /// Width and height, where a frame itself contains them (VP8, VP9).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub picture_size: Option<(u32, u32)>,
     /// The NAL units of H.264, H.265 and H.266, the OBUs of AV1.
@@ -36,7 +36,7 @@ pub struct VideoContent<'a> {
     /// Names and values of a metadata packet.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metadata: Vec<Value<'a>>,
-    /// How many bytes follow what comes before the picture, whether we have them or not.
+    /// How many bytes follow what comes before the frame, whether we have them or not.
     #[serde(skip)]
     pub payload_length: u32,
     /// Those of them that we have.
@@ -44,7 +44,7 @@ pub struct VideoContent<'a> {
     pub payload: &'a [u8],
 }
 
-/// The units of a picture, in order.
+/// The units of a frame, in order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Units {
@@ -158,7 +158,7 @@ pub(super) fn config<R: Record>(
 }
 
 impl VideoContent<'_> {
-    /// Reads the units of a picture, if the codec has some that are known.
+    /// Reads the units of a frame, if the codec has some that are known.
     pub(super) fn units<R: Record>(
         &mut self,
         codec: FourCc,

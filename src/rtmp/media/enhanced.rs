@@ -1,8 +1,8 @@
-//! Enhanced RTMP v2: what the headers of sound and pictures have in common.
+//! Enhanced RTMP v2: what the headers of audio and video have in common.
 //!
 //! Takes a reader after the first byte of a body, gives the packet type that is really meant (ModEx and
 //! Multitrack come before it), and calls back for the content of each track. The two media differ
-//! in their fields' names and in their content, which are given by whoever calls.
+//! in their fields' names and in their content, which are given by the caller.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::field::{Def, Defect, Reader, Record, Value};
 /// How many tracks of a message are decoded: a track id is one byte.
 pub const MAX_TRACKS: usize = 256;
 
-/// Packet type of the signal that extends a packet, for sound and pictures alike.
+/// Packet type of the signal that extends a packet, for audio and video alike.
 pub const MOD_EX: u8 = 7;
 
 /// The names of one medium's fields.
@@ -173,7 +173,7 @@ fn four_cc<R: Record>(
     let at = reader.at();
     let four_cc = FourCc::read(reader, names.four_cc)?;
     if !(names.knows)(four_cc) {
-        let text = format!("the FourCC '{four_cc}' is none that enhanced RTMP defines for {}", names.medium);
+        let text = format!("the FourCC '{four_cc}' is not one that enhanced RTMP defines for {}", names.medium);
         defects.push(Defect::new("ertmp-fourcc-unknown", at, text));
     }
     Ok(four_cc)

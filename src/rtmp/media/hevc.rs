@@ -263,12 +263,12 @@ crate::fields! {
     BIT_DEPTH_LUMA = "rtmpt.video.hevc.config.bit_depth_luma", Hex, "Luma bit depth less 8", "3 bits (own name).";
     BIT_DEPTH_CHROMA = "rtmpt.video.hevc.config.bit_depth_chroma", Hex, "Chroma bit depth less 8", "3 bits (own name).";
     AVERAGE_FRAME_RATE = "rtmpt.video.hevc.config.average_frame_rate", Uint, "Average frame rate",
-        "In pictures per 256 s; 0 if unknown (own name).";
+        "In frames per 256 s; 0 if unknown (own name).";
     LAYERS = "rtmpt.video.hevc.config.layers", Hex, "Layers and length size", "Temporal layers, nesting, length size (own name).";
     LENGTH_SIZE = "rtmpt.video.hevc.config.length_size_minus_one", Uint, "Length size minus one", "0, 1 or 3 (own name).";
     ARRAY_COUNT = "rtmpt.video.hevc.config.num_arrays", Uint, "Arrays", "How many follow (own name).";
     ARRAY = "rtmpt.video.hevc.config.array", Group, "Array", "Parameter sets of one type (own name).";
     ARRAY_TYPE = "rtmpt.video.hevc.config.array.type", Hex, "Array type", "Completeness and NAL unit type (own name).";
     ARRAY_LENGTH = "rtmpt.video.hevc.config.array.length", Uint, "NAL units", "How many follow (own name).";
-    EXTENSION = "rtmpt.video.hevc.config.extension", Bytes, "Extension", "Bytes behind the arrays (own name).";
+    EXTENSION = "rtmpt.video.hevc.config.extension", Bytes, "Extension", "Bytes after the arrays (own name).";
 }

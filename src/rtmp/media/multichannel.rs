@@ -1,4 +1,4 @@
-//! MultichannelConfig: which speaker each channel of sound is for (enhanced RTMP, ExAudioTagBody).
+//! MultichannelConfig: which speaker each channel of audio is for (enhanced RTMP, ExAudioTagBody).
 //!
 //! Takes the content of the packet, gives order, count and the speakers by name. Codecs that say this
 //! themselves need no such packet.
@@ -73,7 +73,7 @@ pub(super) fn config<R: Record>(
         defects.push(Defect::new("ertmp-multichannel", at + 2, text));
     }
     if !reader.is_empty() || missing > 0 {
-        let text = format!("{} bytes behind the MultichannelConfig", reader.remaining() as u32 + missing);
+        let text = format!("{} bytes after the MultichannelConfig", reader.remaining() as u32 + missing);
         defects.push(Defect::new("ertmp-multichannel", reader.at(), text));
     }
     Some(config)

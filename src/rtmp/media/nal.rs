@@ -3,7 +3,7 @@
 //! Takes the payload of a video packet, gives the units with type and length. Each unit is preceded by
 //! its length; how many bytes the length has is in the configuration record, which a single message
 //! does not have, so the size whose lengths end where the message ends is taken. Parameter sets are read
-//! for the size of the picture; slices are not decoded.
+//! for the size of the frame; slices are not decoded.
 
 use serde::Serialize;
 
@@ -56,7 +56,7 @@ pub fn units<R: Record>(
     let mut list = NalUnits { units: Vec::new(), complete: reader.is_empty() && missing == 0 };
     let Some(size) = length_size(reader.peek(), missing) else {
         let (code, text) = if has_start_codes(reader.peek(), missing) {
-            let text = "the pictures begin with a start code (Annex B), where the length of a NAL unit should be";
+            let text = "the frame begins with a start code (Annex B), where the length of a NAL unit should be";
             ("nal-start-codes", text.to_owned())
         } else {
             ("nal-lengths", misfit(reader.peek(), at, missing))
@@ -156,7 +156,7 @@ fn misfit(bytes: &[u8], at: usize, missing: u32) -> String {
         }
         ahead.within(length as usize, |unit| unit.rest(&DATA));
     }
-    format!("bytes behind NAL unit {units}: {}, too few for a length", end - ahead.at() as u64)
+    format!("bytes after NAL unit {units}: {}, too few for a length", end - ahead.at() as u64)
 }
 
 /// How many bytes a unit's length has: 4 almost always, else the first size that fits. 3 is not allowed
@@ -273,12 +273,12 @@ crate::fields! {
         "Bytes of each length (ISO/IEC 14496-15 5.3.3; own name).";
     LENGTH = "rtmpt.video.nal.length", Uint, "NAL unit length", "Bytes that follow (ISO/IEC 14496-15; own name).";
     HEADER = "rtmpt.video.nal.header", Hex, "NAL unit header", "What the unit is (own name).";
-    REF_IDC = "rtmpt.video.nal.ref_idc", Uint, "Reference", "0: no other picture needs it (H.264 7.4.1; own name).";
+    REF_IDC = "rtmpt.video.nal.ref_idc", Uint, "Reference", "0: no other frame needs it (H.264 7.4.1; own name).";
     AVC_TYPE = "rtmpt.video.nal.type", Uint, "NAL unit type", "H.264 table 7-1 (own name).", avc_type_name;
     HEVC_TYPE = "rtmpt.video.nal.type", Uint, "NAL unit type", "H.265 table 7-1 (own name).", hevc_type_name;
     VVC_TYPE = "rtmpt.video.nal.type", Uint, "NAL unit type", "H.266 table 5 (own name).", vvc_type_name;
     LAYER_ID = "rtmpt.video.nal.layer_id", Uint, "Layer ID", "H.265 7.4.2.2, H.266 7.4.2.2 (own name).";
     TEMPORAL_ID = "rtmpt.video.nal.temporal_id_plus1", Uint, "Temporal ID plus 1",
         "H.265 7.4.2.2, H.266 7.4.2.2 (own name).";
-    DATA = "rtmpt.video.nal.data", Bytes, "NAL unit data", "The unit behind its header (own name).";
+    DATA = "rtmpt.video.nal.data", Bytes, "NAL unit data", "The unit after its header (own name).";
 }

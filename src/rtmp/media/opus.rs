@@ -1,4 +1,4 @@
-//! Opus and FLAC: the headers before their sound (RFC 7845 5.1; RFC 9639 8.2).
+//! Opus and FLAC: the headers before their audio (RFC 7845 5.1; RFC 9639 8.2).
 //!
 //! Takes the bytes after a sequence start, gives sampling rate and channels.
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::field::{Defect, Reader, Record, Short};
 
-/// What the sound is made of.
+/// The properties of the audio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SoundConfig {
     /// In Hz. Of Opus the rate before encoding; it always decodes at 48000.

@@ -1,7 +1,7 @@
 //! The video tag header (FLV E.4.3.1; enhanced RTMP, ExVideoTagHeader).
 //!
 //! Takes the bytes of a body of type 9, gives frame type, codec, packet type and composition time, and
-//! the length of the picture itself.
+//! the length of the frame itself.
 
 use serde::Serialize;
 
@@ -37,10 +37,10 @@ pub enum VideoTag<'a> {
         codec_id: u8,
         /// Its name.
         codec: &'static str,
-        /// AVCPacketType: 0 configuration, 1 pictures, 2 end. Only for H.264 and H.265.
+        /// AVCPacketType: 0 configuration, 1 frame, 2 end. Only for H.264 and H.265.
         #[serde(skip_serializing_if = "Option::is_none")]
         avc_packet_type: Option<u8>,
-        /// How much later than the timestamp the picture is shown, in milliseconds. Only for H.264 and H.265.
+        /// How much later than the timestamp the frame is shown, in milliseconds. Only for H.264 and H.265.
         #[serde(skip_serializing_if = "Option::is_none")]
         composition_time: Option<i32>,
         /// What a video info/command frame says: 0 start of client-side seek, 1 end.
@@ -100,7 +100,7 @@ impl Video<'_> {
         }
     }
 
-    /// Whether the message carries the configuration of a codec and no picture.
+    /// Whether the message carries the configuration of a codec and no frame.
     pub fn is_config(&self) -> bool {
         match &self.tag {
             VideoTag::Empty {} => false,
@@ -109,7 +109,7 @@ impl Video<'_> {
         }
     }
 
-    /// Whether the message carries a picture that can be shown without others.
+    /// Whether the message carries a frame that can be shown without others.
     pub fn is_keyframe(&self) -> bool {
         let picture = match &self.tag {
             VideoTag::Empty {} => false,
@@ -234,7 +234,7 @@ fn header<'a, R: Record>(reader: &mut Reader<'a, '_, R>, defects: &mut Vec<Defec
     }
 }
 
-/// What FLV has between the control byte and the picture: packet type and composition time, or a command.
+/// What FLV has between the control byte and the frame: packet type and composition time, or a command.
 fn packet<R: Record>(
     frame_type: u8,
     codec_id: u8,
@@ -268,7 +268,7 @@ fn command<R: Record>(reader: &mut Reader<'_, '_, R>, defects: &mut Vec<Defect>)
         defects.push(Defect::new("video-command", at, text));
     }
     if !reader.is_empty() {
-        let text = format!("{} bytes behind a video command, which is one byte", reader.remaining());
+        let text = format!("{} bytes after a video command, which is one byte", reader.remaining());
         defects.push(Defect::new("video-command", reader.at(), text));
     }
     Ok(command)
@@ -380,7 +380,7 @@ const NAMES: Names = Names {
 };
 
 crate::fields! {
-    HEADER = "rtmpt.video", Group, "Video header", "What stands in front of the picture (FLV E.4.3.1; own name).";
+    HEADER = "rtmpt.video", Group, "Video header", "What comes before the video frame (FLV E.4.3.1; own name).";
     CONTROL = "rtmpt.video.control", Hex, "Control", "Frame type and codec in one byte (FLV E.4.3.1).";
     IS_EX_HEADER = "rtmpt.video.is_ex_header", Uint, "Enhanced header", "1: a header of enhanced RTMP.";
     TYPE = "rtmpt.video.type", Uint, "Type", "FrameType (FLV E.4.3.1).", frame_type_name;
@@ -397,15 +397,15 @@ crate::fields! {
     TRACK = "rtmpt.video.multitrack.track", Group, "Track", "One track of a message (enhanced RTMP; own name).";
     TRACK_ID = "rtmpt.video.multitrack.track.id", Uint, "Track ID", "0 for the default track (enhanced RTMP).";
     TRACK_LENGTH = "rtmpt.video.multitrack.track.length", Uint, "Track length", "Bytes that follow (enhanced RTMP).";
-    COMMAND = "rtmpt.video.command", Uint, "Command", "What a video info/command frame says (FLV E.4.3.1).",
+    COMMAND = "rtmpt.video.command", Uint, "Command", "The content of a video info/command frame (FLV E.4.3.1).",
         command_name;
     AVC_PACKET_TYPE = "rtmpt.video.avc.packet_type", Uint, "AVC packet type",
-        "Configuration, pictures or end (FLV E.4.3.1; own name).", avc_packet_type_name;
+        "Configuration, frame or end (FLV E.4.3.1; own name).", avc_packet_type_name;
     COMPOSITION_TIME = "rtmpt.video.composition_time", Int, "Composition time",
-        "How much later the picture is shown, in milliseconds, signed (FLV E.4.3.1; own name).";
+        "How much later the frame is shown, in milliseconds, signed (FLV E.4.3.1; own name).";
     DATA = "rtmpt.video.data", Bytes, "Video data",
-        "Everything behind the control byte, or behind the header of enhanced RTMP.";
-    PAYLOAD = "rtmpt.video.payload", Bytes, "Payload", "The pictures, or what could not be read of them (own name).";
+        "Everything after the control byte, or after the header of enhanced RTMP.";
+    PAYLOAD = "rtmpt.video.payload", Bytes, "Payload", "The video data, or what could not be read of it (own name).";
 }
 
 #[cfg(test)]
@@ -446,7 +446,7 @@ mod tests {
         assert_eq!(read(&[0x22, 0], 2).1, "inter-frame H.263");
         assert_eq!(read(&[0x34, 0], 2).1, "disposable inter-frame VP6");
         assert_eq!(read(&[0x00, 0xff], 2).1, "frame type 0 codec 0");
-        // Frame type 5: one byte of command in place of a picture, whatever the codec.
+        // Frame type 5: one byte of command instead of a frame, whatever the codec.
         assert_eq!(read(&[0x57, 0], 2).1, "command StartSeek");
         assert_eq!(read(&[0x52, 1], 2).1, "command EndSeek");
         assert_eq!(read(&[], 0), (r#"{"payload_length":0}"#.into(), "empty".into(), vec![]));

@@ -27,7 +27,7 @@ pub fn config<R: Record>(
         let byte = u64::from(reader.u8(&BIT_DEPTH_BYTE)?);
         let bit_depth = reader.bits(&BIT_DEPTH, byte, 4, 4);
         if profile > 3 || !matches!(bit_depth, 8 | 10 | 12) {
-            let text = format!("profile {profile} with {bit_depth} bits: no VPCodecConfigurationRecord says that");
+            let text = format!("profile {profile} with {bit_depth} bits: no VPCodecConfigurationRecord has that");
             defects.push(Defect::new("vpx-config-invalid", at, text));
         }
         reader.bits(&CHROMA, byte, 1, 3);

@@ -118,10 +118,10 @@ crate::fields! {
     MAX_WIDTH = "rtmpt.video.vvc.config.max_picture_width", Uint, "Maximum picture width", "In pixels (own name).";
     MAX_HEIGHT = "rtmpt.video.vvc.config.max_picture_height", Uint, "Maximum picture height", "In pixels (own name).";
     AVERAGE_FRAME_RATE = "rtmpt.video.vvc.config.average_frame_rate", Uint, "Average frame rate",
-        "In pictures per 256 s; 0 if unknown (own name).";
+        "In frames per 256 s; 0 if unknown (own name).";
     ARRAY_COUNT = "rtmpt.video.vvc.config.num_arrays", Uint, "Arrays", "How many follow (own name).";
     ARRAY = "rtmpt.video.vvc.config.array", Group, "Array", "Parameter sets of one type (own name).";
     ARRAY_TYPE = "rtmpt.video.vvc.config.array.type", Hex, "Array type", "Completeness and NAL unit type (own name).";
     ARRAY_LENGTH = "rtmpt.video.vvc.config.array.length", Uint, "NAL units", "How many follow (own name).";
-    EXTENSION = "rtmpt.video.vvc.config.extension", Bytes, "Extension", "Bytes behind the arrays (own name).";
+    EXTENSION = "rtmpt.video.vvc.config.extension", Bytes, "Extension", "Bytes after the arrays (own name).";
 }

@@ -17,15 +17,15 @@ pub static NOT_NEGOTIATED: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "AMF 3 is sent, which was not agreed on",
+    title: "AMF 3 is sent although it was not negotiated",
     page: Page {
-        what: "Messages of types 17 and 15, and values behind the marker 11, are for peers that agreed on objectEncoding 3 in \
-               connect and its answer. Others need not know them.",
+        what: "Messages of types 17 and 15, and values after the marker 11, are for peers that agreed on \
+               objectEncoding 3 in connect and its answer. Others need not understand them.",
         looks: "11 00 00 00 .. 00 02 00 0d 72 65 6c 65 61 73 65 53 74 72 65 61 6d\n\
                 \n\
                 releaseStream under type 17 (hex 11), though connect had no objectEncoding 3.",
-        who: "Clients that switch to type 17 behind connect, whatever the answer says.",
-        fix: "Send types 20 and 18, or ask for objectEncoding 3 in connect and heed the answer.",
+        who: "Clients that switch to type 17 after connect, whatever the answer contains.",
+        fix: "Send types 20 and 18, or ask for objectEncoding 3 in connect and respect the answer.",
         source: "RTMP 1.0 section 7.2.1.1; RTMP errata section 8.1.1; arut/nginx-rtmp-module#1043.",
     },
     check: Check::Diff(not_negotiated),
@@ -36,13 +36,13 @@ pub static ECMA_COUNT: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "an array's count is not its number of entries",
+    title: "an array's count differs from its number of entries",
     page: Page {
         what: "An ECMA array begins with a count and ends with an end marker. Most readers go by the marker; one that goes \
                by the count reads too few entries or too many.",
         looks: "08 00 00 00 63 00 08 64 75 72 61 74 69 6f 6e\n\
                 \n\
-                The count is 99 in front of 13 entries.",
+                The count is 99 before 13 entries.",
         who: "Writers that do not know the number yet, which write 0; writers that count other things.",
         fix: "Write the number of entries; as a reader, read up to the end marker.",
         source: "AMF 0 section 2.10, where the count is for information; ossrs/srs#852.",
@@ -55,15 +55,15 @@ pub static NOT_ECMA: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the metadata is an object, no ECMA array",
+    title: "the metadata is an object, not an ECMA array",
     page: Page {
         what: "The value of onMetaData is an ECMA array. Here it is an object with the same properties, which most receivers \
                read just as well.",
         looks: "A  08 00 00 00 0d 00 05 77 69 64 74 68   ECMA array\n\
                 B  03 00 05 77 69 64 74 68               object",
-        who: "Writers with one kind of map; nginx-rtmp and Node-Media-Server towards players.",
-        fix: "Write 08 and the number of properties in place of 03.",
-        source: "Enhanced RTMP v2, onMetaData; measured: common tools take both; HaishinKit/HaishinKit.swift#1445.",
+        who: "Writers with one kind of map; nginx-rtmp and Node-Media-Server when they send to players.",
+        fix: "Write 08 and the number of properties instead of 03.",
+        source: "Enhanced RTMP v2, onMetaData; measured: common tools accept both; HaishinKit/HaishinKit.swift#1445.",
     },
     check: Check::Diff(not_ecma),
 };
@@ -79,10 +79,10 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
         if !is_amf(kept) || !by_type && !by_marker() {
             return None;
         }
-        let what = if by_type { format!("type {}", kept.header.type_id) } else { "values behind marker 11".to_owned() };
-        let title = format!("AMF 3 ({what}) is sent, but no objectEncoding 3 was agreed on");
-        let why =
-            "a peer that did not answer connect with objectEncoding 3 need not know types 15 and 17 nor the marker 11";
+        let what = if by_type { format!("type {}", kept.header.type_id) } else { "values after marker 11".to_owned() };
+        let title = format!("AMF 3 ({what}) is sent, but objectEncoding 3 was not agreed on");
+        let why = "a peer that did not answer connect with objectEncoding 3 need not understand types 15 and 17 or the \
+             marker 11";
         Some(Oddity::certain(title, why, "send types 20 and 18, or ask for objectEncoding 3 in connect"))
     };
     let is_of_form = |path: &FieldPath| {
@@ -114,7 +114,7 @@ fn ecma_count(comparison: &Comparison<'_>) -> Vec<Claim> {
         None => (0..comparison.rows.len()).find_map(|row| miscounts(comparison, row)).into_iter().collect(),
     };
     let claim = |(claim, said, entries): (Claim, u32, usize)| {
-        let title = format!("an array's count says {said}, it has {entries} entries");
+        let title = format!("an array's count is {said}, but it has {entries} entries");
         let why = "most readers go by the end marker; one that goes by the count reads too few entries or too many";
         Claim { title, ..claim }.why(why).fix(format!("write {entries}"))
     };
@@ -188,7 +188,7 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
         };
         Claim::at(comparison, index, Certainty::Certain, TITLE).explaining(comparison.open().filter(count))
     };
-    const TITLE: &str = "the metadata is an object (03), no ECMA array (08)";
+    const TITLE: &str = "the metadata is an object (03), not an ECMA array (08)";
     // By itself: a publisher's. Servers send such to players, and players take it.
     let by_itself = |row: usize| {
         let named = comparison.either(row);
@@ -207,7 +207,7 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
         Some(_) => comparison.open().filter(is_object).map(explains).collect(),
         None => comparison.rows_of(Direction::ClientToServer).find_map(by_itself).into_iter().collect(),
     };
-    let why = "the specification has an ECMA array; most receivers take both, some look for the array only";
-    let fix = "write 08 and the number of properties in place of 03";
+    let why = "the specification asks for an ECMA array; most receivers accept both, some only the array";
+    let fix = "write 08 and the number of properties instead of 03";
     claims.into_iter().map(|claim| claim.why(why).fix(fix)).collect()
 }

@@ -10,15 +10,15 @@ pub static SCAN_FOR_09: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Error,
     modes: &[Mode::Diff],
-    title: "an object ends where the byte 09 happens to stand",
+    title: "an object is taken to end at the first byte 09",
     page: Page {
-        what: "An object ends with an empty name and the marker 09. A reader that looks for the next byte 09 instead of \
-               reading value by value finds it in the length of a name or string of nine letters, or in a number, and loses \
-               what stands behind.",
+        what: "An object ends with an empty name and the marker 09. A reader that looks for the next byte 09 instead \
+               of reading value by value finds it in the length of a name or string of nine letters, or in a number, \
+               and loses what follows.",
         looks: "00 09 66 72 61 6d 65 72 61 74 65 00 40 39 ..   `framerate`: nine letters\n\
                 00 00 09                                       the end, much later",
         who: "Small servers and relays with a reader of their own: only some metadata fails, those with such a length.",
-        fix: "Read name and value by their types, up to the empty name with 09 behind it.",
+        fix: "Read name and value by their types, up to the empty name followed by 09.",
         source: "AMF 0 specification section 2.11; MicrosoftDX/AzureRTMPIngestLib issue 5.",
     },
     check: Check::Diff(scanned),
@@ -59,15 +59,15 @@ fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
     let mismatches = || comparison.open().filter(|&index| comparison.mismatches[index].row == row);
     let first = mismatches().find(|&index| comparison.mismatches[index].path == lost[0].path)?;
     let name = &comparison.either(row).name;
-    let title = format!("{name} ends before {last}, where the first byte 09 stands, and lacks {} values", lost.len());
+    let title = format!("{name} ends before {last}, at the first byte 09, and lacks {} values", lost.len());
     Some(
         Claim::at(comparison, first, Certainty::Likely, title)
             .why(format!(
-                "in A, byte {at} of the body is 09, the first one of the object; all {} values in front of it came, none \
-                 behind it did",
+                "in A, byte {at} of the body is 09, the first one of the object; all {} values before it arrived, none \
+                 after it did",
                 kept_before
             ))
-            .fix("read objects value by value, up to the empty name with 09 behind it")
+            .fix("read objects value by value, up to the empty name followed by 09")
             .explaining(mismatches()),
     )
 }

@@ -15,13 +15,13 @@ pub static LENGTH_NUL: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a string ends in a counted NUL",
     page: Page {
-        what: "The zero that ends a string in C is written, and its length counts it. It is part of the string then: \
-               a name or key with it equals no other.",
+        what: "The zero that ends a string in C is written, and its length counts it. It is then part of the string: a \
+               name or key that ends in it matches no other.",
         looks: "02 00 05 70 61 69 72 00   sent\n\
                 or 00 04 61 70 70 00   as a key",
         who: "Writers in C that use sizeof or strlen + 1.",
         fix: "Write the length without the NUL, and the text without it.",
-        source: "AMF 0 section 1.3.1; measured: nginx-rtmp takes it, Node-Media-Server stays silent.",
+        source: "AMF 0 section 1.3.1; measured: nginx-rtmp accepts it, Node-Media-Server does not answer.",
     },
     check: Check::Diff(counted_nul),
 };
@@ -33,12 +33,12 @@ pub static STRING_64K: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a string of more than 65535 bytes has a length of two bytes",
     page: Page {
-        what: "The length of a string has 16 bits. A longer text is written whole behind what is left of its length, so \
-               that most of it is read as other values.",
+        what: "The length of a string has 16 bits. A longer text is written whole after a truncated length, so that \
+               most of it is read as other values.",
         looks: "02 00 04 78 78 78 78 78 78 ..\n\
                 \n\
-                65540 bytes of text, of which the length says 65540 - 65536 = 4.",
-        who: "Writers that cast lengths to 16 bits; texts as long as that come in metadata and in cue points.",
+                65540 bytes of text, whose length field is 65540 - 65536 = 4.",
+        who: "Writers that cast lengths to 16 bits; texts that long occur in metadata and in cue points.",
         fix: "Write a long string, marker 0c and a length of four bytes, or a shorter text.",
         source: "AMF 0 sections 2.4 and 2.14; fishloa/rust-broadcast#984, pedroSG94/RootEncoder#1332.",
     },
@@ -62,7 +62,7 @@ fn counted_nul(comparison: &Comparison<'_>) -> Vec<super::super::Claim> {
         }
         let (range, text) = odd.first()?;
         let title = format!("the string '{text}' ends in a NUL that its length counts: {} bytes", range.len());
-        let why = "a text with a NUL is another text: receivers do not find the key, or take the name for another";
+        let why = "with the NUL it is a different text: receivers do not find the key, or see another name";
         let oddity = Oddity::certain(title, why, "leave the NUL out of the text and of its length");
         let (ranges, meant) = odd.into_iter().unzip();
         Some(Values { oddity, ranges, meant })

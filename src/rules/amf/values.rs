@@ -18,11 +18,11 @@ pub static DOUBLE_ENDIAN: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a number is little-endian",
     page: Page {
-        what: "The eight bytes of a number are written low byte first. Read as they are due they make a number next to 0, \
-               so transaction ids match no answer and stream ids no stream.",
+        what: "The eight bytes of a number are written low byte first. Read high byte first they are a number close to \
+               0, so transaction ids match no answer and stream ids no stream.",
         looks: "00 00 00 00 00 00 00 14 40   sent\n\
-                00 40 14 00 00 00 00 00 00   due for 5",
-        who: "Writers that copy doubles from memory; servers may still take connect, of which they know the id.",
+                00 40 14 00 00 00 00 00 00   expected for 5",
+        who: "Writers that copy doubles from memory; servers may still accept connect, whose id they know.",
         fix: "Write doubles high byte first.",
         source: "AMF 0 section 2.2.",
     },
@@ -45,7 +45,7 @@ fn double_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let (_, read, meant) = odd.first()?;
         let title = format!("the number {meant} is written low byte first, and reads as {read:e}");
-        let why = "doubles are written high byte first; ids read the wrong way match no answer and no stream";
+        let why = "doubles are written high byte first; ids in the wrong byte order match no answer and no stream";
         let oddity = Oddity::certain(title, why, "write the eight bytes high byte first");
         let ranges = odd.into_iter().map(|(range, ..)| range.start.saturating_sub(1)..range.end).collect();
         Some(Values { oddity, ranges, meant: Vec::new() })
@@ -57,14 +57,14 @@ pub static WRONG_TYPE: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a value has another type",
+    title: "a value has a different type",
     page: Page {
-        what: "A property or an argument is a number in one session and a string or a boolean in the other. Receivers look \
-               for a value of the type they know, and take any other for none.",
+        what: "A property or an argument is a number in one session and a string or a boolean in the other. Receivers \
+               look for a value of the type they expect, and treat any other as missing.",
         looks: "A  02 00 04 70 61 69 72         publish, name: String 'pair'\n\
                 B  00 40 45 00 00 00 00 00 00   publish, name: Number 42",
         who: "Writers that take the type from what a text looks like, as scripts do with names made of digits.",
-        fix: "Write each value with the type that the command has for it.",
+        fix: "Write each value with the type that the command defines for it.",
         source: "RTMP 1.0 section 7.2: the tables of the commands have a type for each field.",
     },
     check: Check::Diff(wrong_type),
@@ -98,7 +98,7 @@ fn wrong_alone(comparison: &Comparison<'_>) -> Vec<Claim> {
             let matters = named.lane == Lane::Command;
             let claim = look::claim(comparison, &spots, unit.path, Certainty::Certain, title)
                 .why(format!(
-                    "a receiver that looks for a {meant} finds none there: it refuses the message or goes on without"
+                    "a receiver that looks for a {meant} finds none there: it refuses the message or continues without"
                 ))
                 .fix(format!("write {field} as a {meant}"));
             Some(claim.weighing(if matters { Severity::Error } else { Severity::Warning }))
@@ -194,7 +194,7 @@ fn misshapen(comparison: &Comparison<'_>) -> Option<Claim> {
     let explains: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     let spots = [Spot::new(comparison.rows[row].b?, 0..0, found.unwrap_or_else(|| format!("no {what}")))];
     let claim = look::claim(comparison, &spots, "message", Certainty::Certain, title)
-        .why("a receiver takes the values of a command by their places, and what it looks for is not there")
+        .why("a receiver identifies the values of a command by position, and the one it looks for is not there")
         .fix(format!("write {due} there"))
         .explaining(explains);
     Some(claim.breaking(if oddity::stops(comparison, row) { Breaks::Response } else { Breaks::Nothing }))
@@ -229,7 +229,7 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
         claims.push(
             Claim::at(comparison, index, Certainty::Certain, title)
                 .why(format!(
-                    "a receiver that looks for a {a} finds none there: it refuses the message or goes on without"
+                    "a receiver that looks for a {a} finds none there: it refuses the message or continues without"
                 ))
                 .fix(format!("write {field} as a {a}"))
                 .weighing(if matters { Severity::Error } else { Severity::Warning })
@@ -265,8 +265,10 @@ fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let title = format!("{name} has no {what} after its {}", ["name", "transaction id"][place - 1]);
         let claim = Claim::at(comparison, *explains.first()?, Certainty::Certain, title)
-            .why("A has one, and then the values that B has; a receiver that goes by their places takes each for the one \
-                  before")
+            .why(
+                "A has one, and then the values that B has; a receiver that goes by position mistakes each for the \
+                  one before",
+            )
             .fix(format!("write the {what} before the other values"))
             .explaining(explains)
             .breaking(if oddity::stops(comparison, row) { Breaks::Response } else { Breaks::Nothing });
@@ -307,8 +309,9 @@ pub static UNSUPPORTED: Rule = Rule {
     modes: &[Mode::Diff],
     title: "a value has a type that some receivers do not know",
     page: Page {
-        what: "The message has a value of a type that the working session has nowhere. It is in the specification, but \
-               some receivers read only numbers, booleans, strings and objects, and give up at others.",
+        what: "The message has a value of a type that does not occur in the working session. It is in the \
+               specification, but some receivers read only numbers, booleans, strings and objects, and give up at \
+               others.",
         looks: "00 0a 66 6f 75 72 43 63 4c 69 73 74 0a 00 00 00 01 02 00 04 61 76 63 31\n\
                 \n\
                 fourCcList is a strict array, 0a, of one string.",
@@ -348,8 +351,10 @@ fn unsupported(comparison: &Comparison<'_>) -> Vec<Claim> {
         let groups = groups.into_iter().flat_map(|name| fields(kept, &kept.body, name)).map(|node| node.range);
         let ranges = groups
             .filter(|range| markers.iter().any(|node| node.range.start == range.start) && rare(range.start).is_some());
-        let title =
-            format!("a message of type {} has {}, {:02x}, which A has nowhere", kept.header.type_id, first.1, first.0);
+        let title = format!(
+            "a message of type {} has {}, {:02x}, which does not occur in A",
+            kept.header.type_id, first.1, first.0
+        );
         let why = "that is legal, but some receivers do not know the type and give up on the message";
         let oddity = Oddity::certain(title, why, "leave the value out to see whether it matters");
         let oddity = Oddity { certainty: Certainty::Likely, ..oddity };

@@ -46,7 +46,7 @@ pub static LENGTH_ENDIAN: Rule = Rule {
                 Length 1792 where 7 is meant.",
         who: "Writers that copy integers from memory.",
         fix: "Write lengths high byte first.",
-        source: "AMF 0 section 1.3.1; measured: nginx-rtmp closes, Node-Media-Server stays silent.",
+        source: "AMF 0 section 1.3.1; measured: nginx-rtmp closes, Node-Media-Server does not answer.",
     },
     check: Check::Diff(|comparison| {
         claims(comparison, |mistake| matches!(mistake, Mistake::Length(_, Length::U16LowFirst)))
@@ -65,7 +65,7 @@ pub static LENGTH_CHARS: Rule = Rule {
         looks: "02 00 03 70 c3 a4 72\n\
                 \n\
                 Three characters, the second of them c3 a4, are four bytes: 72 is read as a marker.",
-        who: "Writers that take the length of the text before they encode it; names in English hide that.",
+        who: "Writers that measure the text before they encode it; names in English hide the mistake.",
         fix: "Encode first, then write the number of bytes.",
         source: "AMF 0 section 1.3.1; msakrejda/pegasus#1.",
     },
@@ -122,7 +122,7 @@ pub static VALUE_FORM: Rule = Rule {
                form, so that all after it is read in the wrong place.",
         looks: "00 3f 80 00 00            sent: 1 as a float\n\
                 00 3f f0 00 00 00 00 00 00   expected: 1 as a double",
-        who: "Writers that write a number in the type that their language has it in.",
+        who: "Writers that write a number in the type their language stores it in.",
         fix: "Write each value in the form of its marker.",
         source: "AMF 0 sections 2.2, 2.3, 2.10 and 2.13.",
     },
@@ -164,7 +164,7 @@ pub static END_ONLY_09: Rule = Rule {
     page: Page {
         what: "The end marker of an object is an empty name and 09: three bytes. Here only the last of them is there.",
         looks: "02 00 04 6c 69 76 65 09   for ... 00 00 09",
-        who: "Writers that take 09 to be the whole marker.",
+        who: "Writers that treat 09 as the whole marker.",
         fix: "Write an empty name before the marker: 00 00 09.",
         source: "AMF 0 section 2.11.",
     },
@@ -176,10 +176,10 @@ pub static THROUGH_TEXT: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a body went through a text",
+    title: "a body was passed through a text string",
     page: Page {
-        what: "The bytes were held in a text and written in UTF-8: each byte from 80 on became two. Numbers break first, as \
-               most have such a byte.",
+        what: "The bytes were held in a text string and encoded as UTF-8: each byte from 80 on became two. Numbers \
+               break first, as most have such a byte.",
         looks: "00 3f c3 b0 00 00 00 00 00 00   sent\n\
                 00 3f f0 00 00 00 00 00 00      expected: the number 1",
         who: "Writers that collect the body in a string of their language and encode it at the end.",
@@ -227,11 +227,11 @@ fn odd(kept: &RecordedMessage, mistake: Mistake, explanations: &[Vec<Mistake>]) 
     let rivals: Vec<String> = explanations[1..].iter().map(|mistakes| together(mistakes)).collect();
     let is_single = explanations[0].len() == 1;
     let why = match rivals.as_slice() {
-        [] if is_single => "read so, the whole body makes sense, and in no other way that was tried".into(),
+        [] if is_single => "read this way, the whole body decodes; no other way that was tried does".into(),
         [] => {
-            format!("with {} the whole body makes sense; by itself no mistake explains it", together(&explanations[0]))
+            format!("with {} the whole body decodes; no single mistake explains it", together(&explanations[0]))
         }
-        rivals => format!("read so, the whole body makes sense; it would too with {}", rivals.join(", or with ")),
+        rivals => format!("read this way, the whole body decodes; it also does with {}", rivals.join(", or with ")),
     };
     let (what, fix) = words(mistake);
     let title = format!("a message of type {} is written with {what}", kept.header.type_id);
@@ -256,14 +256,14 @@ fn words(mistake: Mistake) -> (String, &'static str) {
     let of = |texts: Texts| match texts {
         Texts::MessageName => "the message's name",
         Texts::Strings => "strings",
-        Texts::Values => "strings, but for the message's name,",
+        Texts::Values => "strings, except the message's name,",
         Texts::Names => "the names of properties",
         Texts::All => "strings and names",
     };
     match mistake {
         Mistake::Length(texts, length) => {
             let (how, fix) = match length {
-                Length::U16 => ("as the specification has it", "nothing"),
+                Length::U16 => ("as the specification defines it", "nothing"),
                 Length::U16LowFirst => ("low byte first", "write lengths high byte first"),
                 Length::U8 => ("in one byte", "write lengths in two bytes"),
                 Length::U32 => ("in four bytes", "write lengths in two bytes, or a long string (0c)"),
@@ -305,8 +305,9 @@ fn words(mistake: Mistake) -> (String, &'static str) {
         Mistake::NoZone => ("dates without a time zone".into(), "write two bytes, 00 00, after the date's eight"),
         Mistake::NoCount => ("ECMA arrays without a count".into(), "write a count of four bytes after the marker 08"),
         Mistake::BooleanWidth(width) => (format!("booleans of {width} bytes"), "write booleans as one byte"),
-        Mistake::ThroughText => {
-            ("two bytes for each from 80 on: it went through a text in UTF-8".into(), "write bytes, not a text")
-        }
+        Mistake::ThroughText => (
+            "two bytes for each from 80 on: it was passed through a text string in UTF-8".into(),
+            "write bytes, not text",
+        ),
     }
 }

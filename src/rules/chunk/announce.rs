@@ -17,16 +17,16 @@ pub static RANGE: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the announced chunk size is out of range",
     page: Page {
-        what: "Set Chunk Size says 0, has its first bit set, or names more than the peer takes. Peers keep the old size then, \
-               and lose the sender at the next message that is longer.",
+        what: "Set Chunk Size is 0, has its first bit set, or exceeds what the peer accepts. Peers then keep the old \
+               size, and lose track of the sender at the next message that is longer.",
         looks: "00 00 00 00   0: no chunk could carry anything\n\
                 80 00 10 00   the first bit has to be zero\n\
-                08 00 00 00   134217728: nginx-rtmp takes 10485760\n\
-                00 00 10 00   4096, as most have it",
+                08 00 00 00   134217728: nginx-rtmp accepts up to 10485760\n\
+                00 00 10 00   4096, the usual value",
         who: "Clients that want no chunks at all and announce the largest number.",
         fix: "Announce 4096 to 65536.",
-        source: "RTMP 1.0 section 5.4.1: 1 to 0x7fffffff. nginx-rtmp logs \"too big RTMP chunk size\" and goes on with the old \
-                 one; gortmplib takes 10 MiB; SRS refuses less than 128.",
+        source: "RTMP 1.0 section 5.4.1: 1 to 0x7fffffff. nginx-rtmp logs \"too big RTMP chunk size\" and keeps the \
+                 old one; gortmplib accepts 10 MiB; SRS refuses less than 128.",
     },
     check: Check::Diff(range),
 };
@@ -68,16 +68,19 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
         let (title, why) = match size {
             0 => (
                 "Set Chunk Size announced 0".to_owned(),
-                "a chunk of no bytes carries nothing; peers keep the size they had, and the sender cuts at another"
+                "an empty chunk carries nothing; peers keep the size they had, and the sender cuts at another"
                     .to_owned(),
             ),
             size if !is_legal => (
                 format!("Set Chunk Size was sent as {bytes}: its first bit is set"),
-                format!("the first bit has to be zero; the rest says {}, and peers read {size}", size & 0x7fff_ffff),
+                format!(
+                    "the first bit has to be zero; the other bits are {}, and peers read {size}",
+                    size & 0x7fff_ffff
+                ),
             ),
             size => (
-                format!("Set Chunk Size announced {size}, more than the peer takes"),
-                format!("nginx-rtmp takes up to {NGINX_MOST} and keeps the old size; the peer closes soon after it"),
+                format!("Set Chunk Size announced {size}, more than the peer accepts"),
+                format!("nginx-rtmp accepts up to {NGINX_MOST} and keeps the old size; the peer closes soon after it"),
             ),
         };
         let certainty = if !is_legal || is_nginx(comparison.b) { Certainty::Certain } else { Certainty::Likely };
@@ -120,12 +123,13 @@ pub static TIMING: Rule = Rule {
     modes: &[Mode::Diff],
     title: "Set Chunk Size is sent at another time",
     page: Page {
-        what: "The client announces its chunk size earlier or later than the one that works. Most servers take it at any time; \
-               some only look for it behind connect, or do not expect it among media.",
+        what: "The client announces its chunk size earlier or later than the one that works. Most servers accept it at \
+               any time; some only look for it after connect, or do not expect it among media.",
         looks: "02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   Set Chunk Size 4096\n\
                 03 00 00 00 00 00 8c 14 00 00 00 00 02 00 07 63   connect",
-        who: "OBS sends it before connect, ffmpeg behind the answer to it, GStreamer behind publish: all three work with nginx-rtmp.",
-        fix: "If the server ignores metadata or connect, send it right behind the answer to connect.",
+        who: "OBS sends it before connect, ffmpeg after the answer to it, GStreamer after publish: all three work with \
+              nginx-rtmp.",
+        fix: "If the server ignores metadata or connect, send it right after the answer to connect.",
         source: "KallDrexx/rust-media-libs#31, bluenviron/mediamtx#3302.",
     },
     check: Check::Diff(timing),
@@ -144,7 +148,7 @@ fn timing(comparison: &Comparison<'_>) -> Vec<Claim> {
     // When it is sent is a habit of clients, and a cause only where nothing is answered after it.
     let certainty = if stops(comparison, row) { Certainty::Likely } else { Certainty::Possible };
     let claim = Claim::of_message(comparison, row, "Set Chunk Size", certainty, title)
-        .why("most servers take it at any time; some do not expect it there and lose the messages after it")
+        .why("most servers accept it at any time; some do not expect it there and lose the messages after it")
         .fix(format!("send it {in_a}"));
     vec![claim]
 }

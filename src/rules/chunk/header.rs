@@ -11,17 +11,17 @@ pub static TYPE_ID_DEC_HEX: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a message type was written in decimal as if it were hexadecimal",
+    title: "a hexadecimal message type was sent as a decimal number",
     page: Page {
-        what: "A command or data message has a type that no receiver knows, and its body is AMF all the same. Types are shown \
-               in hexadecimal by Wireshark and in decimal by the specification: 0x14 is 20, and 14 is no type at all.",
+        what: "A command or data message has a type that no receiver knows, although its body is AMF. Types are shown \
+               in hexadecimal by Wireshark and in decimal by the specification: 0x14 is 20, and 14 is not a type.",
         looks: "03 00 00 00 00 00 8c 0e 00 00 00 00   02 00 07 63 6f 6e 6e 65 63 74\n\
                 \n\
                 0e is 14. AMF 0 commands are 14 hexadecimal, 20 decimal. Likewise 12 for 18 (0x12, data), 11 for 17 (0x11, AMF 3 \
                 command), 15 for 21.",
         who: "Clients written by reading a Wireshark tree.",
         fix: "Send 20 (0x14) for AMF 0 commands, 18 (0x12) for AMF 0 data, 17 (0x11) for AMF 3 commands.",
-        source: "RTMP 1.0 section 7.1. Servers drop types they do not know without a word; Node-Media-Server closes.",
+        source: "RTMP 1.0 section 7.1. Servers silently drop types they do not know; Node-Media-Server closes.",
     },
     check: Check::Diff(type_id),
 };
@@ -59,14 +59,14 @@ pub static MSID_BIG_ENDIAN: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the message stream id is big-endian",
     page: Page {
-        what: "The message stream id is the one field of a full header that is little-endian. Written like the others, \
-               stream 1 becomes 16777216, which no createStream gave out.",
+        what: "The message stream id is the only little-endian field of a full header. Written like the others, stream \
+               1 becomes 16777216, which no createStream returned.",
         looks: "08 00 00 00 00 00 1e 14 00 00 00 01   wrong: 16777216\n\
                 08 00 00 00 00 00 1e 14 01 00 00 00   right: 1",
         who: "Clients written from the figures: section 6.1.1 shows a big-endian stream id that is never sent so.",
         fix: "Write the last four bytes of a fmt 0 header in little-endian.",
-        source: "RTMP 1.0 section 5.3.1.2.5. nginx-rtmp and Node-Media-Server do not look at it; servers that do drop the \
-                 message: c-bata/rtmp#2, medooze/media-server#195.",
+        source: "RTMP 1.0 section 5.3.1.2.5. nginx-rtmp and Node-Media-Server ignore it; servers that check it drop \
+                 the message: c-bata/rtmp#2, medooze/media-server#195.",
     },
     check: Check::Diff(msid_big_endian),
 };
@@ -92,7 +92,7 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("{name} was sent on message stream {b}, which is {} in big-endian", b.swap_bytes());
     let also = match count {
         1 => String::new(),
-        count => format!("; so are {} messages more", count - 1),
+        count => format!("; so are {} more messages", count - 1),
     };
     let same = match comparison.a.is_none() {
         false if a == b.swap_bytes() => format!(", and A sends it on {a}"),
@@ -101,7 +101,7 @@ fn msid_big_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim =
         Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, b.to_string()), Certainty::Certain, title)
             .why(format!(
-                "read the other way round it is {}{same}{also}; servers that look at the field do not know stream {b}",
+                "in the other byte order it is {}{same}{also}; servers that check the field do not know stream {b}",
                 b.swap_bytes()
             ))
             .fix("write the message stream id in little-endian, as the only field of the header")

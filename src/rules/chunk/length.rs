@@ -16,8 +16,8 @@ pub static WITH_HEADERS: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the message length counts the type 3 headers in the message",
     page: Page {
-        what: "The length in the header is that of what is written, headers between the chunks included. The receiver wants \
-               as many bytes of payload and takes the first bytes of the next message for the rest.",
+        what: "The length in the header counts everything written, including the headers between the chunks. The \
+               receiver expects that many bytes of payload and reads the first bytes of the next message as the rest.",
         looks: "04 00 00 00 00 01 3f 12 01 00 00 00 ... 128 ... c4 ... 128 ... c4 ... 61 bytes\n\
                 \n\
                 0x13f is 319, and 128 + 128 + 61 is 317: two more, one for each c4.",
@@ -35,9 +35,10 @@ fn with_headers(seen: &Seen<'_, '_>) -> Option<Words> {
     let written = length_in(&kept.first_header)?;
     let payload = if kept.header.length == written { written.saturating_sub(extra as u32) } else { kept.header.length };
     Some(Words {
-        title: format!("the length of {} is {written}, and its payload has {payload} bytes", seen.name()),
+        title: format!("the length of {} is {written}, but its payload has {payload} bytes", seen.name()),
         why: format!(
-            "the {} bytes more are its type 3 headers; the receiver takes as many bytes of the next message for its end",
+            "the {} extra bytes are its type 3 headers; the receiver reads that many bytes of the next message as its \
+             end",
             written.saturating_sub(payload)
         ),
         fix: format!("write {} ({payload}) as the length", broken::spaced(&payload.to_be_bytes()[1..])),
@@ -51,13 +52,13 @@ pub static BYTE_ORDER: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the message length is little-endian",
     page: Page {
-        what: "The three bytes of the length are written in the order of the machine. The receiver waits for a message of \
-               megabytes, or refuses it.",
+        what: "The three bytes of the length are written in the byte order of the machine. The receiver waits for a \
+               message of megabytes while its memory grows, or refuses it.",
         looks: "03 00 00 00 87 00 00 14 00 00 00 00   read: 8847360, meant: 135\n\
                 03 00 00 00 00 00 87 14 00 00 00 00   right",
         who: "Code that copies an integer into the header.",
         fix: "Write the length big-endian, in three bytes.",
-        source: "RTMP 1.0 section 5.3.1.2.1; nginx-rtmp says \"too big message\" and closes, Node-Media-Server waits.",
+        source: "RTMP 1.0 section 5.3.1.2.1; nginx-rtmp logs \"too big message\" and closes, Node-Media-Server waits.",
     },
     check: Check::Diff(|comparison| broken::claims_with(comparison, BYTE_ORDER.code, byte_order)),
 };
@@ -73,7 +74,7 @@ fn byte_order(seen: &Seen<'_, '_>) -> Option<Words> {
             seen.name(),
             broken::spaced(&bytes)
         ),
-        why: format!("{meant} bytes of body stand behind it; the receiver waits for {read}"),
+        why: format!("{meant} bytes of body follow; the receiver waits for {read}"),
         fix: format!("write the length big-endian: {}", broken::spaced(&[c, b, a])),
     })
 }
@@ -97,16 +98,16 @@ pub static OVER_PEER_MAX: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a message is longer than the peer takes",
+    title: "a message is longer than the peer accepts",
     page: Page {
-        what: "The message is in order, but servers bound the length that they accept, and close when a header names more. \
-               It hits key frames of high bit rates first.",
+        what: "The message is valid, but servers limit the length that they accept, and close when a header exceeds \
+               it. Key frames at high bit rates are affected first.",
         looks: "06 00 00 00 00 10 c8 e0 09 01 00 00 00 17 01 ...\n\
                 \n\
-                0x10c8e0 is 1100000; nginx-rtmp takes 1048576 (max_message 1M).",
+                0x10c8e0 is 1100000; nginx-rtmp accepts up to 1048576 (max_message 1M).",
         who: "Encoders with large key frames, 4K, intra-only.",
         fix: "Raise max_message on the server; or lower the bit rate or the size of key frames.",
-        source: "nginx-rtmp ngx_rtmp_core_module.c, max_message; gortmplib takes 10 MiB.",
+        source: "nginx-rtmp ngx_rtmp_core_module.c, max_message; gortmplib accepts 10 MiB.",
     },
     check: Check::Diff(over_peer_max),
 };
@@ -131,14 +132,14 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
             continue;
         }
         let (name, length) = (&comparison.either(row).name, kept.header.length);
-        let server = if is_nginx(comparison.b) { "nginx-rtmp" } else { "many a server" };
-        let title = format!("{name} has {length} bytes, and the peer closes the connection without a word");
+        let server = if is_nginx(comparison.b) { "nginx-rtmp" } else { "many servers" };
+        let title = format!("{name} has {length} bytes, and the peer closes the connection without an error message");
         let claim = Claim::of_message(comparison, row, "header.length", Certainty::Likely, title)
             .why(format!(
-                "{server} takes {LOWEST_MAX} bytes if not told otherwise{}",
+                "the default limit of {server} is {LOWEST_MAX} bytes{}",
                 longest_of_a.map_or(String::new(), |longest| format!(
-                    "; the longest message of A in this direction has {longest}, and nothing else of the last messages is \
-                     out of the ordinary"
+                    "; the longest message of A in this direction has {longest}, and the last messages show nothing \
+                     else unusual"
                 ))
             ))
             .fix("raise the server's limit (nginx-rtmp: max_message), or send smaller key frames")
@@ -154,14 +155,14 @@ pub static CHANGES: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "another message begins before one is whole",
+    title: "a message begins before the previous one is complete",
     page: Page {
-        what: "A header with fields begins a message on a chunk stream whose last message still lacks bytes, and no Abort \
-               Message says that it is given up. The header and the body before do not belong together.",
+        what: "A header with fields begins a message on a chunk stream whose last message still lacks bytes, and no \
+               Abort Message announces that it is given up. The header and the body before it do not belong together.",
         looks: "06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 ... c6 ... 128 ...\n\
                 46 00 00 28 00 02 11 09 ...\n\
                 \n\
-                0xd0b bytes are announced, 256 came, and then 0x211 bytes of another message begin.",
+                0xd0b bytes are announced, 256 arrive, and then another message of 0x211 bytes begins.",
         who: "Two threads that write to one socket; senders that give up a message on a full buffer.",
         fix: "Write each message to its end before the next on the same chunk stream, under one lock; to give it up send Abort \
               Message (type 2).",
@@ -192,7 +193,7 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let (name, csid, length) = (&comparison.either(row).name, kept.csid, kept.header.length);
         let came = kept.body.len();
-        let title = format!("{name} of {length} bytes is given up after {came}, with no Abort Message");
+        let title = format!("{name} of {length} bytes is abandoned after {came}, without an Abort Message");
         let next = next.map(|(row, next, other)| {
             format!(
                 "at stream offset {} {} of {} bytes begins on the same chunk stream {csid} ({})",
@@ -204,8 +205,14 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
         });
         let certainty = if is_lost { Certainty::Likely } else { Certainty::Certain };
         let how = match is_lost {
-            true => "it is whole; behind it what is left of the first breaks the chunks, as when two threads write",
-            false => "all else in this direction decodes, so the framing is in order and the message itself is short",
+            true => {
+                "it is complete; after it the rest of the first message breaks the framing, as when two threads \
+                     write"
+            }
+            false => {
+                "everything else in this direction decodes, so the framing is correct and the message itself is \
+                      short"
+            }
         };
         let claim = Claim::of_message(comparison, row, "message.ending", certainty, title)
             .why(format!(

@@ -25,7 +25,8 @@ pub static FMT_FIRST: Rule = Rule {
                 08 00 00 00 00 00 1e 14 01 00 00 00 02 00 07 70 75 62 ...   right",
         who: "Clients that compare with the last message sent, on whichever chunk stream it was.",
         fix: "Begin each chunk stream with fmt 0, and keep the fields of the last message for each chunk stream.",
-        source: "RTMP 1.0 section 5.3.1.2.1. nginx-rtmp and Node-Media-Server close; fmt 1 as the first they take.",
+        source: "RTMP 1.0 section 5.3.1.2.1. nginx-rtmp and Node-Media-Server close; a first header of fmt 1 is \
+                 accepted by both.",
     },
     check: Check::Diff(fmt_first),
 };
@@ -74,13 +75,15 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
             _ => "a length, a type, a message stream and a time",
         };
         let title = format!(
-            "the first chunk on chunk stream {csid}{what} has fmt {fmt}: there is nothing that it could repeat"
+            "the first chunk on chunk stream {csid}{what} has fmt {fmt}, but there is no earlier header to inherit \
+             from"
         );
         // Who takes the missing stream for 0 reads on.
         let is_taken = fmt == 1 && !is_refused(comparison, &comparison.b.items[index]);
         let claim = Claim::of_message(comparison, row, "chunk.fmt", certainty, title)
             .why(format!(
-                "{} is the first header on chunk stream {csid} and takes {missing} from the one before it, and there is none",
+                "{} is the first header on chunk stream {csid} and inherits {missing} from the one before it, which \
+                 does not exist",
                 spaced(&header)
             ))
             .fix(format!("begin chunk stream {csid} with a full header, fmt 0"))
@@ -150,16 +153,16 @@ pub static DESYNC: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "where a chunk header should stand, there is none",
+    title: "there is no chunk header where one is expected",
     page: Page {
-        what: "A direction decodes up to some byte, and what follows are no chunks. None of the mistakes that are known \
-               makes sense of it: bytes were lost or put in on the way to the socket, or the sender writes a header wrongly in \
-               a way of its own.",
-        looks: "06 00 00 28 00 02 11 09 01 00 00 00   in order\n\
+        what: "A direction decodes up to some byte, and the bytes after it are not chunks. None of the known mistakes \
+               explains them: bytes were lost or inserted on the way to the socket, or the sender writes a header \
+               incorrectly in an unknown way.",
+        looks: "06 00 00 28 00 02 11 09 01 00 00 00   correct\n\
                 00 46 00 00 28 00 02 11 09   a byte too many: chunk stream 134\n\
                 00 28 00 02 11 09 27 01      too few: the header began before",
-        who: "Short writes whose result is not looked at; two threads on one socket; buffers that are reused too early.",
-        fix: "Look at the last message before the place: what it says of its length, and what was written.",
+        who: "Short writes whose result is not checked; two threads on one socket; buffers that are reused too early.",
+        fix: "Look at the last message before the place: the length in its header, and what was written.",
         source: "RTMP 1.0 section 5.3.1.",
     },
     check: Check::Diff(desync),
@@ -198,15 +201,16 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
             .take_while(|&other| other < row)
             .filter(|&other| comparison.item(other, Side::B).is_some_and(|item| item.message().is_some()))
             .last();
-        let behind = before.map(|row| format!(" behind {}", comparison.either(row).name)).unwrap_or_default();
+        let after = before.map(|row| format!(" after {}", comparison.either(row).name)).unwrap_or_default();
         let bytes = raw(comparison.b, direction, item.at.start).map(|bytes| spaced(&bytes[..bytes.len().min(12)]));
         let bytes = bytes.map(|bytes| format!("{bytes} is not a chunk header; ")).unwrap_or_default();
         let defect = item.defects.first().map(|defect| defect.message.clone()).unwrap_or_default();
-        let title = format!("the chunks break off at stream offset {}{behind}", item.at.start);
+        let title = format!("the chunks break off at stream offset {}{after}", item.at.start);
         let claim = Claim::of_message(comparison, row, "chunk", Certainty::Likely, title)
             .why(format!("{bytes}{defect}; none of the known mistakes explains these bytes"))
             .fix(
-                "compare what is written for the last message before it with its header: bytes are missing or too many",
+                "compare what is written for the last message before it with its header: there are bytes missing or \
+                 bytes too many",
             )
             .explaining(of_row(comparison, row))
             .breaking(Breaks::Framing);

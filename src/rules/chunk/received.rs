@@ -16,13 +16,13 @@ pub static NO_DECHUNK: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "a command or data message has the type 3 headers of an earlier hop in it",
     page: Page {
-        what: "Who received the message took the headers between its chunks for payload. In a string they show as a strange \
-               letter every 128 bytes, and all behind is moved.",
+        what: "An earlier receiver treated the headers between its chunks as payload. In a string they appear as a \
+               strange letter every 128 bytes, and everything after each is shifted.",
         looks: "02 00 07 5f 72 65 73 75 6c 74 ... 128 bytes ... c3 ...\n\
                 \n\
-                c3 at offset 128 of the body; right is the byte behind it.",
-        who: "Receivers that read a message of the length in its header at once: Red5/red5-server-common#28.",
-        fix: "In the receiver: read at most a chunk's bytes, then a header, until the message is whole.",
+                c3 at offset 128 of the body; the byte after it is the right one.",
+        who: "Receivers that read the whole message length from the socket at once: Red5/red5-server-common#28.",
+        fix: "In the receiver: read at most a chunk's bytes, then a header, until the message is complete.",
         source: "RTMP 1.0 section 5.3.1; jgh-/VideoCore-Inactive#199.",
     },
     check: Check::Diff(no_dechunk),
@@ -40,15 +40,15 @@ pub static EXT_UNREAD: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "a body has the extended timestamps of an earlier hop in it",
     page: Page {
-        what: "Who received the message did not expect the extended timestamp that its sender repeats behind every type 3 \
-               header, and took its four bytes for payload. It begins when timestamps no longer fit three bytes.",
+        what: "An earlier receiver did not expect the extended timestamp that its sender repeats after every type 3 \
+               header, and treated its four bytes as payload. It begins when timestamps no longer fit in three bytes.",
         looks: "c6 01 00 00 10 02 1c ...   type 3 header, timestamp 0x01000010, payload\n\
                 \n\
-                In the body as it is sent on, 01 00 00 10 stands every 128 bytes.",
-        who: "Readers after the text of 2009, in which type 3 chunks have no extended timestamp: yutopp/go-rtmp#72, \
-              KallDrexx/rust-media-libs#15.",
-        fix: "In the receiver: where the last header had ff ff ff in its timestamp field, compare the four bytes behind a type \
-              3 header with the timestamp, and skip them if they are equal.",
+                In the forwarded body, 01 00 00 10 appears every 128 bytes.",
+        who: "Readers written from the text of 2009, in which type 3 chunks have no extended timestamp: \
+              yutopp/go-rtmp#72, KallDrexx/rust-media-libs#15.",
+        fix: "In the receiver: where the last header had ff ff ff in its timestamp field, compare the four bytes after \
+              a type 3 header with the timestamp, and skip them if they are equal.",
         source: "RTMP 1.0 section 5.3.1.3; errata section 5.1.",
     },
     check: Check::Diff(|comparison| left_in(comparison, &framing::EXT_LEFT, |_| true)),
@@ -70,11 +70,11 @@ pub static INTERLEAVE: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "a body has a chunk of another message in it",
     page: Page {
-        what: "Chunks of messages on different chunk streams may alternate. Who received them kept one buffer for all, so that \
-               a chunk of sound stands in the middle of a picture.",
+        what: "Chunks of messages on different chunk streams may alternate. An earlier receiver kept one buffer for \
+               all of them, so that a chunk of audio is in the middle of a video frame.",
         looks: "06 ... 128 bytes ... 04 00 00 00 00 00 17 08 01 00 00 00 af 01 ... c6 ...\n\
                 \n\
-                The picture that arrives has af 01 ... at offset 128.",
+                The video frame that arrives has af 01 ... at offset 128.",
         who: "Receivers with one message at a time: KallDrexx/rust-media-libs#50, membraneframework/membrane_rtmp_plugin#118.",
         fix: "In the receiver: keep a buffer for each chunk stream. In the sender: write each message to its end.",
         source: "RTMP 1.0 section 5.3.",

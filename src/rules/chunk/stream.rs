@@ -13,13 +13,13 @@ pub static WRONG_CONTINUATION: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a message goes on with the type 3 header of another chunk stream",
+    title: "a message continues with the type 3 header of another chunk stream",
     page: Page {
         what: "The type 3 header names a chunk stream on which no message is open, while the message that was being sent \
                lacks bytes. The receiver begins a message there, or closes.",
         looks: "06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ... c3   wrong\n\
                 06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ... c6   right",
-        who: "Code with a constant c3; code that adds the id to 0xc0 where it takes two bytes (64 and more).",
+        who: "Code with a constant c3; code that adds the id to 0xc0 where it needs two bytes (64 and more).",
         fix: "Write the basic header of the message's own chunk stream: 0xc0 + id up to 63, c0 (id - 64) from 64 on.",
         source: "RTMP 1.0 sections 5.3.1.1 and 5.3.1.2.4.",
     },
@@ -31,10 +31,10 @@ pub static EXTENDED_FORM: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a chunk stream id of 64 or more is written wrongly",
+    title: "a chunk stream id of 64 or more is encoded incorrectly",
     page: Page {
-        what: "Ids from 64 on stand in one or two bytes behind the first, less 64, and the two bytes are little-endian. A \
-               sender that does not take 64 away, or turns the bytes round, names another chunk stream.",
+        what: "Ids from 64 on follow the first byte in one or two bytes, less 64, and the two bytes are little-endian. \
+               A sender that does not subtract 64, or swaps the bytes, names another chunk stream.",
         looks: "c0 01      fmt 3, chunk stream 65\n\
                 c0 41      fmt 3, chunk stream 129\n\
                 c1 00 01   fmt 3, chunk stream 320 (0 + 256 * 1 + 64)",
@@ -69,13 +69,13 @@ fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
     let right = broken::spaced(&type3::header(csid));
     let why = match u32::from(bytes.first()? & 0x3f) {
         low if csid >= 64 && low == csid & 0x3f => {
-            format!("{} is 0xc0 + {csid} in one byte; ids from 64 on take two", broken::spaced(&bytes))
+            format!("{} is 0xc0 + {csid} in one byte; ids from 64 on need two", broken::spaced(&bytes))
         }
         _ => format!("{} is fmt 3 on chunk stream {named}, on which no message is open", broken::spaced(&bytes)),
     };
     Some(Words {
         title: format!(
-            "{} on chunk stream {csid} goes on with {}, chunk stream {named}",
+            "{} on chunk stream {csid} continues with {}, chunk stream {named}",
             seen.name(),
             broken::spaced(&bytes)
         ),
@@ -90,10 +90,10 @@ fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
         return None;
     }
     let slip =
-        if named == csid + 64 { "64 is not taken from the id" } else { "the two bytes of the id are turned round" };
+        if named == csid + 64 { "64 is not subtracted from the id" } else { "the two bytes of the id are swapped" };
     Some(Words {
         title: format!(
-            "{} on chunk stream {csid} goes on with {}, which is chunk stream {named}: {slip}",
+            "{} on chunk stream {csid} continues with {}, which is chunk stream {named}: {slip}",
             seen.name(),
             broken::spaced(&bytes)
         ),
@@ -110,7 +110,7 @@ pub static OVER_PEER_LIMIT: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the chunk stream id is higher than the peer takes",
+    title: "the chunk stream id is higher than the peer accepts",
     page: Page {
         what: "The id is one that the specification allows, and the server keeps fewer chunk streams. It closes without an \
                answer at the first header with it.",
@@ -118,8 +118,8 @@ pub static OVER_PEER_LIMIT: Rule = Rule {
                 00 06 00 00 00 00 00 1e 14 ...        fmt 0, chunk stream 70",
         who: "Clients that count chunk streams up, or use the message stream's number in them.",
         fix: "Use ids from 3 to 8, as all well-known clients do.",
-        source: "nginx-rtmp takes ids up to 31 (max_streams 32): \"RTMP in chunk stream too big: 40 >= 32\"; mediamtx up to 63, \
-                 bluenviron/mediamtx#2806.",
+        source: "nginx-rtmp accepts ids up to 31 (max_streams 32): \"RTMP in chunk stream too big: 40 >= 32\"; \
+                 mediamtx up to 63, bluenviron/mediamtx#2806.",
     },
     check: Check::Diff(over_peer_limit),
 };
@@ -158,12 +158,18 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let name = &comparison.either(row).name;
     let (certainty, server) = match is_nginx(comparison.b) {
-        true => (Certainty::Certain, "the server is nginx-rtmp by its handshake, and takes ids up to 31".to_owned()),
+        true => (
+            Certainty::Certain,
+            "the server is nginx-rtmp, judging by its handshake, and accepts ids up to 31".to_owned(),
+        ),
         false => (Certainty::Likely, "servers keep 32 (nginx-rtmp) or 64 (mediamtx) chunk streams".to_owned()),
     };
-    let title = format!("{name} is sent on chunk stream {b}, and the peer closes the connection without a word");
+    let title = format!(
+        "{name} is sent on chunk stream {b}, and the peer closes the connection without an error \
+                         message"
+    );
     let a = comparison.item(row, Side::A).and_then(|item| item.message());
-    let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and goes on", a.csid)).unwrap_or_default();
+    let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and continues", a.csid)).unwrap_or_default();
     let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b.to_string()), certainty, title);
     let claim =
         claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Breaks::Framing);
@@ -177,8 +183,8 @@ pub static RESERVED: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "chunk stream 2 is misused",
     page: Page {
-        what: "Chunk stream 2 is for protocol control messages and user control events, types 1 to 6, and these go nowhere \
-               else. Most receivers do not look; some strict ones do not connect.",
+        what: "Chunk stream 2 is for protocol control messages and user control events, types 1 to 6, and these go \
+               nowhere else. Most receivers do not check; some strict ones do not connect.",
         looks: "02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   right\n\
                 03 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   wrong: on chunk stream 3\n\
                 02 00 00 00 00 00 87 14 00 00 00 00 02 00 07 63   wrong: a command",
@@ -212,13 +218,13 @@ fn reserved(comparison: &Comparison<'_>) -> Vec<Claim> {
         let name = &comparison.either(row).name;
         let explains = open_at(comparison, FieldPath::CSID)
             .filter(|&index| wrong.binary_search(&comparison.mismatches[index].row).is_ok());
-        let also = if wrong.len() == 1 { String::new() } else { format!(", and {} messages more", wrong.len() - 1) };
+        let also = if wrong.len() == 1 { String::new() } else { format!(", and {} more messages", wrong.len() - 1) };
         let (why, fix) = match control {
             true => {
-                ("protocol control messages belong on chunk stream 2, and strict peers look", "send types 1 to 6 on 2")
+                ("protocol control messages belong on chunk stream 2, and strict peers check", "send types 1 to 6 on 2")
             }
             false => (
-                "chunk stream 2 is reserved for types 1 to 6, and strict peers look",
+                "chunk stream 2 is reserved for types 1 to 6, and strict peers check",
                 "send commands, data and media on chunk stream 3 or above",
             ),
         };

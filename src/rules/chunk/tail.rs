@@ -170,47 +170,47 @@ fn claim(comparison: &Comparison<'_>, tail: &Tail<'_>) -> Claim {
             format!("write {right} before every further {force} bytes of the message"),
         ),
         "chunk-size-not-announced" if *size == force as usize => (
-            format!("{name} is written in one piece of {length} bytes, and the chunk size is {force}"),
+            format!("{name} is written in one piece of {length} bytes, but the chunk size is {force}"),
             format!(
-                "send Set Chunk Size of {length} bytes or more before it, or write {right} behind every {force} bytes"
+                "send Set Chunk Size of {length} bytes or more before it, or write {right} after every {force} bytes"
             ),
         ),
         "chunk-size-not-announced" => (
-            format!("{name} is cut at {size} bytes, and the chunk size is {force}"),
+            format!("{name} is cut at {size} bytes, but the chunk size is {force}"),
             format!("send Set Chunk Size {size} before it, or cut at {force}"),
         ),
         "chunk-size-not-applied" => (
-            format!("Set Chunk Size announced {force}, and {name} is still cut at {size}"),
-            format!("cut at {force} behind the Set Chunk Size message, or do not send it"),
+            format!("Set Chunk Size announced {force}, but {name} is still cut at {size}"),
+            format!("cut at {force} after the Set Chunk Size message, or do not send it"),
         ),
         "chunk-size-byte-order" => (
-            format!("Set Chunk Size was sent in little-endian: it says {force}, and {name} is cut at {size}"),
+            format!("Set Chunk Size was sent in little-endian: it reads {force}, but {name} is cut at {size}"),
             format!("write the size big-endian: {}", spaced(&(*size as u32).to_be_bytes())),
         ),
         "ts-field-ffffff-no-ext" => (
-            format!("{name} has an extended timestamp ({header}) behind a timestamp field that does not say so"),
+            format!("{name} has an extended timestamp ({header}) after a timestamp field that does not announce it"),
             "write ff ff ff in the field where an extended timestamp follows, and none where the time fits in it"
                 .to_owned(),
         ),
         "fmt0-mid-message" => (
-            format!("{name} of {length} bytes goes on with {header} in place of a type 3 header"),
+            format!("{name} of {length} bytes continues with {header} instead of a type 3 header"),
             format!("continue the message with {right}"),
         ),
         _ => (
-            format!("{name} on chunk stream {csid} goes on with {header}, chunk stream {}", named(&tail.header)),
+            format!("{name} on chunk stream {csid} continues with {header}, chunk stream {}", named(&tail.header)),
             format!("continue it with {right}"),
         ),
     };
     let proof = match tail.like_a {
-        true => "read so, the body is that of A, byte for byte",
-        false => "read so, the body is AMF to its last byte",
+        true => "read this way, the body equals A's, byte for byte",
+        false => "read this way, the body is AMF to its last byte",
     };
     let at = match *code {
         "ts-field-ffffff-no-ext" => None,
         _ => kept.body.get(force as usize).or(raw_at(comparison, tail)),
     };
     let wrong = at.map(|&byte| {
-        format!("; a receiver takes {} for a chunk header: {}", broken::in_words(byte), broken::as_header(byte))
+        format!("; a receiver reads {} as a chunk header: {}", broken::in_words(byte), broken::as_header(byte))
     });
     let wrong = wrong.filter(|_| header != right).unwrap_or_default();
     let certainty = if tail.certain { Certainty::Certain } else { Certainty::Likely };

@@ -20,14 +20,15 @@ pub static FIELD_FFFFFF: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the timestamp field and the extended timestamp contradict each other",
     page: Page {
-        what: "Times of 0xffffff ms and more stand in four bytes behind the header, and then the field is ff ff ff; the field \
-               being ff ff ff is how the receiver knows. Either the field is so and the four bytes are not there, or the \
-               other way round.",
+        what: "Times of 0xffffff ms and more follow the header in four bytes, and the timestamp field is then ff ff \
+               ff, which is how the receiver knows. Here either the field is ff ff ff and the four bytes are missing, \
+               or the four bytes are there and the field is not ff ff ff.",
         looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 00 ff ff ff 17 01   right, 16777215 ms\n\
                 06 ff ff ff 00 0d 0b 09 01 00 00 00 17 01               none follows\n\
                 06 00 00 12 00 0d 0b 09 01 00 00 00 01 00 00 12 17 01   field not ff ff ff",
-        who: "Writers that compare with > in place of >=, or keep the low bits in the field.",
-        fix: "From 0xffffff on write ff ff ff in the field and the time in four bytes behind the header; below, only the field.",
+        who: "Writers that compare with > instead of >=, or keep the low bits in the field.",
+        fix: "From 0xffffff on write ff ff ff in the field and the time in four bytes after the header; below, only \
+              the field.",
         source: "RTMP 1.0 sections 5.3.1.2.1 and 5.3.1.3.",
     },
     check: Check::Diff(|comparison| both(comparison, FIELD_FFFFFF.code, field_ffffff)),
@@ -45,17 +46,22 @@ fn field_ffffff(seen: &Seen<'_, '_>) -> Option<Words> {
     let (name, shown) = (seen.name(), broken::spaced(field));
     Some(Words {
         title: match is_maximum {
-            true => format!("{name} has ff ff ff in its timestamp field, and no extended timestamp follows"),
-            false => format!("{name} has an extended timestamp behind a timestamp field of {shown}"),
+            true => format!("{name} has ff ff ff in its timestamp field, but no extended timestamp follows"),
+            false => format!("{name} has an extended timestamp after a timestamp field of {shown}"),
         },
         why: match is_maximum {
-            true => "the receiver takes the first four bytes of the payload for the time, and ends the message four bytes late",
-            false => "the receiver has its time from the field and takes the four bytes for payload",
+            true => {
+                "the receiver reads the first four bytes of the payload as the time, and ends the message four \
+                     bytes late"
+            }
+            false => "the receiver reads the time from the field and treats the four bytes as payload",
         }
         .to_owned(),
         fix: match is_maximum {
-            true => "write the time in four bytes behind the header from 0xffffff on, not only above it",
-            false => "write ff ff ff in the field where an extended timestamp follows, and none where the time fits in it",
+            true => "write the time in four bytes after the header from 0xffffff on, not only above it",
+            false => {
+                "write ff ff ff in the field where an extended timestamp follows, and none where the time fits in it"
+            }
         }
         .to_owned(),
     })
@@ -68,13 +74,13 @@ pub static WRAP_24: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "timestamps are cut to 24 bits",
     page: Page {
-        what: "When the time no longer fits in the field of 24 bits the sender writes its low bits in place of an extended \
-               timestamp. After 4 h 39 min 37 s the time falls back to zero, and players stop or wait.",
+        what: "When the timestamp overflows the field of 24 bits, the sender writes its low bits instead of an \
+               extended timestamp. After 4 h 39 min 37 s the time falls back to zero, and players stop or wait.",
         looks: "04 ff ff f0 ...                           16777200 ms\n\
                 04 00 00 07 ...                           then 7 ms\n\
                 04 ff ff ff 00 00 17 08 01 00 00 00 01 00 00 07   right: 16777223 ms",
         who: "AlexxIT/go2rtc, illuspas/Node-Media-Server#25, nareix/joy4#55.",
-        fix: "From 0xffffff on write ff ff ff in the field and the whole time in four bytes behind the header.",
+        fix: "From 0xffffff on write ff ff ff in the field and the whole time in four bytes after the header.",
         source: "RTMP 1.0 section 5.3.1.3.",
     },
     check: Check::Diff(wrap_24),
@@ -122,7 +128,7 @@ fn wrap_24(comparison: &Comparison<'_>) -> Vec<Claim> {
             .collect();
         let of_a = times(row).filter(|&times| is_cut(times));
         let title = format!(
-            "{} has timestamp {time} behind {before}: timestamps are cut to 24 bits",
+            "{} has timestamp {time} after {before}: timestamps are cut to 24 bits",
             comparison.either(row).name
         );
         let right = of_a.map(|(a, _)| format!("; A has {a} there, 2^24 more")).unwrap_or_default();
@@ -132,7 +138,7 @@ fn wrap_24(comparison: &Comparison<'_>) -> Vec<Claim> {
                 "the time falls by 2^24 where the field ends, and no extended timestamp ({}) is written{right}",
                 broken::spaced(&kept.first_header)
             ))
-            .fix("from 16777215 ms on write ff ff ff in the field and the whole time in four bytes behind the header");
+            .fix("from 16777215 ms on write ff ff ff in the field and the whole time in four bytes after the header");
         // Where most of the times are cut, those that are count as "begin elsewhere": then this is all there is to say.
         if explains.iter().any(|&index| comparison.mismatches[index].expected.is_none()) {
             claim = claim.explaining(explains);
@@ -152,15 +158,15 @@ pub static ABSOLUTE_IN_DELTA: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the extended timestamp of a fmt 1 or 2 header is the time itself",
+    title: "the extended timestamp of a fmt 1 or 2 header is absolute",
     page: Page {
-        what: "Headers of fmt 1 and 2 have a step since the message before, in the field and behind it as well. Here the four \
-               bytes hold the absolute time. Receivers that add it jump by hours.",
-        looks: "46 ff ff ff 00 0d 0b 09 01 00 00 28   0x1000028 as a step: 4 h 39 min\n\
+        what: "Headers of fmt 1 and 2 have a delta from the previous message, in the field and in the extended \
+               timestamp alike. Here the four bytes hold the absolute time. Receivers that add it jump by hours.",
+        looks: "46 ff ff ff 00 0d 0b 09 01 00 00 28   0x1000028 as a delta: 4 h 39 min\n\
                 06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 28   fmt 0, the time\n\
-                46 00 00 28 00 0d 0b 09               the step alone",
+                46 00 00 28 00 0d 0b 09               the delta alone",
         who: "SRS before 6.0.167 and 7.0.37: ossrs/srs#4356.",
-        fix: "Write the step since the message before in fmt 1 and 2; or write the time in a fmt 0 header.",
+        fix: "Write the delta from the previous message in fmt 1 and 2; or write the time in a fmt 0 header.",
         source: "RTMP 1.0 sections 5.3.1.2.2 and 5.3.1.3; veovera/enhanced-rtmp#42.",
     },
     check: Check::Diff(absolute_in_delta),
@@ -177,15 +183,15 @@ fn absolute_in_delta(comparison: &Comparison<'_>) -> Vec<Claim> {
         let Some((row, item, kept)) = wrong.next() else { continue };
         let more = wrong.count();
         let defect = item.defects.iter().find(|defect| defect.code == ABSOLUTE_IN_DELTA.code);
-        let also = if more == 0 { String::new() } else { format!("; so it is in {more} messages more") };
+        let also = if more == 0 { String::new() } else { format!("; so it is in {more} more messages") };
         let title = format!(
-            "the extended timestamp of {}, a fmt {} header, is the time itself and no step",
+            "the extended timestamp of {}, a fmt {} header, is absolute, not a delta",
             comparison.either(row).name,
             kept.fmt.unwrap_or_default()
         );
         let claim = Claim::of_message(comparison, row, "header.timestamp", Certainty::Likely, title)
             .why(format!("{}{also}", defect.map(|defect| defect.message.clone()).unwrap_or_default()))
-            .fix("write the step since the message before, or a fmt 0 header");
+            .fix("write the delta from the previous message, or a fmt 0 header");
         claims.push(claim);
     }
     claims
@@ -196,15 +202,17 @@ pub static TYPE3_STEP: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Error,
     modes: &[Mode::Diff],
-    title: "a type 3 header begins a message whose step is another",
+    title: "a type 3 header begins a message whose timestamp delta differs",
     page: Page {
-        what: "A type 3 header that begins a message says: the same step as the message before. The sender meant another, or \
-               meant the same time as before; from there on all times of the chunk stream are off by the difference.",
-        looks: "84 00 00 28 ...   fmt 2, a step of 40 ms\n\
+        what: "A type 3 header that begins a message repeats the timestamp delta of the previous message. The sender \
+               meant another delta, or the same time as before; from there on all timestamps of the chunk stream are \
+               off by the difference.",
+        looks: "84 00 00 28 ...   fmt 2, a delta of 40 ms\n\
                 c4 ...            fmt 3: 40 ms once more\n\
                 84 00 00 50 ...   what it should be for 80 ms",
-        who: "Senders that take type 3 for \"the same time\": old librtmp.",
-        fix: "Begin a message with type 3 only if its step is the one of the message before, else with fmt 2 and the step.",
+        who: "Senders that use type 3 to mean \"the same time\": old librtmp.",
+        fix: "Begin a message with type 3 only if its delta is that of the previous message; otherwise with fmt 2 and \
+              the delta.",
         source: "RTMP 1.0 section 5.3.1.2.4; ScuffleCloud/scuffle#650, membraneframework/membrane_rtmp_plugin#42.",
     },
     check: Check::Diff(type3_step),
@@ -234,16 +242,19 @@ fn type3_step(comparison: &Comparison<'_>) -> Vec<Claim> {
             let Some(step) = step.filter(|_| was_steady) else { continue };
             let meant = i64::from(step) + before - offset;
             let name = &comparison.either(row).name;
-            let title = format!("{name} begins with a type 3 header, a step of {step} ms, where it is {meant} ms");
+            let title = format!("{name} begins with a type 3 header, a delta of {step} ms, where {meant} ms is meant");
             let claim = Claim::of_message(comparison, row, "header.timestamp", Certainty::Certain, title)
                 .why(format!(
-                    "A has the same message with a fmt {} header at {a} ms; here type 3 repeats the step before, which makes it \
-                     {b} ms, and all that follow on chunk stream {} are {} ms off",
+                    "A has the same message with a fmt {} header at {a} ms; here type 3 repeats the previous delta, \
+                     which gives {b} ms, and all messages that follow on chunk stream {} are {} ms off",
                     of_a.fmt.unwrap_or_default(),
                     kept.csid,
                     (offset - before).abs()
                 ))
-                .fix("begin a message with type 3 only if its step is that of the message before; else with fmt 2")
+                .fix(
+                    "begin a message with type 3 only if its delta is that of the previous message; otherwise with \
+                      fmt 2",
+                )
                 .explaining(shifted(comparison, direction, row, kept.csid, offset));
             claims.push(claim);
             break;

@@ -30,14 +30,15 @@ pub static EXTRA: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a type 3 header follows a message that is already whole",
+    title: "a type 3 header follows a message that is already complete",
     page: Page {
-        what: "The message's length is a multiple of the chunk size, and the sender writes one more type 3 header behind \
-               the last chunk. The receiver takes it for the first chunk of another message like the one before.",
+        what: "The message's length is a multiple of the chunk size, and the sender writes one more type 3 header \
+               after the last chunk. The receiver reads it as the first chunk of another message like the previous \
+               one.",
         looks: "06 00 00 00 00 00 80 09 01 00 00 00 ... 128 bytes ... c6\n\
                 \n\
-                0x80 bytes fill the chunk; c6 begins a message of 128 bytes, which eats the next header.",
-        who: "Writers with a loop of len / size + 1 rounds.",
+                0x80 bytes fill the chunk; c6 begins a message of 128 bytes, which swallows the next header.",
+        who: "Writers with a loop of len / size + 1 iterations.",
         fix: "Write a type 3 header only if bytes of the message are left: loop while left > 0.",
         source: "RTMP 1.0 section 5.3.1.2.4; gwuhaolin/livego guards against it in protocol/rtmp/core/chunk_stream.go.",
     },
@@ -55,8 +56,8 @@ fn extra(seen: &Seen<'_, '_>) -> Option<Words> {
     Some(Words {
         title: format!("a type 3 header follows {name}, whose {length} bytes fill {chunks} chunks of {size} exactly"),
         why: format!(
-            "the message is whole; the receiver takes the {header} behind it for the start of another one of {length} bytes, \
-             and reads what follows as its body"
+            "the message is complete; the receiver reads the {header} after it as the start of another one of {length} \
+             bytes, and what follows as its body"
         ),
         fix: format!("write {header} only where bytes of the message are left to send"),
     })
@@ -86,8 +87,8 @@ fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option
         format!("a type 3 header follows {name}, whose {length} bytes fill {} chunks of {size} exactly", length / size);
     let claim = Claim::of_message(comparison, row, "chunk", Certainty::Likely, title)
         .why(format!(
-            "the message is whole; the {header} behind it at stream offset {} begins another of {length} bytes, of which no \
-             more than {} came",
+            "the message is complete; the {header} after it at stream offset {} begins another of {length} bytes, of \
+             which only {} arrived",
             item.at.start,
             item.message().map_or(0, |kept| kept.body.len())
         ))
@@ -104,15 +105,16 @@ pub static EXT_MISSING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "type 3 headers leave out the extended timestamp",
     page: Page {
-        what: "The message's first header has an extended timestamp, and the type 3 headers behind it do not repeat it. \
-               Receivers that follow the specification take four bytes of the payload of each chunk for it.",
+        what: "The message's first header has an extended timestamp, and the type 3 headers after it do not repeat it. \
+               Receivers that follow the specification read four bytes of the payload of each chunk as the timestamp.",
         looks: "06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 01 00 00 12   right\n\
                 06 ff ff ff 00 0d 0b 09 01 00 00 00 01 00 00 12 ... c6 41 9a 22 11   wrong\n\
                 \n\
-                It shows from 16777215 ms on, 4 h 39 min 37 s, or at once where times are those of a clock.",
-        who: "Senders after the draft of 2009: old librtmp, rtmpdump; obsproject/obs-studio#10097.",
-        fix: "Repeat the four bytes of the extended timestamp behind every type 3 header of the message.",
-        source: "RTMP 1.0 section 5.3.1.3. nginx-rtmp resets the connection; SRS and GStreamer look and take both.",
+                It appears from 16777215 ms on, 4 h 39 min 37 s, or at once where timestamps are the time of day.",
+        who: "Senders written from the draft of 2009: old librtmp, rtmpdump; obsproject/obs-studio#10097.",
+        fix: "Repeat the four bytes of the extended timestamp after every type 3 header of the message.",
+        source: "RTMP 1.0 section 5.3.1.3. nginx-rtmp resets the connection; SRS and GStreamer look ahead and accept \
+                 both.",
     },
     check: Check::Diff(ext_missing),
 };
@@ -132,11 +134,11 @@ fn ext_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         let more = wrong.count();
         let defect = item.defects.iter().find(|defect| defect.code == EXT_MISSING.code);
         let title = format!(
-            "{} of {} bytes has an extended timestamp, and its type 3 headers do not repeat it",
+            "{} of {} bytes has an extended timestamp, but its type 3 headers do not repeat it",
             comparison.either(row).name,
             kept.header.length
         );
-        let also = if more == 0 { String::new() } else { format!("; so do {more} messages more") };
+        let also = if more == 0 { String::new() } else { format!("; so do {more} more messages") };
         let claim = Claim::of_message(comparison, row, "chunk", Certainty::Certain, title)
             .why(format!(
                 "{}; read without it, the chunks join up with the next header; a receiver that expects it loses four bytes \
@@ -154,7 +156,7 @@ fn ext_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn ext_missing_words(seen: &Seen<'_, '_>) -> Option<Words> {
     let kept = seen.kept()?;
     let title = format!(
-        "{} of {} bytes has an extended timestamp, and its type 3 headers do not repeat it",
+        "{} of {} bytes has an extended timestamp, but its type 3 headers do not repeat it",
         seen.name(),
         seen.length()
     );
@@ -162,8 +164,8 @@ fn ext_missing_words(seen: &Seen<'_, '_>) -> Option<Words> {
     Some(Words {
         title,
         why: format!(
-            "its first header is {}; the receiver takes the four bytes behind each type 3 header for {time}, and they are \
-             payload",
+            "its first header is {}; the receiver reads the four bytes after each type 3 header as {time}, but they \
+             are payload",
             broken::spaced(&kept.first_header)
         ),
         fix: ext_missing_fix(kept.csid, kept.header.timestamp),
@@ -173,7 +175,7 @@ fn ext_missing_words(seen: &Seen<'_, '_>) -> Option<Words> {
 fn ext_missing_fix(csid: u32, time: Option<u32>) -> String {
     let mut bytes = header(csid);
     bytes.extend(time.map(u32::to_be_bytes).into_iter().flatten());
-    format!("repeat the extended timestamp behind each type 3 header: {}", broken::spaced(&bytes))
+    format!("repeat the extended timestamp after each type 3 header: {}", broken::spaced(&bytes))
 }
 
 pub static FMT0: Rule = Rule {
@@ -181,16 +183,17 @@ pub static FMT0: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a message goes on with full headers in place of type 3",
+    title: "a message continues with full headers instead of type 3",
     page: Page {
         what: "The second and further chunks of a message have headers of fmt 0, 1 or 2, which repeat its length and type. \
                By the specification each begins a message; some receivers count bytes and do not care.",
         looks: "06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ...\n\
                 06 00 00 00 00 0d 0b 09 01 00 00 00 ... 128 bytes ...   wrong\n\
                 c6 ... 128 bytes ...                                    right",
-        who: "Clients tested against nginx-rtmp only, which takes it.",
+        who: "Clients tested against nginx-rtmp only, which accepts it.",
         fix: "Continue with type 3 headers.",
-        source: "RTMP 1.0 section 5.3.1.2.4; KallDrexx/rust-media-libs#13; SRS says \"for existed chunk, fmt should not be 0\".",
+        source: "RTMP 1.0 section 5.3.1.2.4; KallDrexx/rust-media-libs#13; SRS logs \"for existed chunk, fmt should \
+                 not be 0\".",
     },
     check: Check::Diff(fmt0),
 };
@@ -209,7 +212,8 @@ fn fmt0(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let defect = item.defects.iter().find(|defect| defect.code == FMT0.code);
         let name = &comparison.either(row).name;
-        let title = format!("{name} of {} bytes goes on with headers that should begin a message", kept.header.length);
+        let title =
+            format!("{name} of {} bytes continues with headers that should begin a message", kept.header.length);
         let claim = Claim::of_message(comparison, row, "chunk", Certainty::Certain, title)
             .why(defect.map(|defect| defect.message.clone()).unwrap_or_default())
             .fix(fmt0_fix(kept.csid))
@@ -224,14 +228,14 @@ fn fmt0_words(seen: &Seen<'_, '_>) -> Option<Words> {
     let kept = seen.kept()?;
     Some(Words {
         title: format!(
-            "{} of {} bytes goes on with headers of fmt {} in place of type 3",
+            "{} of {} bytes continues with headers of fmt {} instead of type 3",
             seen.name(),
             seen.length(),
             seen.best.evidence.first().and_then(|one| one.bytes.first()).map_or(0, |byte| byte >> 6)
         ),
         why: format!(
-            "{} stands again inside the message, with the same length and type; receivers that follow the specification drop \
-             what they had of it",
+            "{} appears again inside the message, with the same length and type; receivers that follow the \
+             specification drop what they had received of it",
             seen.first_bytes()
         ),
         fix: fmt0_fix(kept.csid),

@@ -12,10 +12,10 @@ pub static TRANSACTION: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "an answer has a transaction id that nobody asked with",
+    title: "an answer has a transaction id that no request has",
     page: Page {
-        what: "_result and _error carry the transaction id of the command that they answer. A client finds its request by it, \
-               and ignores an answer whose id it does not know: it waits on.",
+        what: "_result and _error carry the transaction id of the command that they answer. A client finds its request \
+               by it, and ignores an answer whose id it does not know: it keeps waiting.",
         looks: "02 00 07 63 6f 6e 6e 65 63 74 00 3f f0 00 00 00 00 00 00   connect, 1\n\
                 02 00 07 5f 72 65 73 75 6c 74 00 40 00 00 00 00 00 00 00   _result, 2",
         who: "Servers that count ids themselves, or answer always with the same.",
@@ -30,15 +30,15 @@ pub static AUTH: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the server wants a login",
+    title: "the server requires a login",
     page: Page {
-        what: "The server rejects connect and says which kind of login it wants. That is the first step of the login: the \
-               client connects again, twice, with user name and then with its answer in the query of app and tcUrl. Another \
-               reason than needauth says that the login failed, which is an error.",
+        what: "The server rejects connect and names the kind of login it requires. That is the first step of the \
+               login: the client connects again, twice, with user name and then with its answer in the query of app \
+               and tcUrl. A reason other than needauth means that the login failed, which is an error.",
         looks: "5b 20 63 6f 64 65 3d 34 30 33 20 6e 65 65 64 20 61 75 74 68 3b ..\n\
                 \n\
                 In words: `[ code=403 need auth; authmod=adobe ]`.",
-        who: "Wowza, Adobe Media Server and Limelight towards publishers.",
+        who: "Wowza, Adobe Media Server and Limelight, for publishers.",
         fix: "Give the client user name and password, and let it connect again with ?authmod=adobe&user=...",
         source: "FFmpeg, rtmpproto.c, handle_connect_error; HaishinKit/HaishinKit.swift issues 55 and 682.",
     },
@@ -50,14 +50,15 @@ pub static STATUS: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the server says no",
+    title: "the server reports an error",
     page: Page {
-        what: "The answer has level `error`, or a code that means failure. Its code says what is wrong, its description says it \
-               in words.",
+        what: "The answer has level `error`, or a code that means failure. Its code identifies the problem, its \
+               description explains it.",
         looks: "00 05 6c 65 76 65 6c 02 00 05 65 72 72 6f 72   level `error`\n\
                 00 04 63 6f 64 65 02 00 19 4e 65 74 53 ..   code `NetStream.Publish.BadName`",
-        who: "BadName: somebody publishes under that name already, often the same client's last connection. StreamNotFound: \
-              nobody publishes it. Rejected, InvalidApp, Denied, Unauthorized: the URL, the key or a hook of the server.",
+        who: "BadName: the name is already being published, often by the same client's previous connection. \
+              StreamNotFound: no publisher has that name. Rejected, InvalidApp, Denied, Unauthorized: the URL, the key \
+              or a hook of the server.",
         fix: "Act on the code.",
         source: "RTMP 1.0 sections 7.2.1.1 and 7.2.2; nginx-rtmp `live: already publishing`.",
     },
@@ -109,7 +110,7 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
         .filter_map(|said| Some(format!("{} {}", said.name, crate::amf::number_text(said.command.transaction_id()?))))
         .collect();
     let spots: Vec<Spot> = lost.iter().map(|&item| Spot::new(item, 10..19, format!("transaction id {id}"))).collect();
-    let title = format!("{} has transaction id {id}, and nothing was asked with it", answer.name);
+    let title = format!("{} has transaction id {id}, which no request has", answer.name);
     let claim = look::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
     let twins = only_in_a(comparison, ServerToClient, |named| named.call.is_some());
     vec![
@@ -160,7 +161,7 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let description = wants.text("description").unwrap_or_default();
     let spots = [Spot::new(wants.item, 0..wants.kept.body.len(), description.clone())];
-    let does = if refused { "refuses the login" } else { "wants a login" };
+    let does = if refused { "refuses the login" } else { "requires a login" };
     let title = format!("the server {does}: {}", description.trim());
     let claim = look::claim(comparison, &spots, "_error.description", Certainty::Certain, title);
     let claim = claim.explaining(replaced(comparison, wants)).breaking(Breaks::Response);
@@ -171,7 +172,7 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
             .weighing(Severity::Error),
         false => claim
             .why("this is the first step of a login; the client is to connect again with its name in the query")
-            .fix("give the client user name and password; without them it cannot go on"),
+            .fix("give the client user name and password; without them it cannot continue"),
     }]
 }
 
@@ -188,22 +189,22 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let (code, description) = (code(refusal), refusal.text("description").unwrap_or_default());
     let words = match code.rsplit('.').next().unwrap_or_default() {
-        "BadName" => "somebody publishes under that name already, perhaps the client's own last connection",
-        "StreamNotFound" => "nobody publishes a stream of that name",
+        "BadName" => "the name is already being published, perhaps by the client's own previous connection",
+        "StreamNotFound" => "no publisher has that stream name",
         "Rejected" => "the server does not let the client in",
         "InvalidApp" => "the server has no such application",
-        "Denied" | "Unauthorized" => "the client may not do that: wrong key, or a hook said no",
-        _ => "the server says that it failed",
+        "Denied" | "Unauthorized" => "the client may not do that: wrong key, or a hook refused it",
+        _ => "the server reports that it failed",
     };
     let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), format!("{code} {description}"))];
     let said = if description.is_empty() { String::new() } else { format!(": {description}") };
-    let title = format!("the server says {}{said}", if code.is_empty() { "_error" } else { &code });
+    let title = format!("the server reports {}{said}", if code.is_empty() { "_error" } else { &code });
     let claim = look::claim(comparison, &spots, FieldPath::property(&refusal.name, "code"), Certainty::Certain, title);
     vec![
         claim
             .why(words)
             .fix(match code.rsplit('.').next().unwrap_or_default() {
-                "BadName" => "take another name, or make the server drop the old publisher",
+                "BadName" => "use another name, or make the server drop the old publisher",
                 "StreamNotFound" => "publish the stream first, and check app and name",
                 _ => "check app, name and key, and the server's log",
             })

@@ -16,8 +16,8 @@ pub static UNANSWERED: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "connect gets no answer",
     page: Page {
-        what: "The client sent connect and waits for _result. A server that does not understand a message drops it without a \
-               word, so mostly the mistake is in how connect was written: its type, its values, its chunks.",
+        what: "The client sent connect and waits for _result. A server silently drops a message that it does not \
+               understand, so mostly the mistake is in how connect was written: its type, its values, its chunks.",
         looks: "03 00 00 00 00 00 8c 14 00 00 00 00 | 02 00 07 63 6f 6e 6e 65 63 74 | 00 3f f0 00 00 00 00 00 00 | 03 ..\n\
                 \n\
                 14 is the type, 8c the length; connect has transaction id 1 and an object that ends in 00 00 09.",
@@ -36,10 +36,11 @@ pub static APP_UNKNOWN: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the server closes on connect: it may not know the application",
     page: Page {
-        what: "Right behind connect the server closes, without _error. nginx does so when it has no application of that name.",
+        what: "Right after connect the server closes, without _error. nginx does so when it has no application of that \
+               name.",
         looks: "00 03 61 70 70 02 00 04 6e 6f 70 65   app is `nope`\n\
                 00 03 61 70 70 02 00 04 6c 69 76 65   app is `live`",
-        who: "Clients with a mistyped URL, or that split it at another slash than the server does.",
+        who: "Clients with a mistyped URL, or that split it at a slash other than the server does.",
         fix: "Use the application that the server is configured for.",
         source: "nginx-rtmp-module: `connect: application not found`.",
     },
@@ -53,8 +54,8 @@ pub static FIELDS: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "connect has no app or no tcUrl",
     page: Page {
-        what: "Both properties belong into connect. Some servers take the application from one, some from the other, and some \
-               refuse a connect that lacks either.",
+        what: "Both properties belong in connect. Some servers read the application from one, some from the other, and \
+               some refuse a connect that lacks either.",
         looks: "00 03 61 70 70 02 00 04 6c 69 76 65   app\n\
                 00 05 74 63 55 72 6c 02 00 15 72 74 6d 70 3a ..   tcUrl",
         who: "Small clients that were tried with one server.",
@@ -69,13 +70,13 @@ pub static URL_SPLIT: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Error,
     modes: &[Mode::Diff],
-    title: "the URL is split into app and stream name in another way",
+    title: "the URL is split differently into app and stream name",
     page: Page {
-        what: "The same URL can be split in more than one way: at another slash, with a slash left at the end, with the query \
-               in app or in the name. The server then looks for another application or another stream.",
+        what: "The same URL can be split in more than one way: at another slash, with a slash left at the end, with \
+               the query in app or in the name. The server then looks for a different application or stream.",
         looks: "00 03 61 70 70 02 00 04 6c 69 76 65   app `live`\n\
                 00 03 61 70 70 02 00 05 6c 69 76 65 2f   app `live/`",
-        who: "Clients with one field for the URL, or with two and a user who puts all into one.",
+        who: "Clients with one field for the URL, or with two and a user who enters everything in one.",
         fix: "Split as the working client does: mostly the last part of the path is the name, with the query.",
         source: "arut/nginx-rtmp-module issues 893 and 1426, illuspas/Node-Media-Server issue 19.",
     },
@@ -98,7 +99,7 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     // By itself a connection is unanswered if the client waited, or gave up.
-    // An answer that cannot be read is one all the same.
+    // An answer that cannot be read is one nevertheless.
     let answers = |item: &RecordedEvent| {
         let kept = item.message();
         item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
@@ -120,10 +121,11 @@ fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
         look::claim(comparison, &spots, "connect", Certainty::Likely, "the server does not answer connect".to_owned());
     let own: Vec<_> = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).collect();
     let why = if comparison.a.is_none() {
-        "the server takes the bytes and says nothing: it does not understand the message, or is in no state to answer"
+        "the server accepts the bytes and does not answer: it does not understand the message, or cannot answer in its \
+         state"
             .to_owned()
     } else if own.is_empty() {
-        "connect is as in A, where it is answered: the server is in another state, or does not get it".to_owned()
+        "connect is as in A, where it is answered: the server is in another state, or does not receive it".to_owned()
     } else {
         claim.certainty = Certainty::Possible;
         format!("connect itself differs from A in {}, which may be why", look::count(own.len(), "place"))
@@ -152,7 +154,7 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
     let answer = only_in_a(comparison, ServerToClient, |named| named.answers("connect"));
     vec![
         Claim::at(comparison, index, Certainty::Likely, title)
-            .why("the server closes behind connect without a word, as nginx does for an application it does not have")
+            .why("the server closes after connect without an error message, as nginx does for an unknown application")
             .fix(format!("connect to `{other}`, or configure the server for `{app}`"))
             .explaining(answer)
             .breaking(Breaks::Response),
@@ -165,10 +167,10 @@ fn closed_on(comparison: &Comparison<'_>, connect: &Said<'_>) -> Option<Claim> {
     let item = comparison.b.items.get(connect.item).filter(|item| item.defects.is_empty())?;
     let range = memchr::memmem::find(&connect.kept.body, app.as_bytes()).map_or(0..0, |at| at..at + app.len());
     let spots = [Spot::new(connect.item, range, format!("app '{app}'"))];
-    let title = format!("the server closes on connect to `{app}`, and says nothing");
+    let title = format!("the server closes on connect to `{app}`, without an error message");
     let claim = look::claim(comparison, &spots, "connect.app", Certainty::Likely, title);
     let claim = claim.why(format!(
-        "{} is the last that it received; nginx closes so for an application that it does not have",
+        "{} is the last message that it received; nginx closes this way for an unknown application",
         item.info
     ));
     Some(claim.fix("check the application's name, and look into the server's log").breaking(Breaks::Response))
@@ -209,7 +211,7 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
                 None => format!("connect has no {name}"),
             };
             let why = if answered {
-                "this server does without it, others do not"
+                "this server does not need it, others do"
             } else {
                 "A sends it and is answered, B does not and is not"
             };
@@ -237,7 +239,7 @@ fn fields_alone(comparison: &Comparison<'_>, names: &[&str]) -> Vec<Claim> {
             let title = format!("connect has no {name}");
             let claim =
                 look::claim(comparison, &spots, FieldPath::property("connect", name), Certainty::Certain, title);
-            let why = if answered { "this server does without it, others do not" } else { "and it is not answered" };
+            let why = if answered { "this server does not need it, others do" } else { "and it is not answered" };
             claim.why(why).fix(format!("send {name} in the object of connect"))
         })
         .collect()
@@ -272,7 +274,7 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
         let parts = |text: String| text.split('/').map(str::to_owned).collect::<Vec<_>>();
         url.iter().map(path).flat_map(parts).filter(|part| !part.is_empty()).collect()
     };
-    // Where the queries stand; what they say may differ, as a token does from one session to the next.
+    // Where the queries are; what they say may differ, as a token does from one session to the next.
     let shape = |url: &[String; 2]| url.each_ref().map(|text| (path(text), text.contains('?')));
     if parts(&url_a) != parts(&url_b) || shape(&url_a) == shape(&url_b) {
         return Vec::new();
@@ -287,7 +289,7 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
     let why = if has_query(&url_a) == has_query(&url_b) {
         "together they are the same path; the server looks for the application and the stream by these very strings"
     } else {
-        "the path is the same, the query is not; some servers take it for a part of the name"
+        "the path is the same, the query is not; some servers treat it as part of the name"
     };
     let claim = Claim::at(comparison, first, Certainty::Certain, title)
         .why(why)

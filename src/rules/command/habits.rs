@@ -18,11 +18,12 @@ pub static FCPUBLISH: Rule = Rule {
     modes: &[Mode::Diff],
     title: "FCPublish gets no onFCPublish, and the client does not publish",
     page: Page {
-        what: "Some encoders wait for onFCPublish before they go on. Most servers never send it, and most clients do not mind.",
+        what: "Some encoders wait for onFCPublish before they continue. Most servers never send it, and most clients \
+               do not need it.",
         looks: "02 00 09 46 43 50 75 62 6c 69 73 68 00 40 08 ..   FCPublish\n\
                 02 00 0b 6f 6e 46 43 50 75 62 6c 69 73 68 00 ..   onFCPublish",
         who: "Hardware encoders and Livestream Studio, with servers that only know publish.",
-        fix: "As a server, answer FCPublish with onFCPublish, with a transaction id.",
+        fix: "In the server, answer FCPublish with onFCPublish, with a transaction id.",
         source: "membraneframework/membrane_rtmp_plugin issue 115.",
     },
     check: Check::Diff(fcpublish),
@@ -35,12 +36,12 @@ pub static ONBWDONE: Rule = Rule {
     modes: &[Mode::Diff],
     title: "the client closes on onBWDone",
     page: Page {
-        what: "Some servers send onBWDone behind the answer to connect. A client may answer with _checkbw or ignore it; this \
-               one closes.",
+        what: "Some servers send onBWDone after the answer to connect. A client may answer with _checkbw or ignore it; \
+               this one closes.",
         looks: "02 00 08 6f 6e 42 57 44 6f 6e 65 00 00 00 00 00 00 00 00 00 05\n\
                 \n\
                 onBWDone with transaction id 0 and null.",
-        who: "Clients that take an unknown command for an error.",
+        who: "Clients that treat an unknown command as an error.",
         fix: "As a client, ignore commands that are not known; as a server, leave onBWDone out.",
         source: "KallDrexx/rust-media-libs issue 41.",
     },
@@ -54,8 +55,8 @@ pub static SETDATAFRAME: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a publisher's metadata has no @setDataFrame",
     page: Page {
-        what: "A publisher tells the server to store metadata with @setDataFrame, then onMetaData, then the values. Sent bare, \
-               some servers pass it on once and keep nothing for players that join.",
+        what: "A publisher tells the server to store metadata with @setDataFrame, then onMetaData, then the values. \
+               Without it, some servers forward the metadata once and do not keep it for players that join later.",
         looks: "02 00 0d 40 73 65 74 44 61 74 61 46 72 61 6d 65 02 00 0a 6f 6e ..\n\
                 02 00 0a 6f 6e 4d 65 74 61 44 61 74 61 08 ..   without",
         who: "Publishers that send the script tag of an FLV file as it is.",
@@ -72,12 +73,12 @@ pub static SETDATAFRAME_LEAK: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff, Mode::Relay],
     title: "a player's metadata begins with @setDataFrame",
     page: Page {
-        what: "@setDataFrame is for the server. A relay should take it off; players look for onMetaData as the name of the \
-               message and ignore this one.",
+        what: "@setDataFrame is for the server. A relay should remove it; players look for onMetaData as the name of \
+               the message and ignore this one.",
         looks: "02 00 0d 40 73 65 74 44 61 74 61 46 72 61 6d 65 02 00 0a 6f 6e ..\n\
-                02 00 0a 6f 6e 4d 65 74 61 44 61 74 61 08 ..   as players want it",
-        who: "Relays that pass data messages on as they come.",
-        fix: "Take off the first string when a data message goes to a player.",
+                02 00 0a 6f 6e 4d 65 74 61 44 61 74 61 08 ..   as players expect it",
+        who: "Relays that forward data messages unchanged.",
+        fix: "Remove the first string when a data message goes to a player.",
         source: "streamband/hydra-srt issue 124; FFmpeg/FFmpeg pull request 93.",
     },
     check: Check::Diff(|comparison| data_frame(comparison, ServerToClient)),
@@ -88,14 +89,14 @@ pub static DELETE_STREAM: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "deleteStream does not say which stream by its number",
+    title: "deleteStream does not name the stream by its number",
     page: Page {
-        what: "deleteStream has the number of the message stream as its argument. Given something else, a server keeps the \
-               stream until the connection ends.",
+        what: "deleteStream has the number of the message stream as its argument. With anything else there, a server \
+               keeps the stream until the connection ends.",
         looks: "05 00 3f f0 00 00 00 00 00 00   null and the Number 1\n\
                 05 02 00 04 70 61 69 72   null and the string `pair`",
         who: "GStreamer 1.22 sends the stream's name.",
-        fix: "Send the number that createStream gave.",
+        fix: "Send the number that createStream returned.",
         source: "RTMP 1.0 section 7.2.2.3; RTMP errata section 8.3.",
     },
     check: Check::Diff(delete_stream),
@@ -106,10 +107,10 @@ pub static CODEC_FLAGS: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Warning,
     modes: &[Mode::Diff],
-    title: "a player's connect does not say which codecs it knows",
+    title: "a player's connect does not list the codecs it knows",
     page: Page {
-        what: "audioCodecs and videoCodecs are sets of codecs that a player can decode. Some servers leave out what is not in \
-               them.",
+        what: "audioCodecs and videoCodecs are sets of codecs that a player can decode. Some servers leave out codecs \
+               that are not listed.",
         looks: "00 0b 61 75 64 69 6f 43 6f 64 65 63 73 00 40 af ce ..   audioCodecs, 4071\n\
                 00 0b 76 69 64 65 6f 43 6f 64 65 63 73 00 40 6f 80 ..   videoCodecs, 252",
         who: "Small players; Adobe Media Server filters by them.",
@@ -129,13 +130,13 @@ fn fcpublish(comparison: &Comparison<'_>) -> Vec<Claim> {
     else {
         return Vec::new();
     };
-    let spots = [Spot::new(item, 0..0, "no onFCPublish behind it")];
+    let spots = [Spot::new(item, 0..0, "no onFCPublish after it")];
     let title = "FCPublish gets no onFCPublish, and the client does not publish".to_owned();
     let mut claim = look::claim(comparison, &spots, "FCPublish", Certainty::Likely, title);
     claim.explains = only_in_a(comparison, ServerToClient, |named| named.is("onFCPublish"));
     vec![
         claim
-            .why("A gets onFCPublish and goes on to publish")
+            .why("in A onFCPublish arrives, and the client publishes")
             .fix("answer FCPublish with onFCPublish")
             .breaking(Breaks::Response),
     ]
@@ -158,7 +159,7 @@ fn onbwdone(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = look::claim(comparison, &spots, "onBWDone", Certainty::Likely, title);
     vec![
         claim
-            .why("onBWDone is the last that the server says, and nothing comes from the client behind it but its end")
+            .why("onBWDone is the server's last message, and after it the client sends nothing more and closes")
             .fix("ignore onBWDone, or answer it with _checkbw")
             .breaking(Breaks::Response),
     ]
@@ -197,9 +198,12 @@ fn data_frame(comparison: &Comparison<'_>, direction: Direction) -> Vec<Claim> {
         matches!(step, Some(Step::Argument("handler" | "metadata") | Step::Position(0 | 1)))
     });
     let (why, fix) = if is_wanted {
-        ("servers store metadata for players that join when @setDataFrame stands before it", "begin with @setDataFrame")
+        (
+            "servers store metadata for players that join later only if @setDataFrame comes before it",
+            "begin with @setDataFrame",
+        )
     } else {
-        ("players look for onMetaData as the message's name", "take off @setDataFrame")
+        ("players look for onMetaData as the message's name", "remove @setDataFrame")
     };
     vec![claim.why(why).fix(fix)]
 }
@@ -218,7 +222,7 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some((item, text)), None) = (of(comparison.b), comparison.a.and_then(of)) else { return Vec::new() };
     let differs = with_path(comparison, |path| path.is("deleteStream", "stream"));
     let spots = [Spot::new(item, 0..0, text.clone())];
-    let title = format!("deleteStream says {text}, and no number");
+    let title = format!("deleteStream has {text} instead of a number");
     let mut claim = look::claim(comparison, &spots, "deleteStream.stream", Certainty::Certain, title);
     claim.explains = differs;
     if let Some(&index) = claim.explains.first() {
@@ -226,8 +230,8 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     vec![
         claim
-            .why("servers find the stream by its number, and keep it otherwise")
-            .fix("send the number that createStream gave"),
+            .why("servers find the stream by its number; without it they keep the stream")
+            .fix("send the number that createStream returned"),
     ]
 }
 
@@ -241,7 +245,7 @@ fn codec_flags(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("the player's connect has no {}", names.join(" and no "));
     vec![
         Claim::at(comparison, first, Certainty::Certain, title)
-            .why("some servers leave out sound or pictures that the player does not say it can decode")
+            .why("some servers leave out audio or video that the player does not list as decodable")
             .fix("send audioCodecs and videoCodecs")
             .explaining(missing),
     ]

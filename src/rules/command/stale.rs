@@ -15,16 +15,16 @@ pub static STALE_PUBLISHER: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the server still holds the client's last connection",
+    title: "the server still holds the client's previous connection",
     page: Page {
-        what: "A publisher vanished: no FCUnpublish, no deleteStream, no FIN. To the server it still publishes, so when it \
-               comes back, its own name is in use.",
-        looks: "first    27 01 00 00 50 ..                          pictures, then nothing\n\
+        what: "A publisher vanished: no FCUnpublish, no deleteStream, no FIN. For the server it is still publishing, \
+               so when it reconnects, its own name is in use.",
+        looks: "first    27 01 00 00 50 ..                          video, then nothing\n\
                 second   02 00 07 70 75 62 6c 69 73 68 00 ..       publish, the same name\n\
                 server   00 04 63 6f 64 65 02 .. 42 61 64 4e 61 6d 65   code .. BadName",
         who: "Encoders that lose their network or their process; NAT routers that forget a connection.",
-        fix: "In the client: send FCUnpublish and deleteStream and close, and wait before it comes back. In the server: drop \
-              idle publishers (nginx-rtmp: drop_idle_publisher), or ping them.",
+        fix: "In the client: send FCUnpublish and deleteStream and close, and wait before reconnecting. In the server: \
+              drop idle publishers (nginx-rtmp: drop_idle_publisher), or ping them.",
         source: "arut/nginx-rtmp-module issues 367 and 1152, illuspas/Node-Media-Server issue 381.",
     },
     check: Check::Diff(stale),
@@ -52,7 +52,7 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some(before) = comparison.around.iter().find(is_left_behind) else { return Vec::new() };
     let number = before.stream.tcp_stream.0;
     let last = before.items.iter().filter(|item| item.direction == ClientToServer).map(|item| item.frames[0]).max();
-    let last = last.map(|frame| format!(", last heard of in frame {frame}")).unwrap_or_default();
+    let last = last.map(|frame| format!(", last seen in frame {frame}")).unwrap_or_default();
     let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), "the name is in use")];
     let title = format!("the server refuses the name, which the client's own connection {number} still holds");
     let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Likely, title);
@@ -61,7 +61,7 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(format!(
                 "connection {number} published the same stream{last}, and ended without FCUnpublish, deleteStream or FIN"
             ))
-            .fix("close cleanly before coming back, or make the server drop idle publishers")
+            .fix("close cleanly before reconnecting, or make the server drop idle publishers")
             .breaking(Breaks::Response),
     ]
 }

@@ -33,10 +33,10 @@ pub static STATUS_STREAM: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "onStatus comes on another message stream than it is about",
+    title: "onStatus is on a message stream other than the one it is about",
     page: Page {
-        what: "The status of publish and play belongs on the message stream of the command. A client that keeps streams apart \
-               does not see it elsewhere, and waits for its start.",
+        what: "The status of publish and play belongs on the message stream of the command. A client that keeps \
+               streams apart does not see it elsewhere, and keeps waiting.",
         looks: "05 00 00 00 00 00 69 14 01 00 00 00   onStatus on message stream 1\n\
                 05 00 00 00 00 00 69 14 00 00 00 00   on 0",
         who: "Servers that send all commands on message stream 0.",
@@ -158,7 +158,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let goes_on = comparison.b.items[item..].iter().filter_map(|item| item.message());
     let goes_on = goes_on.filter(|kept| kept.header.type_id.is_media()).count() > 0;
     let spots = [Spot::new(item, 0..0, format!("message stream {on}"))];
-    let title = format!("onStatus comes on message stream {on}, {name} was on {stream}");
+    let title = format!("onStatus is on message stream {on}, but {name} was on {stream}");
     let mut claim = look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
     let row = claim.row;
     claim.explains = with_path(comparison, |path| *path == FieldPath::STREAM_ID);
@@ -169,7 +169,7 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = claim.fix(format!("send onStatus on message stream {stream}"));
     vec![if goes_on {
         claim
-            .why("this client takes it; one that keeps message streams apart does not see it, and waits")
+            .why("this client accepts it; one that keeps message streams apart does not see it, and waits")
             .weighing(Severity::Warning)
     } else {
         claim.why("a client that keeps message streams apart does not see it, and waits").breaking(Breaks::Response)

@@ -17,14 +17,14 @@ pub static PUBLISH_MSID: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "publish, play or media do not travel on the stream that createStream gave out",
+    title: "publish, play or media are not on the stream that createStream returned",
     page: Page {
         what: "The server answered createStream with the number of a message stream. Commands and media of that stream \
                have to carry it in their header; here they carry another.",
         looks: "s to c  02 00 07 _result 00 .. 05 00 3f f0 00 00 00 00 00 00   stream 1\n\
                 c to s  08 00 00 00 00 00 1e 14 00 00 00 00   publish on stream 0",
-        who: "Clients that write 0, as for connect, or count streams themselves. nginx-rtmp and Node-Media-Server do not \
-              look at the field, so it is found only with another server.",
+        who: "Clients that write 0, as for connect, or count streams themselves. nginx-rtmp and Node-Media-Server \
+              ignore the field, so the mistake appears only with another server.",
         fix: "Keep the number from createStream's _result, and write it, in little-endian, into the header of publish, play, \
               audio, video and data.",
         source: "RTMP 1.0 sections 5.3.1.2.5 and 7.2.1.3.",
@@ -98,14 +98,14 @@ fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// The claim about the first of `count` messages, in a row.
 fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), count: usize) -> Claim {
     let name = &comparison.either(row).name;
-    let title = format!("{name} travels on message stream {sent}, and createStream gave out {given}");
+    let title = format!("{name} is on message stream {sent}, but createStream returned {given}");
     let more = match count {
         1 => String::new(),
-        count => format!("; {} messages behind it do so too", count - 1),
+        count => format!("; so are {} messages after it", count - 1),
     };
     Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, sent.to_string()), Certainty::Certain, title)
         .why(format!(
-            "the server's _result of createStream says {given}{more}; a server that looks at the field drops them"
+            "the server's _result of createStream returned {given}{more}; a server that checks the field drops them"
         ))
         .fix(format!(
             "write {given}, in little-endian, into the last four bytes of the header of {name} and what follows"

@@ -17,13 +17,14 @@ pub static IGNORED: Rule = Rule {
     modes: &[Mode::Diff],
     title: "a message is given up with Abort Message, which many receivers ignore",
     page: Page {
-        what: "Abort Message says that the rest of a message will not come: the receiver is to drop what it has. Receivers that \
-               ignore it put the next message of the chunk stream behind the old bytes: one message of garbage, and from its \
-               end on they read chunks at the wrong place.",
+        what: "Abort Message announces that the rest of a message will not follow: the receiver has to drop what it \
+               has. Receivers that ignore it append the next message of the chunk stream to the old bytes: one message \
+               is garbage, and from its end on they read chunks at the wrong place.",
         looks: "02 00 00 00 00 00 04 02 00 00 00 00 00 00 00 06   give up stream 6\n\
                 06 00 00 28 00 0c 87 09 01 00 00 00 17 01 ..      the next message there",
-        who: "nginx-rtmp, Node-Media-Server and GStreamer ignore it, though receivers must know it.",
-        fix: "As a sender, write each message to its end; as a receiver, empty the buffer of the chunk stream that is named.",
+        who: "nginx-rtmp, Node-Media-Server and GStreamer ignore it, although receivers must support it.",
+        fix: "In the sender, write each message to its end; in the receiver, empty the buffer of the chunk stream that \
+              is named.",
         source: "RTMP 1.0 section 5.4.2; RTMP errata section 6.",
     },
     check: Check::Diff(ignored),
@@ -80,8 +81,8 @@ fn ignored(comparison: &Comparison<'_>) -> Vec<Claim> {
         let claim = claim
             .explaining(more)
             .why(format!(
-                "{} of its {} bytes came before; a receiver that ignores Abort Message takes what follows on chunk stream {csid} \
-                 for the rest",
+                "{} of its {} bytes arrived before; a receiver that ignores Abort Message treats what follows on chunk \
+                 stream {csid} as the rest",
                 kept.body.len(),
                 kept.header.length
             ))

@@ -24,12 +24,13 @@ pub static MISSING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the receiver does not acknowledge, and the sender stops",
     page: Page {
-        what: "With Window Acknowledgement Size a sender asks for an Acknowledgement each time so many bytes have come. Some \
-               encoders send no more when it does not come: the stream freezes after one or two windows.",
+        what: "With Window Acknowledgement Size a sender asks for an Acknowledgement each time that many bytes have \
+               arrived. Some encoders stop sending when it does not arrive: the stream freezes after one or two \
+               windows.",
         looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 26 25 a0   window: 2500000\n\
                 02 00 00 00 00 00 04 03 00 00 00 00 00 26 25 a4   the answer, as it should",
         who: "Small servers; Wirecast, and clients made with gortmplib, insist on it.",
-        fix: "Count the bytes that come, and send type 3 with their number once for each window at least.",
+        fix: "Count the bytes received, and send type 3 with their number at least once per window.",
         source: "RTMP 1.0 sections 5.4.3 and 5.4.4. ossrs/srs issues 598 and 795; gortmplib: `no acknowledge received within \
                  window`.",
     },
@@ -43,14 +44,14 @@ pub static INCREMENTAL: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "Acknowledgements do not grow with the bytes",
     page: Page {
-        what: "The sequence number of an Acknowledgement is the number of all bytes so far, modulo 2^32. Here it stays or falls \
-               while bytes come: most likely it counts the bytes since the Acknowledgement before. A sender that watches it \
-               takes the receiver for stuck.",
+        what: "The sequence number of an Acknowledgement is the number of all bytes so far, modulo 2^32. Here it stays \
+               or falls while bytes arrive: most likely it counts the bytes since the previous Acknowledgement. A \
+               sender that watches it concludes that the receiver is stuck.",
         looks: "02 .. 03 .. 00 00 4e 20   20000 bytes\n\
-                02 .. 03 .. 00 00 4e 20   again 20000, where 40000 have come\n\
+                02 .. 03 .. 00 00 4e 20   again 20000, after 40000 bytes\n\
                 02 .. 03 .. 00 00 9c 40   as it should be",
         who: "livego, old rml_rtmp, YouTube's ingest (131325 each time).",
-        fix: "Do not set the count back when an Acknowledgement is sent.",
+        fix: "Do not reset the count when an Acknowledgement is sent.",
         source: "RTMP 1.0 section 5.4.3; huiping192/HPRTMP issue 28.",
     },
     check: Check::Diff(|comparison| counted(comparison, Fault::Stays)),
@@ -61,13 +62,14 @@ pub static WRAP: Rule = Rule {
     layer: Layer::Control,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "Acknowledgements begin again before 2^32",
+    title: "Acknowledgements restart before 2^32",
     page: Page {
-        what: "Sequence numbers count modulo 2^32. Here they begin again before: the receiver sets its count back at a limit of \
-               its own. A sender that counts modulo 2^32 sees hundreds of megabytes acknowledged at once, or the number fall.",
+        what: "Sequence numbers count modulo 2^32. Here they restart earlier: the receiver resets its count at a limit \
+               of its own. A sender that counts modulo 2^32 sees hundreds of megabytes acknowledged at once, or the \
+               number fall.",
         looks: "02 .. 03 .. f0 00 00 00   4026531840\n\
-                02 .. 03 .. 00 00 4e 68   20072: set back at 0xf0000000",
-        who: "nginx-rtmp, Node-Media-Server and SRS set the count back at 0xf0000000, at 3.75 GiB.",
+                02 .. 03 .. 00 00 4e 68   20072: reset at 0xf0000000",
+        who: "nginx-rtmp, Node-Media-Server and SRS reset the count at 0xf0000000, at 3.75 GiB.",
         fix: "Let a 32 bit number overflow by itself.",
         source: "RTMP 1.0 section 5.4.3. illuspas/Node-Media-Server issue 629, ossrs/srs issue 730.",
     },
@@ -103,7 +105,8 @@ pub static BYTE_ORDER: Rule = Rule {
             let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
             claim.explains.clear();
             let why = format!(
-                "{} bytes had come then. Read low byte first, each of {} numbers is of bytes that had come, and they grow",
+                "{} bytes had arrived by then. Read low byte first, each of the {} numbers is within the bytes that \
+                 had arrived, and they grow",
                 first.sent,
                 acks.len()
             );
@@ -189,22 +192,22 @@ fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {
         let grown = after.sent - before.sent;
         let (title, why, fix) = if fault == Fault::Reset {
             (
-                format!("the {receiver}'s Acknowledgements begin again behind {}: {}", before.value, after.value),
+                format!("the {receiver}'s Acknowledgements begin again after {}: {}", before.value, after.value),
                 format!(
-                    "{grown} bytes came between them; modulo 2^32 the number grows by {}",
+                    "{grown} bytes arrived between them; modulo 2^32 the number grows by {}",
                     after.value.wrapping_sub(before.value)
                 ),
-                "count modulo 2^32, and set nothing back",
+                "count modulo 2^32, without resetting the count",
             )
         } else {
             let title = if after.value == before.value {
-                format!("the {receiver} acknowledges {} bytes again, though {grown} more have come", after.value)
+                format!("the {receiver} acknowledges {} bytes again, although {grown} more have arrived", after.value)
             } else {
-                format!("the {receiver} acknowledges {} bytes behind {}", after.value, before.value)
+                format!("the {receiver} acknowledges {} bytes after {}", after.value, before.value)
             };
             let why = format!(
-                "{} bytes have come so far, {grown} of them since the last Acknowledgement; the sequence number is that of all \
-                 bytes, not of those since the last. It does not grow {}",
+                "{} bytes have arrived so far, {grown} of them since the last Acknowledgement; the sequence number is \
+                 that of all bytes, not of those since the last. It does not grow {}",
                 after.sent,
                 look::count(pairs.len(), "time")
             );
@@ -286,8 +289,8 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
                 "the {sends} asked for an Acknowledgement every {} bytes, and has sent {} since it {}{}",
                 over_b.window,
                 over_b.bytes,
-                if over_b.never { "asked" } else { "got the last" },
-                if over_b.stops { "; then it says nothing more" } else { "" }
+                if over_b.never { "asked" } else { "received the last" },
+                if over_b.stops { "; then it sends nothing more" } else { "" }
             ))
             .fix("as the receiver, send type 3 with the number of bytes so far, at least once for each window");
         Some(if over_b.stops { claim.breaking(Breaks::Response) } else { claim.weighing(Severity::Warning) })

@@ -20,17 +20,17 @@ pub static WRONG_REPLY: Rule = Rule {
     layer: Layer::Control,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a ping request gets a wrong answer",
+    title: "a ping request is answered incorrectly",
     page: Page {
-        what: "A ping request (event 6) holds four bytes, a time of the sender's. The response (event 7) gives the same bytes \
-               back, on message stream 0. With other bytes, or sent as a request again, it answers nothing, and the server \
-               closes after a while.",
+        what: "A ping request (event 6) holds four bytes, the sender's time. The response (event 7) returns the same \
+               bytes, on message stream 0. With other bytes, or sent as a request again, it does not count as a \
+               response, and the server closes after a while.",
         looks: "00 06 00 00 3a 98   request\n\
                 00 07 00 00 3a 98   response\n\
-                00 07 00 00 3a c2   a time of its own: no response to it\n\
+                00 07 00 00 3a c2   its own time: not a response\n\
                 00 06 00 00 3a 98   the request once more",
-        who: "Clients that take the bytes for their own clock, or copy the whole message.",
-        fix: "Answer with 00 07 and the four bytes as they came.",
+        who: "Clients that send their own clock in these bytes, or copy the whole message.",
+        fix: "Answer with 00 07 and the four bytes as received.",
         source: "RTMP 1.0 section 7.1.7.",
     },
     check: Check::Diff(|comparison| claims(comparison, true)),
@@ -96,7 +96,7 @@ fn failed(session: &Session, direction: Direction, patience: i64) -> Vec<Ping<'_
             let mut wrong = behind.filter_map(|answer| {
                 let what = match answer.kind {
                     REQUEST if answer.data == request.data => "a ping request with the same bytes",
-                    RESPONSE if answer.data == request.data => "a ping response on another message stream than 0",
+                    RESPONSE if answer.data == request.data => "a ping response on a message stream other than 0",
                     RESPONSE if !known.contains(answer.data) => "a ping response with other bytes",
                     _ => return None,
                 };
@@ -138,8 +138,8 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
                 answer.item,
                 format!("the {answers} answers a ping request with {what}{times}"),
                 format!(
-                    "the request in frame {} has {data}, what comes back in frame {} is event {} with {}; the {asks} waits for \
-                     event 7 with its own bytes on message stream 0, and closes in the end",
+                    "the request in frame {} has {data}, the answer in frame {} is event {} with {}; the {asks} waits \
+                     for event 7 with its own bytes on message stream 0, and eventually closes",
                     first.request.row.frames[0],
                     answer.row.frames[0],
                     answer.kind,
@@ -150,7 +150,8 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
                 first.request.item,
                 format!("the {answers} does not answer a ping request{times}"),
                 format!(
-                    "no event 7 with {data} comes behind the request in frame {}; servers close connections that do not answer",
+                    "no event 7 with {data} follows the request in frame {}; servers close connections that do not \
+                     answer",
                     first.request.row.frames[0]
                 ),
             ),

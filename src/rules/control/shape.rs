@@ -15,8 +15,8 @@ pub static MSID: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "a control message is not on message stream 0",
     page: Page {
-        what: "Messages of types 1 to 6 belong to the connection: they travel on message stream 0, chunk stream 2. On another \
-               message stream some receivers ignore them, and go on with the old chunk size or window.",
+        what: "Messages of types 1 to 6 belong to the connection: they are sent on message stream 0, chunk stream 2. \
+               On another message stream some receivers ignore them, and continue with the old chunk size or window.",
         looks: "02 00 00 00 00 00 04 01 01 00 00 00 00 00 10 00   on message stream 1\n\
                 02 00 00 00 00 00 04 01 00 00 00 00 00 00 10 00   as it should be",
         who: "livego for user control messages; senders that put the stream of their last message into every header.",
@@ -31,14 +31,14 @@ pub static LENGTH: Rule = Rule {
     layer: Layer::Control,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a control message has a wrong length",
+    title: "a control message has an incorrect length",
     page: Page {
         what: "Control messages have fixed lengths: 4 bytes for types 1, 2, 3 and 5, 5 bytes for type 6; user control messages \
                2 bytes for the event and 4 for its data, Set Buffer Length 8. A receiver ignores what is shorter, or closes.",
         looks: "02 00 00 00 00 00 02 05 00 00 00 00 4c 4b         a window of two bytes\n\
                 02 00 00 00 00 00 04 05 00 00 00 00 00 4c 4b 40   a window of 5000000",
-        who: "Writers that take Set Peer Bandwidth without its limit type, or a value for 16 bits.",
-        fix: "Write the whole value, and its length into the header.",
+        who: "Writers that send Set Peer Bandwidth without its limit type, or a value in 16 bits.",
+        fix: "Write the whole value, and its length in the header.",
         source: "RTMP 1.0 sections 5.4.1 to 5.4.5 and 7.1.7. nginx-rtmp: `too small buffer for user message`.",
     },
     check: Check::Diff(length),
@@ -49,14 +49,15 @@ pub static UNKNOWN: Rule = Rule {
     layer: Layer::Control,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a user control event that is not known",
+    title: "an unknown user control event",
     page: Page {
-        what: "The first two bytes of a user control message say which event it is. This one is not in the specification and \
-               not among those that Adobe's servers send. Receivers should ignore it; strict ones close.",
+        what: "The first two bytes of a user control message are the number of the event. This one is not in the \
+               specification and not among those that Adobe's servers send. Receivers should ignore it; strict ones \
+               close.",
         looks: "00 32 00 00 00 01   event 50\n\
                 00 00 00 00 00 01   event 0, Stream Begin, on stream 1",
         who: "Servers with events of their own.",
-        fix: "As a sender, leave it out; as a receiver, ignore events that are not known.",
+        fix: "In the sender, leave it out; in the receiver, ignore unknown events.",
         source: "RTMP 1.0 section 7.1.7; 26, 27, 31 and 32 are known from Flash. gortmplib's reader fails on others.",
     },
     check: Check::Diff(unknown),
@@ -138,16 +139,19 @@ fn unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
         flow.of_type(MessageTypeId::USER_CONTROL).filter_map(spot).collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let title = format!("user control event {} is not known{}", spots[0].text, more(spots.len()));
+    let title = format!("unknown user control event {}{}", spots[0].text, more(spots.len()));
     let claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Certain, title);
     vec![
         claim
-            .why("the specification has events 0 to 4, 6 and 7; Flash knows 26, 27, 31 and 32; strict receivers close on others")
-            .fix("leave it out, or see that the receiver ignores it"),
+            .why(
+                "the specification has events 0 to 4, 6 and 7; Flash also has 26, 27, 31 and 32; strict receivers \
+                  close on others",
+            )
+            .fix("leave it out, or make sure that the receiver ignores it"),
     ]
 }
 
 /// How many there are besides the first.
 fn more(all: usize) -> String {
-    if all > 1 { format!("; so it is {all} times") } else { String::new() }
+    if all > 1 { format!("; this happens {all} times") } else { String::new() }
 }

@@ -17,10 +17,11 @@ pub static ABSENT: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the client sends no Window Acknowledgement Size",
     page: Page {
-        what: "With Window Acknowledgement Size the client says after how many bytes it wants an Acknowledgement. Servers that \
-               are not asked never send one; a client that waits for one, or measures its bandwidth by them, waits in vain.",
+        what: "With Window Acknowledgement Size the client asks for an Acknowledgement after that many bytes. Servers \
+               that are not asked never send one; a client that waits for one, or measures its bandwidth by them, \
+               waits in vain.",
         looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 4c 4b 40   a window of 5000000",
-        who: "ffmpeg and OBS as publishers send none and do not mind; GStreamer and ffmpeg as a player send one.",
+        who: "ffmpeg and OBS as publishers send none and do not need it; GStreamer and ffmpeg as a player send one.",
         fix: "If Acknowledgements are wanted, send type 5 after the answer to connect.",
         source: "RTMP 1.0 section 5.4.4. nginx-rtmp acknowledges only then: ngx_rtmp_handler.c, ack_size.",
     },
@@ -34,12 +35,13 @@ pub static TINY: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the Window Acknowledgement Size is very small",
     page: Page {
-        what: "The receiver acknowledges each time so many bytes have come. With a window of 0, or of fewer bytes than a \
-               picture, it sends one for each message: both sides spend their time on them, and some fall into a loop.",
+        what: "The receiver acknowledges each time that many bytes have arrived. With a window of 0, or of fewer bytes \
+               than a video frame, it sends one for each message: both sides spend their time on them, and some fall \
+               into a loop.",
         looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 00 00 64   100 bytes\n\
                 02 00 00 00 00 00 04 05 00 00 00 00 00 4c 4b 40   5000000",
-        who: "Senders that give the window in kilobytes, or leave the field at 0.",
-        fix: "Send 2500000 or 5000000, as most do; as a receiver, take less than 32 KiB for 32 KiB.",
+        who: "Senders that write the window in kilobytes, or leave the field at 0.",
+        fix: "Send 2500000 or 5000000, as most do; in the receiver, use at least 32 KiB.",
         source: "RTMP 1.0 section 5.4.4. ZLMediaKit issue 1839: a stack overflow.",
     },
     check: Check::Diff(tiny),
@@ -56,7 +58,7 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let title = "the client sends no Window Acknowledgement Size";
-    let fix = "nothing, if no Acknowledgements are wanted; else send type 5 after the answer to connect";
+    let fix = "nothing, if no Acknowledgements are wanted; otherwise send type 5 after the answer to connect";
     let Some(a) = comparison.a else {
         // By itself a missing window is worth a word only where much was sent and nothing acknowledged.
         let server = Flow::of(comparison.b, Direction::ServerToClient);
@@ -85,7 +87,10 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
     vec![
         Claim::at(comparison, first, Certainty::Certain, title)
             .explaining(explains)
-            .why("A's client says after how many bytes it wants an Acknowledgement; a server that is not asked may never send one")
+            .why(
+                "A's client asks for an Acknowledgement after a number of bytes; a server that is not asked may never \
+                  send one",
+            )
             .fix(fix),
     ]
 }
@@ -106,7 +111,10 @@ fn tiny(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = look::claim(comparison, &spots, "control.window_size", Certainty::Certain, title);
     vec![
         claim
-            .why("the receiver is to acknowledge each time so many bytes have come: with less than 32 KiB for nearly every message")
+            .why(
+                "the receiver acknowledges each time that many bytes have arrived: below 32 KiB, that is nearly every \
+                  message",
+            )
             .fix("send a window of some megabytes, 2500000 or 5000000"),
     ]
 }

@@ -13,10 +13,10 @@ pub static OTHER_ROLE: Rule = Rule {
     modes: &[Mode::Diff],
     title: "one session publishes, the other plays",
     page: Page {
-        what: "The two connections do not do the same thing, so a comparison of their messages says nothing.",
+        what: "The two connections do not do the same thing, so comparing their messages is meaningless.",
         looks: "A  02 00 07 70 75 62 6c 69 73 68   publish\n\
                 B  02 00 04 70 6c 61 79            play",
-        who: "Captures of different scenarios, or connections that were paired wrongly.",
+        who: "Captures of different scenarios, or connections that were paired incorrectly.",
         fix: "Compare sessions of the same kind; `--pair A:B` names the connections.",
         source: "RTMP 1.0 section 7.2.2.",
     },
@@ -46,12 +46,12 @@ pub static METADATA: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "the metadata differ",
+    title: "the metadata differs",
     page: Page {
         what: "onMetaData has different properties or values, or one of the sessions has no such message.",
         looks: "A  00 05 77 69 64 74 68 00 40 74 00 00 00 00 00 00   width 320\n\
                 B  00 05 77 69 64 74 68 00 40 84 00 00 00 00 00 00   width 640",
-        who: "Every encoder writes its own. Players take size, rate and codecs from it before the first picture.",
+        who: "Every encoder writes its own. Players read size, rate and codecs from it before the first frame.",
         fix: "Send width, height, framerate, videocodecid, audiocodecid, audiosamplerate and stereo as they are.",
         source: "FLV specification, annex E.5; enhanced RTMP, onMetaData.",
     },
@@ -63,13 +63,13 @@ pub static COMMANDS: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "other commands are sent",
+    title: "different commands are sent",
     page: Page {
-        what: "One session has commands that the other has not, or arguments that differ.",
+        what: "One session has commands that the other lacks, or arguments that differ.",
         looks: "A  02 00 0d 72 65 6c 65 61 73 65 53 74 72 65 61 6d   releaseStream\n\
                 B  (nothing)",
-        who: "Clients differ in releaseStream, FCPublish, _checkbw, FCUnpublish; servers in onBWDone and onFCPublish. None \
-              of them is in the specification.",
+        who: "Clients differ in releaseStream, FCPublish, _checkbw, FCUnpublish; servers in onBWDone and onFCPublish. \
+              None of these commands is in the specification.",
         fix: "Nothing, unless the server waits for a command: some hardware and CDN servers want FCPublish.",
         source: "RTMP 1.0 section 7.2; the others are Flash Media Live Encoder's.",
     },
@@ -81,7 +81,7 @@ pub static ANSWERS: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "the server answers otherwise",
+    title: "the server answers differently",
     page: Page {
         what: "The server sends different properties, values or commands: another server, version or configuration.",
         looks: "A  00 0c 63 61 70 61 62 69 6c 69 74 69 65 73 00 40 3f 00 ..  capabilities 31\n\
@@ -98,7 +98,7 @@ pub static CONTROL: Rule = Rule {
     layer: Layer::Control,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "other control messages are sent",
+    title: "different control messages are sent",
     page: Page {
         what: "Chunk sizes, windows, bandwidths or user control events differ, or come from one side only.",
         looks: "A  02 00 00 00 00 00 04 01 00 00 00 00  00 00 10 00   Set Chunk Size 4096\n\
@@ -183,7 +183,7 @@ fn answers(comparison: &Comparison<'_>) -> Vec<Claim> {
         } else {
             let fields: Vec<_> =
                 all.iter().copied().filter(|&index| !comparison.mismatches[index].is_whole_message()).collect();
-            format!("the server answers otherwise: {}", list(comparison, &fields))
+            format!("the server answers differently: {}", list(comparison, &fields))
         }
     });
     claim.into_iter().collect()

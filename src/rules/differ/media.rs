@@ -12,9 +12,9 @@ pub static CHUNK_STREAMS: Rule = Rule {
     layer: Layer::Chunk,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "messages travel on other chunk streams",
+    title: "messages are on different chunk streams",
     page: Page {
-        what: "The sender puts the same messages on chunk streams of other numbers. Receivers do not care.",
+        what: "The sender puts the same messages on chunk streams of other numbers. This does not matter to receivers.",
         looks: "A  08 00 00 00 .. 14   publish on chunk stream 8\n\
                 B  03 00 00 00 .. 14   publish on chunk stream 3",
         who: "Every client has a scheme of its own: OBS sends all of its media on 4, ffmpeg audio on 4 and video on 6.",
@@ -29,14 +29,14 @@ pub static MEDIA: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "the sessions carry other media",
+    title: "the sessions carry different media",
     page: Page {
-        what: "Sound or pictures are not the same bytes: another source, another encoder, or another part of it.",
+        what: "The audio or video bytes differ: another source, another encoder, or another part of the source.",
         looks: "A  17 01 00 00 00 00 00 02 ba 06 05 ff ff ..\n\
                 B  17 01 00 00 00 00 00 01 9c 65 88 84 00 ..",
         who: "Sessions that were not recorded from the same file with the same settings, or not for the same time.",
-        fix: "To compare payloads, publish the same file in both sessions, without encoding it anew (`-c copy`).",
-        source: "Said of messages only that nothing else explains.",
+        fix: "To compare payloads, publish the same file in both sessions, without encoding it again (`-c copy`).",
+        source: "Reported only for messages that nothing else explains.",
     },
     check: Check::Rest(media),
 };
@@ -48,11 +48,11 @@ pub static TIMESTAMPS: Rule = Rule {
     modes: &[Mode::Diff],
     title: "timestamps differ by more than a constant",
     page: Page {
-        what: "The same messages carry other timestamps, and not all by the same amount.",
+        what: "The same messages have different timestamps, and the difference varies.",
         looks: "A  86 00 00 28 ..   a delta of 40 ms\n\
                 B  86 00 00 29 ..   a delta of 41 ms",
-        who: "Live sources, encoders that stamp by the wall clock, and rounding.",
-        fix: "Nothing, if they stay in step with the media. A step of 1000 or 90 times is another rule.",
+        who: "Live sources, encoders that use the time of day, and rounding.",
+        fix: "Nothing, if they follow the media. Timestamps that are 1000 or 90 times too large are a different rule.",
         source: "RTMP 1.0 section 5.3.1.2.",
     },
     check: Check::Rest(timestamps),
@@ -78,9 +78,9 @@ fn chunk_streams(comparison: &Comparison<'_>) -> Vec<Claim> {
             }
             uses.truncate(6);
             if uses.is_empty() {
-                return "messages are cut into chunks in another way".to_owned();
+                return "messages are cut into chunks differently".to_owned();
             }
-            format!("messages travel on other chunk streams: {}", uses.join(", "))
+            format!("messages are on different chunk streams: {}", uses.join(", "))
         }));
     }
     claims
@@ -110,9 +110,9 @@ fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> St
     let (only_a, only_b) = (only(Side::A, Side::B), only(Side::B, Side::A));
     let changed = rows.len() - same - only_a - only_b;
     if same == 0 && rows.iter().any(|&row| has(row, Side::A)) && rows.iter().any(|&row| has(row, Side::B)) {
-        return "the sessions carry different media: no message of sound or pictures is the same in both".to_owned();
+        return "the sessions carry different media: no audio or video message is the same in both".to_owned();
     }
-    let mut said = vec![format!("{same} messages of sound and pictures are the same")];
+    let mut said = vec![format!("{same} audio and video messages are the same")];
     if changed > 0 {
         said.push(format!("{changed} differ"));
     }
@@ -122,7 +122,7 @@ fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> St
             continue;
         }
         let first = rows.iter().position(|&row| has(row, side) && !(has(row, Side::A) && has(row, Side::B)));
-        let place = if first > last_same { ", all behind the last one of the other" } else { "" };
+        let place = if first > last_same { ", all after the last one of the other" } else { "" };
         said.push(format!("{count} are in {letter} only{place}"));
     }
     if same == rows.len() {

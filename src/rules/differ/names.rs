@@ -11,9 +11,9 @@ pub static STREAM_NAME: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Info,
     modes: &[Mode::Diff],
-    title: "the stream has another name",
+    title: "the stream has a different name",
     page: Page {
-        what: "Both sessions publish or play, under names that differ, and everywhere in the same way.",
+        what: "Both sessions publish or play, under different names that are used consistently.",
         looks: "A  publish  02 00 03 6f 6e 65     'one'\n\
                 B  publish  02 00 04 74 65 73 74  'test'",
         who: "Recordings of the same scenario that were made with different stream keys.",
@@ -49,10 +49,10 @@ fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = claim.map(|claim| match relation {
         // By chance nobody chooses such a name.
         Some(_) => Claim { certainty: Certainty::Likely, ..claim }
-            .why("a server takes the name as it is: it is another stream, or a key that it does not know")
-            .fix("send the name as A has it")
+            .why("a server uses the name as it is: it is another stream, or a key that it does not know")
+            .fix("send the name as in A")
             .weighing(Severity::Error),
-        None => claim.why("every command that names it does so in the same way"),
+        None => claim.why("every command that contains the name has the same one"),
     });
     claim.into_iter().collect()
 }

@@ -13,13 +13,13 @@ pub static FOUR_CC: Rule = Rule {
     layer: Layer::Enhanced,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the FourCC names no codec that enhanced RTMP knows",
+    title: "the FourCC is not a codec of enhanced RTMP",
     page: Page {
-        what: "Behind the first byte of the extended header stands the codec in four characters. For video these are av01, vp08, \
-               vp09, avc1, hvc1 and vvc1; others are refused.",
+        what: "The first byte of the extended header is followed by the codec in four characters. For video these are \
+               av01, vp08, vp09, avc1, hvc1 and vvc1; others are refused.",
         looks: "90 61 76 63 31 ..   avc1\n\
-                90 31 63 76 61 ..   the same backwards\n\
-                90 68 65 76 31 ..   hev1, which files know and RTMP does not",
+                90 31 63 76 61 ..   avc1 backwards\n\
+                90 68 65 76 31 ..   hev1, which exists in files but not in RTMP",
         who: "Senders that write it as a little-endian number, or take it from a file.",
         fix: "Write the four characters in their order; for H.265 hvc1.",
         source: "Enhanced RTMP v2, VideoFourCc.",
@@ -34,7 +34,7 @@ pub static FOUR_CC: Rule = Rule {
             })
         });
         let title = |spots: &[Spot]| {
-            format!("{} with {}, which is no codec", count(spots.len(), "video message"), spots[0].text)
+            format!("{} with {}, which is not a codec", count(spots.len(), "video message"), spots[0].text)
         };
         let why = "receivers know av01, vp08, vp09, avc1, hvc1 and vvc1, and refuse others";
         claims(comparison, found, "video.fourcc", title, why, "write the four characters of the codec in their order")
@@ -48,8 +48,9 @@ pub static CTS_CODEC: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "CodedFrames have no composition time where they should",
     page: Page {
-        what: "In CodedFrames of avc1, hvc1 and vvc1 three bytes of composition time stand behind the FourCC; in CodedFramesX, \
-               and with av01, vp08 and vp09, none. Here they are missing, and everything is read three bytes late.",
+        what: "In CodedFrames of avc1, hvc1 and vvc1 three bytes of composition time follow the FourCC; in \
+               CodedFramesX, and with av01, vp08 and vp09, none do. Here they are missing, and everything is read \
+               three bytes late.",
         looks: "91 61 76 63 31 | 00 00 50 | 00 00 02 b2 06 ..   as it should be\n\
                 91 61 76 63 31 | 00 00 02 b2 06 ..   without",
         who: "Senders that know CodedFramesX and write type 1.",
@@ -66,7 +67,8 @@ pub static CTS_CODEC: Rule = Rule {
         });
         let title =
             |spots: &[Spot]| format!("{} of CodedFrames without composition time", count(spots.len(), "message"));
-        let why = "the NAL units fit exactly from behind the FourCC on, where three bytes of composition time belong";
+        let why = "the NAL units fit exactly when read right after the FourCC, where three bytes of composition time \
+                   belong";
         claims(comparison, found, "video.cts", title, why, "write composition time, or packet type 3, CodedFramesX")
     }),
 };
@@ -108,13 +110,13 @@ pub static SEQUENCE_START: Rule = Rule {
     layer: Layer::Enhanced,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "pictures come before SequenceStart",
+    title: "video frames come before SequenceStart",
     page: Page {
         what: "SequenceStart holds the configuration of the codec. Without it decoders cannot begin.",
         looks: "90 61 76 63 31 01 64 00 0d ..   SequenceStart of avc1\n\
                 91 61 76 63 31 00 00 50 ..   CodedFrames",
-        who: "Publishers that reconnect and go on where they were; encoders with parameter sets in the stream only.",
-        fix: "Send SequenceStart before the first picture, after every connect.",
+        who: "Publishers that reconnect and continue where they were; encoders with parameter sets in the stream only.",
+        fix: "Send SequenceStart before the first frame, after every connect.",
         source: "Enhanced RTMP v2, VideoPacketType. OvenMediaLabs/OvenMediaEngine issue 2204.",
     },
     check: Check::Diff(|comparison| {
@@ -129,10 +131,10 @@ pub static SEQUENCE_START: Rule = Rule {
                 (coded && !started).then(|| (0..1, format!("packet type {}", ex.packet)))
             })
         });
-        let title = |spots: &[Spot]| format!("{} before SequenceStart", count(spots.len(), "picture"));
-        let why = "without the configuration of the codec no picture can be decoded; A sends it first";
+        let title = |spots: &[Spot]| format!("{} before SequenceStart", count(spots.len(), "video frame"));
+        let why = "without the codec configuration no frame can be decoded; A sends it first";
         let mut claims =
-            claims(comparison, found, "video.packettype", title, why, "send SequenceStart before the first picture");
+            claims(comparison, found, "video.packettype", title, why, "send SequenceStart before the first frame");
         for claim in &mut claims {
             let is_config = |index: &usize| {
                 let mismatch = &comparison.mismatches[*index];
@@ -151,12 +153,13 @@ pub static MULTITRACK: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the sizes of tracks do not add up to the message",
     page: Page {
-        what: "A Multitrack message with many tracks has number and size before each. The last must end where the message ends.",
+        what: "A Multitrack message with several tracks has number and size before each. The last must end where the \
+               message ends.",
         looks: "96 11 61 76 63 31 | 00 00 0c 87 | 00 00 50 ..\n\
                 \n\
                 96 is Multitrack, 11 many tracks of one codec with CodedFrames, then the FourCC, track 00 of 3207 bytes.",
-        who: "Senders that count the header of the track to its size, or write the size before the data is final.",
-        fix: "Write as size the number of bytes behind it that belong to the track.",
+        who: "Senders that include the header of the track in its size, or write the size before the data is final.",
+        fix: "Write as the size the number of bytes after it that belong to the track.",
         source: "Enhanced RTMP v2, AvMultitrackType. bluenviron/mediamtx issue 3685.",
     },
     check: Check::Diff(|comparison| {
@@ -169,7 +172,7 @@ pub static MULTITRACK: Rule = Rule {
             wrong.collect()
         });
         let title = |spots: &[Spot]| format!("{} with {}", count(spots.len(), "Multitrack message"), spots[0].text);
-        let why = "the size of a track leads beyond the end of its message";
+        let why = "the size of a track extends beyond the end of its message";
         claims(comparison, found, "multitrack.size", title, why, "write the number of bytes that belong to the track")
     }),
 };
@@ -179,13 +182,13 @@ pub static MOD_EX: Rule = Rule {
     layer: Layer::Enhanced,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "ModEx with nanoseconds that are none",
+    title: "ModEx with an invalid number of nanoseconds",
     page: Page {
         what: "ModEx puts data before the real packet type: its size less 1, the data, then what it is. TimestampOffsetNano has \
                three bytes, a number of nanoseconds below one million.",
         looks: "97 02 01 86 a0 01 61 76 63 31 ..   size 3, 100000 ns, CodedFrames\n\
                 97 01 10 20 01 61 76 63 31 ..   size 2, too few",
-        who: "Senders that write the number as short as it can be.",
+        who: "Senders that write the number in as few bytes as possible.",
         fix: "Write 02, three bytes up to 0f 42 3f, and the type.",
         source: "Enhanced RTMP v2, VideoPacketModExType.",
     },

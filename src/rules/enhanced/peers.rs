@@ -15,15 +15,16 @@ pub static NOT_NEGOTIATED: Rule = Rule {
     layer: Layer::Enhanced,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "enhanced media is sent to a peer that did not say it knows it",
+    title: "enhanced media is sent to a peer that did not announce support",
     page: Page {
-        what: "Who understands enhanced RTMP says so in connect or in its answer: fourCcList, videoFourCcInfoMap, \
-               audioFourCcInfoMap or capsEx. Here the receiver says nothing and gets extended headers. An old one reads \
-               them as a codec it does not know.",
+        what: "Peers that support enhanced RTMP announce it in connect or in its answer: fourCcList, \
+               videoFourCcInfoMap, audioFourCcInfoMap or capsEx. Here the receiver announces nothing and is sent \
+               extended headers. An old receiver reads them as an unknown codec.",
         looks: "00 0a 66 6f 75 72 43 63 4c 69 73 74 0a ..   fourCcList\n\
                 91 61 76 63 31 ..   an extended header",
-        who: "OBS Studio and ffmpeg send H.265 and AV1 in this way without asking; some servers take it all the same.",
-        fix: "Use a server that knows enhanced RTMP, or a codec of FLV.",
+        who: "OBS Studio and ffmpeg send H.265 and AV1 in this way without asking; some servers accept it \
+              nevertheless.",
+        fix: "Use a server that supports enhanced RTMP, or a codec of FLV.",
         source: "Enhanced RTMP v2, section on capabilities. `unsupported video codec: 0` in old servers' logs.",
     },
     check: Check::Diff(not_negotiated),
@@ -34,7 +35,7 @@ pub static RECONNECT: Rule = Rule {
     layer: Layer::Enhanced,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the client goes on after a request to reconnect",
+    title: "the client continues after a request to reconnect",
     page: Page {
         what: "The server asks the client to connect elsewhere, with NetConnection.Connect.ReconnectRequest, because it is \
                about to stop. The client does not, so it will be cut off.",
@@ -52,13 +53,13 @@ pub static METADATA_CODEC: Rule = Rule {
     layer: Layer::Enhanced,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the metadata does not say the codec of enhanced video",
+    title: "the metadata does not name the codec of enhanced video",
     page: Page {
-        what: "For enhanced video, videocodecid in onMetaData is the FourCC as a number. Where it is 0 or missing, players may \
-               take the stream for one without video.",
+        what: "For enhanced video, videocodecid in onMetaData is the FourCC as a number. Where it is 0 or missing, \
+               players may treat the stream as having no video.",
         looks: "76 69 64 65 6f 63 6f 64 65 63 69 64 00 41 d8 5d 98 cc 40 00 00   avc1\n\
                 76 69 64 65 6f 63 6f 64 65 63 69 64 00 00 00 00 00 00 00 00 00   0",
-        who: "Publishers that know no number for the codec.",
+        who: "Publishers that have no number for the codec.",
         fix: "Write the FourCC as a number: 1635148593 for avc1, 1752589105 for hvc1, 1635135537 for av01.",
         source: "Enhanced RTMP v2, Enhancing onMetaData. veovera/enhanced-rtmp issue 8.",
     },
@@ -116,14 +117,14 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
                         && mismatch.path.value().is_some_and(|path| path.steps().iter().any(is_capability))
                 })
                 .collect();
-            let title = "enhanced media is sent to a peer that did not say it knows it".to_owned();
+            let title = "enhanced media is sent to a peer that did not announce support".to_owned();
             let mut claim = look::claim(comparison, &spots, "media.header", Certainty::Certain, title);
             claim.explains = said;
             let ends = comparison.b.items[item + 1..].iter().filter(|later| later.direction == direction).count() == 0;
             Some(
                 claim
-                    .why("no fourCcList, videoFourCcInfoMap, audioFourCcInfoMap or capsEx comes from the receiver in B")
-                    .fix("use a peer that knows enhanced RTMP, or a codec and header of FLV")
+                    .why("the receiver in B sends no fourCcList, videoFourCcInfoMap, audioFourCcInfoMap or capsEx")
+                    .fix("use a peer that supports enhanced RTMP, or a codec and header of FLV")
                     .breaking(if ends { Breaks::Response } else { Breaks::Nothing }),
             )
         })
@@ -145,12 +146,12 @@ fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some((item, at)), None) = (asked(comparison.b), comparison.a.and_then(asked)) else { return Vec::new() };
     let later = comparison.b.items[item + 1..].iter().filter(|item| item.message().is_some()).count();
     let spots = [Spot::new(item, at..at + CODE.len(), "ReconnectRequest")];
-    let title = format!("the server asks to reconnect, and {later} messages come on this connection all the same");
+    let title = format!("the server asks to reconnect, but messages still follow on this connection ({later})");
     let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Certain, title);
     vec![
         claim
             .why("the server is about to stop, and will cut the client off")
-            .fix("connect to the tcUrl of the request, and go on there"),
+            .fix("connect to the tcUrl of the request, and continue there"),
     ]
 }
 
@@ -163,7 +164,7 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
         in_b[direction.index()].is_some() && mismatch.path.last() == Some("videocodecid") && says_nothing
     };
     let differs: Vec<_> = comparison.open().filter(is_codec).collect();
-    let words = |said: &str| format!("videocodecid in the metadata is {said}, and the video is enhanced");
+    let words = |said: &str| format!("videocodecid in the metadata is {said}, but the video is enhanced");
     let claim = if comparison.a.is_none() {
         without_codec(comparison, in_b).map(|(item, said)| {
             let spots = [Spot::new(item, 0..0, said)];
@@ -177,7 +178,7 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let claim = claim.map(|claim| {
         claim
-            .why("players may take the stream for one without video")
+            .why("players may treat the stream as having no video")
             .fix("write the FourCC as a number: 1635148593 for avc1, 1752589105 for hvc1, 1635135537 for av01")
             .explaining(differs)
     });

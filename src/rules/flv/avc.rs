@@ -11,14 +11,14 @@ pub static ANNEXB: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "pictures have start codes where NAL unit lengths belong",
+    title: "video has start codes where NAL unit lengths belong",
     page: Page {
-        what: "RTMP and FLV carry H.264 with a length before each NAL unit. Encoders give start codes (annex B). A receiver \
-               takes 00 00 00 01 for a NAL unit of one byte, and shows nothing.",
+        what: "RTMP and FLV carry H.264 with a length before each NAL unit. Encoders output start codes (annex B). A \
+               receiver reads 00 00 00 01 as a NAL unit of one byte, and shows nothing.",
         looks: "17 01 00 00 50 | 00 00 02 b2 06 05 ..   a length, 690\n\
                 17 01 00 00 50 | 00 00 00 01 06 05 ..   a start code",
         who: "Publishers written around x264 or a hardware encoder; PHZ76/rtmp, yasea.",
-        fix: "Replace each start code, of three or four bytes, by the length of its NAL unit in four bytes.",
+        fix: "Replace each start code, of three or four bytes, with the length of its NAL unit in four bytes.",
         source: "FLV 10.1 annex E.4.3.1; ISO/IEC 14496-15 section 5.3.2. PHZ76/rtmp issue 14.",
     },
     check: Check::Diff(annexb),
@@ -29,14 +29,15 @@ pub static CTS_MISSING: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "pictures have no composition time",
+    title: "video frames have no composition time",
     page: Page {
-        what: "Three bytes of composition time stand behind the packet type of every AVC message. Here the payload follows at \
-               once, so a receiver reads everything three bytes late.",
+        what: "Three bytes of composition time follow the packet type of every AVC message. Here the payload follows \
+               at once, so a receiver reads everything three bytes late.",
         looks: "17 01 00 00 50 | 00 00 02 b2 06 ..   with composition time 00 00 50\n\
                 17 01 | 00 00 02 b2 06 ..   without",
-        who: "Publishers that know no B-frames and leave out what is always zero.",
-        fix: "Write three bytes behind the packet type: how much later than decoded the picture is shown, in milliseconds, or 0.",
+        who: "Publishers without B-frames that leave out what is always zero.",
+        fix: "Write three bytes after the packet type: how much later than it is decoded the frame is shown, in \
+              milliseconds, or 0.",
         source: "FLV 10.1 annex E.4.3.1: CompositionTime, SI24, for CodecID 7.",
     },
     check: Check::Diff(no_cts),
@@ -47,14 +48,15 @@ pub static NAL_EMPTY: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "pictures have NAL units of no bytes",
+    title: "video frames have empty NAL units",
     page: Page {
-        what: "A length of zero stands between or behind the NAL units. Most decoders report an error at each, some give up.",
+        what: "There is a length of zero between or after the NAL units. Most decoders report an error for each, some \
+               give up.",
         looks: "17 01 00 00 00 00 00 00 03 41 9a 02 | 00 00 00 00\n\
                 \n\
                 The last four bytes are the length of a NAL unit that is not there.",
-        who: "Senders that turn start codes into lengths, and take padding zeros between start codes for NAL units.",
-        fix: "Leave out NAL units without a byte.",
+        who: "Senders that turn start codes into lengths, and treat padding zeros between start codes as NAL units.",
+        fix: "Leave out empty NAL units.",
         source: "ISO/IEC 14496-15 section 5.3.2; H.264 section 7.3.1: a NAL unit has at least its header byte.",
     },
     check: Check::Diff(empty),
@@ -67,13 +69,15 @@ pub static TILING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the NAL unit lengths do not add up to the message",
     page: Page {
-        what: "The lengths before the NAL units, with as many bytes as the configuration says, should lead exactly to the end of \
-               the message. Here they lead beyond it, or leave bytes over.",
+        what: "The lengths before the NAL units, in the size that the configuration announces, should add up exactly \
+               to the end of the message. Here they go beyond it, or leave bytes over.",
         looks: "17 01 00 00 50 | 00 00 02 b2 ..   690 bytes, and fewer are left\n\
                 \n\
-                01 64 00 0d ff: the last two bits and 1 are the size of lengths; fd says 2, ff says 4.",
-        who: "Senders that change NAL units and not their lengths; configurations with another length size than the pictures have.",
-        fix: "Write each length after the NAL unit is final, in the size that the configuration says: 4 bytes and ff.",
+                01 64 00 0d ff: the last two bits and 1 are the size of lengths; fd means 2, ff means 4.",
+        who: "Senders that change NAL units and not their lengths; configurations with a length size that the frames \
+              do not use.",
+        fix: "Write each length after the NAL unit is final, in the size that the configuration announces: 4 bytes and \
+              ff.",
         source: "ISO/IEC 14496-15 sections 5.3.2 and 5.3.3.1; FLV 10.1 annex E.4.3.1.",
     },
     check: Check::Diff(tiling),
@@ -86,7 +90,7 @@ pub static HEVC_UNDER_7: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "NAL units of H.265 are sent as H.264",
     page: Page {
-        what: "The tag says codec 7, H.264, and the NAL units have the two-byte headers of H.265.",
+        what: "The tag announces codec 7, H.264, but the NAL units have the two-byte headers of H.265.",
         looks: "17 01 00 00 00 00 00 00 18 40 01 0c 01 ..\n\
                 \n\
                 40 01 is a VPS of H.265 (type 32), 42 01 an SPS, 44 01 a PPS.",
@@ -111,12 +115,15 @@ fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
         wrong.map(|(item, body)| Spot::new(item, HEAD..body.len(), "a start code")).collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let title = format!("{} with start codes where NAL unit lengths belong", count(spots.len(), "picture"));
+    let title = format!("{} with start codes where NAL unit lengths belong", count(spots.len(), "video frame"));
     let claim = look::claim(comparison, &spots, "video.payload", Certainty::Certain, title);
     vec![
         claim
-            .why("the payload begins with a start code, and read as lengths its bytes do not lead to the end of the message")
-            .fix("replace each start code by the length of its NAL unit, in four bytes"),
+            .why(
+                "the payload begins with a start code, and read as lengths its bytes do not add up to the end of the \
+                  message",
+            )
+            .fix("replace each start code with the length of its NAL unit, in four bytes"),
     ]
 }
 
@@ -139,7 +146,7 @@ fn no_cts(comparison: &Comparison<'_>) -> Vec<Claim> {
     vec![
         claim
             .why("configuration and NAL units fit exactly from the third byte on, where three bytes of composition time belong")
-            .fix("write three bytes of composition time behind the packet type, 00 00 00 if there is none"),
+            .fix("write three bytes of composition time after the packet type, 00 00 00 if there is none"),
     ]
 }
 
@@ -154,9 +161,9 @@ fn empty(comparison: &Comparison<'_>) -> Vec<Claim> {
             .collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let title = format!("{} with a NAL unit of no bytes", count(spots.len(), "picture"));
+    let title = format!("{} with an empty NAL unit", count(spots.len(), "video frame"));
     let claim = look::claim(comparison, &spots, "video.payload", Certainty::Certain, title);
-    vec![claim.why("a length of zero stands where a NAL unit should be").fix("leave out NAL units without a byte")]
+    vec![claim.why("there is a length of zero where a NAL unit should be").fix("leave out empty NAL units")]
 }
 
 fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -179,7 +186,7 @@ fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
         all.into_iter().map(|(item, _)| Spot::new(item, HEAD..HEAD + 6, "a NAL unit of H.265")).collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let title = format!("{} with NAL units of H.265 under codec 7, H.264", count(spots.len(), "picture"));
+    let title = format!("{} with NAL units of H.265 under codec 7, H.264", count(spots.len(), "video frame"));
     let claim = look::claim(comparison, &spots, "video.payload", Certainty::Likely, title);
     vec![
         claim
@@ -236,15 +243,16 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
         a.len() == b.len() && outside(a) == outside(b)
     });
     let certainty = if only_length { Certainty::Certain } else { Certainty::Possible };
-    let title = format!("the NAL unit lengths of {} do not lead to the end", count(spots.len(), "picture"));
+    let title = format!("the NAL unit lengths of {} do not add up", count(spots.len(), "video frame"));
     let claim = look::claim(comparison, &spots, "video.payload", certainty, title);
     let why = match only_length {
         true => format!("{}; everything else is as in A", spots[0].text),
-        false => format!("{}; the payload itself may have been changed behind the sender's back", spots[0].text),
+        false => format!("{}; the payload may have been changed after the sender wrote it", spots[0].text),
     };
-    claims.push(
-        claim.why(why).fix("write each length after the NAL unit is final, in the size that the configuration says"),
-    );
+    claims.push(claim.why(why).fix(
+        "write each length after the NAL unit is final, in the size that the configuration \
+                            announces",
+    ));
     claims
 }
 
@@ -263,11 +271,14 @@ fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
         vec![Spot::new(item, HEAD + 4..HEAD + 5, format!("NAL unit lengths of {}", count(size, "byte")))]
     };
     let spots = look::only_in_b(comparison, find)?;
-    let title = format!("the configuration says {}, and the pictures have lengths of 4 bytes", spots[0].text);
+    let title = format!("the configuration announces {}, but the frames have lengths of 4 bytes", spots[0].text);
     let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);
     Some(
         claim
-            .why("read with lengths of 4 bytes every picture ends where its message ends, read as the configuration says none")
+            .why(
+                "read with lengths of 4 bytes every frame ends where its message ends; read as the configuration \
+                  announces, none does",
+            )
             .fix("write ff in the fifth byte of the configuration"),
     )
 }

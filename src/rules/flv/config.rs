@@ -11,21 +11,21 @@ pub static AVC_MISSING: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "pictures come before the AVC sequence header",
+    title: "video frames come before the AVC sequence header",
     page: Page {
-        what: "A decoder of H.264 needs the parameter sets before the first picture. In RTMP they come in a message of their \
-               own, the AVC sequence header. Here a picture comes first, so the picture stays black.",
+        what: "An H.264 decoder needs the parameter sets before the first frame. In RTMP they are in a message of \
+               their own, the AVC sequence header. Here a frame comes first, so the screen stays black.",
         looks: "17 00 00 00 00 01 64 00 0d ff e1 ..   the sequence header\n\
-                17 01 00 00 50 00 00 02 b2 06 ..   a picture\n\
+                17 01 00 00 50 00 00 02 b2 06 ..   a frame\n\
                 \n\
-                The second byte tells them apart: 00 configuration, 01 picture.",
-        who: "Publishers that reconnect and go on where they were; encoders whose parameter sets come late; relays that do not \
-              keep the header for players that join.",
-        fix: "Send the sequence header before the first picture, after every connect.",
+                The second byte distinguishes them: 00 configuration, 01 frame.",
+        who: "Publishers that reconnect and continue where they were; encoders that send parameter sets late; relays \
+              that do not keep the header for players that join.",
+        fix: "Send the sequence header before the first frame, after every connect.",
         source: "FLV 10.1 annex E.4.3.1. ossrs/srs issues 2994 and 203: `avc ignore type=1 for no sequence header`.",
     },
     check: Check::Diff(|comparison| {
-        missing(comparison, "video.avcpackettype", "AVC", "picture", |flow| early(flow, flow.video(), is_avc))
+        missing(comparison, "video.avcpackettype", "AVC", "video frame", |flow| early(flow, flow.video(), is_avc))
     }),
 };
 
@@ -34,18 +34,19 @@ pub static AAC_MISSING: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "sound comes before the AAC sequence header",
+    title: "audio comes before the AAC sequence header",
     page: Page {
-        what: "AAC frames in RTMP are raw: rate and channels are only in the AudioSpecificConfig of the AAC sequence header. \
-               Here sound comes first, and nobody can decode it.",
+        what: "AAC frames in RTMP are raw: rate and channels are only in the AudioSpecificConfig of the AAC sequence \
+               header. Here audio comes first and cannot be decoded.",
         looks: "af 00 12 10   the sequence header: AAC-LC, 44.1 kHz, stereo\n\
-                af 01 21 0a 5c ..   sound",
-        who: "Publishers that reconnect and go on where they were; encoders that send ADTS and have no configuration at hand.",
-        fix: "Send af 00 and the AudioSpecificConfig before the first sound, after every connect.",
+                af 01 21 0a 5c ..   audio",
+        who: "Publishers that reconnect and continue where they were; encoders that send ADTS and have no \
+              configuration available.",
+        fix: "Send af 00 and the AudioSpecificConfig before the first audio, after every connect.",
         source: "FLV 10.1 annex E.4.2.2. ossrs/srs issue 2944: `aac ignore type=1 for no sequence header`.",
     },
     check: Check::Diff(|comparison| {
-        missing(comparison, "audio.aacpackettype", "AAC", "sound", |flow| {
+        missing(comparison, "audio.aacpackettype", "AAC", "audio message", |flow| {
             early(
                 flow,
                 flow.audio(),
@@ -62,12 +63,13 @@ pub static AVC_INVALID: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the AVC sequence header is not valid",
     page: Page {
-        what: "The AVCDecoderConfigurationRecord behind 17 00 and the composition time cannot be read: its version is not 1, \
-               parameter sets are missing, or one is longer than the record.",
+        what: "The AVCDecoderConfigurationRecord after 17 00 and the composition time cannot be read: its version is \
+               not 1, parameter sets are missing, or one is longer than the record.",
         looks: "17 00 00 00 00 | 01 64 00 0d ff | e1 00 19 67 .. | 01 00 06 68 ..\n\
                 \n\
                 01 is the version, 64 00 0d the profile and level, e1 one SPS, 00 19 its length, then one PPS.",
-        who: "Senders that put the record together themselves, or that send start codes or bare parameter sets in its place.",
+        who: "Senders that put the record together themselves, or that send start codes or bare parameter sets \
+              instead.",
         fix: "Write version 1, profile, compatibility and level from the SPS, ff, e1, length and SPS, 01, length and PPS.",
         source: "ISO/IEC 14496-15 section 5.3.3.1. ossrs/srs issue 3553: the server disconnects.",
     },
@@ -79,15 +81,15 @@ pub static AVC_REPEAT: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the AVC sequence header comes again",
+    title: "the AVC sequence header is repeated",
     page: Page {
-        what: "A sequence header comes again in the middle of the stream. If it is the same, it is only superfluous, and some \
-               servers start a new segment at each. If it is another one, a key frame must follow: pictures that refer to \
-               older ones cannot be decoded with new parameter sets.",
+        what: "A sequence header is sent again in the middle of the stream. If it is the same, it is only superfluous, \
+               although some servers start a new segment at each. If it differs, a key frame must follow: frames that \
+               refer to older ones cannot be decoded with new parameter sets.",
         looks: "17 00 00 00 00 01 64 00 0d ..   and later again\n\
-                17 00 00 00 00 01 64 00 1f ..   then 27 01 ..: no key frame",
-        who: "Encoders that repeat parameter sets before every key frame, and muxers that pass each on.",
-        fix: "Send the header once, and again only when it changes, with a key frame behind it.",
+                17 00 00 00 00 01 64 00 1f ..   then 27 01 ..: not a key frame",
+        who: "Encoders that repeat parameter sets before every key frame, and muxers that pass on each of them.",
+        fix: "Send the header once, and again only when it changes, followed by a key frame.",
         source: "FLV 10.1 annex E.4.3.1. ossrs/srs issue 4706 (HLS discontinuities), begeekmyfriend/yasea issue 840.",
     },
     check: Check::Diff(repeated),
@@ -117,11 +119,7 @@ fn missing(
     let number = spots.len();
     let title = format!(
         "{} before the {codec} sequence header",
-        if number == 1 {
-            format!("1 {what} comes")
-        } else {
-            format!("{number} messages with {what}{} come", if what == "picture" { "s" } else { "" })
-        }
+        if number == 1 { format!("1 {what} comes") } else { format!("{number} {what}s come") }
     );
     let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
     // The video frames themselves are as they were; what differs is that the header is not there.
@@ -134,7 +132,7 @@ fn missing(
     vec![
         claim
             .why(format!(
-                "without the sequence header nobody knows how to decode them, and servers drop them{}",
+                "without the sequence header they cannot be decoded, and servers drop them{}",
                 if comparison.a.is_none() { String::new() } else { format!("; A sends it before the first {what}") }
             ))
             .fix("send the sequence header before the first frame, after every connect"),
@@ -158,8 +156,14 @@ fn invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);
     vec![
         claim
-            .why("the AVCDecoderConfigurationRecord cannot be read, so no picture can be decoded; SRS and others disconnect")
-            .fix("write the record as ISO/IEC 14496-15 5.3.3.1 has it: version 1, an SPS and a PPS with their lengths")
+            .why(
+                "the AVCDecoderConfigurationRecord cannot be read, so no frame can be decoded; SRS and others \
+                  disconnect",
+            )
+            .fix(
+                "write the record as ISO/IEC 14496-15 5.3.3.1 defines it: version 1, an SPS and a PPS with their \
+                  lengths",
+            )
             .breaking(Breaks::Response),
     ]
 }
@@ -182,8 +186,10 @@ fn again(flow: &Flow<'_>) -> Vec<(Spot, bool)> {
         if is_same {
             found.push((Spot::new(*item, HEAD..body.len(), "the same configuration again"), true));
         } else if known.is_some() && before_inter {
-            found
-                .push((Spot::new(*item, HEAD..body.len(), "another configuration, and no key frame behind it"), false));
+            found.push((
+                Spot::new(*item, HEAD..body.len(), "a different configuration without a key frame after it"),
+                false,
+            ));
         }
         known = Some(&body[HEAD.min(body.len())..]);
     }
@@ -201,15 +207,15 @@ fn repeated(comparison: &Comparison<'_>) -> Vec<Claim> {
             let times = count(spots.len(), "time");
             let (title, why, fix) = if same {
                 (
-                    format!("the same AVC sequence header comes again, {times}"),
-                    "it says nothing new; some servers begin a new segment at each",
+                    format!("the same AVC sequence header is sent again, {times}"),
+                    "it contains nothing new; some servers begin a new segment at each",
                     "send it again only when it changes",
                 )
             } else {
                 (
-                    format!("another AVC sequence header comes, and no key frame behind it, {times}"),
-                    "the pictures behind it refer to pictures that were coded with the old parameter sets",
-                    "send a key frame behind a sequence header that is new",
+                    format!("a different AVC sequence header is sent without a key frame after it, {times}"),
+                    "the frames after it refer to frames that were coded with the old parameter sets",
+                    "send a key frame after a new sequence header",
                 )
             };
             let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);

@@ -13,14 +13,15 @@ pub static VERSUS_STREAM: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the metadata says another thing than the stream",
+    title: "the metadata contradicts the stream",
     page: Page {
-        what: "onMetaData gives width, height and codec for players and pages that show them before the first picture. Here the \
-               sequence header, from which pictures are decoded, says another thing.",
+        what: "onMetaData contains width, height and codec for players and pages that show them before the first \
+               frame. Here the sequence header, which the decoder uses, contains other values.",
         looks: "00 05 77 69 64 74 68 00 40 84 00 00 00 00 00 00   width 640\n\
                 \n\
                 while the SPS in 17 00 .. has a width of 320.",
-        who: "Publishers with metadata from settings rather than from the encoder; tools that scale and leave it as it was.",
+        who: "Publishers that take the metadata from settings rather than from the encoder; tools that scale the video \
+              and keep the metadata.",
         fix: "Take width and height from the SPS, videocodecid from the tag.",
         source: "FLV 10.1 annex E.5; H.264 section 7.4.2.1.1.",
     },
@@ -77,13 +78,16 @@ fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let Some(found) = look::only_in_b(comparison, find) else { return Vec::new() };
     let (names, spots): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-    let title = format!("the metadata says {}", spots[0].text);
+    let title = format!("the metadata contains {}", spots[0].text);
     let path = FieldPath::property("onMetaData", names[0]);
     let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
     claim.explains.retain(|&index| comparison.mismatches[index].path.last().is_some_and(|name| names.contains(&name)));
     vec![
         claim
-            .why("pictures are decoded by the sequence header; players that trust the metadata show a wrong size or refuse it")
-            .fix("take width, height and codec from what the encoder gives"),
+            .why(
+                "the decoder uses the sequence header; players that trust the metadata show an incorrect size or \
+                  refuse the stream",
+            )
+            .fix("take width, height and codec from the encoder's output"),
     ]
 }

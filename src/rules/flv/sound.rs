@@ -11,9 +11,9 @@ pub static CONFIG_EMPTY: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "an AAC sequence header is empty",
     page: Page {
-        what: "An AAC sequence header has no AudioSpecificConfig behind its two bytes. Often the real one follows; some servers \
-               close at the empty one.",
-        looks: "af 00   and nothing behind it\n\
+        what: "An AAC sequence header has no AudioSpecificConfig after its two bytes. Often the real one follows; some \
+               servers close at the empty one.",
+        looks: "af 00   and nothing after it\n\
                 af 00 12 10   with AAC-LC, 44.1 kHz, stereo",
         who: "ffmpeg copying AAC from a transport stream without the filter aac_adtstoasc.",
         fix: "Send the header when the configuration is known, and only then.",
@@ -27,15 +27,15 @@ pub static ADTS: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "sound has ADTS headers",
+    title: "audio has ADTS headers",
     page: Page {
-        what: "RTMP carries raw AAC frames; rate and channels are in the sequence header. Here each frame has an ADTS header of \
-               7 or 9 bytes before it, which a decoder takes for sound: noise, or none.",
+        what: "RTMP carries raw AAC frames; rate and channels are in the sequence header. Here each frame has an ADTS \
+               header of 7 or 9 bytes before it, which a decoder treats as audio: noise, or silence.",
         looks: "af 01 | ff f1 50 80 16 7f fc | 21 0a 5c ..\n\
                 \n\
                 ff f1 is the sync word; 80 16 7f holds the length of frame and header, 179.",
-        who: "Publishers that pass on what an encoder or a transport stream gives.",
-        fix: "Take off the header: 7 bytes, 9 if the last bit of the second byte is 0.",
+        who: "Publishers that pass on the output of an encoder or a transport stream unchanged.",
+        fix: "Remove the header: 7 bytes, 9 if the last bit of the second byte is 0.",
         source: "ISO/IEC 14496-3 section 1.A.2.2; FLV 10.1 annex E.4.2.2. ZLMediaKit/ZLMediaKit issue 1345.",
     },
     check: Check::Diff(adts),
@@ -51,7 +51,7 @@ fn empty(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = look::claim(comparison, &spots, "audio.config", Certainty::Certain, title);
     vec![
         claim
-            .why("the message ends behind its two bytes; decoders get nothing from it, and some servers close")
+            .why("the message ends after its two bytes; decoders learn nothing from it, and some servers close")
             .fix("send the sequence header when the AudioSpecificConfig is known"),
     ]
 }
@@ -78,7 +78,7 @@ fn adts(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = look::claim(comparison, &spots, "audio.payload", Certainty::Certain, title);
     vec![
         claim
-            .why("the sync word and the length of exactly this frame stand before it, where raw AAC belongs")
-            .fix("take off the ADTS header of each frame, and send the AudioSpecificConfig in the sequence header"),
+            .why("the sync word and the length of exactly this frame come before it, where raw AAC belongs")
+            .fix("remove the ADTS header of each frame, and send the AudioSpecificConfig in the sequence header"),
     ]
 }

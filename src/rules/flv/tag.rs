@@ -17,13 +17,14 @@ pub static FLV_TAG: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "messages begin with FLV tag headers",
     page: Page {
-        what: "A message carries the body of an FLV tag. Here it carries the whole tag: type, length, time and stream stand \
-               before the body, some also send the size behind it. Receivers read the type as the codec and show nothing.",
+        what: "A message carries the body of an FLV tag. Here it carries the whole tag: type, length, time and stream \
+               come before the body, and sometimes the size after it. Receivers read the type as the codec and show \
+               nothing.",
         looks: "09 00 0c 87 00 00 28 00 00 00 00 | 17 01 00 00 50 ..\n\
                 \n\
                 09 is video, 00 0c 87 the length of the body, 3207; the body begins at 17.",
         who: "Publishers that send an FLV file tag by tag.",
-        fix: "Send the body only: leave out the 11 bytes before it and the 4 bytes of PreviousTagSize behind it.",
+        fix: "Send the body only: leave out the 11 bytes before it and the 4 bytes of PreviousTagSize after it.",
         source: "FLV 10.1 annex E.4.1. The header of the RTMP message has the same fields.",
     },
     check: Check::Diff(flv_tag),
@@ -34,15 +35,15 @@ pub static KEYFRAME_FLAG: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the frame type and the NAL units do not agree",
+    title: "the frame type and the NAL units contradict each other",
     page: Page {
-        what: "The first four bits of the tag say whether a picture is a key frame. Servers rely on it: players who join get \
-               pictures from the next key frame on. Here the tag says another thing than the NAL units.",
-        looks: "27 01 00 00 50 00 00 02 b2 65 88 ..   27: no key frame, 65: an IDR slice\n\
-                17 01 00 00 50 00 00 02 b2 41 9a ..   17: a key frame, 41: none",
-        who: "Publishers that write 17 or 27 for all pictures.",
-        fix: "Write 17 for pictures with NAL units of type 5, 27 for others.",
-        source: "FLV 10.1 annex E.4.3.1; H.264 table 7-1. Without any 17 nginx sends a player no picture.",
+        what: "The first four bits of the tag tell whether a frame is a key frame. Servers rely on it: players that \
+               join receive video from the next key frame on. Here the tag contradicts the NAL units.",
+        looks: "27 01 00 00 50 00 00 02 b2 65 88 ..   27: not a key frame, 65: an IDR slice\n\
+                17 01 00 00 50 00 00 02 b2 41 9a ..   17: a key frame, 41: not an IDR slice",
+        who: "Publishers that write 17 or 27 for all frames.",
+        fix: "Write 17 for frames with NAL units of type 5, 27 for others.",
+        source: "FLV 10.1 annex E.4.3.1; H.264 table 7-1. Without any 17 nginx sends no video to a player.",
     },
     check: Check::Diff(keyframe),
 };
@@ -54,12 +55,12 @@ pub static CTS_SIGNED: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "composition times are negative",
     page: Page {
-        what: "Composition time is a signed number of 24 bits: a picture may be shown before its timestamp. That is legal, and \
-               receivers that take it for unsigned are off by 2^24 ms, more than four hours.",
+        what: "Composition time is a signed number of 24 bits: a frame may be shown before its timestamp. That is \
+               legal, but receivers that treat it as unsigned are off by 2^24 ms, more than four hours.",
         looks: "17 01 ff ff 9c ..   -100\n\
                 17 01 00 00 50 ..   80",
         who: "Encoders that set the timestamp to the time of decoding plus a delay; relays that shift timestamps.",
-        fix: "Shift timestamps so that composition times are 0 or more; as a receiver, extend the sign.",
+        fix: "Shift timestamps so that composition times are 0 or more; in the receiver, extend the sign.",
         source: "FLV 10.1 annex E.4.3.1: SI24. bluenviron/gortmplib issue 88, arut/nginx-rtmp-module issue 250.",
     },
     check: Check::Diff(cts),
@@ -72,9 +73,9 @@ pub static HEVC_12: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "video has codec number 12",
     page: Page {
-        what: "FLV has no codec 12. Some use it for H.265; others do not know it and refuse the stream.",
+        what: "FLV has no codec 12. Some implementations use it for H.265; others refuse the stream.",
         looks: "1c 01 00 00 50 ..   a key frame of codec 12\n\
-                91 68 76 63 31 00 00 50 ..   the same as enhanced RTMP has it, FourCC hvc1",
+                91 68 76 63 31 00 00 50 ..   the same in enhanced RTMP, FourCC hvc1",
         who: "Encoders and servers that agreed on it before enhanced RTMP, mostly in China.",
         fix: "Use the enhanced header with FourCC hvc1; for H.264 the codec is 7.",
         source: "veovera/enhanced-rtmp issue 24, ossrs/srs issue 465: `unsupported video codec: 12`.",
@@ -87,15 +88,15 @@ pub static AGGREGATE: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "messages come together in an Aggregate Message",
+    title: "messages are combined in an Aggregate Message",
     page: Page {
-        what: "One message of type 22 holds several audio, video and data messages, each with the header of an FLV tag and its \
-               size behind it. A receiver must take it apart; some do not know it and show nothing.",
+        what: "One message of type 22 holds several audio, video and data messages, each with the header of an FLV tag \
+               before it and its size after it. A receiver must split it; some do not support it and show nothing.",
         looks: "16 in the message header, and in the body:\n\
                 \n\
                 08 00 00 ad 00 00 17 00 00 00 00 | af 01 .. | 00 00 00 b8 | 09 ..",
-        who: "Adobe Media Server and Wowza towards players.",
-        fix: "As a receiver, take it apart; as a sender, send the messages one by one.",
+        who: "Adobe Media Server and Wowza when they send to players.",
+        fix: "In the receiver, split it; in the sender, send the messages one by one.",
         source: "RTMP 1.0 section 7.1.6; FLV 10.1 annex E.4.1.",
     },
     check: Check::Diff(aggregate),
@@ -132,8 +133,8 @@ fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = claim.explaining(twins);
     vec![
         claim
-            .why("the first 11 bytes are the message's own type and the length of what stands behind them")
-            .fix("send the tag's body only, without the 11 bytes before it and the 4 bytes of size behind it"),
+            .why("the first 11 bytes are the message's own type and the length of what follows them")
+            .fix("send the tag's body only, without the 11 bytes before it and the 4 bytes of size after it"),
     ]
 }
 
@@ -166,8 +167,8 @@ fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {
                 let has = |kind| units.iter().any(|unit| body.get(unit.start).is_some_and(|head| head & 0x9f == kind));
                 // An SEI may say that decoding can begin here though it is no IDR video frame.
                 let text = match (body[0] >> 4, has(IDR), has(SLICE) && !has(SEI)) {
-                    (1, false, true) => "a key frame, without an IDR slice",
-                    (2, true, _) => "no key frame, with an IDR slice",
+                    (1, false, true) => "a key frame without an IDR slice",
+                    (2, true, _) => "an inter frame with an IDR slice",
                     _ => return None,
                 };
                 let other = body[0] & 15 | if body[0] >> 4 == 1 { 0x20 } else { 0x10 };
@@ -176,12 +177,12 @@ fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {
             .collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let title = format!("{} says: {}", count(spots.len(), "picture"), spots[0].text);
+    let title = format!("{} marked as {}", count(spots.len(), "video frame"), spots[0].text);
     let claim = look::claim(comparison, &spots, "video.type", Certainty::Certain, title);
     vec![
         claim
-            .why("servers go by the tag: they begin what they send to a player at a key frame, and drop pictures down to the next")
-            .fix("write 17 for pictures with NAL units of type 5, 27 for others"),
+            .why("servers rely on the tag: they start a player at a key frame, and drop frames up to the next one")
+            .fix("write 17 for frames with NAL units of type 5, 27 for others"),
     ]
 }
 
@@ -197,7 +198,7 @@ fn cts(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
     let title =
-        format!("{} with a negative composition time, the first {}", count(spots.len(), "picture"), spots[0].text);
+        format!("{} with a negative composition time, the first {}", count(spots.len(), "video frame"), spots[0].text);
     let mut claim = look::claim(comparison, &spots, "video.cts", Certainty::Certain, title);
     // Its neighbours were shifted with it.
     let rows: Vec<usize> = (0..comparison.mismatches.len())
@@ -206,7 +207,10 @@ fn cts(comparison: &Comparison<'_>) -> Vec<Claim> {
     claim = claim.explaining(rows);
     vec![
         claim
-            .why("that is legal, and receivers that take the 24 bits for unsigned see times more than four hours off")
+            .why(
+                "that is legal, but receivers that treat the 24 bits as unsigned see times that are more than four \
+                  hours off",
+            )
             .fix("shift timestamps so that composition times are 0 or more"),
     ]
 }
@@ -224,7 +228,7 @@ fn codec_12(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = look::claim(comparison, &spots, "video.codec", Certainty::Certain, title);
     vec![
         claim
-            .why("FLV does not know codec 12; some use it for H.265, others refuse it")
+            .why("FLV does not define codec 12; some implementations use it for H.265, others refuse it")
             .fix("for H.265 use the enhanced header with FourCC hvc1, for H.264 codec 7"),
     ]
 }
@@ -247,12 +251,12 @@ fn aggregate(comparison: &Comparison<'_>) -> Vec<Claim> {
         all.push(spot);
         all.extend(parts.into_iter().map(|part| Spot::new(item, 0..0, "").meant(part.to_vec())));
     }
-    let title = format!("{inside} messages come in Aggregate Messages");
+    let title = format!("{} in Aggregate Messages", count(inside, "message"));
     let claim = look::claim(comparison, &all, "body", Certainty::Certain, title);
     vec![
         claim
-            .why("type 22 holds several messages; receivers that do not take it apart miss all of them")
-            .fix("send the messages one by one, or see that the receiver knows type 22"),
+            .why("type 22 holds several messages; receivers that do not split it lose all of them")
+            .fix("send the messages one by one, or make sure that the receiver supports type 22"),
     ]
 }
 

@@ -15,15 +15,15 @@ pub static ABSOLUTE: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "chunk headers of format 1 and 2 have the time itself",
+    title: "chunk headers of format 1 and 2 have absolute timestamps",
     page: Page {
-        what: "In chunk headers of format 1 and 2 stands how much later a message is than the one before. Here it is the time \
-               itself, so receivers add up all of them and play faster and faster.",
+        what: "Chunk headers of format 1 and 2 contain the time since the previous message. Here it is the absolute \
+               time, so receivers add them all up and play faster and faster.",
         looks: "44 00 00 28 ..   the second message, 40 ms later\n\
                 44 00 00 50 ..   the third, and 00 00 50 is 80 ms: its time\n\
                 44 00 00 78 ..   the fourth",
         who: "Clients that save header bytes, and write the same field in all formats.",
-        fix: "Write the difference to the message before on this chunk stream, or use format 0.",
+        fix: "Write the difference from the previous message on this chunk stream, or use format 0.",
         source: "RTMP 1.0 sections 5.3.1.2.2 and 5.3.1.2.3: timestamp delta.",
     },
     check: Check::Diff(absolute),
@@ -34,14 +34,14 @@ pub static NEGATIVE: Rule = Rule {
     layer: Layer::Media,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "a timestamp difference is negative",
+    title: "a timestamp delta is negative",
     page: Page {
-        what: "A difference of timestamps has no sign. A negative one is read as a jump of 49 days, or of more than four hours \
+        what: "A timestamp delta is unsigned. A negative one is read as a jump of 49 days, or of more than four hours \
                where it was cut to 24 bits.",
         looks: "44 ff ff ff 00 00 b8 08 ff ff ff d8   -40 in the extended timestamp\n\
                 44 ff ff d8 00 00 b8 08   -40 in 24 bits",
         who: "Senders whose timestamps go back, with headers of format 1.",
-        fix: "Send a header of format 0 where time goes back, or better do not let it.",
+        fix: "Send a header of format 0 where the timestamp goes back, or better, keep it from going back.",
         source: "RTMP 1.0 section 5.3.1.2.1: going back needs format 0. ossrs/srs issue 2808.",
     },
     check: Check::Diff(negative),
@@ -54,12 +54,13 @@ pub static BACKWARDS: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "timestamps go back",
     page: Page {
-        what: "A message is earlier than the one before it of the same kind. Timestamps are those of decoding, and only grow; \
-               what is shown in another order has composition times. Servers drop such messages or close.",
+        what: "A message is earlier than the one before it of the same kind. Timestamps are decoding times, and only \
+               grow; frames that are shown in another order have composition times. Servers drop such messages or \
+               close.",
         looks: "04 00 00 d1 00 00 b8 08 ..   209 ms\n\
                 04 00 00 6d 00 00 b8 08 ..   then 109 ms",
-        who: "Encoders with B-frames whose time of presentation is sent; sources that begin again without a new connection.",
-        fix: "Send times of decoding, and the difference in the composition time.",
+        who: "Encoders with B-frames that send presentation times; sources that restart without a new connection.",
+        fix: "Send decoding times, and the difference in the composition time.",
         source: "RTMP errata section 5.2. pedroSG94/RootEncoder issue 2048.",
     },
     check: Check::Diff(backwards),
@@ -72,8 +73,8 @@ pub static UNIT: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "timestamps are not in milliseconds",
     page: Page {
-        what: "Timestamps are milliseconds. Steps of 40000 are microseconds, steps of 3600 are 1/90000 s: both as they come from \
-               encoders. Players show one picture and wait.",
+        what: "Timestamps are milliseconds. Steps of 40000 are microseconds, steps of 3600 are 1/90000 s: both are \
+               common encoder units. Players show one frame and wait.",
         looks: "40 ms, 40000 us and 3600/90000 s:\n\
                 \n\
                 46 00 00 28 ..   46 00 9c 40 ..   46 00 0e 10 ..",
@@ -91,11 +92,11 @@ pub static TIME_JUMP: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "timestamps jump forward",
     page: Page {
-        what: "From one message of a medium to the next, time goes on by more than ten seconds, though much less went by, and \
-               all other steps are short. Intervals are not measured across it.",
+        what: "From one audio or video message to the next the timestamp grows by more than ten seconds, although much \
+               less time passed, and all other steps are short. Intervals are not measured across the jump.",
         looks: "17 01 .. at 00 00 a0, and 40 ms later 27 01 .. at 2b db 36: 160 and 2874166 ms",
-        who: "Encoders that begin with times of their own and go over to those of the input; a source that was changed.",
-        fix: "Subtract the first timestamp of the source from all, and begin anew when the source changes.",
+        who: "Encoders that begin with their own times and switch to those of the input; a source that was changed.",
+        fix: "Subtract the first timestamp of the source from all, and start again when the source changes.",
         source: "RTMP 1.0 section 5.3.1.2.1. Seen with VLC publishing through avformat.",
     },
     check: Check::Diff(jump),
@@ -108,10 +109,10 @@ pub static KEYFRAME_INTERVAL: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "key frames are more than 4 s apart",
     page: Page {
-        what: "A player that joins sees nothing until the next key frame, and segments of HLS can only begin at one. Services \
-               want one every 2 s and warn above 4.",
+        what: "A player that joins sees nothing until the next key frame, and segments of HLS can only begin at one. \
+               Services ask for one every 2 s and warn above 4.",
         looks: "17 01 .. at 00 00 00, and the next 17 01 .. at 00 20 d0: 8400 ms",
-        who: "Encoders with their default distance of 250 pictures.",
+        who: "Encoders with their default distance of 250 frames.",
         fix: "Set the distance of key frames to 2 s.",
         source: "Recommendations of YouTube and Twitch for encoders.",
     },
@@ -190,11 +191,11 @@ fn jump(comparison: &Comparison<'_>) -> Vec<Claim> {
     vec![
         claim(comparison, item, Certainty::Certain, title)
             .why(format!(
-                "that is {} ms further, and {went_by} ms went by between the two; players wait, skip, or lose sound and \
-                 pictures from each other",
+                "that is {} ms later, but only {went_by} ms passed between the two; players wait, skip, or lose \
+                 synchronisation of audio and video",
                 after - before
             ))
-            .fix("begin with one clock and keep to it: subtract the first timestamp from all, also from those queued"),
+            .fix("use one clock throughout: subtract the first timestamp from all, also from those queued"),
     ]
 }
 
@@ -248,11 +249,11 @@ fn absolute(comparison: &Comparison<'_>) -> Vec<Claim> {
     let same = deltas.iter().filter(|(_, delta)| times.contains(delta)).take(64).count();
     let certainty = if same >= deltas.len().min(64) { Certainty::Certain } else { Certainty::Likely };
     let shown: Vec<String> = deltas.iter().take(4).map(|(_, delta)| delta.to_string()).collect();
-    let title = format!("differences of time grow from message to message: {} ...", shown.join(", "));
+    let title = format!("timestamp deltas grow from message to message: {} ...", shown.join(", "));
     vec![
         claim(comparison, item, certainty, title)
-            .why("they are the times themselves; a receiver adds them up")
-            .fix("write the difference to the message before on the chunk stream, or use format 0"),
+            .why("they are absolute times; a receiver adds them up")
+            .fix("write the difference from the previous message on the chunk stream, or use format 0"),
     ]
 }
 
@@ -261,24 +262,26 @@ fn negative(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_negative = |delta: u32| delta >= 1 << 31 || (0xff_0000..0xff_ffff).contains(&delta);
         let wrong =
             |at: &At<'_>| matches!(at.kept.fmt, Some(1 | 2)) && at.kept.header.timestamp_delta.is_some_and(is_negative);
-        // The first one may well be far behind its configuration, which has no time of its own.
+        // The first one may well be far after its configuration, which has no time of its own.
         let index = (1..all.len()).find(|&index| wrong(&all[index]))?;
         let goes_back = all[index].time < all[index - 1].time;
         Some((all[index].item, all[index].kept.header.timestamp_delta?, goes_back))
     };
     let Some((.., (item, delta, goes_back))) = media(comparison, find) else { return Vec::new() };
     let meant = if delta >= 1 << 31 { i64::from(delta) - (1 << 32) } else { i64::from(delta) - (1 << 24) };
-    let title = format!("a difference of time is {delta}, which is {meant} with a sign");
-    let claim =
-        claim(comparison, item, Certainty::Certain, title).fix("send a header of format 0 where time goes back");
+    let title = format!("a timestamp delta is {delta}, which is {meant} as a signed number");
+    let claim = claim(comparison, item, Certainty::Certain, title).fix(
+        "send a header of format 0 where the timestamp goes \
+                                                                back",
+    );
     // Timestamps count modulo 2^32, so who keeps 32 bits ends where it was meant to: after another medium that
     // shares the chunk stream.
     vec![if delta >= 1 << 31 && !goes_back {
         claim
-            .why("differences have no sign: receivers that do not count modulo 2^32 jump forward by 49 days")
+            .why("deltas are unsigned: receivers that do not count modulo 2^32 jump forward by 49 days")
             .weighing(Severity::Warning)
     } else {
-        claim.why("differences have no sign: receivers jump forward by more than four hours")
+        claim.why("deltas are unsigned: receivers jump forward by more than four hours")
     }]
 }
 
@@ -296,7 +299,7 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
         all.windows(2).find(back).map(|pair| (pair[1].item, pair[0].time, pair[1].time))
     };
     let Some((.., (item, before, after))) = media(comparison, find) else { return Vec::new() };
-    let title = format!("time goes back from {before} to {after} ms");
+    let title = format!("timestamps go back from {before} to {after} ms");
     // Who counts with 31 bits begins again there, after 24 days.
     if before > 0x7f00_0000 && after < 0x0100_0000 {
         return vec![
@@ -308,8 +311,8 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     vec![
         claim(comparison, item, Certainty::Certain, title)
-            .why("timestamps are those of decoding and only grow; servers drop such messages or close")
-            .fix("send times of decoding, and the difference in the composition time"),
+            .why("timestamps are decoding times and only grow; servers drop such messages or close")
+            .fix("send decoding times, and the difference in the composition time"),
     ]
 }
 
@@ -331,7 +334,7 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (times, words, by) = match of_b as f64 / of_a as f64 {
         // Sound has 44100 or 48000 of them in a second.
         ratio if (42.0..50.0).contains(&ratio) && is_sound(&b) => {
-            (0, "samples of sound", "44.1 or 48, the samples in a millisecond")
+            (0, "audio samples", "44.1 or 48, the samples in a millisecond")
         }
         ratio if (700.0..1400.0).contains(&ratio) => (1000, "microseconds", "1000"),
         ratio if (64.0..126.0).contains(&ratio) => (90, "1/90000 s", "90"),
@@ -346,7 +349,7 @@ fn unit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let first = b.get(1).map_or(0, |at| at.item);
     vec![
         claim(comparison, first, certainty, title)
-            .why("timestamps are milliseconds; a player shows one picture and waits for the next")
+            .why("timestamps are milliseconds; a player shows one frame and waits for the next")
             .fix(format!("divide by {by}")),
     ]
 }
@@ -415,14 +418,14 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let frames = b.iter().filter(|at| at.item <= item).count();
     let in_a = usual.map(|usual| format!(", in A at most {usual}")).unwrap_or_default();
-    let title = format!("no key frame comes for {gap} ms{in_a}");
+    let title = format!("no key frame is sent for {gap} ms{in_a}");
     let claim = claim(comparison, item, Certainty::Certain, title);
     let own = claim.explains.iter().copied().find(|&index| comparison.mismatches[index].side(Side::B).is_some());
     vec![
         claim
             .explaining(own)
             .why(format!(
-                "a player that joins waits so long for its first picture; this is picture {frames} of the stream"
+                "a player that joins waits that long for its first frame; this is frame {frames} of the video"
             ))
             .fix("set the distance of key frames to 2 s"),
     ]

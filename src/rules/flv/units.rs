@@ -63,7 +63,7 @@ pub fn avc_config(body: &[u8], at: usize) -> Result<(), (Range<usize>, String)> 
         return Err((at + 5..at + 6, "no sequence parameter set".to_owned()));
     }
     let mut next = parameter_sets(body, at + 6, (sets & 0x1f).into())?;
-    let Some(&pictures) = body.get(next) else { return Err((next - 1..next, "nothing behind the SPS".to_owned())) };
+    let Some(&pictures) = body.get(next) else { return Err((next - 1..next, "nothing after the SPS".to_owned())) };
     if pictures == 0 {
         return Err((next..next + 1, "no picture parameter set".to_owned()));
     }

@@ -12,14 +12,15 @@ pub static NOT_ECHO: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "C2 or S2 neither echoes nor signs the other side's block",
     page: Page {
-        what: "C2 should give back the 1528 random bytes of S1, and S2 those of C1; or, where both sides use digests, end in a \
-               signature of the other's digest. This one does neither. Most peers do not look; one that does closes.",
+        what: "C2 should return the 1528 random bytes of S1, and S2 those of C1; or, where both sides use digests, end \
+               in a signature of the other's digest. This one does neither. Most peers do not check; one that does \
+               closes.",
         looks: "S1 from byte 8   a5 4d ca 18 25 30 bb 1d\n\
                 C2 from byte 8   3c 02 91 e7 50 1b 6d aa   not the same\n\
                 C2 from byte 8   a5 4d ca 18 25 30 bb 1d   an echo",
         who: "Clients that send random bytes as C2, or their own C1 again. Strict: some publishing libraries for phones, and \
               servers written in Go, with `data in S2 does not correspond`.",
-        fix: "Copy the random bytes of the block that is answered. And as a receiver: do not close for it.",
+        fix: "Copy the random bytes of the block that is answered. In the receiver, do not close because of it.",
         source: "RTMP 1.0 section 5.2.4; the errata of 2024, section 3: receivers should not fail on it.",
     },
     check: Check::Diff(not_echo),
@@ -32,17 +33,18 @@ pub static DIGEST_INVALID: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "C1 has a software version, and no valid digest",
     page: Page {
-        what: "Four bytes of C1 that are not zero announce the handshake with digests: 32 bytes of HMAC-SHA256 over the rest of \
-               the block, at a place that other bytes choose. At neither of the two places there are is a valid one, so servers \
-               go back to the plain handshake.",
+        what: "Four bytes of C1 that are not zero announce the handshake with digests: 32 bytes of HMAC-SHA256 over \
+               the rest of the block, at a position that other bytes select. Neither of the two possible positions has \
+               a valid digest, so servers fall back to the plain handshake.",
         looks: "03 00 00 00 00 09 00 7c 02   C0, time, version 9.0.124.2\n\
                 03 00 00 00 00 00 00 00 00   without digests these four bytes are zero\n\
                 \n\
                 place 1   sum of bytes 8 to 11, modulo 728, and 12\n\
                 place 2   sum of bytes 772 to 775, modulo 728, and 776",
         who: "Clients that copy a Flash Player's version into C1. nginx logs `digest not found`; a Flash server then refuses H.264.",
-        fix: "Make the digest, with the first 30 bytes of the player's key over the block without the digest; or send four zeros.",
-        source: "Not in the specification. As nginx-rtmp and ffmpeg have it, checked on their blocks.",
+        fix: "Compute the digest with the first 30 bytes of the player's key over the block without the digest; or \
+              send four zeros.",
+        source: "Not in the specification. As nginx-rtmp and ffmpeg implement it, checked on their blocks.",
     },
     check: Check::Diff(digest_invalid),
 };
@@ -54,13 +56,13 @@ pub static VERSION_QUAD_ASSERT: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the client closes when it sees the server's version in S1",
     page: Page {
-        what: "Bytes 4 to 7 of S1 are not zero, as with most servers, and the client closes before it sends C2, though S2 answers \
-               C1. It seems to insist on the zeros of the specification, or on a version that it knows.",
+        what: "Bytes 4 to 7 of S1 are not zero, as with most servers, and the client closes before it sends C2, though \
+               S2 answers C1. It seems to require the zeros of the specification, or a version that it knows.",
         looks: "03 00 00 00 00 0d 0e 0a 0d   S0, time, and nginx's version\n\
                 03 00 00 00 00 01 02 03 04   the same from Node-Media-Server\n\
-                03 00 00 00 00 00 00 00 00   as the specification has it",
-        who: "Clients that check the four bytes; against YouTube this was seen too.",
-        fix: "Take any value there: they announce a software version.",
+                03 00 00 00 00 00 00 00 00   as the specification defines it",
+        who: "Clients that check the four bytes; also seen with YouTube.",
+        fix: "Accept any value there: the bytes announce a software version.",
         source: "RTMP 1.0 section 5.2.3 asks for zeros, and servers with digests never send them.",
     },
     check: Check::Diff(version_quad_assert),
@@ -105,14 +107,14 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
         };
         let claim = claim.fix(fix);
         if goes_on || b.ended_by() != Some(receiver) {
-            let what = if goes_on { "the session went on all the same" } else { "most peers do not look at it" };
+            let what = if goes_on { "the session continued nevertheless" } else { "most peers do not check it" };
             let why =
                 format!("the random bytes in {answer} are not those of {block}: {what}, but a strict peer closes");
             return Some(claim.why(why));
         }
         let why = format!(
-            "the random bytes in {answer} are not those of {block}, and the {receiver} sent nothing more and closed, as a \
-             receiver does that checks them"
+            "the random bytes in {answer} are not those of {block}, and the {receiver} sent nothing more and closed, \
+             as a receiver that checks them does"
         );
 
         Some(Claim {
@@ -146,9 +148,9 @@ fn digest_invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
         Some(opening.value(CLIENT, 5, 4, text))
     });
     let title = format!("C1 announces version {version}, and has no valid digest");
-    let why = "bytes 4 to 7 of C1 are not zero, which announces the handshake with digests, and HMAC-SHA256 over the block \
-               gives the digest at neither of its two places; servers fall back to the plain handshake, a Flash server \
-               may refuse H.264";
+    let why = "bytes 4 to 7 of C1 are not zero, which announces the handshake with digests, and HMAC-SHA256 over the \
+               block matches at neither of the digest's two positions; servers fall back to the plain handshake, a \
+               Flash server may refuse H.264";
     let claim = Claim::on(row, "handshake.scheme", values, Certainty::Certain, title);
     vec![
         claim
@@ -181,15 +183,15 @@ fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
         other > row && comparison.either_item(other).direction == CLIENT && comparison.item(other, Side::B).is_none()
     });
     let why = format!(
-        "S1 has {version} where the specification has zeros, S2 answers C1 as it should, and the client closed without \
-         sending C2: it may insist on a value there"
+        "S1 has {version} where the specification requires zeros, S2 answers C1 as it should, and the client closed \
+         without sending C2: it may require a certain value there"
     );
     let title = format!("the client closes at S1, whose version bytes are {version}");
     let claim = Claim::on(row, "handshake.software", values, Certainty::Likely, title);
     vec![
         claim
             .why(why)
-            .fix("take any value in bytes 4 to 7 of S1")
+            .fix("accept any value in bytes 4 to 7 of S1")
             .explaining(explains.into_iter().take(1))
             .breaking(Breaks::Response),
     ]

@@ -17,9 +17,10 @@ pub static VERSION: Rule = Rule {
                products (0 to 2), or RTMPE (6 and 8).",
         looks: "02 00 00 00 00 00 00 00 00   C0 is 2\n\
                 03 00 00 00 00 00 00 00 00   C0, then C1: time and four zeros",
-        who: "Clients that take the byte for a version of their own, or send C1 in its place.",
+        who: "Clients that send their own version there, or C1 in its place.",
         fix: "Send 3 as the first byte of the connection.",
-        source: "RTMP 1.0 section 5.2.2. nginx-rtmp closes without a word, Node-Media-Server takes anything.",
+        source: "RTMP 1.0 section 5.2.2. nginx-rtmp closes without an error message, Node-Media-Server accepts \
+                 anything.",
     },
     check: Check::Diff(version),
 };
@@ -31,11 +32,12 @@ pub static C0_MISSING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "C0 and C1 are less than 1537 bytes",
     page: Page {
-        what: "C0 is 1 byte and C1 is 1536, together 1537. The client sent less and waits for the server, which waits for the \
-               rest: without C0 it takes C1's first byte for it and misses one at the end.",
+        what: "C0 is 1 byte and C1 is 1536, together 1537. The client sent less and waits for the server, which waits \
+               for the rest: without C0 it reads C1's first byte as C0 and lacks one at the end.",
         looks: "00 00 00 00 00 00 00 00 a5 4d     1536 bytes: C1 alone, its time first\n\
                 03 00 00 00 00 00 00 00 00 a5 4d  1537 bytes: C0 and C1",
-        who: "Clients written from a description that counts 1536, or whose random part is 1528 less what the times take.",
+        who: "Clients written from a description that counts 1536, or whose random part is 1528 bytes less the size of \
+              the times.",
         fix: "Send one byte 3, four bytes of time, four zeros and 1528 random bytes.",
         source: "RTMP 1.0 sections 5.2.2 and 5.2.3.",
     },
@@ -50,10 +52,10 @@ pub static WAIT_S0_DEADLOCK: Rule = Rule {
     title: "the client waits for S0 before it sends C1",
     page: Page {
         what: "The client sent C0 and nothing more. Servers answer when they have C0 and C1, so each side waits for the other.",
-        looks: "client   03              one byte, then silence\n\
-                right    03 00 00 00 00  C0 and C1, 1537 bytes at once",
+        looks: "client   03              one byte, then nothing\n\
+                right    03 00 00 00 00  C0 and C1, 1537 bytes together",
         who: "Clients that exchange version bytes first, one by one.",
-        fix: "Send C0 and C1 at once, and wait then.",
+        fix: "Send C0 and C1 together, and then wait.",
         source: "RTMP 1.0 section 5.2.1: the handshake begins with the client sending C0 and C1. nginx-rtmp and Node-Media-Server \
                  both wait for C1.",
     },
@@ -67,13 +69,13 @@ pub static C2_MISSING: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "the client leaves out C2",
     page: Page {
-        what: "Behind C0 and C1 stands the first message, where C2 belongs. The server takes the next 1536 bytes for C2, connect \
-               among them, and reads what follows as messages.",
+        what: "The first message follows C0 and C1, where C2 belongs. The server reads the next 1536 bytes as C2, \
+               connect among them, and what follows as messages.",
         looks: "03 00 00 00 00 00 87 14 00 00 00 00 02 00 07   at stream offset 1537\n\
                 \n\
                 This is a chunk header and connect. C2 begins with the time of S1 and then repeats S1's random bytes.",
-        who: "Clients that take the handshake for done when S2 is there.",
-        fix: "Answer S1 with C2: its time, a time of one's own, and its 1528 random bytes; then send connect.",
+        who: "Clients that consider the handshake complete when S2 has arrived.",
+        fix: "Answer S1 with C2: its time, the client's own time, and its 1528 random bytes; then send connect.",
         source: "RTMP 1.0 sections 5.2.1 and 5.2.4. nginx-rtmp resets the connection, Node-Media-Server closes it.",
     },
     check: Check::Diff(c2_missing),
@@ -97,7 +99,7 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
         let values = [a, Some(b)].map(|opening| Some(opening?.value(SERVER, 0, 16, "S0 and S1")));
         let title = format!("the server's version byte S0 is {of_b}; RTMP's is 3");
         let claim = Claim::on(row, "handshake", values, Certainty::Certain, title)
-            .why("the client asked for 3, and the server answers with another version; strict clients give up")
+            .why("the client asked for 3, but the server answers with another version; strict clients give up")
             .fix("answer C0 with 3")
             .explaining(mismatches_at(comparison, row));
         return vec![claim.weighing(Severity::Error)];
@@ -115,9 +117,9 @@ fn version(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let end = match b.ended_by() {
-        Some(who) if !is_answered => format!("the server answered nothing; the {who} closed the connection"),
-        _ if is_answered => "this server answers all the same; others close".to_owned(),
-        _ => "the server answered nothing".to_owned(),
+        Some(who) if !is_answered => format!("the server did not answer; the {who} closed the connection"),
+        _ if is_answered => "this server answers nevertheless; others close".to_owned(),
+        _ => "the server did not answer".to_owned(),
     };
     let rtmpe = if handshake::is_encrypted(of_b) { ", which asks for RTMPE" } else { "" };
     let title = format!("the client's version byte C0 is {of_b}{rtmpe}; RTMP's is 3");
@@ -144,7 +146,7 @@ fn c0_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
     let waits = b.idle() >= WAITS;
     let certainty = if waits { Certainty::Certain } else { Certainty::Likely };
     let how = match (waits, b.ended_by()) {
-        (true, _) => format!("then nobody sent anything for {:.1} s", b.idle()),
+        (true, _) => format!("then neither side sent anything for {:.1} s", b.idle()),
         (false, Some(who)) => format!("then the {who} closed"),
         (false, None) => "and the capture ends".to_owned(),
     };
@@ -162,13 +164,13 @@ fn wait_s0_deadlock(comparison: &Comparison<'_>) -> Vec<Claim> {
     let waits = b.idle() >= WAITS;
     let certainty = if waits { Certainty::Certain } else { Certainty::Likely };
     let why = format!(
-        "C0 is all that the client sent, and the server sent {} bytes in {:.1} s: it answers when it has C1 too",
+        "the client sent only C0, and the server sent {} bytes in {:.1} s: it answers when it has C1 too",
         b.total(SERVER).unwrap_or_default(),
         b.idle()
     );
     let title = "the client sends C0 and then waits; servers answer only when they have C1 too";
     let claim = at_start(comparison, certainty, title.to_owned());
-    claim.into_iter().map(|claim| claim.why(why.clone()).fix("send C0 and C1, 1537 bytes, at once")).collect()
+    claim.into_iter().map(|claim| claim.why(why.clone()).fix("send C0 and C1, 1537 bytes, together")).collect()
 }
 
 fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -185,8 +187,8 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
         .map(|(opening, text)| Some(opening?.value(CLIENT, C0_C1, 16, text)));
     let end = b.ended_by().map(|who| format!(", and the {who} closes")).unwrap_or_default();
     let why = format!(
-        "the bytes behind C1 are a chunk header, and the name connect stands at stream offset {at}, inside the 1536 bytes \
-         that the server takes for C2: it never sees the command{end}"
+        "the bytes after C1 are a chunk header, and the name connect is at stream offset {at}, inside the 1536 bytes \
+         that the server reads as C2: it never sees the command{end}"
     );
     let is_c2 = |other: usize| {
         let is_handshake = comparison.either(other).lane == Lane::Handshake;
@@ -251,7 +253,7 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
         let bytes = if count == 1 { "byte" } else { "bytes" };
         let title = format!("C2 is {count} {bytes} {what}");
         let why = format!(
-            "the random bytes of S1, which C2 repeats, stand {count} {bytes} {} than they are due; the server counts 1536 \
+            "the random bytes of S1, which C2 repeats, are {count} {bytes} {} than expected; the server counts 1536 \
              bytes, and reads connect from the wrong place",
             if moved < 0 { "earlier" } else { "later" }
         );
@@ -263,8 +265,8 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     if let (Some(short), None) = (short_c2(b), a.and_then(short_c2)) {
         let title = format!("C2 is {short} bytes short");
-        let why = "the first message begins inside the 1536 bytes of C2, which the server counts: it reads on from the \
-                   wrong place";
+        let why = "the first message begins inside the 1536 bytes of C2, which the server counts: it continues to read \
+                   at the wrong place";
         let claim = at_c2(comparison, Certainty::Certain, title);
         let fix = "send all of the 1536 bytes of S1 as C2";
         return claim.map(|claim| claim.why(why).fix(fix)).into_iter().collect();
@@ -276,10 +278,9 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let certainty = if b.idle() >= WAITS { Certainty::Certain } else { Certainty::Likely };
-    let claim = at_c2(comparison, certainty, "the client has S1 and sends no C2".to_owned());
-    let why =
-        format!("S0, S1 and S2 are there, and in {:.1} s nothing came behind C1; the server waits for C2", b.idle());
-    let fix = "answer S1 with the 1536 bytes of C2, and go on";
+    let claim = at_c2(comparison, certainty, "the client received S1 but does not send C2".to_owned());
+    let why = format!("S0, S1 and S2 arrived, but for {:.1} s nothing follows C1; the server waits for C2", b.idle());
+    let fix = "answer S1 with the 1536 bytes of C2, and continue";
     claim.map(|claim| claim.why(why).fix(fix).breaking(Breaks::Framing)).into_iter().collect()
 }
 

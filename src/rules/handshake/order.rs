@@ -13,17 +13,18 @@ pub static EARLY_DATA: Rule = Rule {
     layer: Layer::Handshake,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "messages are sent before the handshake is done",
+    title: "messages are sent before the handshake is complete",
     page: Page {
-        what: "The client sent C2 before S1 was there, or a message before S2 was, or the server one before C2 was. The other side may still wait for its \
-               part of the handshake, and take the message for that, or drop it.",
+        what: "The client sent C2 before S1 had arrived, or a message before S2, or the server sent one before C2. The \
+               other side may still wait for its part of the handshake, and read the message as that, or drop it.",
         looks: "client   03 00 00 00 00 ...                  C0 and C1\n\
                 client   00 00 00 00 00 ...                  C2\n\
                 client   03 00 00 00 00 00 87 14 00 00 00 00 connect\n\
                 server   03 00 00 00 00 ...                  S0, S1 and S2 come only now",
         who: "Clients that save a round trip; servers that announce their window with S2.",
         fix: "Wait for S1 before C2, for S2 before the first message of the client, and for C2 before that of the server.",
-        source: "RTMP 1.0 section 5.2.1: each side must wait; C2 may follow S1 before S2 has come. nginx-rtmp and Node-Media-Server tolerate it.",
+        source: "RTMP 1.0 section 5.2.1: each side must wait; C2 may follow S1 before S2 has arrived. nginx-rtmp and \
+                 Node-Media-Server tolerate it.",
     },
     check: Check::Diff(early_data),
 };
@@ -33,15 +34,16 @@ pub static TAIL_LOST: Rule = Rule {
     layer: Layer::Handshake,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "what came in one segment with the handshake's end is never answered",
+    title: "a command in the same segment as the handshake's end is never answered",
     page: Page {
-        what: "The first command came in the same TCP segment as the end of C2, and nothing is ever answered to it. A receiver \
-               that reads the handshake with one read, and throws away what is behind it in its buffer, loses the command.",
+        what: "The first command was in the same TCP segment as the end of C2, and is never answered. A receiver that \
+               reads the handshake with one read, and discards the rest of its buffer, loses the command.",
         looks: "segment   ... 5d 21 0b   end of C2\n\
                           03 00 00 00 00 00 87 14 00 00 00 00   connect, in the same segment",
-        who: "Servers and clients whose handshake has a buffer of its own. nginx-rtmp and Node-Media-Server do it right.",
-        fix: "As the receiver: hand the rest of the buffer on to the reader of chunks. As the sender, to get along with it: send \
-              connect when the acknowledgement of C2 is there.",
+        who: "Servers and clients whose handshake uses a separate buffer. nginx-rtmp and Node-Media-Server do it \
+              correctly.",
+        fix: "In the receiver, pass the rest of the buffer to the chunk reader. In the sender, as a workaround, send \
+              connect after C2 has been acknowledged.",
         source: "TCP has no boundaries between writes (RFC 9293 section 3.9.1). Known from a client for Red5.",
     },
     check: Check::Diff(tail_lost),
@@ -56,10 +58,10 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         let row = row_of(comparison, Side::B, item)?;
         let who = if direction == CLIENT { "client" } else { "server" };
-        let title = format!("the {who} sends {} before {what} is there", comparison.either(row).name);
+        let title = format!("the {who} sends {} before {what} has arrived", comparison.either(row).name);
         let why = format!(
-            "frame {} has it, before {what}, which is whole in frame {ready}; a receiver that is still in its handshake may drop it or take it for \
-             a part of that. Many tolerate it",
+            "it is in frame {}, before {what}, which is complete in frame {ready}; a receiver that is still in its \
+             handshake may drop it or read it as part of that. Many tolerate it",
             item.frames[1]
         );
         let value = Value {
@@ -137,14 +139,14 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     let explains = mismatches_of(comparison, |other| other > row && comparison.item(other, Side::B).is_none());
     // Alone it may as well be the command that the server does not like.
     let certainty = if comparison.a.is_none() { Certainty::Possible } else { Certainty::Likely };
-    let title = format!("{name} came in one segment with the end of C2, and the server never answers it");
+    let title = format!("{name} is in the same segment as the end of C2, and the server never answers it");
     let why = format!(
-        "frame {frame} holds the last bytes of C2 and {name}{}. A server that drops what its buffer holds behind the \
+        "frame {frame} holds the last bytes of C2 and {name}{}. A server that discards what its buffer holds after the \
          handshake never saw it",
         if comparison.a.is_none() { "" } else { "; the same command in a segment of its own is answered in A" }
     );
     let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), certainty, title);
-    let fix = "in the receiver, read on behind C2 in the same buffer; in the sender, let connect wait a moment";
+    let fix = "in the receiver, continue after C2 in the same buffer; in the sender, delay connect a little";
     vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::Response)]
 }
 

@@ -15,12 +15,12 @@ pub static SIZE: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "C1, S1 or S2 is not 1536 bytes long",
     page: Page {
-        what: "C1, S1, C2 and S2 have 1536 bytes each. With more in C1 the server reads the rest as the beginning of C2, and \
-               all that follows from the wrong place. With less in S2 the client waits for the rest.",
+        what: "C1, S1, C2 and S2 have 1536 bytes each. With more in C1 the server reads the rest as the beginning of \
+               C2, and everything that follows at the wrong place. With less in S2 the client waits for the rest.",
         looks: "03 00 00 00 00 00 00 00 00 a5 ..   C0, then 4 + 4 + 1528 bytes\n\
                 \n\
-                1541 bytes before the server has said anything are 4 too many.",
-        who: "Sides that take 1536 for the number of random bytes, or 1528 for the size of the block.",
+                1541 bytes before the server has sent anything are 4 too many.",
+        who: "Implementations that use 1536 as the number of random bytes, or 1528 as the size of the block.",
         fix: "Send a time of 4 bytes, 4 more bytes and 1528 random bytes.",
         source: "RTMP 1.0 sections 5.2.3 and 5.2.4.",
     },
@@ -70,8 +70,8 @@ impl Size {
                 CLIENT,
                 format!("C1 is {count} bytes too long"),
                 format!(
-                    "{} bytes were sent before the server said anything, where C0 and C1 have 1537; the server reads the rest \
-                     as the beginning of C2",
+                    "{} bytes were sent before the server sent anything, but C0 and C1 have 1537; the server reads the \
+                     rest as the beginning of C2",
                     1537 + count
                 ),
                 "send 1536 bytes as C1",
@@ -81,7 +81,8 @@ impl Size {
                 SERVER,
                 format!("the server's S0, S1 and S2 are {count} bytes too short"),
                 format!(
-                    "{} bytes arrived, where 3073 are expected, and in {:.1} s nothing more: the client waits for the rest",
+                    "{} bytes arrived where 3073 are expected, and nothing more in {:.1} s: the client waits for the \
+                     rest",
                     SERVERS - count,
                     opening.idle()
                 ),

@@ -89,7 +89,7 @@ fn chunk_stream_id(id: u64) -> Option<String> {
         return None;
     }
     if id > 63 {
-        return Some(format!("Chunk stream {id} takes two or three bytes: 64 plus what follows the first."));
+        return Some(format!("Chunk stream {id} needs two or three bytes: 64 plus what follows the first."));
     }
     let bytes = (0..4u64).map(|fmt| {
         let byte = fmt << 6 | id;
@@ -168,7 +168,7 @@ fn message_type(id: u64) -> (String, &'static [&'static str]) {
 fn amf_marker(marker: u64) -> (String, &'static [&'static str]) {
     match (marker, amf0_type_name(marker)) {
         (0x11, _) => (
-            "17 (0x11) says that a value of AMF 3 follows, which both sides must have agreed on in connect \
+            "17 (0x11) announces that a value of AMF 3 follows, which both sides must have agreed on in connect \
              (objectEncoding 3)."
                 .to_owned(),
             &["amf3-not-negotiated"],

@@ -2,7 +2,7 @@
 //!
 //! S. Robertson, H. Zaragoza: The Probabilistic Relevance Framework: BM25 and Beyond (2009), section 3.4 for fields of
 //! different weight. A rare word counts for more than a common one, a word in a title for more than one in a page; any
-//! of the words is enough, and whoever has more of them comes first.
+//! of the words is enough, and those with more of them come first.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

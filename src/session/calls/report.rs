@@ -29,7 +29,7 @@ pub struct Report {
     /// How many were forgotten unanswered, to keep memory bounded.
     pub forgotten: u64,
     /// Whether both directions were seen from their handshake on without a hole. If not, what is missing here
-    /// may have been sent all the same.
+    /// may have been sent nevertheless.
     pub whole: bool,
 }
 

@@ -34,7 +34,7 @@ impl Dialogue {
         code: Option<&str>,
     ) -> Option<TransactionOutcome> {
         self.frame += 1;
-        self.calls.hear(&Said {
+        self.calls.hear(&CommandMessage {
             direction,
             name,
             id: id.into(),

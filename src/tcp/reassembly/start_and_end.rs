@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::{Direction, LARGEST_WINDOW, Output};
-use crate::tcp::held::OutOfOrderQueue;
+use crate::tcp::out_of_order::OutOfOrderQueue;
 use crate::tcp::seq::Position;
 use crate::tcp::{GapReason, Sink};
 

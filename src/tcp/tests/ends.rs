@@ -42,7 +42,7 @@ fn a_syn_that_was_captured_after_its_answer_opens_the_same_connection() {
     let mut d = Dialogue::new();
     d.send(b(-1).syn().ack(0)).send(a(-1).syn()).send(a(0).ack(0).data("get")).send(b(0).ack(3).data("it"));
     assert_eq!(d.log(), ["0 A 0 get", "0 B 0 it"]);
-    // B was captured first, and is the server all the same.
+    // B was captured first, and is the server nevertheless.
     assert_eq!(d.connection().client, Some(Endpoint::Second));
     assert_eq!((d.side('A').started_at_syn, d.side('B').started_at_syn), (true, true));
 }

@@ -1,7 +1,7 @@
 //! A fuzzer's bytes as changes to the session of a real capture.
 //!
 //! The first byte chooses the session. Each change follows as its number, its place and its values. Lengths of
-//! messages, chunks and packets are then right, as the session is encoded anew, unless a change makes them wrong.
+//! messages, chunks and packets are then right, as the session is enencoded again, unless a change makes them wrong.
 
 use super::bytes::Bytes;
 use super::captures::SESSIONS;

@@ -39,7 +39,7 @@ pub fn faults() -> Vec<Fault> {
             &["amf-malformed", "metadata-differs"],
             Base::Own,
             GoesOn,
-            "a value of the metadata has a marker that is none",
+            "a value of the metadata has an invalid marker",
             |s| {
                 let at = s.find(is_data);
                 s.replace(at, b"\0\x05width\0", b"\0\x05width\x30");
@@ -92,7 +92,7 @@ pub fn faults() -> Vec<Fault> {
             &["amf3-not-negotiated"],
             Base::Own,
             GoesOn,
-            "commands behind connect have type 17, which nobody asked for",
+            "commands after connect have type 17, which was not negotiated",
             |s| {
                 let after = s.command("releaseStream");
                 s.sent(CLIENT, after).filter(|message| message.type_id == 20).for_each(|message| {

@@ -110,7 +110,7 @@ pub fn faults() -> Vec<Fault> {
             &["rtmpe"],
             Base::Ffmpeg,
             Then::Breaks,
-            "both sides say 6: all behind the handshake is encrypted",
+            "both sides say 6: all after the handshake is encrypted",
             |s| {
                 s.handshake(CLIENT, 0)[0] = 6;
                 s.handshake(SERVER, 0)[0] = 6;

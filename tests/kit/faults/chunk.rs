@@ -108,7 +108,7 @@ pub fn faults() -> Vec<Fault> {
             &["ts-field-ffffff-no-ext"],
             Base::OwnLate,
             Breaks,
-            "0xFFFFFF stands in the field, and no extended timestamp follows",
+            "0xFFFFFF is in the field, and no extended timestamp follows",
             |s| {
                 let at = s.find(is_late_picture);
                 s.message(at).timestamp = 0xff_ffff;
@@ -262,7 +262,7 @@ pub fn faults() -> Vec<Fault> {
             &["mistake:stray:message", "desync-unknown"],
             Base::Own,
             Breaks,
-            "a byte too many stands before a header",
+            "there is an extra byte before a header",
             |s| {
                 let at = s.nth(3, is_sound);
                 s.message(at).spoil = Some(|chunks| chunks[0].header.insert(0, 0));
@@ -273,7 +273,7 @@ pub fn faults() -> Vec<Fault> {
             &["mistake:lost:message", "desync-unknown"],
             Base::Ffmpeg,
             Breaks,
-            "three bytes of a picture are not sent",
+            "three bytes of a video frame are not sent",
             |s| {
                 let at = s.nth(4, is_picture);
                 s.message(at).spoil = Some(|chunks| _ = chunks[0].payload.drain(100..103));

@@ -124,7 +124,7 @@ pub fn faults() -> Vec<Fault> {
             &["chunk-size-byte-order"],
             Base::Own1024,
             Breaks,
-            "the same, and nobody closes",
+            "the same, and neither side closes",
             |s| {
                 announce(s, [0, 4, 0, 0], 1024);
             },

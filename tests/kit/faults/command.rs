@@ -54,7 +54,7 @@ pub fn faults() -> Vec<Fault> {
                 s.replace(at, b"\0\x05tcUrl", b"\0\x05tcurl");
             },
         ),
-        fault("query-in-app", &["url-split"], Base::Own, GoesOn, "app has a query behind it", |s| {
+        fault("query-in-app", &["url-split"], Base::Own, GoesOn, "app has a query after it", |s| {
             let at = s.command("connect");
             s.replace(at, b"app\x02\0\x04live", b"app\x02\0\x0alive?key=1");
         }),
@@ -63,7 +63,7 @@ pub fn faults() -> Vec<Fault> {
             &["amf-wrong-type"],
             Base::Own,
             GoesOn,
-            "publish has no null in front of the name",
+            "publish has no null before the name",
             |s| {
                 let at = s.command("publish");
                 s.replace(at, b"\x05\x02\0", b"\x02\0");
@@ -119,7 +119,7 @@ pub fn faults() -> Vec<Fault> {
                 s.closed(at);
             },
         ),
-        fault("key-in-name", &["url-split"], Base::Ffmpeg, GoesOn, "a query stands behind the stream's name", |s| {
+        fault("key-in-name", &["url-split"], Base::Ffmpeg, GoesOn, "a query follows the stream's name", |s| {
             let at = s.command("publish");
             s.replace(at, b"\x02\0\x03one", b"\x02\0\x09one?key=1");
         }),

@@ -95,7 +95,7 @@ pub fn faults() -> Vec<Fault> {
             &["ack-wrap"],
             Base::Acknowledged,
             GoesOn,
-            "the server's sequence numbers begin again behind 0xF0000000",
+            "the server's sequence numbers restart after 0xF0000000",
             |s| {
                 let values = [0xefff_f000_u32, 0xf000_0000, 20_072];
                 s.sent(SERVER, 0).filter(|message| is_ack(message)).zip(values).for_each(|(message, value)| {
@@ -192,7 +192,7 @@ pub fn faults() -> Vec<Fault> {
             &["abort-ignored"],
             Base::Own,
             Ends,
-            "a picture is given up with Abort Message, which the server ignores, and it closes",
+            "a video frame is aborted with Abort Message, which the server ignores, and it closes",
             |s| {
                 let at = s.nth(3, |message| is_picture(message) && message.body.len() > 256);
                 let message = s.message(at);

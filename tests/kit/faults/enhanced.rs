@@ -86,7 +86,7 @@ pub fn faults() -> Vec<Fault> {
             &["er-reconnect-ignored"],
             Base::Enhanced,
             GoesOn,
-            "the client goes on after a ReconnectRequest",
+            "the client continues after a ReconnectRequest",
             |s| {
                 let at = s.nth(4, |message| message.type_id == 9);
                 let info = [

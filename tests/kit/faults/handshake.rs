@@ -31,7 +31,7 @@ pub fn faults() -> Vec<Fault> {
                 s.silence(C0C1);
             },
         ),
-        fault("c2-missing", &["hs-c2-missing"], Base::Own, Breaks, "connect stands where C2 belongs", |s| {
+        fault("c2-missing", &["hs-c2-missing"], Base::Own, Breaks, "connect is where C2 belongs", |s| {
             s.remove(C2);
             s.closed(C2);
         }),
@@ -41,7 +41,7 @@ pub fn faults() -> Vec<Fault> {
             let at = s.command("connect");
             s.closed(at);
         }),
-        fault("c2-long", &["hs-c2-missing"], Base::Own, Breaks, "a byte 3 stands in front of C2", |s| {
+        fault("c2-long", &["hs-c2-missing"], Base::Own, Breaks, "a byte 3 comes before C2", |s| {
             s.handshake(CLIENT, 1).insert(0, 3);
             let at = s.command("connect");
             s.closed(at);

@@ -22,7 +22,7 @@ fn video() -> Vec<Fault> {
             &["mistake:constant:video.type", "media-malformed", "media-differs"],
             Base::Own,
             GoesOn,
-            "a picture has frame type 0, which is reserved",
+            "a video frame has frame type 0, which is reserved",
             |s| {
                 let at = s.nth(4, is_picture);
                 s.message(at).body[0] &= 0x0f;
@@ -36,7 +36,7 @@ fn video() -> Vec<Fault> {
             &["avc-seqhdr-missing"],
             Base::Ffmpeg,
             GoesOn,
-            "the AVC sequence header comes behind the key frame",
+            "the AVC sequence header comes after the key frame",
             |s| {
                 let at = s.find(is_video_config);
                 let config = s.remove(at);
@@ -75,7 +75,7 @@ fn video() -> Vec<Fault> {
             &["avc-seqhdr-repeat"],
             Base::Own,
             GoesOn,
-            "the AVC sequence header comes again in front of each picture",
+            "the AVC sequence header is repeated before each video frame",
             |s| {
                 let at = s.find(is_video_config);
                 let config = s.message(at).clone();
@@ -91,7 +91,7 @@ fn video() -> Vec<Fault> {
             &["avc-seqhdr-repeat"],
             Base::Own,
             GoesOn,
-            "another AVC sequence header comes, and no key frame behind it",
+            "a different AVC sequence header is sent without a key frame after it",
             |s| {
                 let at = s.find(is_video_config);
                 let mut config = s.message(at).clone();
@@ -102,7 +102,7 @@ fn video() -> Vec<Fault> {
                 s.insert(at, config);
             },
         ),
-        fault("annex-b", &["avc-annexb"], Base::Own, GoesOn, "pictures have start codes in place of lengths", |s| {
+        fault("annex-b", &["avc-annexb"], Base::Own, GoesOn, "video frames have start codes instead of lengths", |s| {
             pictures(s, |body| {
                 nals(body).into_iter().for_each(|(at, _)| body[at..at + 4].copy_from_slice(&[0, 0, 0, 1]))
             });
@@ -112,7 +112,7 @@ fn video() -> Vec<Fault> {
             &["avc-nal-tiling"],
             Base::Own,
             GoesOn,
-            "a NAL unit is 9 bytes longer than its picture",
+            "a NAL unit is 9 bytes longer than its frame",
             |s| {
                 let at = s.nth(3, is_picture);
                 let body = &mut s.message(at).body;
@@ -126,20 +126,20 @@ fn video() -> Vec<Fault> {
             &["avc-nal-tiling"],
             Base::Ffmpeg,
             GoesOn,
-            "the configuration says 2 bytes of NAL length, pictures have 4",
+            "the configuration says 2 bytes of NAL length, video frames have 4",
             |s| {
                 let at = s.find(is_video_config);
                 s.message(at).body[HEAD + 4] = 0xfd;
             },
         ),
-        fault("nal-empty", &["avc-nal-empty"], Base::Own, GoesOn, "pictures end in a NAL unit of no bytes", |s| {
+        fault("nal-empty", &["avc-nal-empty"], Base::Own, GoesOn, "video frames end in an empty NAL unit", |s| {
             pictures(s, |body| body.extend([0; 4]));
         }),
-        fault("all-inter", &["keyframe-flag"], Base::Own, GoesOn, "the key frame says it is none", |s| {
+        fault("all-inter", &["keyframe-flag"], Base::Own, GoesOn, "the key frame is marked as an inter frame", |s| {
             let at = s.find(is_picture);
             s.message(at).body[0] = 0x27;
         }),
-        fault("all-key", &["keyframe-flag"], Base::Ffmpeg, GoesOn, "each picture says it is a key frame", |s| {
+        fault("all-key", &["keyframe-flag"], Base::Ffmpeg, GoesOn, "each video frame is marked as a key frame", |s| {
             pictures(s, |body| body[0] = 0x17)
         }),
         fault("cts-negative", &["cts-signed"], Base::Own, GoesOn, "composition times are negative", |s| {
@@ -148,7 +148,7 @@ fn video() -> Vec<Fault> {
                 body[2..5].copy_from_slice(&time.to_be_bytes()[1..]);
             });
         }),
-        fault("no-cts", &["cts-bytes-missing"], Base::Own, GoesOn, "pictures have no composition time", |s| {
+        fault("no-cts", &["cts-bytes-missing"], Base::Own, GoesOn, "video frames have no composition time", |s| {
             s.sent(CLIENT, 0).filter(|message| message.type_id == 9).for_each(|message| _ = message.body.drain(2..5));
         }),
         fault("codec-12", &["hevc-codecid-12"], Base::Own, GoesOn, "the codec number is 12", |s| {
@@ -173,7 +173,7 @@ fn video() -> Vec<Fault> {
             &["meta-vs-stream"],
             Base::Own,
             GoesOn,
-            "the metadata's width is 640, the picture's is 320",
+            "the metadata's width is 640, the video's is 320",
             |s| {
                 let at = s.find(|message| message.type_id == 18);
                 let number = |value: f64| [&b"width\0"[..], &value.to_be_bytes()].concat();
@@ -213,7 +213,7 @@ fn audio() -> Vec<Fault> {
                 s.insert(at, Message { body: config.body[..2].to_vec(), ..config });
             },
         ),
-        fault("adts", &["aac-adts"], Base::Own, GoesOn, "sound has ADTS headers", |s| {
+        fault("adts", &["aac-adts"], Base::Own, GoesOn, "audio has ADTS headers", |s| {
             s.sent(CLIENT, 0).filter(|message| is_sound(message)).for_each(|message| {
                 // MPEG-4 AAC-LC, 44.1 kHz, two channels, no CRC; thirteen bits of length with the header's seven.
                 let length = message.body.len() - 2 + 7;
@@ -240,7 +240,7 @@ fn audio() -> Vec<Fault> {
             &["flv-tag-left", "px-prefix-known"],
             Base::Ffmpeg,
             GoesOn,
-            "media have FLV tag headers and the size behind",
+            "media have FLV tag headers and the size after",
             |s| {
                 tagged(s, true);
             },
@@ -277,7 +277,7 @@ pub fn pictures(session: &mut Recording, change: fn(&mut Vec<u8>)) {
     session.sent(CLIENT, 0).filter(|message| is_picture(message)).for_each(|message| change(&mut message.body));
 }
 
-/// Where a video frame's NAL lengths stand, and the lengths.
+/// Where a video frame's NAL lengths are, and the lengths.
 fn nals(body: &[u8]) -> Vec<(usize, usize)> {
     let (mut found, mut at) = (Vec::new(), HEAD);
     while let Some(length) = body.get(at..).and_then(<[u8]>::first_chunk) {
@@ -285,7 +285,7 @@ fn nals(body: &[u8]) -> Vec<(usize, usize)> {
         found.push((at, length));
         at += 4 + length;
     }
-    assert_eq!(at, body.len(), "NAL units tile a picture");
+    assert_eq!(at, body.len(), "NAL units tile a video frame");
     found
 }
 

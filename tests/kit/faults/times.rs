@@ -12,7 +12,7 @@ pub fn faults() -> Vec<Fault> {
             &["ts-backwards"],
             Base::Own,
             GoesOn,
-            "a sound is 100 ms before the one in front of it",
+            "an audio message is 100 ms before the previous one",
             |s| {
                 let at = s.nth(8, is_sound);
                 let message = s.message(at);
@@ -51,7 +51,7 @@ pub fn faults() -> Vec<Fault> {
         ),
         fault("ts-microseconds", &["ts-unit"], Base::Own, GoesOn, "times are in microseconds", |s| scale(s, 1000)),
         fault("ts-90-khz", &["ts-unit"], Base::Ffmpeg, GoesOn, "times are in 1/90000 s", |s| scale(s, 90)),
-        fault("ts-samples", &["ts-unit"], Base::Ffmpeg, GoesOn, "times of sound are in samples", |s| {
+        fault("ts-samples", &["ts-unit"], Base::Ffmpeg, GoesOn, "audio times are in samples", |s| {
             for message in s.sent(CLIENT, 0).filter(|message| is_sound(message)) {
                 message.timestamp = (u64::from(message.timestamp) * 44_100 / 1000) as u32;
             }

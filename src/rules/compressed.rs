@@ -15,12 +15,13 @@ pub static COMPRESSED: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is compressed",
     page: Page {
-        what: "One side has the payload in gzip, zlib or Zstandard, the other as it is.",
+        what: "One side has the payload compressed with gzip, zlib or Zstandard, the other uncompressed.",
         looks: "The first bytes: 1f 8b gzip, 78 01, 78 9c or 78 da zlib, 28 b5 2f fd Zstandard.\n\
                 \n\
                 sent      23 45 58 54 4d 33 55 0a ..\n\
                 received  1f 8b 08 00 00 00 00 00 00 03 53 76 8d 08 ..",
-        who: "HTTP servers and proxies with Content-Encoding, whose client does not undo it; RTMPT and HLS paths.",
+        who: "HTTP servers and proxies with Content-Encoding, whose client does not decompress it; RTMPT and HLS \
+              paths.",
         fix: "Decompress where the transport ends, or ask for `Accept-Encoding: identity`.",
         source: "RFC 1952, RFC 1950, RFC 8878. The rule decompresses and compares.",
     },
@@ -34,18 +35,18 @@ pub static UNRELATED: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the two have nothing in common",
     page: Page {
-        what: "Hardly a byte of the payload is found in what was received: it is another message, or it is encrypted or \
-               compressed in a way that is not known here.",
-        looks: "Less than 1 % in common, in no order. Near 8 bits of entropy a byte, the received bytes are encrypted, compressed \
-                or media; much below, they are something else that has a structure.\n\
+        what: "Hardly a byte of the payload is found in what was received: it is another message, or it is encrypted \
+               or compressed in an unknown way.",
+        looks: "Less than 1 % in common, out of order. Near 8 bits of entropy per byte, the received bytes are \
+                encrypted, compressed or media; far below, they are something else with a structure.\n\
                 \n\
                 sent      ff d8 ff e0 00 10 4a 46\n\
                 received  6b 1e 9c 03 f7 52 d8 41",
-        who: "Mostly the one who picked the two files: a key frame against the next one, the publisher's first message against \
-              the player's. Rarely DRM.",
+        who: "Mostly the choice of the two files: a key frame against the next one, the publisher's first message \
+              against the player's. Rarely DRM.",
         fix: "Make sure both are the same message: compare hashes of all messages of both sides first \
               (`rtmp-inspect decode --hash`).",
-        source: "Shared stretches of 16 bytes, counted.",
+        source: "The runs of 16 bytes that both share are counted.",
     },
     check: Check::Payload(unrelated),
 };
@@ -99,7 +100,7 @@ fn unrelated(case: &Case<'_>) -> Option<Finding> {
         // Short strings cannot reach 8 bits.
         _ if received.len() < 4096 => "too short to tell what it is",
         7.9.. => "it is encrypted, compressed, or media",
-        _ => "it has a structure, so it is rather another message than an encrypted one",
+        _ => "it has a structure, so it is more likely a different message than encryption",
     };
     Some(Finding {
         certainty: Certainty::Likely,
@@ -108,8 +109,8 @@ fn unrelated(case: &Case<'_>) -> Option<Finding> {
         received: 0..LEAST,
         places: 1,
         why: format!(
-            "Of {} received bytes, {shared} stand in stretches that were sent too. They have {entropy:.2} bits of entropy a byte: \
-             {reading}.",
+            "Of {} received bytes, {shared} are in runs that were also sent. They have {entropy:.2} bits of entropy \
+             per byte: {reading}.",
             received.len()
         ),
         fix: UNRELATED.page.fix.to_owned(),

@@ -11,13 +11,13 @@ pub static SPLIT: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "only some of the payload's messages arrived",
     page: Page {
-        what: "The payload was sent in several messages, and what arrived is one or more of them, whole, but not all.",
+        what: "The payload was sent in several messages, and one or more of them arrived whole, but not all.",
         looks: "A JPEG of 9000 bytes sent in messages of 8191 and 809:\n\
                 \n\
                 sent      0: ff d8 ff e0 ..   8191: 9a 4c 02 ..   8999: d9\n\
                 received  0: ff d8 ff e0 ..   8190: 71            the first message",
-        who: "Receivers that take one message for the whole thing, and players that join late.",
-        fix: "Let the payload itself say how long it is, or where it ends, and collect messages until then.",
+        who: "Receivers that treat one message as the whole payload, and players that join late.",
+        fix: "Put a length or an end marker into the payload itself, and collect messages until then.",
         source: "RTMP 1.0 section 6.1: a message has a length, a file has none. Recognised only with a capture that shows \
                  where the messages end.",
     },
@@ -31,11 +31,11 @@ pub static CONCAT: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "two messages were joined",
     page: Page {
-        what: "What arrived is the payload and another message's next to it, with nothing between: the boundary of the messages \
-               was lost.",
+        what: "The payload arrived together with that of another message, with nothing between them: the message \
+               boundary was lost.",
         looks: "sent      ff d8 .. ff d9\n\
-                received  ff d8 .. ff d9 ff d8 .. ff d9    the next picture directly behind",
-        who: "Receivers that hand on whatever one recv() brought, or append to one file without a length in between.",
+                received  ff d8 .. ff d9 ff d8 .. ff d9    the next frame directly after",
+        who: "Receivers that pass on whatever one recv() returned, or append to one file without a length in between.",
         fix: "Cut at the message length from the header, not at what the socket delivers.",
         source: "TCP keeps no message boundaries (RFC 9293, section 3.7).",
     },
@@ -47,10 +47,10 @@ pub static SHIFT: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "everything is moved by a few bytes",
+    title: "everything is shifted by a few bytes",
     page: Page {
-        what: "All bytes are there in order, but a few places too early or too late: the length of a header is wrong by that \
-               many bytes.",
+        what: "All bytes are there in order, but a few positions too early or too late: the length of a header is off \
+               by that many bytes.",
         looks: "One byte of an audio tag too many was skipped:\n\
                 \n\
                 sent      21 0a 5c 8e 13\n\
@@ -70,17 +70,17 @@ pub static INSERT: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "bytes were put in",
+    title: "bytes were inserted",
     page: Page {
-        what: "One stretch of bytes is in the received payload that was not sent; everything before and behind it is right. What \
-               the stretch is and where it stands tells who put it there.",
+        what: "The received payload contains a run of bytes that was not sent; everything before and after it is \
+               correct. What the bytes are and where they are tells who inserted them.",
         looks: "sent      .. 5e 41 | 07 88 ..\n\
                 received  .. 5e 41 | c4 07 88 ..     a type-3 header at a chunk boundary\n\
-                or        .. 5e 41 | 5e 41 07 88 ..  repeated: a segment came twice",
+                or        .. 5e 41 | 5e 41 07 88 ..  repeated: a segment was received twice",
         who: "At a multiple of the chunk size: a chunk header. At the edge of a TCP segment: a retransmission that was not \
               recognised. Elsewhere: the application.",
-        fix: "Look at what stands there: the report decodes it as a chunk header if it can be one, and says if it repeats what \
-              stands before it.",
+        fix: "Look at the bytes: the report decodes them as a chunk header if they can be one, and says whether they \
+              repeat the bytes before them.",
         source: "Longest common start and end of both byte strings.",
     },
     check: Check::Payload(inserted),
@@ -91,14 +91,15 @@ pub static DELETE: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "bytes were left out",
+    title: "bytes were dropped",
     page: Page {
-        what: "One stretch of what was sent is missing; everything before and behind it is right.",
+        what: "A run of the bytes that were sent is missing; everything before and after it is correct.",
         looks: "sent      .. 5e 41 | 07 | 88 12 ..\n\
                 received  .. 5e 41 | 88 12 ..    one byte, at a chunk boundary",
         who: "At a multiple of the chunk size: an off-by-one in the chunk reader. 1448 or 1460 bytes or a multiple: a TCP \
               segment. The size of a buffer: one recv() whose bytes were overwritten.",
-        fix: "Check the loop that copies at this place: how many bytes it asks for, and how many it believes it got.",
+        fix: "Check the loop that copies at this place: how many bytes it asks for, and how many it assumes it \
+              received.",
         source: "Longest common start and end of both byte strings.",
     },
     check: Check::Payload(deleted),
@@ -109,15 +110,15 @@ pub static REORDER: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "blocks are in another order",
+    title: "blocks are out of order",
     page: Page {
         what: "All bytes arrived, in blocks of one size, but the blocks are not in the order in which they were sent.",
         looks: "Blocks of 4096:\n\
                 \n\
                 sent      0: 11 ..   4096: 22 ..   8192: 33 ..\n\
                 received  0: 11 ..   4096: 33 ..   8192: 22 ..",
-        who: "Several threads that write one socket or file, or finish in another order than they began; iteration over a hash \
-              map of parts; UDP and WebRTC paths.",
+        who: "Several threads that write one socket or file, or finish in an order other than they began; iteration \
+              over a hash map of parts; UDP and WebRTC paths.",
         fix: "Number the blocks and sort by number, or let one thread write.",
         source: "The multiset of blocks of 65536, 60000, 16384, 8192, 4096, .. bytes is compared, the largest first.",
     },
@@ -166,25 +167,26 @@ fn concatenated(case: &Case<'_>) -> Option<Finding> {
     } else {
         return None;
     };
-    let where_ = if at == 0 { "before" } else { "behind" };
+    let is_after = at > 0;
+    let how = if is_after { "followed" } else { "preceded" };
     let begins_alike = sent.len() >= 8 && more >= 8 && common_prefix(sent, rest) >= 4;
     let (certainty, whose) = if rest == sent {
-        (Certainty::Certain, "the payload once more".to_owned())
+        (Certainty::Certain, "a second copy of itself".to_owned())
     } else if case.context.neighbours.iter().any(|neighbour| neighbour == rest) {
-        (Certainty::Certain, format!("the {more} bytes of another message"))
-    } else if begins_alike && where_ == "behind" {
+        (Certainty::Certain, format!("{more} bytes of another message"))
+    } else if begins_alike && is_after {
         let start = hex::encode(&rest[..4]);
-        (Certainty::Likely, format!("{more} bytes that begin as the payload does ({start})"))
+        (Certainty::Likely, format!("{more} bytes that begin like it ({start})"))
     } else {
         return None;
     };
     Some(Finding {
         certainty,
-        title: format!("{whose} stand{} {where_} it", if whose.starts_with("the payload") { "s" } else { "" }),
+        title: format!("the payload is {how} by {whose}"),
         sent: at..at,
         received: at..at + more,
         places: 1,
-        why: format!("What was sent arrived whole; directly {where_} it: {whose}."),
+        why: format!("The payload arrived complete, directly {how} by {whose}."),
         fix: CONCAT.page.fix.to_owned(),
     })
 }
@@ -218,11 +220,11 @@ fn shifted(case: &Case<'_>) -> Option<Finding> {
     }
     let len = sent.len();
     if let Some(by) = (1..=most).find(|&by| received[by..] == sent[..len - by]) {
-        let why = format!("{by} bytes stand before the payload, and its last {by} are missing.");
+        let why = format!("{by} bytes come before the payload, and its last {by} are missing.");
         return Some(finding(by, false, why));
     }
     let by = (1..=most).find(|&by| received[..len - by] == sent[by..])?;
-    Some(finding(by, true, format!("The first {by} bytes are missing, and {by} others stand at the end.")))
+    Some(finding(by, true, format!("The first {by} bytes are missing, and {by} others are at the end.")))
 }
 
 fn inserted(case: &Case<'_>) -> Option<Finding> {
@@ -234,16 +236,19 @@ fn inserted(case: &Case<'_>) -> Option<Finding> {
     let block = &received[prefix..prefix + len];
     let place = match prefix {
         0 => "before the payload".to_owned(),
-        at if at == sent.len() => "behind the payload".to_owned(),
+        at if at == sent.len() => "after the payload".to_owned(),
         at => format!("at offset {at}"),
     };
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("{len} bytes were put in {place}"),
+        title: format!("{len} bytes were inserted {place}"),
         sent: prefix..prefix,
         received: prefix..prefix + len,
         places: 1,
-        why: format!("Without them, what was received is what was sent. {}", describe_block(received, prefix, block)),
+        why: format!(
+            "Without them, the received bytes equal the sent bytes. {}",
+            describe_block(received, prefix, block)
+        ),
         fix: INSERT.page.fix.to_owned(),
     })
 }
@@ -258,7 +263,7 @@ pub fn describe_block(received: &[u8], at: usize, block: &[u8]) -> String {
         said.push(format!("They can be a chunk header: {}.", describe_header(block)));
     }
     if received[..at].ends_with(block) && len > 1 {
-        said.push("They repeat the bytes that stand right before them: delivered twice.".to_owned());
+        said.push("They repeat the bytes right before them: delivered twice.".to_owned());
     }
     if len > 1 && block.iter().all(|&byte| byte == 0) {
         said.push("They are all zero.".to_owned());
@@ -293,7 +298,7 @@ fn deleted(case: &Case<'_>) -> Option<Finding> {
         sent: prefix..prefix + len,
         received: prefix..prefix,
         places: 1,
-        why: format!("Everything before and behind them is as it was sent.{size}{boundary}"),
+        why: format!("Everything before and after them is as it was sent.{size}{boundary}"),
         fix: DELETE.page.fix.to_owned(),
     })
 }
@@ -310,12 +315,12 @@ fn reordered(case: &Case<'_>) -> Option<Finding> {
     let end = (at + size).min(sent.len());
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("{moved} blocks of {size} bytes are in another order"),
+        title: format!("{moved} blocks of {size} bytes are out of order"),
         sent: at..end,
         received: at..end,
         places: moved as u64,
         why: format!(
-            "Both hold the same {} blocks of {size} bytes; {moved} are not in their place.",
+            "Both hold the same {} blocks of {size} bytes; {moved} are out of place.",
             sent.len().div_ceil(size)
         ),
         fix: REORDER.page.fix.to_owned(),
@@ -331,7 +336,7 @@ fn counts(bytes: &[u8]) -> [u64; 256] {
     counts
 }
 
-/// The blocks in an order that does not depend on where they stand.
+/// The blocks in an order that does not depend on where they are.
 fn blocks(bytes: &[u8], size: usize) -> Vec<&[u8]> {
     let mut blocks: Vec<&[u8]> = bytes.chunks(size).collect();
     blocks.sort_unstable();

@@ -175,7 +175,7 @@ impl Wrong {
         let (kind, received, stream, len, text) = match *self {
             Wrong::Header { received, stream, len, chunk } => {
                 let of = &chunks[chunk];
-                let text = format!("took the header of {}: {}", of.name(), describe_header(&of.header));
+                let text = format!("read the header of {}: {}", of.name(), describe_header(&of.header));
                 ("header", received, Some(stream), len, text)
             }
             Wrong::Foreign { received, stream, len, chunk } => (
@@ -183,10 +183,10 @@ impl Wrong {
                 received,
                 Some(stream),
                 len,
-                format!("took {}: {}", bytes(len), chunks[chunk].foreign(stream, len)),
+                format!("read {}: {}", bytes(len), chunks[chunk].foreign(stream, len)),
             ),
             Wrong::Lost { received, stream, sent, len } => {
-                let text = format!("passed over {} of the payload, from offset {sent} of what was sent", bytes(len));
+                let text = format!("skipped {} of the payload, from offset {sent} of what was sent", bytes(len));
                 ("lost", received, Some(stream), len, text)
             }
             Wrong::Unknown { received, len } => {
@@ -255,16 +255,16 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
             let is_between = at < sent.len() && Some(chunk.message.csid) != payload_csid;
             let code = if is_between { "px-foreign-chunk" } else { "px-insert" };
             let sent_at = if at >= sent.len() { sent.len() } else { at };
-            let where_ = if at >= sent.len() { "behind the payload" } else { "in the payload" };
+            let where_ = if at >= sent.len() { "after the payload" } else { "in the payload" };
             let finding = Finding {
                 certainty: Certainty::Certain,
-                title: format!("{reader} took {} {where_}: {what}", bytes(len)),
+                title: format!("{reader} read {} {where_}: {what}", bytes(len)),
                 sent: sent_at..sent_at,
                 received: at..at + len,
                 places: steps.all.len() as u64,
                 why: format!(
-                    "They are bytes {stream} to {} of what {} sent. Everything that was sent of the payload is right; {reader} \
-                     took something else for a part of it.",
+                    "They are bytes {stream} to {} of what {} sent. All of the payload that was sent is correct; \
+                     {reader} treated other bytes as part of it.",
                     stream + len as u64,
                     found.seen.src
                 ),
@@ -277,7 +277,7 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
             let code = if lost > 1 { "px-over-stripped" } else { "px-delete" };
             let finding = Finding {
                 certainty: Certainty::Certain,
-                title: format!("{reader} passed over {len} bytes of the payload at offset {sent_at}"),
+                title: format!("{reader} skipped {len} bytes of the payload at offset {sent_at}"),
                 sent: sent_at..sent_at + len,
                 received: at..at,
                 places: steps.all.len() as u64,
@@ -313,9 +313,10 @@ fn left_headers(
     let sent = sent.map_or(0, |&(file, stream, _)| file + (next - stream) as usize);
     let plural = if headers == 1 { "a chunk header" } else { "chunk headers" };
     let mut why = format!(
-        "The {sender} sends a message in chunks of {size} bytes. Each chunk after the first begins with a header of its own, here \
-         {header}. Byte {} of what was received is byte {} of the {sender}'s stream, and that is the header of {}. {} of the \
-         received bytes stand in that stream one behind the other, in {} runs, with {headers} {plural} among them.",
+        "The {sender} sends a message in chunks of {size} bytes. Each chunk after the first begins with its own \
+         header, here {header}. Byte {} of what was received is byte {} of the {sender}'s stream, and that is the \
+         header of {}. {} of the received bytes are consecutive in that stream, in {} runs, with {headers} {plural} \
+         among them.",
         received.start,
         chunk.at,
         chunk.name(),
@@ -330,7 +331,8 @@ fn left_headers(
         );
         if let Some(split) = seen.first_split.as_ref().filter(|split| split.at < chunk.at) {
             why += &format!(
-                " The first header of this kind in the direction stands at stream offset {}, inside the {} message in frame {}{}.",
+                " The first header of this kind in the direction is at stream offset {}, inside the {} message in \
+                 frame {}{}.",
                 split.at,
                 split.message.name(),
                 split.message.frame,
@@ -350,9 +352,9 @@ fn left_headers(
         places: steps.all.len() as u64,
         why,
         fix: format!(
-            "In {reader}, read a message as chunks: after every {size} bytes of body, while the message length ({}) is not \
-             reached, read one chunk header and drop it. Here that is the {} {bytes}. Headers do not count towards the length. \
-             The size is what the {sender}'s Set Chunk Size says, 128 before it.",
+            "In {reader}, read a message as chunks: after every {size} bytes of body, while the message length ({}) is \
+             not reached, read one chunk header and drop it. Here that is the {} {bytes}. Headers do not count towards \
+             the length. The size is the one in the {sender}'s Set Chunk Size, 128 before it.",
             chunk.message.length,
             if chunk.header.len() == 1 { "single byte" } else { "bytes" },
         ),

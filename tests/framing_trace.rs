@@ -7,11 +7,11 @@ use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::pipeline::{self, Progress, Warning};
 use rtmp_inspect::rtmp::dialect::Dialect;
 use rtmp_inspect::rtmp::hypotheses::Hypothesis;
-use rtmp_inspect::session::tape::{FramingTrace, Limits, Recorder};
+use rtmp_inspect::session::framing_trace::{FramingTrace, Limits, Recorder};
 use rtmp_inspect::session::{Direction, Event, Kind, Observer, Options, RtmpSession};
 use rtmp_inspect::tcp::{Connection, ConnectionId};
 
-/// The message breaks in mid-session, far behind the start: what is kept begins near it.
+/// The message breaks in mid-session, far after the start: what is kept begins near it.
 #[test]
 fn a_mistake_late_in_a_long_session_is_found_and_undone() {
     let sent: Vec<Vec<u8>> = (0..700).map(|i| picture(if i == 600 { 5000 } else { 3000 + i }, i)).collect();

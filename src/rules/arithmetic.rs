@@ -11,7 +11,7 @@ const SWAP_WHO: &str = "Code that treats a byte buffer as an array of integers a
                         in a loop, BinaryReader, DataView, ByteBuffer with the wrong order; DMA engines and FPGA firmware.";
 const SWAP_FIX: &str = "Leave the payload alone: byte order is a property of single fields, not of a buffer. Convert only \
                         the integers of headers.";
-const SWAP_SOURCE: &str = "Plain arithmetic, compared byte for byte; bytes behind the last whole word are checked to be \
+const SWAP_SOURCE: &str = "Plain arithmetic, compared byte for byte; bytes after the last whole word are checked to be \
                            unchanged, or missing.";
 
 pub static SWAP16: Rule = Rule {
@@ -78,7 +78,7 @@ pub static XOR: Rule = Rule {
                 sent      ff d8 ff e0 00 10\n\
                 received  aa 8d aa b5 55 45",
         who: "Simple scrambling of stored or licensed media; XOR with ff is an inverted signal.",
-        fix: "Undo it where it is done, or switch it off on the path that writes the payload.",
+        fix: "Decode it where the scrambling ends, or switch it off on the path that writes the payload.",
         source: "Plain arithmetic: sent XOR received is one value for the whole payload.",
     },
     check: Check::Payload(xor),
@@ -92,12 +92,12 @@ pub static ADD: Rule = Rule {
     title: "the same value is added to every byte",
     page: Page {
         what: "Each received byte is the sent one plus a constant, modulo 256.",
-        looks: "One more each:\n\
+        looks: "Each byte one larger:\n\
                 \n\
                 sent      ff d8 ff e0 00 10\n\
                 received  00 d9 00 e1 01 11",
         who: "Scrambling; signed bytes made unsigned by adding 80.",
-        fix: "Undo it where it is done; copy bytes instead of converting numbers.",
+        fix: "Decode it where the scrambling ends; copy bytes instead of converting numbers.",
         source: "Plain arithmetic: received - sent is one value for the whole payload.",
     },
     check: Check::Payload(add),
@@ -110,16 +110,16 @@ pub static XOR_KEY: Rule = Rule {
     modes: &[Mode::Payload, Mode::Diff],
     title: "the payload is XORed with a repeating key",
     page: Page {
-        what: "Sent and received differ by a key that repeats. With a key of four bytes this is most likely the mask of a \
-               WebSocket frame that was not taken off.",
+        what: "Sent and received differ by a key that repeats. With a key of four bytes this is most likely the mask \
+               of a WebSocket frame that was not removed.",
         looks: "The key 37 fa 21 3d:\n\
                 \n\
                 sent      48 65 6c 6c 6f\n\
                 received  7f 9f 4d 51 58    the masked text of RFC 6455, section 5.7",
         who: "Gateways from WebSocket to RTMP that forget to unmask; stream ciphers of a few bytes.",
         fix: "Apply the mask once more, starting with its first byte at the first byte of the payload.",
-        source: "RFC 6455, section 5.3. A key is believed only if it repeats at least three times and what was sent does \
-                 not itself repeat at the same distance.",
+        source: "RFC 6455, section 5.3. A key is accepted only if it repeats at least three times and what was sent \
+                 does not itself repeat at the same distance.",
     },
     check: Check::Payload(xor_key),
 };
@@ -129,17 +129,17 @@ pub static BITFLIP: Rule = Rule {
     layer: Layer::Payload,
     severity: Severity::Error,
     modes: &[Mode::Payload, Mode::Diff],
-    title: "a few bits are wrong",
+    title: "a few bits are flipped",
     page: Page {
-        what: "The length is right and all but a few bytes are. Where single bits differ, nothing that works on purpose \
-               did it; where whole bytes differ, something wrote over them.",
+        what: "The length and all but a few bytes are correct. Single bits that differ are not caused by software that \
+               transforms data; whole bytes that differ were overwritten.",
         looks: "sent      .. 5e 41 07 ..\n\
                 received  .. 5e 61 07 ..    one bit, 20",
-        who: "Memory without error correction, network cards that compute checksums over what is already damaged, radio \
-              links; two threads that share a buffer, for whole bytes.",
-        fix: "Repeat it: the same place again means software, another place means hardware. Compare the bytes in a capture \
-              from each side to find the hop.",
-        source: "Experience; the rule counts bits and says how many.",
+        who: "Memory without error correction, network cards that compute checksums over data that is already damaged, \
+              radio links; two threads that share a buffer, for whole bytes.",
+        fix: "Repeat the transfer: the same place again means software, another place means hardware. Compare the \
+              bytes in a capture from each side to find the hop.",
+        source: "Experience; the rule counts the bits that differ.",
     },
     check: Check::Payload(bitflip),
 };
@@ -273,16 +273,16 @@ fn bitflip(case: &Case<'_>) -> Option<Finding> {
     Some(Finding {
         certainty: if flipped { Certainty::Likely } else { Certainty::Possible },
         title: match flipped {
-            true if bits == 1 => "one bit is wrong".to_owned(),
-            true => format!("{bits} bits are wrong, in {bytes} bytes"),
+            true if bits == 1 => "one bit is flipped".to_owned(),
+            true => format!("{bits} bits are flipped, in {bytes} bytes"),
             false => format!("{bytes} bytes are overwritten"),
         },
         sent: first..first + run,
         received: first..first + run,
         places: bytes as u64,
         why: format!(
-            "{bytes} of {len} bytes differ ({:.4} %), by {bits} bits, all within {span} bytes of each other; lengths are \
-             equal and everything else is in place.",
+            "{bytes} of {len} bytes differ ({:.4} %), by {bits} bits, all within {span} bytes of each other; lengths \
+             and everything else are equal.",
             100.0 * bytes as f64 / len as f64
         ),
         fix: BITFLIP.page.fix.to_owned(),
