@@ -90,7 +90,7 @@ impl Video<'_> {
         }
     }
 
-    /// How much later than the timestamp the picture is shown, in milliseconds, if the message says so. With several
+    /// How much later than the timestamp the frame is shown, in milliseconds, if the message has one. With several
     /// tracks each has its own.
     pub fn composition_time(&self) -> Option<i32> {
         match &self.tag {
