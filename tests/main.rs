@@ -28,6 +28,7 @@ mod near_misses_media;
 mod provenance;
 mod scaling;
 mod search;
+mod search_media;
 mod searches;
 mod sender;
 mod snapshot_causes;

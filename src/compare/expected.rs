@@ -130,7 +130,12 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
     }
     let most =
         |counts: HashMap<i64, usize>| counts.into_iter().max_by_key(|&(offset, count)| (count, -offset.abs(), offset));
-    counts.into_iter().filter_map(|(key, counts)| Some((key, most(counts)?.0))).collect()
+    // Where some are as in A, those that are far off are a jump, however many they are.
+    let offset = |counts: HashMap<i64, usize>| {
+        let has_none = counts.contains_key(&0);
+        most(counts).map(|(offset, _)| offset).filter(|offset| !has_none || offset.abs() <= OUT_OF_STEP)
+    };
+    counts.into_iter().filter_map(|(key, counts)| Some((key, offset(counts)?))).collect()
 }
 
 /// Whether it makes no difference that the timestamps of a track are all this far from A's: those of the other track are

@@ -55,7 +55,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
                     && severity >= Severity::Warning
                     && (other.explains.iter().any(is_at) || is_sure && is_about_same(other, &meant.edit))
             };
-            if explains.is_empty() && has_a || others.iter().any(is_known) {
+            if explains.is_empty() && has_a || !is_computed(&meant) && others.iter().any(is_known) {
                 continue;
             }
             if let Some(said) = claim(comparison, direction, &meant, explains) {
@@ -68,6 +68,21 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
             }
         }
     }
+}
+
+/// Whether the numbers of many messages are computed wrongly: no other reading gives all of these values, and what else is
+/// said of them follows.
+fn is_computed(meant: &Meant) -> bool {
+    const MANY: usize = 4;
+    let is_number = match &meant.edit {
+        Edit::Body(BodyEdit::Fields(fields)) => {
+            meant.is_sole && fields.iter().all(|one| !matches!(one.operator, Operator::Constant(_)))
+        }
+        Edit::Body(BodyEdit::Filled { .. }) => meant.is_sole,
+        Edit::Time(_) => true,
+        Edit::Body(_) | Edit::Order(_) => false,
+    };
+    is_number && meant.rows.len() >= MANY
 }
 
 /// Whether a claim is about what an edit changes.

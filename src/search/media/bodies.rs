@@ -203,8 +203,7 @@ fn fields(a: &RecordedMessage, b: &RecordedMessage) -> Option<Vec<Changed>> {
 /// The edit of a group of messages, with its scope.
 fn edit(all: &[Both<'_>], kind: MediaKind, shape: Shape, members: &[usize]) -> Option<Meant> {
     let [a, b] = all[*members.first()?].pair()?;
-    let scope = scope(all, kind, members);
-    let mut is_sole = !matches!(scope, MediaScope::Some(_) | MediaScope::One);
+    let mut is_only = true;
     let edit = match shape {
         Shape::Fields(first) => {
             let mut edits: Vec<FieldEdit> = Vec::new();
@@ -213,8 +212,8 @@ fn edit(all: &[Both<'_>], kind: MediaKind, shape: Shape, members: &[usize]) -> O
                     continue;
                 }
                 let bytes = bits.map_or(range.len() as u32, |bits| bits.width.div_ceil(8));
-                let (operator, is_only) = operator(all, members, def, values, bytes)?;
-                is_sole &= is_only;
+                let (operator, is_sole) = operator(all, members, def, values, bytes)?;
+                is_only &= is_sole;
                 edits.push(FieldEdit { def, operator, values, range });
             }
             BodyEdit::Fields(edits)
@@ -247,26 +246,47 @@ fn edit(all: &[Both<'_>], kind: MediaKind, shape: Shape, members: &[usize]) -> O
             BodyEdit::Filled { with, multiple }
         }
     };
+    let scope = scope(all, kind, members, &edit);
+    let is_sole = is_only && !matches!(scope, MediaScope::Some(_) | MediaScope::One);
     let rows = members.iter().map(|&index| all[index].row).collect();
     Some(Meant { edit: Edit::Body(edit), scope, rows, is_sole })
 }
 
+/// Whether a body is the same after an edit: its field has a value of which the operator makes the same.
+fn is_spared(a: &RecordedMessage, edit: &BodyEdit) -> bool {
+    let edits = match edit {
+        BodyEdit::Fields(edits) => edits,
+        BodyEdit::Filled { multiple, .. } => return a.body.len().is_multiple_of(*multiple),
+        _ => return false,
+    };
+    let tree = tree(a.header.type_id, &a.body);
+    edits.iter().all(|edit| {
+        let of_field = tree.nodes().iter().filter(|node| node.def.name == edit.def.name && !node.derived);
+        of_field.into_iter().all(|node| {
+            let whole = number(&a.body[node.range.clone()]);
+            let value = node.bits.map_or(whole, |bits| (whole & mask(bits)) >> bits.shift);
+            edit.operator.apply(value as u32, node.range.len() as u32).map(u64::from) == Some(value)
+        })
+    })
+}
+
 /// The messages that these are all of, in the fewest words.
-fn scope(all: &[Both<'_>], kind: MediaKind, members: &[usize]) -> MediaScope {
+fn scope(all: &[Both<'_>], kind: MediaKind, members: &[usize], edit: &BodyEdit) -> MediaScope {
     let is_member = |index: usize| members.binary_search(&index).is_ok();
     let pairs = || (0..all.len()).filter_map(|index| Some((index, all[index].pair()?[0])));
     let is_one = members.len() == 1;
-    if !is_one && pairs().all(|(index, _)| is_member(index)) {
+    let covers = |index: usize, a: &RecordedMessage| is_member(index) || is_spared(a, edit);
+    if !is_one && pairs().all(|(index, a)| covers(index, a)) {
         return MediaScope::Kind(kind);
     }
     if let Some([first, _]) = all[members[0]].pair()
         && (!is_one || matches!(first.class, MessageClass::Config(_)))
-        && pairs().all(|(index, a)| is_member(index) == (a.class == first.class))
+        && pairs().all(|(index, a)| if a.class == first.class { covers(index, a) } else { !is_member(index) })
     {
         return MediaScope::Class(first.class);
     }
     let is_config = |a: &RecordedMessage| matches!(a.class, MessageClass::Config(_));
-    if !is_one && pairs().all(|(index, a)| is_member(index) != is_config(a)) {
+    if !is_one && pairs().all(|(index, a)| if is_config(a) { !is_member(index) } else { covers(index, a) }) {
         return MediaScope::Frames(kind);
     }
     let shortest = pairs().filter(|(index, _)| is_member(*index)).map(|(_, a)| a.header.length).min().unwrap_or(0);

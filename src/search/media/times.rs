@@ -82,12 +82,9 @@ pub(super) fn edit(all: &[Both<'_>]) -> Option<Meant> {
             let is_sole = is_exact && fitting.drain(..).filter(|(_, is_exact)| *is_exact).count() == 1;
             let scope =
                 if outside.is_empty() || kinds.len() == 2 { MediaScope::All } else { MediaScope::Kind(kinds[0]) };
-            let changed = |at: &&At| at.a != at.b;
-            let from = match edit {
-                TimeEdit::From(_) => jump(&inside)?.0,
-                _ => 0,
-            };
-            let rows = inside[from..].iter().filter(changed).map(|at| at.row).collect();
+            // Where times jump, either part may be what most have.
+            let changed = |at: &&At| at.a != at.b || matches!(edit, TimeEdit::From(_));
+            let rows = inside.iter().filter(changed).map(|at| at.row).collect();
             return Some(Meant { edit: Edit::Time(edit), scope, rows, is_sole });
         }
     }
