@@ -92,12 +92,15 @@ fn is_frame(message: &Message) -> bool {
     is_picture(message) && message.body.get(1) == Some(&1)
 }
 
-fn each(session: &mut Recording, is: impl Fn(&Message) -> bool, mut edit: impl FnMut(&mut Message)) {
-    session.sent(CLIENT, 0).filter(|message| is(message)).for_each(|message| edit(message));
+fn each(session: &mut Recording, is: impl Fn(&Message) -> bool, edit: impl FnMut(&mut Message)) {
+    session.sent(CLIENT, 0).filter(|message| is(message)).for_each(edit);
 }
 
+/// A base, the codes of what was done to it, and the causes that are named.
+type Found = (Base, &'static [&'static str], Vec<(&'static str, Certainty)>);
+
 /// Each in each base that it changes: the first cause that `diff` names, and how sure it is.
-fn found(drawn: &[Drawn]) -> Vec<(Base, &'static [&'static str], Vec<(&'static str, Certainty)>)> {
+fn found(drawn: &[Drawn]) -> Vec<Found> {
     let mut found = Vec::new();
     for base in BASES {
         let good = base.recording();
@@ -115,9 +118,7 @@ fn found(drawn: &[Drawn]) -> Vec<(Base, &'static [&'static str], Vec<(&'static s
 
 fn check(drawn: &[Drawn], most: usize) {
     let all = found(drawn);
-    let is_found = |(_, codes, causes): &&(Base, &[&str], Vec<(&str, Certainty)>)| {
-        causes.first().is_some_and(|(code, _)| codes.contains(code))
-    };
+    let is_found = |(_, codes, causes): &&Found| causes.first().is_some_and(|(code, _)| codes.contains(code));
     let missed: Vec<_> = all.iter().filter(|one| !is_found(one)).collect();
     // Nothing else is ever certain.
     let untrue: Vec<_> =
