@@ -427,6 +427,7 @@ pub static RULES: &[&Rule] = &[
     // What is merely different
     &differ::OTHER_ROLE,
     &differ::STREAM_NAME,
+    &differ::STREAM_NAME_FORM,
     &differ::CONNECT,
     &differ::COMMANDS,
     &differ::ANSWERS,

@@ -14,7 +14,7 @@ use super::{Certainty, Claim};
 
 pub use commands::{ANSWERS, COMMANDS, CONNECT, CONTROL, METADATA, OTHER_ROLE};
 pub use media::{CHUNK_STREAMS, MEDIA, TIMESTAMPS};
-pub use names::STREAM_NAME;
+pub use names::{FORM as STREAM_NAME_FORM, STREAM_NAME};
 
 /// One claim for all open mismatches that `is_of` accepts; `title` is given their indices.
 fn together(

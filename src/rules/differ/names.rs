@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, Value};
+use crate::compare::{Comparison, FieldPath, Value};
 use crate::field;
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
@@ -22,6 +22,52 @@ pub static STREAM_NAME: Rule = Rule {
     },
     check: Check::Diff(stream_name),
 };
+
+pub static FORM: Rule = Rule {
+    code: "stream-name-form",
+    layer: Layer::Command,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint],
+    title: "the stream's name has more in it than a name",
+    page: Page {
+        what: "The name that publish or play says is in quotation marks, has white space around it, is percent-encoded, begins \
+               with the application, or is a whole URL. A server takes it as it is.",
+        looks: "publish  02 00 06 22 63 61 6d 31 22   '\"cam1\"'",
+        who: "Names from a configuration file or a shell that were not unquoted, and URLs that were split in another way than the \
+              server does.",
+        fix: "Send the name alone: what follows the application in the URL, without quotes, and with its escapes undone.",
+        source: "RTMP 1.0 sections 7.2.2.1 and 7.2.2.6.",
+    },
+    check: Check::Diff(form),
+};
+
+fn form(comparison: &Comparison<'_>) -> Vec<Claim> {
+    if comparison.a.is_some() {
+        return Vec::new();
+    }
+    let app = comparison.b.stream.app.as_deref().unwrap_or_default();
+    let name = comparison.b.stream.activities.iter().find_map(|activity| Some((activity, bare(&activity.name, app)?)));
+    let Some((activity, bare)) = name else { return Vec::new() };
+    let Some(relation) = relation(&bare, &activity.name, app) else { return Vec::new() };
+    let row = (0..comparison.rows.len()).find(|&row| comparison.either(row).is(activity.what));
+    let claim = row.map(|row| {
+        let path = FieldPath::Body;
+        Claim::of_message(comparison, row, path, Certainty::Likely, format!("the stream's name is sent {relation}"))
+            .why("a server takes the name as it is: it is another stream, or a key that it does not know")
+            .fix("send the name alone")
+    });
+    claim.into_iter().collect()
+}
+
+/// The name that may be meant by one that has more in it.
+fn bare(name: &str, app: &str) -> Option<String> {
+    let quoted = ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
+    let url = || name.contains("://").then(|| name.rsplit('/').next()).flatten();
+    let after_app = || name.strip_prefix(app).filter(|_| !app.is_empty())?.strip_prefix('/');
+    let trimmed = || Some(name.trim().trim_end_matches('\0')).filter(|trimmed| *trimmed != name);
+    let bare = quoted.or_else(url).or_else(after_app).or_else(trimmed).map(str::to_owned);
+    bare.or_else(|| percent_decoded(name)).filter(|bare| !bare.is_empty())
+}
 
 fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_name = |index: usize| {

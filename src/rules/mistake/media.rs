@@ -55,7 +55,8 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
                     && severity >= Severity::Warning
                     && (other.explains.iter().any(is_at) || is_sure && is_about_same(other, &meant.edit))
             };
-            if explains.is_empty() && has_a || !is_computed(&meant) && others.iter().any(is_known) {
+            let is_computed = has_a && is_computed(&meant);
+            if explains.is_empty() && has_a || !is_computed && others.iter().any(is_known) {
                 continue;
             }
             if let Some(said) = claim(comparison, direction, &meant, explains) {

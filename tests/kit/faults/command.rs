@@ -54,6 +54,17 @@ pub fn faults() -> Vec<Fault> {
                 s.replace(at, b"\0\x05tcUrl", b"\0\x05tcurl");
             },
         ),
+        fault(
+            "stream-name-in-quotes",
+            &["stream-name-form", "stream-name-differs"],
+            Base::Own,
+            GoesOn,
+            "publish has the stream's name in quotation marks",
+            |s| {
+                let at = s.command("publish");
+                s.replace(at, b"\x02\0\x04pair", b"\x02\0\x06\"pair\"");
+            },
+        ),
         fault("query-in-app", &["url-split"], Base::Own, GoesOn, "app has a query after it", |s| {
             let at = s.command("connect");
             s.replace(at, b"app\x02\0\x04live", b"app\x02\0\x0alive?key=1");
