@@ -4,6 +4,7 @@ use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::field::Def;
 use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::class::{MediaKind, MessageClass};
+use crate::rules::chunk;
 use crate::rules::flv::time;
 use crate::rules::look::count;
 use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
@@ -59,7 +60,12 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
             if explains.is_empty() && has_a || !is_computed && others.iter().any(is_known) {
                 continue;
             }
-            if let Some(said) = claim(comparison, direction, &meant, explains) {
+            let said = claim(comparison, direction, &meant, explains);
+            // What the catalogue knows by name it knows better.
+            let is_said = |(rule, _): &(&'static Rule, Claim)| {
+                others.iter().any(|(known, other)| known.code == rule.code && is_of(other))
+            };
+            if let Some(said) = said.filter(|said| !is_said(said)) {
                 // What was made of the same bytes is no cause beside it.
                 let is_less = |other: &Claim| {
                     is_of(other) && meant.rows.contains(&other.row) && is_about_same(other, &meant.edit)
@@ -77,7 +83,8 @@ fn is_computed(meant: &Meant) -> bool {
     const MANY: usize = 4;
     let is_number = match &meant.edit {
         Edit::Body(BodyEdit::Fields(fields)) => {
-            meant.is_sole && fields.iter().all(|one| !matches!(one.operator, Operator::Constant(_)))
+            let is_amount = |one: &FieldEdit| matches!(one.operator, Operator::Constant(_) | Operator::Plus(_));
+            meant.is_sole && !fields.iter().any(is_amount)
         }
         Edit::Body(BodyEdit::Filled { .. }) => meant.is_sole,
         Edit::Time(_) => true,
@@ -172,6 +179,8 @@ fn claim(
         .explaining(explains);
     let rule = match meant.edit {
         Edit::Time(TimeEdit::Times(factor)) if is_unit(factor) => &time::UNIT,
+        Edit::Time(TimeEdit::From(more)) if more > 0 => &time::TIME_JUMP,
+        Edit::Time(TimeEdit::Bits(24)) => &chunk::time::WRAP_24,
         _ => generated_rule(&words.code),
     };
     Some((rule, claim))

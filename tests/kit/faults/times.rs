@@ -64,7 +64,7 @@ pub fn faults() -> Vec<Fault> {
         }),
         fault(
             "key-frames-apart",
-            &["keyframe-interval"],
+            &["keyframe-interval", "mistake:times:header.timestamp"],
             Base::Ffmpeg,
             GoesOn,
             "key frames are more than 4 s apart",
