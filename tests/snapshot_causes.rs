@@ -30,7 +30,6 @@ const NOT_THERE: &[NotThere] = &[
         "all",
         &[("create-early", "commands-differ"), ("early-server", NOTHING), ("publish-early", NOTHING)],
     ),
-    ("when messages were captured is left out; lint judges it", "all", &[("ts-jump", NOTHING)]),
     ("segments are left out", "all", &[("tail-lost", "connect-unanswered"), ("window-closed", "media-differs")]),
     (
         "how messages were cut is left out",

@@ -180,11 +180,14 @@ fn claim(
     let rule = match meant.edit {
         Edit::Time(TimeEdit::Times(factor)) if is_unit(factor) => &time::UNIT,
         Edit::Time(TimeEdit::From(more)) if more > 0 => &time::TIME_JUMP,
-        Edit::Time(TimeEdit::Bits(24)) => &chunk::time::WRAP_24,
+        Edit::Time(TimeEdit::Bits(24) | TimeEdit::From(WRAPPED)) => &chunk::time::WRAP_24,
         _ => generated_rule(&words.code),
     };
     Some((rule, claim))
 }
+
+/// What times are less by from where 24 bits do not hold them.
+const WRAPPED: i64 = -(1 << 24);
 
 /// Whether times run as if they were in another unit.
 fn is_unit(factor: f64) -> bool {
