@@ -11,7 +11,7 @@ use crate::compare::{Comparison, Side, role};
 use crate::diff::{self, Cause, causes_alone};
 use crate::owed::Progress;
 use crate::recording::{Recording, Session};
-use crate::rules::{Break, Diagnosis, Location, Severity};
+use crate::rules::{Break, Diagnosis, Location, Severity, is_symptom};
 use crate::secrets::Secrets;
 use crate::tcp::ConnectionId;
 
@@ -159,17 +159,20 @@ impl Report {
         }
     }
 
-    /// The answer in one sentence: whether it works, and where it breaks.
-    pub fn answer(&self) -> String {
-        match (self.works, &self.breaks_at) {
-            (Some(true), _) => "works".to_owned(),
-            (_, Some(at)) => {
-                let title = self.findings.iter().find(|finding| finding.breaks());
-                let because = title.map(|finding| format!(", because {}", finding.title)).unwrap_or_default();
-                format!("breaks at {}{because}", at.in_words())
-            }
-            _ => "not known whether it works".to_owned(),
+    /// The answer: `works`, `breaks`, or that it is not known.
+    pub fn answer(&self) -> &'static str {
+        match self.works {
+            Some(true) => "works",
+            Some(false) => "breaks",
+            None => "not known whether it works",
         }
+    }
+
+    /// Where it breaks, and because of what: `at connect (row 4, frame 11), because …`.
+    pub fn place(&self) -> Option<String> {
+        let (at, first) = (self.breaks_at.as_ref()?, self.findings.iter().find(|finding| finding.breaks())?);
+        let why = if is_symptom(first.rule) { "cause not found:" } else { "because" };
+        Some(format!("at {}, {why} {}", at.in_words(), first.title))
     }
 
     /// Whether there is a finding of this severity, or worse.

@@ -452,6 +452,11 @@ pub static RULES: &[&Rule] = &[
     &differ::CHUNK_STREAMS,
 ];
 
+/// Whether a rule says how a session ended, and not why.
+pub fn is_symptom(rule: &Rule) -> bool {
+    std::ptr::eq(rule, &owed::end::SILENT_CLOSE)
+}
+
 /// The rule with this code.
 pub fn find(code: &str) -> Option<&'static Rule> {
     let mut all = RULES.iter().copied().chain(mistake::GENERATED.iter());

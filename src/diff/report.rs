@@ -6,7 +6,7 @@ use crate::compare::{Comparison, FieldPath, Paired, Side, Value, role};
 use crate::origin::FrameNo;
 use crate::owed::Progress;
 use crate::recording::{RecordedEvent, Recording, Session};
-use crate::rules::{Break, Claim, Diagnosis, Location};
+use crate::rules::{Break, Claim, Diagnosis, Location, is_symptom};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -324,20 +324,36 @@ impl Report {
     /// is for and B did not, at the first divergence. What may matter leaves it open.
     fn judge(&self) -> (Option<bool>, Option<Break>) {
         let located = |evidence: &Evidence| evidence.r#where.location(self.pairs.get(evidence.pair)?);
-        if let Some(cause) = self.causes.iter().find(|cause| cause.breaks()) {
+        if let Some(cause) = self.cause() {
             return (Some(false), located(&cause.evidence).map(|at| Break { rule: Some(cause.rule), at }));
         }
-        if self.serve.iter().any(|&[a, b]| a && !b) {
-            let divergences = self.causes.iter().filter(|cause| !cause.is_habit()).map(|cause| &cause.evidence);
+        let symptom = self.symptom();
+        if symptom.is_some() || self.serve.iter().any(|&[a, b]| a && !b) {
+            let differs = |with_habits: bool| {
+                let is_one = move |cause: &&Cause| !is_symptom(cause.rule) && (with_habits || !cause.is_habit());
+                self.causes.iter().filter(is_one).filter_map(|cause| located(&cause.evidence))
+            };
             let of_b = |at: &Location| at.number;
             let open = self.unexplained.iter().filter_map(|one| one.r#where.location(self.pairs.get(one.pair)?));
-            let first = divergences.filter_map(located).chain(open).min_by_key(of_b);
-            return (Some(false), first.map(|at| Break { rule: None, at }));
+            // What is a habit elsewhere is all there is to tell where nothing else differs.
+            let first = differs(false).chain(open).min_by_key(of_b).or_else(|| differs(true).min_by_key(of_b));
+            let end = || located(&symptom?.evidence);
+            return (Some(false), first.or_else(end).map(|at| Break { rule: None, at }));
         }
         let is_known = !self.pairs.is_empty() && self.only_b.is_empty() && self.only_a.is_empty();
         let is_open = !is_known || !self.unexplained.is_empty() || self.causes.iter().any(|cause| !cause.is_habit());
         let serves = self.serve.iter().any(|&[_, b]| b) && self.serve.iter().all(|&[a, b]| b || !a);
         ((serves && !is_open).then_some(true), None)
+    }
+
+    /// The first that says why something breaks.
+    fn cause(&self) -> Option<&Cause> {
+        self.causes.iter().find(|cause| cause.breaks() && !is_symptom(cause.rule))
+    }
+
+    /// How the session ended, where nothing says why.
+    fn symptom(&self) -> Option<&Cause> {
+        self.causes.iter().find(|cause| cause.breaks() && is_symptom(cause.rule))
     }
 
     /// How many statements there are about what differs.
@@ -349,17 +365,18 @@ impl Report {
     fn sentence(&self) -> String {
         let count =
             |number: usize| if number == 1 { "1 difference".to_owned() } else { format!("{number} differences") };
-        let named = |first: &Break| match first.rule {
-            Some(_) => self.causes.iter().find(|cause| cause.breaks()).map(|cause| cause.title.clone()),
-            None => None,
-        };
+        let symptom = self.symptom().map(|cause| format!("{}; ", cause.title)).unwrap_or_default();
         match (self.verdict, self.works, &self.breaks_at) {
             (Verdict::Identical, ..) => "identical: nothing differs".to_owned(),
             (Verdict::Equivalent, ..) => "equivalent: only differences expected between two recordings".to_owned(),
             _ if self.pairs.is_empty() => "different: the captures have no session in common".to_owned(),
-            (_, Some(false), Some(at)) => match named(at) {
-                Some(title) => format!("breaks at {}, because {title}", at.in_words()),
-                None => format!("breaks, cause not found: the first divergence is {} of {}", at.at.path, at.in_words()),
+            (_, Some(false), Some(at)) => match self.cause() {
+                Some(cause) => format!("breaks at {}, because {}", at.in_words(), cause.title),
+                None => format!(
+                    "breaks, cause not found: {symptom}the first divergence is {} of {}",
+                    at.at.path,
+                    at.in_words()
+                ),
             },
             (_, Some(false), None) => "breaks, cause not found".to_owned(),
             (_, Some(true), _) => {

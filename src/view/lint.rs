@@ -19,8 +19,9 @@ pub fn lint(report: &Report, name: &str, verbose: bool, layout: Layout, colour: 
     let style = worst.map_or(AnsiColor::Green.on_default(), severity).bold();
     let messages: usize = report.connections.iter().map(|connection| connection.messages).sum();
     let looked_at = format!("{}, {}", count(report.connections.len(), "connection"), count(messages, "message"));
-    let first = format!("{}: {}; {} ({looked_at})", escape(name), escape(&report.answer()), report.summary);
-    let mut text = wrap(&first, "", layout).replacen(&report.summary, &paint(&report.summary, style, colour), 1);
+    let summary = paint(&report.summary, style, colour);
+    let mut text = format!("{}: {}; {summary} ({looked_at})\n", escape(name), report.answer());
+    text.push_str(&report.place().map(|place| wrap(&escape(&place), "  ", layout)).unwrap_or_default());
     let is_habit = |finding: &&Finding| finding.is_habit() && !verbose;
     let is_note = |finding: &&Finding| finding.severity == Severity::Info && !verbose && !finding.is_habit();
     for found in report.findings.iter().filter(|finding| !is_note(finding) && !is_habit(finding)) {
