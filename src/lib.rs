@@ -148,6 +148,7 @@ mod library;
 pub mod lint;
 #[doc(hidden)]
 pub mod origin;
+#[doc(hidden)]
 pub mod owed;
 #[doc(hidden)]
 pub mod packet;

@@ -79,13 +79,13 @@ fn healthy_clients_differ_and_nothing_is_known_to_come_of_it() {
 
 #[test]
 fn what_may_matter_leaves_it_open_and_comes_before_habits() {
-    // A frame is sent twice by a client that differs in all that clients differ in.
-    let mut twice = Base::Gstreamer.recording();
-    let at = twice.nth(9, crate::kit::edit::is_picture);
-    let again = twice.message(at).clone();
-    twice.insert(at, again);
-    let report = compared(&Base::Ffmpeg.recording(), &twice);
-    assert_eq!((report.works, report.causes[0].rule.code), (None, "media-differs"), "{}", report.summary);
+    // A command that nobody knows, from a client that differs in all that clients differ in.
+    let mut odd = Base::Gstreamer.recording();
+    let at = odd.command("publish");
+    let body = b"\x02\0\x0bdescribeAll\0\0\0\0\0\0\0\0\0\x05";
+    odd.insert(at, crate::kit::encode::Message::new(3, 20, 0, 0, body));
+    let report = compared(&Base::Ffmpeg.recording(), &odd);
+    assert_eq!((report.works, report.causes[0].rule.code), (None, "commands-differ"), "{}", report.summary);
     assert_eq!(report.causes[0].effect, Some(Effect::MayMatter));
     let effects: Vec<_> = report.causes.iter().map(|cause| cause.effect).collect();
     assert!(effects.is_sorted_by(|a, b| a >= b) && effects.contains(&Some(Effect::NoneKnown)), "{effects:?}");

@@ -19,7 +19,7 @@ pub static HANDSHAKE: Rule = Rule {
                hangs before it does.",
         looks: "client   03 00 00 00 00 00 00 00 00 ..   C0 and C1, acknowledged by TCP\n\
                 server   (nothing)",
-        who: "Load balancers and port forwards without a server behind them; servers that wait for TLS, for a PROXY header or \
+        who: "Load balancers and port forwards that lead to no server; servers that wait for TLS, for a PROXY header or \
               for more bytes; servers that are out of threads.",
         fix: "Look at what listens on that port, and whether it logs the connection. If it expects TLS, use rtmps.",
         source: "RTMP 1.0 section 5.2.1: the server sends S0 and S1 when it has C0.",
@@ -34,8 +34,8 @@ pub static CONNECT: Rule = Rule {
     modes: &[Mode::Lint, Mode::Diff],
     title: "connect gets no answer",
     page: Page {
-        what: "The client sent connect and waits for _result. A server that does not understand a message drops it without a \
-               word, so mostly the mistake is in how connect was written: its type, its values, its chunks.",
+        what: "The client sent connect and waits for _result. A server silently drops a message that it does not \
+               understand, so mostly the mistake is in how connect was written: its type, its values, its chunks.",
         looks: "03 00 00 00 00 00 8c 14 00 00 00 00 | 02 00 07 63 6f 6e 6e 65 63 74 | 00 3f f0 00 00 00 00 00 00 | 03 ..\n\
                 \n\
                 14 is the type, 8c the length; connect has transaction id 1 and an object that ends in 00 00 09.",

@@ -38,8 +38,8 @@ pub static CONNECT_TWICE: Rule = Rule {
         looks: "client   02 00 07 63 6f 6e 6e 65 63 74 00 3f f0 ..   connect, transaction 1\n\
                 server   02 00 07 5f 72 65 73 75 6c 74 00 3f f0 ..   its _result\n\
                 client   02 00 07 63 6f 6e 6e 65 63 74 00 40 00 ..   connect, transaction 2",
-        who: "Clients whose retry timer is not stopped by the answer, and state machines that begin anew on an unexpected message.",
-        fix: "Send connect once; after its _result send createStream. To connect anew, open a new TCP connection.",
+        who: "Clients whose retry timer is not stopped by the answer, and state machines that start over on an unexpected message.",
+        fix: "Send connect once; after its _result send createStream. To connect again, open a new TCP connection.",
         source: "RTMP 1.0 section 7.2.1.1. nginx-rtmp: `connect: duplicate connection`, and it closes.",
     },
     check: Check::Diff(connect_twice),
