@@ -26,7 +26,7 @@ use crate::steps;
 
 pub use common::{common_prefix, common_suffix};
 pub use lane::{Lane, Named, name_all};
-pub use pairing::{Paired, Role, pair, role};
+pub use pairing::{Paired, Role, pair, role, scenario};
 pub use path::{FieldPath, Step, ValuePath};
 pub use unit::{Unit, header_value, units, units_of};
 

@@ -12,7 +12,7 @@ mod report;
 
 use crate::compare::{self, Comparison, pair};
 use crate::recording::Recording;
-use crate::rules::{Check, Claim, Mode, RULES, Rule, mistake};
+use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -37,6 +37,42 @@ pub struct Options {
 
 /// Compares two recordings.
 pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
+    let mut report = one_way(a, b, options);
+    if let Some(why) = is_swapped(a, b, options, &report) {
+        report.swap(&why);
+    }
+    report
+}
+
+/// Why A breaks, if it does, and nothing is known to be wrong with B.
+fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) -> Option<String> {
+    let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
+    let is_sure = |cause: &&Cause| cause.breaks() && cause.certainty >= Some(Certainty::Likely);
+    let is_open = report.causes.iter().all(|cause| !cause.breaks());
+    if report.verdict != Verdict::Different || !is_open || is_snapshot(a) || is_snapshot(b) {
+        return None;
+    }
+    // Where nothing is known to be wrong with B beside A, a mistake of A's shows in A alone, or not at all.
+    if report.works == Some(true) {
+        let alone = |recording: &'_ Recording, session: usize| {
+            let session = &recording.sessions[session];
+            causes_alone(&Comparison::alone(session, &recording.sessions), 0).into_iter().find(|cause| is_sure(&cause))
+        };
+        let paired = pair(a, b, &options.pairs).pairs;
+        return paired.into_iter().find_map(|(of_a, of_b)| {
+            let cause = alone(a, of_a)?;
+            alone(b, of_b).is_none().then_some(cause.title)
+        });
+    }
+    let back = |&(of_a, of_b): &(u32, u32)| (of_b, of_a);
+    let options = Options { pairs: options.pairs.iter().map(back).collect(), ..options.clone() };
+    let compare =
+        compare::Options { pins: options.compare.pins.iter().map(|&(a, b)| (b, a)).collect(), ..options.compare };
+    let reversed = one_way(b, a, &Options { compare, ..options });
+    reversed.causes.iter().find(is_sure).map(|cause| cause.title.clone())
+}
+
+fn one_way(a: &Recording, b: &Recording, options: &Options) -> Report {
     let paired = pair(a, b, &options.pairs);
     let mut report = Report::new(a, b, &paired);
     for &(of_a, of_b) in &paired.pairs {
@@ -61,7 +97,8 @@ pub fn causes_alone(comparison: &Comparison<'_>, connection: usize) -> Vec<Cause
     let mut fold = Fold::new([None, None]);
     fold.add(comparison, claims(comparison, Mode::Lint));
     let outcome = fold.finish(comparison);
-    outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, connection)).collect()
+    let works = outcome.works;
+    outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, connection, works)).collect()
 }
 
 /// What the rules of a mode say.

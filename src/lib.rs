@@ -149,6 +149,8 @@ pub mod lint;
 #[doc(hidden)]
 pub mod origin;
 #[doc(hidden)]
+pub mod owed;
+#[doc(hidden)]
 pub mod packet;
 #[doc(hidden)]
 pub mod payload;

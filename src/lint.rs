@@ -7,10 +7,11 @@
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, role};
+use crate::compare::{Comparison, Side, role};
 use crate::diff::{self, Cause, causes_alone};
+use crate::owed::Progress;
 use crate::recording::{Recording, Session};
-use crate::rules::{Diagnosis, Location, Severity};
+use crate::rules::{Break, Diagnosis, Location, Severity, is_symptom};
 use crate::secrets::Secrets;
 use crate::tcp::ConnectionId;
 
@@ -45,7 +46,11 @@ pub enum Level {
 pub struct Report {
     /// The version of this format.
     pub format_version: u32,
-    /// The answer in one sentence.
+    /// Whether its sessions work, as far as that can be told; None if it cannot.
+    pub works: Option<bool>,
+    /// Where the first of them breaks, if one does.
+    pub breaks_at: Option<Break>,
+    /// The findings counted, in words.
     pub summary: String,
     /// The connections that were looked at.
     pub connections: Vec<Connection>,
@@ -99,19 +104,27 @@ pub struct Evidence {
 pub fn lint(recording: &Recording, options: &Options) -> Report {
     let mut report = Report {
         format_version: FORMAT_VERSION,
+        works: None,
+        breaks_at: None,
         summary: String::new(),
         connections: recording.sessions.iter().map(Connection::of).collect(),
         findings: Vec::new(),
         counts: Counts::default(),
     };
+    let mut serves = false;
     for (index, session) in recording.sessions.iter().enumerate() {
-        let causes = causes_alone(&Comparison::alone(session, &recording.sessions), index);
+        let comparison = Comparison::alone(session, &recording.sessions);
+        serves |= Progress::of(session, &comparison.named[Side::B as usize]).serves();
+        let causes = causes_alone(&comparison, index);
         let of = |cause: Cause| cause.try_map(|evidence| Evidence::of(evidence, session));
         report.findings.extend(causes.into_iter().filter_map(of));
     }
     report.findings.retain_mut(|finding| options.wants(finding));
     report.counts = Counts::of(&report.findings);
     report.summary = report.counts.in_words();
+    let broken = report.findings.iter().find(|finding| finding.breaks());
+    report.breaks_at = broken.map(|one| Break { rule: Some(one.rule), at: one.evidence.r#where.clone() });
+    report.works = if broken.is_some() { Some(false) } else { serves.then_some(true) };
     report
 }
 
@@ -136,6 +149,7 @@ impl Report {
     #[doc(hidden)]
     pub fn hide(&mut self, secrets: &Secrets) {
         self.connections.iter_mut().for_each(|connection| secrets.hide_in(&mut connection.role));
+        self.breaks_at.iter_mut().for_each(|at| diff::hide::location(&mut at.at, secrets));
         for finding in &mut self.findings {
             finding.sentences().into_iter().for_each(|text| secrets.hide_in(text));
             let Evidence { r#where: at, bytes } = &mut finding.evidence;
@@ -143,6 +157,22 @@ impl Report {
             secrets.hide_bytes(bytes, at.value.as_deref().unwrap_or_default());
             at.value.iter_mut().chain([&mut at.message]).for_each(|text| secrets.hide_in(text));
         }
+    }
+
+    /// The answer: `works`, `breaks`, or that it is not known.
+    pub fn answer(&self) -> &'static str {
+        match self.works {
+            Some(true) => "works",
+            Some(false) => "breaks",
+            None => "not known whether it works",
+        }
+    }
+
+    /// Where it breaks, and because of what: `at connect (row 4, frame 11), because …`.
+    pub fn place(&self) -> Option<String> {
+        let (at, first) = (self.breaks_at.as_ref()?, self.findings.iter().find(|finding| finding.breaks())?);
+        let why = if is_symptom(first.rule) { "cause not found:" } else { "because" };
+        Some(format!("at {}, {why} {}", at.in_words(), first.title))
     }
 
     /// Whether there is a finding of this severity, or worse.

@@ -168,7 +168,8 @@ impl Cause {
             Bytes { sent: Excerpt::of(sent, &finding.sent), received: Excerpt::of(received, &finding.received) };
         Cause {
             rule,
-            certainty: finding.certainty,
+            certainty: Some(finding.certainty),
+            effect: None,
             severity: rule.severity,
             title: finding.title,
             evidence: Evidence { r#where, bytes },

@@ -156,6 +156,8 @@ pub struct RecordedEvent {
     pub frames: [FrameNo; 2],
     /// The time of the first of them.
     pub time: Time,
+    /// The longest pause between two frames that hold its bytes, if it is long enough to be seen by people.
+    pub pause: Option<Pause>,
     /// Which way it went.
     pub direction: Direction,
     /// Offset of its first byte in the direction's stream, and one past its last.
@@ -173,6 +175,29 @@ pub struct RecordedEvent {
     pub call: Option<String>,
     /// What it is.
     pub content: EventKind,
+}
+
+/// A time in which nothing came of a message that had begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// How long it lasted.
+    pub nanoseconds: i64,
+    /// The frame before it.
+    pub from: FrameNo,
+    /// The frame that ended it.
+    pub to: FrameNo,
+    /// Offset in the direction's stream of the first byte after it.
+    pub at: u64,
+}
+
+impl Pause {
+    /// Shorter ones are not kept.
+    const SHORTEST: i64 = 500_000_000;
+
+    /// How long it lasted.
+    pub fn seconds(&self) -> f64 {
+        self.nanoseconds as f64 / 1e9
+    }
 }
 
 /// What an item is.

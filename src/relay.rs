@@ -64,6 +64,9 @@ pub enum Verdict {
     Intact,
     /// Something was dropped or changed, or lost its order or its time.
     Damaged,
+    /// Nothing of what was published reached any player.
+    #[serde(rename = "nothing forwarded")]
+    NothingForwarded,
     /// There is no publisher with a player.
     Nothing,
 }
@@ -93,6 +96,9 @@ pub struct Leg {
     pub csid_rewritten: u64,
     /// Messages forwarded on another message stream, as is usual.
     pub message_stream_rewritten: u64,
+    /// Why nothing came through, if nothing did.
+    #[serde(skip)]
+    pub nothing: Option<judge::Nothing>,
     /// Every message that was sent, if asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Row>,
@@ -226,6 +232,7 @@ pub fn relay(recordings: &[Recording], options: &Options) -> Result<Report, Stri
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let verdict = match findings.first() {
         _ if legs.is_empty() => Verdict::Nothing,
+        _ if legs.iter().all(|leg: &Leg| leg.total.forwarded + leg.total.changed == 0) => Verdict::NothingForwarded,
         Some(finding) if finding.severity == Severity::Error => Verdict::Damaged,
         _ => Verdict::Intact,
     };
@@ -246,10 +253,20 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
         Verdict::Nothing => {
             let of = |role| alone.iter().filter(|leg| leg.role == role).count();
             let (publishers, players) = (of(legs::Role::Publish), of(legs::Role::Play));
+            if let Some((publisher, player)) = differ_in_case(alone) {
+                return format!(
+                    "no publisher/player pair found: connection {publisher} publishes and connection {player} plays names \
+                     that differ only in capital and small letters, which servers tell apart"
+                );
+            }
             format!(
                 "no publisher/player pair found ({publishers} published, {players} played); choose one with --pair PUB:PLAY"
             )
         }
+        Verdict::NothingForwarded => match legs.iter().find_map(|leg| leg.nothing) {
+            Some(nothing) => nothing.text().to_owned(),
+            None => "the publisher sent nothing that a server could forward".to_owned(),
+        },
         Verdict::Intact => {
             let rewritten: u64 = legs.iter().map(|leg| leg.total.changed).sum();
             let and = if rewritten > 0 { format!(", {rewritten} rewritten as servers do") } else { String::new() };
@@ -279,6 +296,17 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
             format!("to the player on connection {connection}, {title}{more}")
         }
     }
+}
+
+/// The connections of a publisher and a player whose names are the same but for capital and small letters.
+fn differ_in_case(alone: &[legs::Leg<'_>]) -> Option<(u32, u32)> {
+    let of = |role| alone.iter().filter(move |leg| leg.role == role);
+    let number = |leg: &legs::Leg<'_>| leg.session.stream.tcp_stream.0;
+    of(legs::Role::Publish).find_map(|publisher| {
+        let path = publisher.path();
+        let player = of(legs::Role::Play).find(|player| player.path().eq_ignore_ascii_case(&path))?;
+        (player.path() != path).then(|| (number(publisher), number(player)))
+    })
 }
 
 impl Leg {
@@ -314,6 +342,7 @@ impl Leg {
             timestamps: measures.timestamps,
             csid_rewritten: measures.csid_rewritten,
             message_stream_rewritten: measures.message_stream_rewritten,
+            nothing: judged.nothing(),
             messages: if messages {
                 (0..judged.sent.len()).map(|at| Row::new(judged, at)).collect()
             } else {

@@ -227,7 +227,7 @@ impl Problem {
         mut details: Vec<String>,
     ) -> Problem {
         details.extend(reasons(&found.why, &found.fix));
-        let title = format!("{} ({})", found.title, found.certainty);
+        let title = format!("{} ({})", found.title, found.sureness());
         Problem { kind: Kind::Rule(found.rule), severity, title, details, place }
     }
 

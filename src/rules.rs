@@ -14,7 +14,6 @@ mod capture;
 mod case;
 mod chunk;
 mod claim;
-mod closed;
 mod command;
 mod compressed;
 mod control;
@@ -34,12 +33,14 @@ mod media;
 pub mod mistake;
 mod oddity;
 mod opening;
+mod owed;
 mod rearranged;
 pub(crate) mod relay;
 mod search;
 mod stall;
 mod text;
 mod transform;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -51,7 +52,7 @@ use serde::Serialize;
 use crate::compare::Comparison;
 
 pub use case::{Case, Context, common_prefix};
-pub use claim::{Breaks, Claim};
+pub use claim::{Breaks, Claim, Effect};
 pub use diagnosis::{Diagnosis, Location};
 pub use finding::{Certainty, Finding};
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
@@ -60,6 +61,7 @@ pub use media::header_before;
 pub use rearranged::describe_block;
 pub use search::{Found, FoundLine, LogLine, Pattern, Symptom, nearest, search};
 pub use transform::{TRANSFORMS, Transform};
+pub use verdict::Break;
 
 /// One entry of the catalogue.
 #[derive(Debug)]
@@ -256,7 +258,10 @@ pub static RULES: &[&Rule] = &[
     &handshake::NOT_ECHO,
     &handshake::EARLY_DATA,
     &handshake::TAIL_LOST,
-    &closed::SILENT_CLOSE,
+    &owed::silence::HANDSHAKE,
+    &owed::end::SILENT_CLOSE,
+    &owed::end::CUT_SHORT,
+    &owed::end::STALLS,
     &stall::TCP_STALL,
     // chunks
     &chunk::size::NOT_ANNOUNCED,
@@ -298,6 +303,7 @@ pub static RULES: &[&Rule] = &[
     &control::acks::MISSING,
     &control::acks::WRAP,
     &control::acks::INCREMENTAL,
+    &control::acks::FLOOD,
     &control::pings::WRONG_REPLY,
     &control::pings::UNANSWERED,
     &control::abort::IGNORED,
@@ -337,9 +343,15 @@ pub static RULES: &[&Rule] = &[
     &command::answers::STATUS,
     &command::stream::PUBLISH_MSID,
     &command::start::STATUS_STREAM,
-    &command::start::START_MISSING,
-    &command::start::ORDER,
-    &command::connect::UNANSWERED,
+    &owed::turn::CONNECT_TWICE,
+    &owed::turn::PLAY_NOT_PUBLISH,
+    &owed::turn::MEDIA_EARLY,
+    &owed::turn::ORDER,
+    &owed::silence::CONNECT,
+    &owed::silence::CALL,
+    &owed::silence::START,
+    &owed::silence::CLIENT_STOPS,
+    &owed::silence::NOTHING_PLAYS,
     &command::habits::FCPUBLISH,
     &command::habits::ONBWDONE,
     &command::habits::SETDATAFRAME,
@@ -363,6 +375,7 @@ pub static RULES: &[&Rule] = &[
     &flv::sound::CONFIG_EMPTY,
     &flv::sound::ADTS,
     &flv::meta::VERSUS_STREAM,
+    &owed::tracks::TRACK_MISSING,
     &flv::time::ABSOLUTE,
     &flv::time::NEGATIVE,
     &flv::time::BACKWARDS,
@@ -416,6 +429,7 @@ pub static RULES: &[&Rule] = &[
     &arithmetic::BITFLIP,
     &compressed::UNRELATED,
     // Between publisher and player
+    &relay::NOTHING,
     &relay::METADATA_REWRITTEN,
     &relay::TS_REBASE,
     &relay::START_AT_KEY,
@@ -437,6 +451,11 @@ pub static RULES: &[&Rule] = &[
     &differ::TIMESTAMPS,
     &differ::CHUNK_STREAMS,
 ];
+
+/// Whether a rule says how a session ended, and not why.
+pub fn is_symptom(rule: &Rule) -> bool {
+    std::ptr::eq(rule, &owed::end::SILENT_CLOSE)
+}
 
 /// The rule with this code.
 pub fn find(code: &str) -> Option<&'static Rule> {

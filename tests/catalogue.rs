@@ -85,6 +85,8 @@ const ALSO: &[(&str, &str)] = &[
     ("ext-without-ffffff", "silent-close"),
     ("no-app", "silent-close"),
     ("name-in-app", "app-unknown"),
+    // The client waits for onFCPublish, and the server says nothing more.
+    ("no-onfcpublish", "call-unanswered"),
     // A video frame with bytes too many or too few has NAL units that do not fit it.
     ("bytes-deleted", "avc-nal-tiling"),
     ("crlf", "avc-nal-tiling"),

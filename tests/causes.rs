@@ -26,7 +26,7 @@ fn the_first_cause_is_the_true_one() {
         let (base, faulty) = fault.recorded();
         let report = diff::diff(&base, faulty, &diff::Options::default());
         let (code, certainty) =
-            report.causes.first().map_or(("-", String::new()), |cause| (cause.rule.code, cause.certainty.to_string()));
+            report.causes.first().map_or(("-", String::new()), |cause| (cause.rule.code, cause.sureness()));
         let is_right = fault.expect.contains(&code);
         let _ = writeln!(
             table,

@@ -53,15 +53,15 @@ fn the_first_finding_is_the_true_one() {
             (false, false) => " ✗",
         };
         let _ =
-            writeln!(table, "| {} | {expect} | {code}{mark} | {} | {} |", fault.name, first.severity, first.certainty);
+            writeln!(table, "| {} | {expect} | {code}{mark} | {} | {} |", fault.name, first.severity, first.sureness());
         if is_right {
             right += 1;
         } else {
             // What came of a change that needs a comparison may well be seen, but not for sure.
             if !needs_both(fault) {
-                wrong.push(format!("{}: {code} ({}) instead of {expect}", fault.name, first.certainty));
+                wrong.push(format!("{}: {code} ({}) instead of {expect}", fault.name, first.sureness()));
             }
-            if first.certainty == rules::Certainty::Certain {
+            if first.certainty == Some(rules::Certainty::Certain) {
                 lies.push(fault.name);
             }
         }

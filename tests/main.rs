@@ -25,6 +25,7 @@ mod near_misses;
 mod near_misses_bodies;
 mod near_misses_excuses;
 mod near_misses_media;
+mod owed;
 mod provenance;
 mod scaling;
 mod search;
@@ -94,5 +95,7 @@ mod statuses;
 mod tables;
 #[cfg(feature = "cli")]
 mod terminal;
+#[cfg(feature = "cli")]
+mod verdict;
 #[cfg(feature = "cli")]
 mod zsh;

@@ -78,10 +78,11 @@ const CASES: &[Case] = &[
         Removes(" C2\n"),
     ),
     Case(
-        "diff captures/pairs/02_ffmpeg_gst_A.pcap captures/pairs/02_ffmpeg_gst_B.pcap",
+        "diff captures/pairs/02_ffmpeg_gst_A.pcap captures/pairs/02_ffmpeg_gst_B.pcap -v",
         "--max-diffs 1",
         Adds("--max-diffs"),
     ),
+    Case("diff captures/pairs/04_type14_A.pcap captures/pairs/04_type14_B.pcap", "--brief", Removes("  why: ")),
     Case(
         "diff captures/pairs/01_same_twice_A.pcap captures/pairs/01_same_twice_B.pcap",
         "--verbose",
@@ -267,9 +268,9 @@ const CASES: &[Case] = &[
     Case("config captures", "--stream 1", Same),
     Case("config captures", "--decode-as tcp:5000", Adds("5000")),
     // configuration
-    Case("diff DIR/conf/a.pcap DIR/conf/b.pcap", "--no-config", Adds("[connect-properties]")),
+    Case("diff DIR/conf/a.pcap DIR/conf/b.pcap -v", "--no-config", Adds("[connect-properties]")),
     Case(
-        "diff captures/pairs/02_ffmpeg_gst_A.pcap captures/pairs/02_ffmpeg_gst_B.pcap",
+        "diff captures/pairs/02_ffmpeg_gst_A.pcap captures/pairs/02_ffmpeg_gst_B.pcap -v",
         "--config DIR/conf/rtmp-inspect.toml",
         Removes("[connect-properties]"),
     ),
@@ -451,7 +452,7 @@ fn every_limit_is_felt_by_every_subcommand() {
 fn max_diffs_counts_what_it_leaves_out() {
     let of = |max: usize| {
         let pair = "diff captures/pairs/02_ffmpeg_gst_A.pcap captures/pairs/02_ffmpeg_gst_B.pcap";
-        run(Path::new(""), pair, &["--max-diffs", &max.to_string()]).stdout
+        run(Path::new(""), pair, &["-v", "--max-diffs", &max.to_string()]).stdout
     };
     let shown =
         |text: &str| text.lines().filter(|line| line.starts_with("info[") || line.starts_with("warning[")).count();

@@ -85,7 +85,7 @@ fn mistakes_drawn_from_the_model_are_found() {
         let cause = report.causes.first();
         if let (Some(first), Some(cause)) = (first, cause)
             && first.field != mistake.field
-            && cause.certainty == Certainty::Certain
+            && cause.certainty == Some(Certainty::Certain)
         {
             lies.push(format!("{base:?} {mistake:?}: {}; {found:?}", cause.title));
         }
@@ -114,9 +114,9 @@ fn alone_a_mistake_is_named_or_left_open() {
         };
         match first.rule.code.ends_with(&format!(":{}", mistake.field.name())) {
             true => named += 1,
-            false => other.push(format!("{base:?} {mistake:?}: {} {}", first.certainty, first.title)),
+            false => other.push(format!("{base:?} {mistake:?}: {} {}", first.sureness(), first.title)),
         }
-        assert!(first.certainty < Certainty::Certain, "{base:?} {mistake:?}: {}", first.title);
+        assert!(first.certainty < Some(Certainty::Certain), "{base:?} {mistake:?}: {}", first.title);
     }
     assert!(named >= 5, "{named} of {tried}; others:\n{}", other.join("\n"));
     assert!(other.len() * 4 <= named, "{named} of {tried}; others:\n{}", other.join("\n"));
@@ -151,8 +151,8 @@ fn bytes_that_are_lost_or_put_in_are_found() {
             let both = recordings(&good, &bad);
             let report = diff::diff(&both[0], &both[1], &diff::Options::default());
             let cause = report.causes.first().unwrap_or_else(|| panic!("{base:?} {name}: no cause"));
-            if (cause.rule.code, cause.certainty) != (&*format!("mistake:{name}:message"), Certainty::Certain) {
-                wrong.push(format!("{base:?} {name}: {} {}", cause.certainty, cause.title));
+            if (cause.rule.code, cause.certainty) != (&*format!("mistake:{name}:message"), Some(Certainty::Certain)) {
+                wrong.push(format!("{base:?} {name}: {} {}", cause.sureness(), cause.title));
             }
         }
     }

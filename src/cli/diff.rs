@@ -29,6 +29,7 @@ use super::{EXIT_FINDINGS, EXIT_OK};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     rtmp-inspect diff ffmpeg.pcap mine.pcap\n  \
+    rtmp-inspect diff --brief good.pcap bad.pcap         the answer, and a line a cause\n  \
     rtmp-inspect diff --stat good.pcap bad.pcap          a line a message\n  \
     rtmp-inspect diff --ignore 'onMetaData.*' a.pcap b.pcap\n  \
     rtmp-inspect diff --format json a.pcap b.pcap | jq .causes[0].rule")]
@@ -70,6 +71,10 @@ pub struct Options {
     #[arg(long)]
     stat: bool,
 
+    /// Only the answer and the first line of each cause
+    #[arg(long, conflicts_with = "stat")]
+    brief: bool,
+
     /// Messages around a difference in --stat
     #[arg(long, value_name = "N", value_parser = values::number::<usize>, requires = "stat")]
     context: Option<usize>,
@@ -78,7 +83,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = values::number::<usize>, default_value_t = 20)]
     max_diffs: usize,
 
-    /// Also count what is expected to differ
+    /// Also count what is expected to differ, and show in full what nothing is known to come of
     #[arg(short, long)]
     verbose: bool,
 
@@ -149,6 +154,8 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             Format::Text => {
                 let shown = view::diff::Shown {
                     verbose: options.verbose,
+                    habits: options.verbose,
+                    brief: options.brief,
                     stat: options.stat,
                     context: options.context,
                     most: options.max_diffs,

@@ -159,6 +159,8 @@ fn json(all: &[Linted]) -> serde_json::Value {
         .map(|Linted { name, report, .. }| {
             serde_json::json!({
                 "capture": name,
+                "works": report.works,
+                "breaks_at": report.breaks_at,
                 "summary": report.summary,
                 "connections": report.connections,
                 "findings": report.findings,

@@ -83,7 +83,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             complain("error", "no publisher and player of the same stream were captured");
             EXIT_TROUBLE
         }
-        Verdict::Damaged if !options.exit_zero => EXIT_FINDINGS,
+        Verdict::Damaged | Verdict::NothingForwarded if !options.exit_zero => EXIT_FINDINGS,
         _ => EXIT_OK,
     })
 }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::Hash;
 
-use crate::recording::{Recording, Session};
+use crate::recording::{RecordedEvent, Recording, Session};
+use crate::session::Direction;
 use crate::steps;
 
 /// What a connection is for.
@@ -46,13 +47,24 @@ pub fn role(session: &Session) -> Role {
     }
 }
 
+/// What a session is meant for: who sends media itself meant to publish, whatever it asked for.
+pub fn scenario(session: &Session) -> Role {
+    let sends = |item: &RecordedEvent| {
+        let is_media = item.message().is_some_and(|kept| kept.class.is_media());
+        item.direction == Direction::ClientToServer && is_media
+    };
+    let role = role(session);
+    let what = if role.what == "play" && session.items.iter().any(sends) { "publish" } else { role.what };
+    Role { what, ..role }
+}
+
 /// Pairs sessions: of the same role and name first, then of the same role, then of what is left, each in order.
 /// `forced` names pairs by their connections' numbers.
 pub fn pair(a: &Recording, b: &Recording, forced: &[(u32, u32)]) -> Paired {
     let mut left = [a, b].map(|recording| (0..recording.sessions.len()).collect::<Vec<_>>());
     let mut pairs = Vec::new();
     if forced.is_empty() {
-        let roles = [a, b].map(|recording| recording.sessions.iter().map(role).collect::<Vec<_>>());
+        let roles = [a, b].map(|recording| recording.sessions.iter().map(scenario).collect::<Vec<_>>());
         // A session that fails early has no role yet.
         pairs.extend(pair_by(&mut left, |side, index| (roles[side][index].what, &*roles[side][index].name)));
         pairs.extend(pair_by(&mut left, |side, index| roles[side][index].what));

@@ -4,8 +4,9 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use crate::compare::{Comparison, FieldPath, Mismatch, Side};
+use crate::owed::Progress;
 use crate::recording::{RecordedEvent, Session};
-use crate::rules::{Breaks, Certainty, Claim, Mode, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Mode, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
@@ -31,8 +32,10 @@ pub enum Rank {
     Warning,
     /// The session ended, and nobody said why.
     End,
-    /// Nothing fails.
-    Info,
+    /// It may matter to somebody.
+    MayMatter,
+    /// Nothing is known to come of it.
+    Habit,
 }
 
 /// What the rules say that a claim may not be about, or has to be.
@@ -65,6 +68,8 @@ pub struct Outcome {
     pub causes: Vec<Folded>,
     /// Indices of mismatches that nothing explains.
     pub unexplained: Vec<usize>,
+    /// Whether B does what it is for, and none of the causes breaks it.
+    pub works: bool,
 }
 
 /// Causes as they are gathered from claims: first from those of faults, then from those of what is left.
@@ -146,7 +151,7 @@ impl<'r> Fold<'r> {
         }
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
             cause.folded += 1;
-            if claim.breaks == Breaks::End {
+            if matches!(claim.breaks, Breaks::End | Breaks::Owed) {
                 // What the end cut off belongs to what brought it about.
                 let mut end = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
                 end.take_consequences(comparison, taken);
@@ -186,7 +191,9 @@ impl<'r> Fold<'r> {
         let is_left = |index: &usize| is_open(comparison, *index) && !taken.contains(index);
         let unexplained = (0..comparison.mismatches.len()).filter(is_left).collect();
         causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
-        Outcome { causes, unexplained }
+        let serves = Progress::of(comparison.b, &comparison.named[Side::B as usize]).serves();
+        let works = serves && causes.iter().all(|cause| cause.effect() < Effect::Breaks);
+        Outcome { causes, unexplained, works }
     }
 }
 
@@ -228,8 +235,30 @@ impl Folded {
             (Breaks::End, _) => Rank::End,
             (_, Severity::Fatal | Severity::Error) => Rank::Failure,
             (_, Severity::Warning) => Rank::Warning,
-            (_, Severity::Info) => Rank::Info,
+            (_, Severity::Info) if self.effect() > Effect::NoneKnown => Rank::MayMatter,
+            (_, Severity::Info) => Rank::Habit,
         }
+    }
+
+    /// What comes of it.
+    pub fn effect(&self) -> Effect {
+        let of_severity = match self.severity() {
+            Severity::Info => Effect::NoneKnown,
+            Severity::Warning => Effect::MayMatter,
+            Severity::Error | Severity::Fatal => Effect::Breaks,
+        };
+        self.claim.effect.unwrap_or(of_severity)
+    }
+
+    /// How sure it is, if it is an explanation: facts and differences are none. What only some peers would mind explains
+    /// nothing where `all_is_well`.
+    pub fn certainty(&self, all_is_well: bool) -> Option<Certainty> {
+        let is_fact = match self.severity() {
+            Severity::Info => true,
+            Severity::Warning => all_is_well && !matches!(self.claim.breaks, Breaks::Capture { .. }),
+            Severity::Error | Severity::Fatal => false,
+        };
+        (!is_fact && !matches!(self.rule.check, Check::Rest(_))).then_some(self.claim.certainty)
     }
 }
 
@@ -237,7 +266,8 @@ impl Folded {
 fn turn(claim: &Claim) -> u8 {
     match claim.breaks {
         Breaks::Capture { .. } => 0,
-        Breaks::End => 2,
+        Breaks::Owed => 2,
+        Breaks::End => 3,
         _ => 1,
     }
 }
@@ -249,10 +279,11 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
         // Each says of its own bytes that they are lost.
         (_, Breaks::Capture { .. }) => false,
         // Whatever fails may be why it ends.
-        (Breaks::Nothing | Breaks::End, Breaks::End) => cause.rank() == Rank::Failure && claim.row >= cause.claim.row,
+        (Breaks::Owed, Breaks::End) => true,
+        (Breaks::Nothing | Breaks::Owed | Breaks::End, Breaks::Owed | Breaks::End) => cause.rank() == Rank::Failure,
         // The last message that came whole may come before the one that broke.
-        (Breaks::Framing | Breaks::Response, Breaks::End) => true,
-        (Breaks::Nothing | Breaks::End, _) => false,
+        (Breaks::Framing | Breaks::Response, Breaks::Owed | Breaks::End) => true,
+        (Breaks::Nothing | Breaks::Owed | Breaks::End, _) => false,
         (Breaks::Framing | Breaks::Response, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
         // What came whole after the loss says what it says, but for what a receiver needs the lost bytes for.
         (Breaks::Capture { direction, from }, _) => {
@@ -280,7 +311,7 @@ fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
     let is_here = cause.claim.row == claim.row
         && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
         && !matches!(cause.claim.breaks, Breaks::Capture { .. });
-    is_here || is_failure && claim.breaks == Breaks::End
+    is_here || is_failure && matches!(claim.breaks, Breaks::Owed | Breaks::End)
 }
 
 /// Whether a claim is made of what a capture has left.
@@ -319,7 +350,7 @@ fn row_is_behind(comparison: &Comparison<'_>, row: usize, claim: &Claim) -> bool
         Breaks::Nothing | Breaks::Capture { .. } => false,
         Breaks::Framing => comparison.either_item(row).direction == broken || is_missing(comparison, row),
         Breaks::Response => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
-        Breaks::End => comparison.item(row, Side::B).is_none(),
+        Breaks::Owed | Breaks::End => comparison.item(row, Side::B).is_none(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Secrets in a report, hidden before anybody prints it.
 
 use crate::compare::{FieldPath, ValuePath};
+use crate::rules::Location;
 use crate::secrets::Secrets;
 
 use super::report::{Bytes, Connection, Report, Where};
@@ -10,6 +11,7 @@ impl Report {
     /// Puts placeholders in the place of stream keys and credentials.
     pub fn hide(&mut self, secrets: &Secrets) {
         secrets.hide_in(&mut self.summary);
+        self.breaks_at.iter_mut().for_each(|at| location(&mut at.at, secrets));
         for pair in &mut self.pairs {
             connection(&mut pair.a, secrets);
             connection(&mut pair.b, secrets);
@@ -38,6 +40,12 @@ pub fn path(path: &mut FieldPath, secrets: &Secrets) {
     if hidden != shown {
         *path = ValuePath::of(&hidden).into();
     }
+}
+
+/// A place names a message, and has its value.
+pub fn location(at: &mut Location, secrets: &Secrets) {
+    path(&mut at.path, secrets);
+    at.value.iter_mut().chain([&mut at.message]).for_each(|text| secrets.hide_in(text));
 }
 
 fn place(at: &mut Where, bytes: &mut Bytes, secrets: &Secrets) {

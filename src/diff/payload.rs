@@ -229,5 +229,6 @@ fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> C
         explains: same.iter().flat_map(|one| one.mismatches.iter().copied()).collect(),
         breaks: Breaks::Nothing,
         severity: None,
+        effect: None,
     }
 }

@@ -4,8 +4,9 @@ use serde::{Serialize, Serializer};
 
 use crate::compare::{Comparison, FieldPath, Paired, Side, Value, role};
 use crate::origin::FrameNo;
+use crate::owed::Progress;
 use crate::recording::{RecordedEvent, Recording, Session};
-use crate::rules::{Claim, Diagnosis, Location};
+use crate::rules::{Break, Claim, Diagnosis, Location, is_symptom};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -18,9 +19,15 @@ use super::fold::{Folded, Outcome, Rank};
 pub struct Report {
     /// The version of this format.
     pub format_version: u32,
-    /// The answer.
+    /// Whether the two are the same.
     pub verdict: Verdict,
-    /// The answer in one sentence, with the first real difference.
+    /// Whether B works, as far as that can be told; None if it cannot.
+    pub works: Option<bool>,
+    /// Where B breaks, if it does.
+    pub breaks_at: Option<Break>,
+    /// Whether it is A that breaks, and B that works: then they were given in the wrong order.
+    pub swapped: bool,
+    /// The answer in one sentence.
     pub summary: String,
     /// The connections that were compared.
     pub pairs: Vec<Pair>,
@@ -34,6 +41,9 @@ pub struct Report {
     pub unexplained: Vec<Unexplained>,
     /// Differences that are to be expected, by reason, with their numbers.
     pub expected: Vec<Expected>,
+    /// Whether each pair's sessions did what they are for, A's and B's.
+    #[serde(skip)]
+    serve: Vec<[bool; 2]>,
 }
 
 /// Whether two recordings are the same.
@@ -229,6 +239,9 @@ impl Report {
         Report {
             format_version: FORMAT_VERSION,
             verdict: Verdict::Identical,
+            works: None,
+            breaks_at: None,
+            swapped: false,
             summary: String::new(),
             pairs: Vec::new(),
             only_a: of(a, &paired.only_a),
@@ -236,12 +249,15 @@ impl Report {
             causes: Vec::new(),
             unexplained: Vec::new(),
             expected: Vec::new(),
+            serve: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, comparison: &Comparison<'_>, outcome: Outcome, ignored: Vec<(String, u64)>) {
         let Some(a) = comparison.a else { return };
         let pair = self.pairs.len();
+        let serves = |session, side: Side| Progress::of(session, &comparison.named[side as usize]).serves();
+        self.serve.push([serves(a, Side::A), serves(comparison.b, Side::B)]);
         self.pairs.push(Pair {
             a: connection(a),
             b: connection(comparison.b),
@@ -262,7 +278,8 @@ impl Report {
         for (pattern, count) in ignored {
             self.count_expected(format!("ignored: {pattern}"), count);
         }
-        self.causes.extend(outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, pair)));
+        let works = outcome.works;
+        self.causes.extend(outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, pair, works)));
         for index in outcome.unexplained {
             let mismatch = &comparison.mismatches[index];
             let r#where = place(comparison, mismatch.row, &mismatch.path, &mismatch.sides);
@@ -298,22 +315,103 @@ impl Report {
             (false, true) => Verdict::Identical,
         };
         self.causes.sort_by_key(|cause| cause.evidence.rank);
-        self.summary = match (self.verdict, self.causes.first(), self.unexplained.first()) {
-            (Verdict::Identical, ..) => "nothing differs".to_owned(),
-            (Verdict::Equivalent, ..) => "only differences expected between two recordings".to_owned(),
-            _ if self.pairs.is_empty() => "the captures have no session in common".to_owned(),
-            (_, Some(cause), _) => cause.title.clone(),
-            (_, None, Some(first)) => format!("{} differs, and no rule explains it", first.r#where.path),
-            (_, None, None) => "there are connections that only one capture has".to_owned(),
-        };
+        (self.works, self.breaks_at) = self.judge();
+        self.summary = self.sentence();
         self
+    }
+
+    /// Whether B works, and where it breaks: at the first cause that breaks something; without one, where A did what it
+    /// is for and B did not, at the first divergence. What may matter leaves it open.
+    fn judge(&self) -> (Option<bool>, Option<Break>) {
+        let located = |evidence: &Evidence| evidence.r#where.location(self.pairs.get(evidence.pair)?);
+        if let Some(cause) = self.cause() {
+            return (Some(false), located(&cause.evidence).map(|at| Break { rule: Some(cause.rule), at }));
+        }
+        let symptom = self.symptom();
+        if symptom.is_some() || self.serve.iter().any(|&[a, b]| a && !b) {
+            let differs = |with_habits: bool| {
+                let is_one = move |cause: &&Cause| !is_symptom(cause.rule) && (with_habits || !cause.is_habit());
+                self.causes.iter().filter(is_one).filter_map(|cause| located(&cause.evidence))
+            };
+            let of_b = |at: &Location| at.number;
+            let open = self.unexplained.iter().filter_map(|one| one.r#where.location(self.pairs.get(one.pair)?));
+            // What is a habit elsewhere is all there is to tell where nothing else differs.
+            let first = differs(false).chain(open).min_by_key(of_b).or_else(|| differs(true).min_by_key(of_b));
+            let end = || located(&symptom?.evidence);
+            return (Some(false), first.or_else(end).map(|at| Break { rule: None, at }));
+        }
+        let is_known = !self.pairs.is_empty() && self.only_b.is_empty() && self.only_a.is_empty();
+        let is_open = !is_known || !self.unexplained.is_empty() || self.causes.iter().any(|cause| !cause.is_habit());
+        let serves = self.serve.iter().any(|&[_, b]| b) && self.serve.iter().all(|&[a, b]| b || !a);
+        ((serves && !is_open).then_some(true), None)
+    }
+
+    /// The first that says why something breaks.
+    fn cause(&self) -> Option<&Cause> {
+        self.causes.iter().find(|cause| cause.breaks() && !is_symptom(cause.rule))
+    }
+
+    /// How the session ended, where nothing says why.
+    fn symptom(&self) -> Option<&Cause> {
+        self.causes.iter().find(|cause| cause.breaks() && is_symptom(cause.rule))
+    }
+
+    /// How many statements there are about what differs.
+    fn differences(&self) -> usize {
+        self.causes.len() + self.unexplained.len()
+    }
+
+    /// The answer in one sentence.
+    fn sentence(&self) -> String {
+        let count =
+            |number: usize| if number == 1 { "1 difference".to_owned() } else { format!("{number} differences") };
+        let symptom = self.symptom().map(|cause| format!("{}; ", cause.title)).unwrap_or_default();
+        match (self.verdict, self.works, &self.breaks_at) {
+            (Verdict::Identical, ..) => "identical: nothing differs".to_owned(),
+            (Verdict::Equivalent, ..) => "equivalent: only differences expected between two recordings".to_owned(),
+            _ if self.pairs.is_empty() => "different: the captures have no session in common".to_owned(),
+            (_, Some(false), Some(at)) => match self.cause() {
+                Some(cause) => format!("breaks at {}, because {}", at.in_words(), cause.title),
+                None => format!(
+                    "breaks, cause not found: {symptom}the first divergence is {} of {}",
+                    at.at.path,
+                    at.in_words()
+                ),
+            },
+            (_, Some(false), None) => "breaks, cause not found".to_owned(),
+            (_, Some(true), _) => {
+                format!("works, with {}, none known to break anything", count(self.differences()))
+            }
+            (_, None, _) => {
+                let open = self.causes.iter().filter(|cause| !cause.is_habit()).count() + self.unexplained.len();
+                let first = self.causes.first().filter(|cause| !cause.is_habit()).map(|cause| cause.title.clone());
+                let first = first.or(self.unexplained.first().map(|one| format!("{} differs", one.r#where.path)));
+                match (open, first) {
+                    (1, Some(first)) => format!("different: {first}"),
+                    (_, Some(first)) => format!("different: {open} differences may matter, the first: {first}"),
+                    _ if !self.only_a.is_empty() || !self.only_b.is_empty() => {
+                        "different: there are connections that only one capture has".to_owned()
+                    }
+                    _ => format!("different: {}, none known to break anything", count(self.differences())),
+                }
+            }
+        }
+    }
+
+    /// It is A that breaks, and B that does not: says so, and why.
+    pub(super) fn swap(&mut self, why: &str) {
+        self.swapped = true;
+        self.summary = format!(
+            "A breaks, because {why}; B does not: the captures are given in the wrong order, the one that works comes first"
+        );
     }
 }
 
 impl Cause {
     /// A cause with its places; `pair` is the index of the pair of connections.
-    pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize) -> Cause {
+    pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize, works: bool) -> Cause {
         let (rank, severity) = (cause.rank(), cause.severity());
+        let (certainty, effect) = (cause.certainty(works), Some(cause.effect()));
         let Folded { rule, claim, consequences, folded } = cause;
         let (row, sides) = values(comparison, &claim, &consequences);
         let evidence =
@@ -324,7 +422,8 @@ impl Cause {
         };
         Cause {
             rule,
-            certainty: claim.certainty,
+            certainty,
+            effect,
             severity,
             title: claim.title,
             evidence,

@@ -201,7 +201,7 @@ mod tests {
 
     fn codes(sent: &[u8], received: &[u8]) -> (Vec<(&'static str, Certainty)>, u64) {
         let (causes, unexplained) = causes(sent, received, &Context::default());
-        (causes.iter().map(|cause| (cause.rule.code, cause.certainty)).collect(), unexplained)
+        (causes.iter().map(|cause| (cause.rule.code, cause.certainty.expect("a cause has one"))).collect(), unexplained)
     }
 
     fn noise(len: usize) -> Vec<u8> {

@@ -115,8 +115,8 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     if let Some(cause) = by_reader {
         // What the stream shows goes deeper, unless the two files alone tell it all, and better.
         let is_general = |cause: &Cause| ["px-insert", "px-delete"].contains(&cause.rule.code);
-        let told =
-            unexplained == 0 && causes.iter().all(|cause| cause.certainty == Certainty::Certain && !is_general(cause));
+        let told = unexplained == 0
+            && causes.iter().all(|cause| cause.certainty == Some(Certainty::Certain) && !is_general(cause));
         if !(told && (is_general(&cause) || cause.rule.code == "px-over-stripped")) {
             (causes, unexplained, names_reader) = (vec![cause], 0, true);
         }

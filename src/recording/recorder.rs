@@ -1,10 +1,12 @@
 //! Records a capture, a second time where its framing is broken.
 
+use std::ops::Range;
+
 use rustc_hash::FxHashMap;
 use sha2::{Digest, Sha256};
 
 use crate::decode::{Row, Selection, What};
-use crate::origin::SourceMap;
+use crate::origin::{FrameNo, SourceMap, Time};
 use crate::rtmp::class::MessageClass;
 use crate::rtmp::message::Message;
 use crate::session::framing_trace::{self, FramingTrace};
@@ -15,7 +17,8 @@ use crate::streams::Streams;
 use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
 use super::{
-    Chunks, EventKind, Framing, Hashing, Places, Raw, RecordedEvent, RecordedMessage, Recording, Session, first_half,
+    Chunks, EventKind, Framing, Hashing, Pause, Places, Raw, RecordedEvent, RecordedMessage, Recording, Session,
+    first_half,
 };
 
 /// What to keep of a capture's sessions.
@@ -224,6 +227,7 @@ impl Observer for Recorder {
             number: row.number,
             frames: [row.frame, row.first_frame],
             time: row.time,
+            pause: matches!(event.kind, Kind::Message(_)).then(|| pause(event, row.offset..end)).flatten(),
             direction: row.direction,
             at: row.offset..end,
             info: row.info,
@@ -265,6 +269,25 @@ impl Observer for Recorder {
             self.beginnings.remove(&connection.id);
         }
     }
+}
+
+/// The longest pause between the frames that hold a message.
+fn pause(event: &Event<'_>, range: Range<u64>) -> Option<Pause> {
+    let ((_, first), (_, last)) = event.frames(range.clone());
+    if last.since(first) < Pause::SHORTEST {
+        return None;
+    }
+    let mut longest: Option<Pause> = None;
+    let mut before: Option<(FrameNo, Time)> = None;
+    for run in event.sources.resolve(range) {
+        let here = (run.from.frame, run.from.time);
+        if let Some((from, since)) = before.replace(here) {
+            let pause = Pause { nanoseconds: here.1.since(since), from, to: here.0, at: run.start };
+            let is_longer = longest.is_none_or(|longest| longest.nanoseconds < pause.nanoseconds);
+            longest = if is_longer { Some(pause) } else { longest };
+        }
+    }
+    longest.filter(|pause| pause.nanoseconds >= Pause::SHORTEST)
 }
 
 impl Places {

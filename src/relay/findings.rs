@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::origin::FrameNo;
 
 use super::change::{self, Excerpt};
-use super::judge::{Fate, Judged, Reason};
+use super::judge::{Fate, Judged, Nothing, Reason};
 use super::legs::Server;
 use super::measure::Measures;
 use super::metadata::{self, Difference};
@@ -83,6 +83,7 @@ const MORE: usize = 20;
 pub fn find(judged: &Judged<'_>, measures: &Measures, leg: usize) -> Vec<Finding> {
     let teller = Teller { judged, measures, leg };
     let mut findings: Vec<Finding> = [
+        teller.nothing(),
         teller.dropped(),
         teller.payload_changed(),
         teller.reordered(),
@@ -108,7 +109,39 @@ struct Teller<'j, 'a> {
 }
 
 impl Teller<'_, '_> {
+    fn nothing(&self) -> Option<Finding> {
+        let nothing = self.judged.nothing()?;
+        let is_relayed = |at: &usize| self.judged.sent[*at].kind.is_media() || self.judged.sent[*at].kind == Kind::Data;
+        let all: Vec<usize> = (0..self.judged.sent.len()).filter(is_relayed).collect();
+        all.first()?;
+        let server = self.judged.pair.publisher.server();
+        let server = capital(server.name());
+        let why = match nothing {
+            Nothing::PlayerGone => {
+                "The publisher's messages all come before the player asked for the stream, or after it had gone."
+                    .to_owned()
+            }
+            Nothing::DataOnly => format!("{server} does not pass these data messages on."),
+            Nothing::NoKeyFrame => {
+                "A player can begin only at a key frame, and servers wait for one before they send anything.".to_owned()
+            }
+            Nothing::Enhanced => {
+                format!("{server} seems not to know enhanced RTMP; such servers drop what they cannot read.")
+            }
+            Nothing::Unknown => {
+                "The player asked for the stream and was there; what was sent does not say why the server kept it."
+                    .to_owned()
+            }
+        };
+        let title = format!("nothing reached the player: {}", nothing.text());
+        Some(self.finding(&rules::NOTHING, &all, title, why))
+    }
+
     fn dropped(&self) -> Option<Finding> {
+        // That nothing came is one statement.
+        if self.judged.nothing().is_some() {
+            return None;
+        }
         let all = self.sent_with(|fate| fate == Fate::Dropped);
         let sent = &self.judged.sent;
         let which = self.kinds(&all);
@@ -150,7 +183,7 @@ impl Teller<'_, '_> {
         );
         if let Some(transform) = change.transform {
             finding.title = format!("{}: {}", self.kinds(&all), transform.title);
-            (finding.why, finding.fix, finding.certainty) = (transform.why, transform.fix, transform.certainty);
+            (finding.why, finding.fix, finding.certainty) = (transform.why, transform.fix, Some(transform.certainty));
         }
         if !change.beyond {
             for (place, kept) in [
@@ -346,7 +379,8 @@ impl Teller<'_, '_> {
         };
         Finding {
             rule,
-            certainty: Certainty::Certain,
+            certainty: Some(Certainty::Certain),
+            effect: None,
             severity: rule.severity,
             title,
             evidence,
@@ -388,6 +422,12 @@ fn place(unit: &Unit<'_>, capture: usize, tcp_stream: u32) -> Place {
         timestamp: unit.kept.header.timestamp,
         what: unit.title(),
     }
+}
+
+/// With a capital letter, as at the beginning of a sentence.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn signed(ms: i32) -> String {

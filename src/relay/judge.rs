@@ -5,6 +5,7 @@
 //! either a later message of the same kind came through or there was time enough for it; what the capture cannot
 //! show is not held against anybody.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::recording::EventKind;
 
 use super::align::{self, Key};
 use super::legs::Pair;
+use super::metadata::{self, Difference};
 use super::unit::{Kind, Track, Unit, is_relayed};
 
 /// All that is known of a pair of legs.
@@ -82,6 +84,34 @@ pub enum Reason {
     Aggregate,
 }
 
+/// Why nothing came through at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nothing {
+    /// While the player was there, nothing was sent.
+    PlayerGone,
+    /// Only data messages were sent.
+    DataOnly,
+    /// Video was sent, and no key frame while the player was there.
+    NoKeyFrame,
+    /// Only video with enhanced headers was sent.
+    Enhanced,
+    /// What was sent does not say.
+    Unknown,
+}
+
+impl Nothing {
+    /// Why, in a few words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Nothing::PlayerGone => "while it was there, nothing was sent",
+            Nothing::DataOnly => "only data messages were sent, and none came through",
+            Nothing::NoKeyFrame => "no key frame was sent while it was there",
+            Nothing::Enhanced => "all video that was sent has enhanced headers",
+            Nothing::Unknown => "none of what was sent came through",
+        }
+    }
+}
+
 impl Reason {
     /// Why, in a few words.
     pub fn text(self) -> &'static str {
@@ -100,6 +130,8 @@ impl Reason {
     }
 }
 
+/// So many data messages between two that came through are compared with each other.
+const MOST_COMPARED: usize = 64;
 /// What is sent this shortly before the end may still be on its way, in ns.
 const ON_ITS_WAY: i64 = 1_000_000_000;
 
@@ -156,6 +188,35 @@ impl<'a> Judged<'a> {
         self.joined.is_none_or(|joined| self.sent[sent].item.time >= joined)
     }
 
+    /// Why nothing came through, if nothing did of what a server could forward.
+    pub fn nothing(&self) -> Option<Nothing> {
+        let sent: Vec<usize> = (0..self.sent.len()).filter(|&at| may_be_relayed(&self.sent[at])).collect();
+        if sent.is_empty() || sent.iter().any(|&at| self.received(at).is_some()) {
+            return None;
+        }
+        let closed = self.joined.map(|_| self.pair.player.closed());
+        let is_there = |at: &usize| {
+            let time = self.sent[*at].item.time;
+            self.is_live(*at) && closed.is_none_or(|closed| time < closed)
+        };
+        let live: Vec<&Unit<'a>> = sent.iter().filter(|at| is_there(at)).map(|&at| &self.sent[at]).collect();
+        let has = |is: fn(&Unit<'_>) -> bool| live.iter().any(|unit| is(unit));
+        let is_enhanced = |unit: &Unit<'_>| unit.kept.body.first().is_some_and(|first| first & 0x80 != 0);
+        Some(if live.is_empty() {
+            Nothing::PlayerGone
+        } else if !has(|unit| unit.kind.is_media()) {
+            Nothing::DataOnly
+        } else if has(|unit| unit.kind == Kind::Video) && !has(|unit| unit.keyframe) {
+            Nothing::NoKeyFrame
+        } else if !has(|unit| unit.kind == Kind::Audio)
+            && live.iter().filter(|unit| unit.kind == Kind::Video).all(|unit| is_enhanced(unit))
+        {
+            Nothing::Enhanced
+        } else {
+            Nothing::Unknown
+        })
+    }
+
     fn tracks(&self) -> Tracks {
         let mut tracks = Tracks::new();
         for (at, unit) in self.sent.iter().enumerate().filter(|(_, unit)| may_be_relayed(unit)) {
@@ -199,7 +260,11 @@ impl<'a> Judged<'a> {
         for gap in align::gaps(&pairs, got.len()) {
             let mine: Vec<_> = gap.a.filter(|&i| !moved[i]).collect();
             let theirs: Vec<_> = gap.b.filter(|&j| !taken[j]).collect();
-            for (i, j) in self.replaced(&mine, &theirs, &keys_sent, &keys_got, kind) {
+            let pairs = match kind == Kind::Data && mine.len().max(theirs.len()) <= MOST_COMPARED {
+                true => self.rewritten(&mine, &theirs, sent, got),
+                false => self.replaced(&mine, &theirs, &keys_sent, &keys_got, kind),
+            };
+            for (i, j) in pairs {
                 let whole = self.sent[sent[i]].is_whole() && self.got[got[j]].is_whole();
                 let fate = if whole { Fate::Changed { to: got[j] } } else { Fate::NotEligible(Reason::NotCaptured) };
                 self.set(sent[i], got[j], fate);
@@ -248,6 +313,45 @@ impl<'a> Judged<'a> {
             pairs.extend(rest_sent.iter().rev().copied().zip(rest_got.iter().rev().copied()));
         } else if rest_sent.len() == rest_got.len() && pairs.is_empty() {
             pairs.extend(rest_sent.iter().copied().zip(rest_got.iter().copied()));
+        }
+        pairs
+    }
+
+    /// Pairs data messages that a server wrote anew, in order: as many as can be, those with the fewest other values, and
+    /// of equals the latest, as servers keep that for players who come later. Nothing comes before it was sent.
+    fn rewritten(&self, mine: &[usize], theirs: &[usize], sent: &[usize], got: &[usize]) -> Vec<(usize, usize)> {
+        let cost = |i: usize, j: usize| {
+            let (sent, got) = (&self.sent[sent[mine[i]]], &self.got[got[theirs[j]]]);
+            let is_late = self.joined.is_none() || sent.item.time <= got.item.time;
+            is_late.then(|| {
+                let differences = metadata::compare(sent, got);
+                differences.iter().filter(|one| matches!(one, Difference::Value { .. })).count()
+            })
+        };
+        // Of what is left from each place on: how many pairs, and how much they differ.
+        let (rows, columns) = (mine.len(), theirs.len());
+        let mut best = vec![vec![(0, Reverse(0)); columns + 1]; rows + 1];
+        let mut costs = vec![vec![None; columns]; rows];
+        for i in (0..rows).rev() {
+            for j in (0..columns).rev() {
+                costs[i][j] = cost(i, j);
+                let paired = costs[i][j].map(|cost| {
+                    let (pairs, Reverse(before)) = best[i + 1][j + 1];
+                    (pairs + 1, Reverse(before + cost))
+                });
+                best[i][j] = best[i + 1][j].max(best[i][j + 1]).max(paired.unwrap_or_default());
+            }
+        }
+        let (mut i, mut j, mut pairs) = (0, 0, Vec::new());
+        while i < rows && j < columns {
+            if best[i][j] == best[i + 1][j] {
+                i += 1;
+            } else if best[i][j] == best[i][j + 1] {
+                j += 1;
+            } else {
+                pairs.push((mine[i], theirs[j]));
+                (i, j) = (i + 1, j + 1);
+            }
         }
         pairs
     }

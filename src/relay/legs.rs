@@ -92,7 +92,9 @@ pub fn pair<'a>(legs: &[Leg<'a>]) -> (Vec<Pair<'a>>, Vec<Leg<'a>>) {
             if fits {
                 (used[at], used[from]) = (true, true);
                 let later = of_name.iter().map(|&other| &legs[other]).filter(|other| other.since > publisher.since);
-                let next = later.filter(|other| other.same_stream(publisher) && other.sends_media());
+                // The server's own leg to the next server begins nothing anew.
+                let next = later
+                    .filter(|other| other.same_stream(publisher) && other.sends() && !publisher.is_pushed_as(other));
                 let until = next.map(|other| other.since).min();
                 pairs.push(Pair { publisher: publisher.clone(), player: player.clone(), until });
             }
@@ -117,6 +119,17 @@ pub fn named(recordings: &[Recording], publisher: Named, player: Named) -> Resul
         }
     };
     let pair = (leg(publisher, Role::Publish)?, leg(player, Role::Play)?);
+    let is_known = !pair.0.name.is_empty() && !pair.1.name.is_empty();
+    if is_known && pair.0.role == Role::Play && pair.1.role == Role::Publish {
+        let text = |named: Named| match recordings.len() {
+            1 => named.connection.to_string(),
+            _ => format!("{}/{}", named.capture + 1, named.connection),
+        };
+        let (first, second) = (text(publisher), text(player));
+        return Err(format!(
+            "connection {first} plays and connection {second} publishes; the publisher comes first: --pair {second}:{first}"
+        ));
+    }
     Ok(Pair { publisher: pair.0, player: pair.1, until: None })
 }
 
@@ -221,6 +234,12 @@ impl<'a> Leg<'a> {
         self.session.items.iter().map(|item| item.time).max().unwrap_or(self.since)
     }
 
+    /// When the connection ended, or the capture of it: a player that gets nothing is there all the same.
+    pub fn closed(&self) -> Time {
+        let stream = &self.session.stream;
+        self.last().max(Time(stream.start.0 + (stream.duration * 1e9) as i64))
+    }
+
     /// What the server of the connection is, if it is one that is known.
     pub fn server(&self) -> Server {
         let software = self.session.items.iter().find_map(|item| match &item.content {
@@ -238,15 +257,16 @@ impl<'a> Leg<'a> {
         self.app() == other.app() && self.name == other.name
     }
 
-    fn sends_media(&self) -> bool {
-        self.items().any(|item| item.message().is_some_and(|kept| kept.header.type_id.is_media()))
+    /// Whether audio, video or data travels on it. Some streams carry only data.
+    fn sends(&self) -> bool {
+        self.items().any(|item| item.message().is_some_and(|kept| super::unit::is_relayed(kept.header.type_id)))
     }
 
     /// Whether what it publishes is what the other plays.
     fn feeds(&self, player: &Leg<'_>) -> bool {
-        let same_time = || self.since <= player.last() && player.since <= self.last();
+        let same_time = || self.since <= player.closed() && player.since <= self.closed();
         // Captures of two machines have two clocks.
-        self.same_stream(player) && (self.capture != player.capture || same_time()) && self.sends_media()
+        self.same_stream(player) && (self.capture != player.capture || same_time()) && self.sends()
     }
 
     /// Whether the other leg is its server publishing the same on: from the server's address, later, the same payloads.

@@ -1,6 +1,9 @@
 //! What a rule says of two sessions.
 
+use std::fmt;
 use std::ops::Range;
+
+use serde::Serialize;
 
 use crate::compare::{Comparison, FieldPath, Mismatch, Side, Value, header_value};
 use crate::field;
@@ -31,6 +34,32 @@ pub struct Claim {
     pub breaks: Breaks,
     /// How bad this case is, if not as bad as the rule has it.
     pub severity: Option<Severity>,
+    /// What comes of it, if that is not what its severity says.
+    pub effect: Option<Effect>,
+}
+
+/// What comes of a difference, or of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Effect {
+    /// Healthy software does it, and nothing is known to come of it.
+    #[serde(rename = "none known")]
+    NoneKnown,
+    /// Some peers mind, or what is carried is not the same.
+    #[serde(rename = "may matter")]
+    MayMatter,
+    /// The session, or what it carries, is broken by it.
+    #[serde(rename = "breaks")]
+    Breaks,
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Effect::NoneKnown => "none known",
+            Effect::MayMatter => "may matter",
+            Effect::Breaks => "breaks",
+        })
+    }
 }
 
 /// What a cause does to the rest of the session.
@@ -50,6 +79,8 @@ pub enum Breaks {
         /// before the row where the hole shows.
         from: usize,
     },
+    /// A side does not do what is due: it counts only where no other cause explains that.
+    Owed,
     /// The session ended here, and nobody said why: it counts only where no other cause explains that.
     End,
 }
@@ -99,6 +130,7 @@ impl Claim {
             explains: Vec::new(),
             breaks: Breaks::Nothing,
             severity: None,
+            effect: None,
         }
     }
 
@@ -139,6 +171,11 @@ impl Claim {
     /// With what it does to the rest of the session.
     pub fn breaking(self, breaks: Breaks) -> Claim {
         Claim { breaks, ..self }
+    }
+
+    /// With what comes of it, where its severity does not say that.
+    pub fn with_effect(self, effect: Effect) -> Claim {
+        Claim { effect: Some(effect), ..self }
     }
 
     /// Better or worse than the rule has it.

@@ -17,8 +17,8 @@ pub mod start;
 pub mod stream;
 
 use crate::amf::Value;
-use crate::compare::{Comparison, FieldPath, Lane, Named, Side};
-use crate::recording::{RecordedEvent, RecordedMessage, Session};
+use crate::compare::{Comparison, FieldPath, Named, Side};
+use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::command::Command;
 use crate::session::Direction;
@@ -67,16 +67,6 @@ fn commands(session: &Session) -> Vec<Said<'_>> {
 /// Those of A, if there is one.
 fn commands_of_a<'r>(comparison: &Comparison<'r>) -> Vec<Said<'r>> {
     comparison.a.map(commands).unwrap_or_default()
-}
-
-/// Whether the server of B sends a command after an item, be it one that cannot be read as such.
-fn says_something(comparison: &Comparison<'_>, behind: usize) -> bool {
-    let named = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]).skip(behind + 1);
-    let is_command = |item: &RecordedEvent, named: &Named| {
-        let type_id = item.message().map(|kept| kept.header.type_id);
-        named.lane == Lane::Command || type_id.is_some_and(|type_id| matches!(type_id.0, 17 | 20))
-    };
-    named.filter(|(item, _)| item.direction == Direction::ServerToClient).any(|(item, named)| is_command(item, named))
 }
 
 /// Whether the capture holds the connection's end.

@@ -10,7 +10,7 @@ use crate::origin::FrameNo;
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
-use super::{Certainty, Rule, Severity};
+use super::{Certainty, Effect, Rule, Severity};
 
 /// Something that was found, and the evidence of a report for it: the places, and the bytes there.
 #[derive(Clone, Debug, Serialize)]
@@ -19,8 +19,11 @@ pub struct Diagnosis<E> {
     /// The rule's code.
     #[serde(serialize_with = "code")]
     pub rule: &'static Rule,
-    /// How sure it is.
-    pub certainty: Certainty,
+    /// How sure it is that this is why. A fact, or a difference, is no explanation and has none.
+    pub certainty: Option<Certainty>,
+    /// What comes of it, where that is judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<Effect>,
     /// How bad it is.
     pub severity: Severity,
     /// What happened, with the numbers of this case.
@@ -44,9 +47,29 @@ pub struct Diagnosis<E> {
 impl<E> Diagnosis<E> {
     /// The same with other evidence, if there is some.
     pub fn try_map<F>(self, map: impl FnOnce(E) -> Option<F>) -> Option<Diagnosis<F>> {
-        let Diagnosis { rule, certainty, severity, title, evidence, why, fix, differences, consequences } = self;
+        let Diagnosis { rule, certainty, effect, severity, title, evidence, why, fix, differences, consequences } =
+            self;
         let evidence = map(evidence)?;
-        Some(Diagnosis { rule, certainty, severity, title, evidence, why, fix, differences, consequences })
+        Some(Diagnosis { rule, certainty, effect, severity, title, evidence, why, fix, differences, consequences })
+    }
+
+    /// `certain`; of a fact or a difference, `effect: none known`.
+    pub fn sureness(&self) -> String {
+        match (self.certainty, self.effect) {
+            (Some(certainty), _) => certainty.to_string(),
+            (None, Some(effect)) => format!("effect: {effect}"),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Whether it says why something breaks.
+    pub fn breaks(&self) -> bool {
+        self.effect == Some(Effect::Breaks)
+    }
+
+    /// Whether healthy software does it, and nothing is known to come of it.
+    pub fn is_habit(&self) -> bool {
+        self.effect == Some(Effect::NoneKnown)
     }
 
     /// Its sentences.

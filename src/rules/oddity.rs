@@ -84,6 +84,7 @@ pub fn claim(
     Claim {
         certainty: oddity.certainty,
         severity: None,
+        effect: None,
         title: oddity.title,
         row,
         path,

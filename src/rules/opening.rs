@@ -12,18 +12,6 @@ pub use Direction::{ClientToServer as CLIENT, ServerToClient as SERVER};
 /// So long without a word, in seconds, and a side waits for the other.
 pub const WAITS: f64 = 1.0;
 
-/// So long, in seconds, and a request that is not answered is not going to be.
-const PATIENCE: f64 = 2.0;
-/// So long, in seconds, a client waits at least that gives up.
-const SHORTEST: f64 = 0.2;
-
-/// Whether the client of B waited in vain for an answer to its item of this index, or gave up waiting.
-pub fn gave_up(comparison: &Comparison<'_>, item: usize) -> bool {
-    let b = Opening::of(comparison.b);
-    let waited = b.waited_behind(item);
-    waited >= PATIENCE || waited >= SHORTEST && b.ended_by() == Some("client")
-}
-
 /// A session's beginning and end.
 #[derive(Clone, Copy)]
 pub struct Opening<'r> {
@@ -97,12 +85,6 @@ impl<'r> Opening<'r> {
     pub fn idle(&self) -> f64 {
         let last = self.session.items.iter().map(|item| item.time).max().unwrap_or_default();
         self.end() - seconds(last)
-    }
-
-    /// How long, in seconds, the connection lasted after an item, by its index; the capture's end counts as the
-    /// connection's.
-    fn waited_behind(&self, item: usize) -> f64 {
-        self.session.items.get(item).map_or(0.0, |item| self.end() - seconds(item.time))
     }
 
     /// How long the connection lasted after a moment, in seconds.

@@ -4,6 +4,26 @@
 pub use super::command::habits::SETDATAFRAME_LEAK;
 use super::{Check, Layer, Mode, Page, Rule, Severity};
 
+pub static NOTHING: Rule = Rule {
+    code: "relay-nothing",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "nothing of the stream reached the player",
+    page: Page {
+        what: "The publisher sent audio, video or data, the player asked for the stream of that name, and not one message of it \
+               came through. What was sent says why, mostly: no key frame while the player was there, only data messages, \
+               enhanced video for a server that does not know it, or a player that had gone.",
+        looks: "publisher  27 01 ..  27 01 ..  27 01 ..   inter frames only\n\
+                player     (nothing)",
+        who: "nginx-rtmp waits for a key frame, passes no data messages but metadata and a few by name, and drops video with \
+              enhanced headers. Servers that are asked for `Cam` do not send `cam`.",
+        fix: "Send a key frame every few seconds; use a server that passes what you send.",
+        source: "Captures of nginx-rtmp 1.2.2 and Node-Media-Server 4.",
+    },
+    check: Check::Relay,
+};
+
 pub static METADATA_REWRITTEN: Rule = Rule {
     code: "relay-metadata-rewritten",
     layer: Layer::Relay,

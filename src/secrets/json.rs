@@ -22,18 +22,19 @@ struct Walk<'a> {
 /// Keys whose strings are one of [`LISTED`], or text.
 #[rustfmt::skip]
 const LISTS: &[&str] = &[
-    "by", "certainty", "direction", "fate", "guilty", "how", "kind", "protocol", "reason", "role", "server",
+    "by", "certainty", "direction", "effect", "fate", "guilty", "how", "kind", "protocol", "reason", "role", "server",
     "severity", "verdict", "what",
 ];
 
 /// What schemas, or the types of a report that has none, allow in them.
 #[rustfmt::skip]
 const LISTED: &[&str] = &[
-    "added", "after-left", "aggregate", "at-the-end", "audio", "audio_config", "before-join", "before-start", "c2s",
+    "added", "after-left", "aggregate", "at-the-end", "audio", "audio_config", "before-join", "before-start", "breaks",
+    "c2s",
     "certain", "changed", "client", "command", "container", "control", "damaged", "data", "different", "dropped",
     "empty", "equivalent", "error", "fatal", "fin", "for-the-server", "foreign", "forwarded", "header", "http",
-    "identical", "info", "intact", "likely", "lost", "nginx-rtmp", "node-media-server", "not-captured",
-    "not_eligible", "nothing", "order", "other", "play", "possible", "proxy_header", "publish", "receiver", "reused",
+    "identical", "info", "intact", "likely", "lost", "may matter", "nginx-rtmp", "node-media-server", "not-captured",
+    "none known", "not_eligible", "nothing", "nothing forwarded", "order", "other", "play", "possible", "proxy_header", "publish", "receiver", "reused",
     "rst", "rtmp", "rtmpe", "rtmpt", "s2c", "same-again", "sender", "server", "start-at-key", "status", "tls",
     "transaction", "undecided", "unknown", "unknown-type", "unwrapped", "value", "values", "video", "video_config",
     "warning",

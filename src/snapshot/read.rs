@@ -226,6 +226,7 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Er
         number: keys.line,
         frames: [FrameNo(0); 2],
         time: Time(0),
+        pause: None,
         direction,
         at: 0..0,
         info: keys.text("info")?.unwrap_or_default(),

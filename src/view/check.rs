@@ -49,7 +49,7 @@ pub fn snapshot(capture: &Capture, verbose: bool, layout: Layout, colour: bool) 
     let differs = capture.diff.as_ref().filter(|diff| diff.verdict == crate::diff::Verdict::Different);
     if let Some(report) = differs {
         let names = [capture.snapshot.clone(), capture.name().to_owned()];
-        let shown = diff::Shown { verbose, stat: false, context: None, most: MOST };
+        let shown = diff::Shown { verbose, habits: true, brief: false, stat: false, context: None, most: MOST };
         return diff::diff(report, &names, shown, layout, colour);
     }
     let word = match capture.outcome {

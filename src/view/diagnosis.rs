@@ -11,13 +11,27 @@ use super::{Layout, paint, severity, wrap};
 /// `error[type3-missing]: …  (certain)`
 pub fn head<E>(found: &Diagnosis<E>, layout: Layout, colour: bool) -> String {
     let kind = kind(found);
-    let title = wrap(&format!("{kind}: {} ({})", escape(&found.title), found.certainty), "", layout);
+    let title = wrap(&format!("{kind}: {} ({})", escape(&found.title), found.sureness()), "", layout);
     title.replacen(&kind, &paint(&kind, severity(found.severity).bold(), colour), 1)
 }
 
 /// `error[type3-missing]`
 pub fn kind<E>(found: &Diagnosis<E>) -> String {
     format!("{}[{}]", found.severity, found.rule.code)
+}
+
+/// One line for what healthy software does and nothing is known to come of; nothing if there is nothing.
+pub fn habits<E>(all: &[&Diagnosis<E>], layout: Layout) -> String {
+    let mut codes: Vec<&str> = Vec::new();
+    for found in all {
+        if !codes.contains(&found.rule.code) {
+            codes.push(found.rule.code);
+        }
+    }
+    match codes.is_empty() {
+        true => String::new(),
+        false => wrap(&format!("Nothing known to come of: {} (-v shows them)", codes.join(", ")), "", layout),
+    }
 }
 
 /// The arrow before the first place.

@@ -15,6 +15,10 @@ use crate::escape::escape;
 pub struct Shown {
     /// Also what is expected to differ.
     pub verbose: bool,
+    /// In full what nothing is known to come of.
+    pub habits: bool,
+    /// The answer and the first line of each cause, and no more.
+    pub brief: bool,
     /// A line for each message.
     pub stat: bool,
     /// How many messages around a difference; all if None.
@@ -30,22 +34,37 @@ const SIDES: [&str; 2] = ["A", "B"];
 
 /// The report as text.
 pub fn diff(report: &Report, names: &[String; 2], shown: Shown, layout: Layout, colour: bool) -> String {
-    let (verdict, style) = match report.verdict {
-        Verdict::Identical => ("identical", AnsiColor::Green.on_default().bold()),
-        Verdict::Equivalent => ("equivalent", AnsiColor::Green.on_default().bold()),
-        Verdict::Different => ("different", AnsiColor::Red.on_default().bold()),
+    let style = match (report.verdict, report.works, report.swapped) {
+        (Verdict::Identical | Verdict::Equivalent, ..) | (_, Some(true), false) => AnsiColor::Green,
+        (_, None, false) => AnsiColor::Yellow,
+        _ => AnsiColor::Red,
     };
-    let first = wrap(&format!("{verdict}: {}", escape(&report.summary)), "", layout);
-    let mut text = first.replacen(verdict, &paint(verdict, style, colour), 1);
+    let first = wrap(&escape(&report.summary), "", layout);
+    let word = first.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default().to_owned();
+    let mut text = first.replacen(&word, &paint(&word, style.on_default().bold(), colour), 1);
     for (side, name) in SIDES.iter().zip(names) {
         let _ = writeln!(text, "  {side}  {}", escape(name));
     }
-    for cause in report.causes.iter().take(shown.most) {
+    let is_folded = |cause: &&Cause| cause.is_habit() && !shown.habits;
+    let told: Vec<_> = report.causes.iter().filter(|cause| !is_folded(cause)).collect();
+    for cause in told.iter().take(shown.most) {
+        if shown.brief {
+            text.push_str(&diagnosis::head(cause, layout, colour));
+            continue;
+        }
         text.push('\n');
         text.push_str(&one(cause, report, layout, colour));
     }
-    if report.causes.len() > shown.most {
-        let _ = writeln!(text, "\n{} more causes (--max-diffs shows more).", report.causes.len() - shown.most);
+    if told.len() > shown.most {
+        let _ = writeln!(text, "\n{} more causes (--max-diffs shows more).", told.len() - shown.most);
+    }
+    let habits: Vec<_> = report.causes.iter().filter(is_folded).collect();
+    if !shown.brief && !habits.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(&diagnosis::habits(&habits, layout));
+    if shown.brief {
+        return text;
     }
     if !report.unexplained.is_empty() {
         let total: u64 = report.unexplained.iter().map(|difference| 1 + difference.more).sum();

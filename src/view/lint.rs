@@ -17,16 +17,20 @@ const LINE: usize = 16;
 pub fn lint(report: &Report, name: &str, verbose: bool, layout: Layout, colour: bool) -> String {
     let worst = report.findings.iter().map(|finding| finding.severity).max();
     let style = worst.map_or(AnsiColor::Green.on_default(), severity).bold();
-    let mut text = format!("{}: {}", escape(name), paint(&report.summary, style, colour));
     let messages: usize = report.connections.iter().map(|connection| connection.messages).sum();
-    let _ = writeln!(text, " ({}, {})", count(report.connections.len(), "connection"), count(messages, "message"));
-    let is_note = |finding: &&Finding| finding.severity == Severity::Info && !verbose;
-    for found in report.findings.iter().filter(|finding| !is_note(finding)) {
+    let looked_at = format!("{}, {}", count(report.connections.len(), "connection"), count(messages, "message"));
+    let summary = paint(&report.summary, style, colour);
+    let mut text = format!("{}: {}; {summary} ({looked_at})\n", escape(name), report.answer());
+    text.push_str(&report.place().map(|place| wrap(&escape(&place), "  ", layout)).unwrap_or_default());
+    let is_habit = |finding: &&Finding| finding.is_habit() && !verbose;
+    let is_note = |finding: &&Finding| finding.severity == Severity::Info && !verbose && !finding.is_habit();
+    for found in report.findings.iter().filter(|finding| !is_note(finding) && !is_habit(finding)) {
         text.push('\n');
         text.push_str(&finding(found, layout, colour));
     }
-    let notes: Vec<_> = report.findings.iter().filter(is_note).collect();
-    if !notes.is_empty() {
+    let (notes, habits): (Vec<_>, Vec<_>) =
+        (report.findings.iter().filter(is_note).collect(), report.findings.iter().filter(is_habit).collect());
+    if !notes.is_empty() || !habits.is_empty() {
         text.push('\n');
     }
     for note in notes {
@@ -37,7 +41,7 @@ pub fn lint(report: &Report, name: &str, verbose: bool, layout: Layout, colour: 
         let line = wrap(&format!("{kind}: {} ({at})", escape(&note.title)), "", layout);
         text.push_str(&line.replacen(&kind, &paint(&kind, severity(note.severity), colour), 1));
     }
-    text
+    text + &diagnosis::habits(&habits, layout)
 }
 
 /// One finding with its place, bytes, reason and remedy.

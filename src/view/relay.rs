@@ -18,6 +18,7 @@ pub fn relay(report: &Report, captures: &[String], layout: Layout, colour: bool)
     let (verdict, style) = match report.verdict {
         Verdict::Intact => ("intact", AnsiColor::Green.on_default().bold()),
         Verdict::Damaged => ("damaged", AnsiColor::Red.on_default().bold()),
+        Verdict::NothingForwarded => ("nothing forwarded", AnsiColor::Red.on_default().bold()),
         Verdict::Nothing => ("nothing to follow", AnsiColor::Yellow.on_default().bold()),
     };
     let first = view.wrap(&format!("{verdict}: {}", escape(&report.summary)), "");

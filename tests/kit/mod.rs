@@ -221,6 +221,35 @@ impl Session {
         self
     }
 
+    /// The number of the last packet that continues what its sender began to write in the one before.
+    pub fn continuation(&self, from_client: bool) -> usize {
+        let continues = |pair: &[Packet]| {
+            let of_sender = pair.iter().all(|packet| packet.from_client == from_client && !packet.payload.is_empty());
+            of_sender && pair[0].payload.len() == SEGMENT
+        };
+        self.packets.windows(2).rposition(continues).expect("a write of more than one segment") + 2
+    }
+
+    /// From a packet on nothing more comes but the end: one side closes, then the other.
+    pub fn closed_at(mut self, from_client: bool, number: usize) -> Self {
+        self.packets.truncate(number - 1);
+        for packet in &self.packets {
+            let len = packet.payload.len() as u32 + u32::from(packet.syn);
+            self.next[usize::from(!packet.from_client)] = packet.seq.wrapping_add(len);
+        }
+        self.clock = self.packets.last().and_then(|packet| packet.time).map(|time| time + 1000);
+        self.fin(from_client).fin(!from_client)
+    }
+
+    /// A packet and all after it come so many microseconds later.
+    pub fn pause(mut self, number: usize, micros: u64) -> Self {
+        self.packets[number - 1..]
+            .iter_mut()
+            .filter_map(|packet| packet.time.as_mut())
+            .for_each(|time| *time += micros);
+        self
+    }
+
     /// The capture starts late: the first `count` packets are missing.
     pub fn skip(mut self, count: usize) -> Self {
         self.packets.drain(..count);

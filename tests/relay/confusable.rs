@@ -1,7 +1,7 @@
 //! Messages and legs that can be mistaken for each other: two publishers of one name, data messages of which some are
 //! missing, a key frame among inter frames.
 
-use rtmp_inspect::relay::{Leg, Report, Verdict};
+use rtmp_inspect::relay::{self, Leg, Named, Options, Report, Verdict};
 
 use super::recordings::follow;
 use crate::kit::recorded::record;
@@ -194,4 +194,54 @@ fn a_key_frame_in_the_midst_is_missing_and_one_before_the_start_is_not() {
     let late = of(&sent[10..]);
     assert_eq!((missing(&late.legs[0]), late.legs[0].total.forwarded), (vec![], 30), "{}", late.summary);
     assert_eq!(late.verdict, Verdict::Intact, "{}", late.summary);
+}
+
+/// A message of this type and body, some of them.
+fn messages(count: u8, from: u64, type_id: u8, body: &[u8]) -> Vec<Sent> {
+    let one = |n: u8| Sent {
+        at: from + 40 * u64::from(n),
+        timestamp: 40 * u32::from(n),
+        type_id,
+        body: [body, &[n]].concat(),
+    };
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn a_server_that_forwards_nothing_is_told_with_the_reason() {
+    let inter = messages(30, 1000, 9, &[0x27, 1, 0, 0, 0, 0, 0, 0, 1]);
+    let enhanced = messages(30, 1000, 9, &[0x91, b'h', b'v', b'c', b'1', 0, 0, 0]);
+    let data = messages(30, 1000, 18, b"\x02\0\x06onText\x02\0\x01");
+    for (sent, reason) in [
+        (inter, "no key frame was sent while it was there"),
+        (enhanced, "all video that was sent has enhanced headers"),
+        (data, "only data messages were sent, and none came through"),
+        (sounds(0x10, 30, 1000), "none of what was sent came through"),
+    ] {
+        let report = followed(&[publisher(50_001, 500, &sent), player(&[])]);
+        assert_eq!((report.verdict, report.summary.as_str()), (Verdict::NothingForwarded, reason));
+        assert_eq!(report.findings[0].rule.code, "relay-nothing");
+        assert!(report.findings.iter().all(|finding| finding.rule.code != "relay-drop"));
+        // One of them makes it another story.
+        let report = followed(&[publisher(50_001, 500, &sent), player(&sent[..1])]);
+        assert_ne!(report.verdict, Verdict::NothingForwarded, "{reason}");
+    }
+    // Sent before the player came: it left nothing behind.
+    let early = sounds(0x10, 1, 60);
+    let report = followed(&[publisher(50_001, 10, &early), player(&[])]);
+    assert_eq!(report.summary, "while it was there, nothing was sent");
+}
+
+#[test]
+fn roles_the_other_way_round_are_an_error_that_says_so() {
+    let sent = sounds(0x10, 20, 1000);
+    let all = publisher(50_001, 500, &sent).then(player(&sent)).in_time();
+    let recording = [record(&all.pcap())];
+    let of = |role| recording[0].sessions.iter().find(|one| one.stream.activities[0].what == role).expect("one");
+    let named = |role| Named { capture: 0, connection: of(role).stream.tcp_stream.0 };
+    let (publisher, player) = (named("publish"), named("play"));
+    let follow = |pair| relay::relay(&recording, &Options { pairs: vec![pair], ..Options::default() });
+    assert_eq!(follow((publisher, player)).expect("the right order").verdict, Verdict::Intact);
+    let why = follow((player, publisher)).expect_err("the wrong order");
+    assert!(why.ends_with(&format!("--pair {}:{}", publisher.connection, player.connection)), "{why}");
 }

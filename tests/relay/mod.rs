@@ -183,7 +183,7 @@ fn exit_status_and_words() {
     assert!(stderr.contains("no publisher and player of the same stream"), "{stderr}");
     let (status, _, stderr) = run(&["relay", "--pair", "0:1", "captures/a/ffmpeg_pub_play.pcap"]);
     assert_eq!(status, Some(2));
-    assert!(stderr.contains("name the publisher first"), "{stderr}");
+    assert!(stderr.contains("the publisher comes first: --pair 1:0"), "{stderr}");
     // The publisher of one stream and the player of another.
     for (option, expected) in [("-v", 1), ("--exit-zero", 0)] {
         let (status, stdout, _) = run(&["relay", option, "--pair", "2:4", "captures/d/many.pcap"]);

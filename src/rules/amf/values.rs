@@ -343,7 +343,7 @@ fn unsupported(comparison: &Comparison<'_>) -> Vec<Claim> {
             of_a[usize::from(kept.body[node.range.start])] = true;
         }
     }
-    odd_values(comparison, |kept| {
+    let claims = odd_values(comparison, |kept| {
         let markers = fields(kept, &kept.body, "amf.amf0_type");
         let rare = |at: usize| RARE.iter().find(|(marker, _)| *marker == kept.body[at] && !of_a[usize::from(*marker)]);
         let first = markers.iter().find_map(|node| rare(node.range.start))?;
@@ -359,5 +359,8 @@ fn unsupported(comparison: &Comparison<'_>) -> Vec<Claim> {
         let oddity = Oddity::certain(title, why, "leave the value out to see whether it matters");
         let oddity = Oddity { certainty: Certainty::Likely, ..oddity };
         Some(Values { oddity, ranges: ranges.collect(), meant: Vec::new() })
-    })
+    });
+    // A receiver that goes on knows the type.
+    let weigh = |claim: Claim| if claim.breaks == Breaks::Nothing { claim.weighing(Severity::Info) } else { claim };
+    claims.into_iter().map(weigh).collect()
 }

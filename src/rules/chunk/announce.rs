@@ -146,11 +146,12 @@ fn timing(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let title = format!("Set Chunk Size is sent {in_b}, in A {in_a}");
     // When it is sent is a habit of clients, and a cause only where nothing is answered after it.
-    let certainty = if stops(comparison, row) { Certainty::Likely } else { Certainty::Possible };
+    let stops = stops(comparison, row);
+    let certainty = if stops { Certainty::Likely } else { Certainty::Possible };
     let claim = Claim::of_message(comparison, row, "Set Chunk Size", certainty, title)
         .why("most servers accept it at any time; some do not expect it there and lose the messages after it")
         .fix(format!("send it {in_a}"));
-    vec![claim]
+    vec![if stops { claim } else { claim.weighing(Severity::Info) }]
 }
 
 /// When a side first announces its chunk size, and the index of that item.

@@ -1,8 +1,9 @@
 //! Answers that do not fit their request, and answers that say no.
 
 use crate::compare::{Comparison, FieldPath, Side};
+use crate::owed;
 use crate::rules::look::{self, Flow, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
 use super::{Said, commands, commands_of_a, only_in_a};
@@ -65,19 +66,6 @@ pub static STATUS: Rule = Rule {
     check: Check::Diff(status),
 };
 
-/// Codes that mean failure, whatever the level says; by their ends.
-const FAILURES: &[&str] = &[
-    ".BadName",
-    ".StreamNotFound",
-    ".Rejected",
-    ".InvalidApp",
-    ".Denied",
-    ".Unauthorized",
-    ".Failed",
-    ".FileStructureInvalid",
-    ".NoSupportedTrackFound",
-];
-
 fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Named by the comparison: an answer whose call is known is called after it.
     let find = |side: Side| -> Vec<usize> {
@@ -126,7 +114,7 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn refusals<'a, 'r>(said: &'a [Said<'r>]) -> impl Iterator<Item = &'a Said<'r>> {
     said.iter().filter(|said| {
         let code = said.text("code").unwrap_or_default();
-        let failed = FAILURES.iter().any(|end| code.ends_with(end));
+        let failed = owed::is_refusal(&code);
         let level = said.text("level").unwrap_or_default();
         said.direction == ServerToClient && (said.name == "_error" || level == "error" || failed)
     })
@@ -172,7 +160,8 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
             .weighing(Severity::Error),
         false => claim
             .why("this is the first step of a login; the client is to connect again with its name in the query")
-            .fix("give the client user name and password; without them it cannot continue"),
+            .fix("give the client user name and password; without them it cannot continue")
+            .with_effect(Effect::MayMatter),
     }]
 }
 

@@ -1,33 +1,11 @@
 //! connect: its fields, how the URL is split, and no answer.
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::recording::RecordedEvent;
-use crate::rules::look::{self, Flow, Spot};
-use crate::rules::opening::gave_up;
+use crate::rules::look::{self, Spot};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
-use super::{Said, commands, commands_of_a, ended_by, only_in_a, says_something, with_path};
-
-pub static UNANSWERED: Rule = Rule {
-    code: "connect-unanswered",
-    layer: Layer::Command,
-    severity: Severity::Fatal,
-    modes: &[Mode::Lint, Mode::Diff],
-    title: "connect gets no answer",
-    page: Page {
-        what: "The client sent connect and waits for _result. A server silently drops a message that it does not \
-               understand, so mostly the mistake is in how connect was written: its type, its values, its chunks.",
-        looks: "03 00 00 00 00 00 8c 14 00 00 00 00 | 02 00 07 63 6f 6e 6e 65 63 74 | 00 3f f0 00 00 00 00 00 00 | 03 ..\n\
-                \n\
-                14 is the type, 8c the length; connect has transaction id 1 and an object that ends in 00 00 09.",
-        who: "Clients under construction; servers that hang.",
-        fix: "Check in this order: message type, format byte of type 17, end of the object, lengths of strings, chunk size. If \
-              connect is as in the working capture, look at the server.",
-        source: "RTMP 1.0 section 7.2.1.1. nginx-rtmp and Node-Media-Server ignore messages of a wrong type.",
-    },
-    check: Check::Diff(unanswered),
-};
+use super::{Said, commands, commands_of_a, ended_by, only_in_a, with_path};
 
 pub static APP_UNKNOWN: Rule = Rule {
     code: "app-unknown",
@@ -91,52 +69,6 @@ fn alone<'a, 'r>(said: &'a [Said<'r>]) -> Option<&'a Said<'r>> {
 
 fn is_answered(said: &[Said<'_>]) -> bool {
     said.iter().any(|said| said.direction == ServerToClient && matches!(said.name.as_str(), "_result" | "_error"))
-}
-
-fn unanswered(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let (in_a, in_b) = (commands_of_a(comparison), commands(comparison.b));
-    let Some(connect) = alone(&in_b).filter(|_| comparison.a.is_none() || is_answered(&in_a)) else {
-        return Vec::new();
-    };
-    // By itself a connection is unanswered if the client waited, or gave up.
-    // An answer that cannot be read is one nevertheless.
-    let answers = |item: &RecordedEvent| {
-        let kept = item.message();
-        item.direction == ServerToClient && kept.is_some_and(|kept| !kept.header.type_id.is_protocol_control())
-    };
-    let is_answered = comparison.b.items.iter().any(answers);
-    if comparison.a.is_none() && (is_answered || !gave_up(comparison, connect.item)) {
-        return Vec::new();
-    }
-    // A server that closes does answer, in its way; and an answer that cannot be read is another matter.
-    if ended_by(comparison.b, "server")
-        || says_something(comparison, connect.item)
-        || !Flow::of(comparison.b, ServerToClient).is_complete
-    {
-        return Vec::new();
-    }
-    let last = comparison.b.items.last().map_or(connect.item, |item| item.number as usize);
-    let spots = [Spot::new(connect.item, 0..0, format!("no answer up to row {last}"))];
-    let mut claim =
-        look::claim(comparison, &spots, "connect", Certainty::Likely, "the server does not answer connect".to_owned());
-    let own: Vec<_> = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).collect();
-    let why = if comparison.a.is_none() {
-        "the server accepts the bytes and does not answer: it does not understand the message, or cannot answer in its \
-         state"
-            .to_owned()
-    } else if own.is_empty() {
-        "connect is as in A, where it is answered: the server is in another state, or does not receive it".to_owned()
-    } else {
-        claim.certainty = Certainty::Possible;
-        format!("connect itself differs from A in {}, which may be why", look::count(own.len(), "place"))
-    };
-    claim.explains = only_in_a(comparison, ServerToClient, |named| named.answers("connect"));
-    vec![
-        claim
-            .why(why)
-            .fix("check message type, format byte, end of the object, lengths of strings and chunk size; then the server")
-            .breaking(Breaks::Response),
-    ]
 }
 
 fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {

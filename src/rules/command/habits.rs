@@ -2,6 +2,7 @@
 
 use crate::amf::Value;
 use crate::compare::{Comparison, Side, Step};
+use crate::owed::Progress;
 use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
@@ -243,10 +244,11 @@ fn codec_flags(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(&first), true) = (missing.first(), plays) else { return Vec::new() };
     let names: Vec<_> = missing.iter().filter_map(|&index| comparison.mismatches[index].path.last()).collect();
     let title = format!("the player's connect has no {}", names.join(" and no "));
-    vec![
-        Claim::at(comparison, first, Certainty::Certain, title)
-            .why("some servers leave out audio or video that the player does not list as decodable")
-            .fix("send audioCodecs and videoCodecs")
-            .explaining(missing),
-    ]
+    let claim = Claim::at(comparison, first, Certainty::Certain, title)
+        .why("some servers leave out audio or video that the player does not list as decodable")
+        .fix("send audioCodecs and videoCodecs")
+        .explaining(missing);
+    // This server sends all the same.
+    let is_served = Progress::of(comparison.b, &comparison.named[Side::B as usize]).serves();
+    vec![if is_served { claim.weighing(Severity::Info) } else { claim }]
 }

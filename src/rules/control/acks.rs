@@ -7,6 +7,7 @@ use crate::compare::Comparison;
 use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::{self, Flow, Spot};
+use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -35,6 +36,26 @@ pub static MISSING: Rule = Rule {
                  window`.",
     },
     check: Check::Diff(missing),
+};
+
+pub static FLOOD: Rule = Rule {
+    code: "ack-flood",
+    layer: Layer::Control,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "far more Acknowledgements come than were asked for",
+    page: Page {
+        what: "An Acknowledgement is due each time a window of bytes has come. This receiver sends them many times as often, after \
+               each message or each read. They cost bandwidth and time on both sides, and some servers count so many control \
+               messages as an attack.",
+        looks: "02 00 00 00 00 00 04 05 00 00 00 00 00 26 25 a0   window: 2500000\n\
+                02 00 00 00 00 00 04 03 00 00 00 00 00 00 0c 22   3106\n\
+                02 00 00 00 00 00 04 03 00 00 00 00 00 00 0c 32   3122, 16 bytes later",
+        who: "Receivers that acknowledge whatever one read brought, and those that compare with the window in the wrong unit.",
+        fix: "Count the bytes, and send an Acknowledgement when a window of them, or half of one, has come since the last.",
+        source: "RTMP 1.0 sections 5.4.3 and 5.4.4. Healthy receivers send one for each window, half of one or a tenth.",
+    },
+    check: Check::Diff(flood),
 };
 
 pub static INCREMENTAL: Rule = Rule {
@@ -221,6 +242,59 @@ fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {
     BOTH.into_iter().filter_map(claim).collect()
 }
 
+/// So many Acknowledgements at least are a flood.
+const MANY: usize = 10;
+/// Once or twice in a window is usual; so often is more than anybody asked for.
+const PER_WINDOW: u64 = 5;
+
+/// The Acknowledgements of what goes in a direction, and the window that its sender asked for, where they come far more
+/// often than that, and than most messages are long.
+fn flooding(session: &Session, direction: Direction) -> Option<(Vec<Ack>, u64)> {
+    let window = |kept: &crate::recording::RecordedMessage| {
+        let is = kept.header.type_id == MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE;
+        number(kept).filter(|&window| is && window > 0).map(u64::from)
+    };
+    // The window may be among what was not captured.
+    if !Flow::of(session, direction).is_complete {
+        return None;
+    }
+    let own = session.items.iter().filter(|item| item.direction == direction);
+    // Without a word of how often, every receiver has a window of its own; 250000 bytes is the least that is usual.
+    let window = own.filter_map(|item| window(item.message()?)).next_back().unwrap_or(250_000);
+    let acks = acks(session, direction);
+    let (first, last) = (acks.first()?, acks.last()?);
+    let between = &session.items[first.item..last.item];
+    let messages = between.iter().filter(|item| item.direction == direction && item.message().is_some()).count();
+    let step = (last.sent - first.sent) / (acks.len() as u64 - 1).max(1);
+    (acks.len() >= MANY && acks.len() * 2 >= messages && step * PER_WINDOW < window).then_some((acks, window))
+}
+
+fn flood(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let claim = |direction| {
+        let (acks, window) = flooding(comparison.b, direction)?;
+        if comparison.a.is_some_and(|a| flooding(a, direction).is_some()) {
+            return None;
+        }
+        let (first, last) = (acks.first()?, acks.last()?);
+        let bytes = last.sent - first.sent;
+        let receiver = sender(back(direction));
+        let title = format!(
+            "the {receiver} sends {} Acknowledgements for {bytes} bytes; one is due every {window}",
+            acks.len()
+        );
+        let spots = [Spot::new(first.item, 0..4, first.value.to_string())];
+        let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
+        claim.explains.clear();
+        let why = format!(
+            "one comes every {} bytes, which is about every message; healthy receivers send one for each window, or for a tenth \
+             of one",
+            bytes / (acks.len() as u64 - 1).max(1)
+        );
+        Some(claim.why(why).fix("acknowledge when a window of bytes has come since the last Acknowledgement"))
+    };
+    BOTH.into_iter().filter_map(claim).collect()
+}
+
 /// Where a sender has more bytes unacknowledged than it may.
 struct Over {
     /// The item with which it had.
@@ -243,7 +317,7 @@ fn over(session: &Session, direction: Direction) -> Option<Over> {
         return None;
     }
     let (mut window, mut acked, mut never) = (None, 0, true);
-    let mut first = None;
+    let (mut first, mut due) = (None, None);
     let mut last: Option<(usize, u64)> = None;
     for (item, row) in session.items.iter().enumerate() {
         let message = row.message();
@@ -251,7 +325,7 @@ fn over(session: &Session, direction: Direction) -> Option<Over> {
         if row.direction != direction {
             if is(MessageTypeId::ACKNOWLEDGEMENT) {
                 acked = last.map_or(0, |(_, sent)| sent);
-                (never, first) = (false, None);
+                (never, first, due) = (false, None, None);
             }
             continue;
         }
@@ -261,13 +335,20 @@ fn over(session: &Session, direction: Direction) -> Option<Over> {
             // Before it nobody was asked.
             acked = acked.max(row.at.end);
         }
-        if first.is_none() && window.is_some_and(|window| (row.at.end - acked.min(row.at.end)) * 2 > window * 3) {
+        let unacknowledged = row.at.end - acked.min(row.at.end);
+        if first.is_none() && window.is_some_and(|window| unacknowledged * 2 > window * 3) {
             first = Some(item);
+        }
+        if due.is_none() && window.is_some_and(|window| unacknowledged >= window) {
+            due = Some(item);
         }
     }
     let (last, sent) = last?;
     let idle = (session.stream.start.0 - session.items[last].time.0) as f64 + session.stream.duration * 1e9;
-    Some(Over { item: first?, last, bytes: sent - acked, window: window?, never, stops: idle >= STOPS })
+    let stops = idle >= STOPS;
+    // Who stops when the first Acknowledgement is due waits for it; who is done has no reason to.
+    let item = if stops && !is_over(session) { first.or(due) } else { first };
+    Some(Over { item: item?, last, bytes: sent - acked, window: window?, never, stops })
 }
 
 fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {

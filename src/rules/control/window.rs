@@ -9,6 +9,8 @@ use crate::session::Direction;
 
 /// Below this, Acknowledgements cost more than they are worth: ZLMediaKit takes no less.
 const LEAST: u32 = 32 << 10;
+/// Below this, each message is to be acknowledged.
+const LOOPS: u32 = 1 << 10;
 
 pub static ABSENT: Rule = Rule {
     code: "winack-absent",
@@ -31,7 +33,7 @@ pub static ABSENT: Rule = Rule {
 pub static TINY: Rule = Rule {
     code: "winack-tiny",
     layer: Layer::Control,
-    severity: Severity::Warning,
+    severity: Severity::Info,
     modes: &[Mode::Lint, Mode::Diff],
     title: "the Window Acknowledgement Size is very small",
     page: Page {
@@ -109,6 +111,10 @@ fn tiny(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("the Window Acknowledgement Size is {}", spots[0].text);
     let claim = look::claim(comparison, &spots, "control.window_size", Certainty::Certain, title);
+    // Smaller than a message: then each is to be acknowledged, and an Acknowledgement is a message itself.
+    let window = comparison.b.items[spots[0].item].message().and_then(super::number);
+    let loops = window.is_some_and(|window| window < LOOPS);
+    let claim = if loops { claim.weighing(Severity::Warning) } else { claim };
     vec![
         claim
             .why(

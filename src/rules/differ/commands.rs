@@ -1,7 +1,8 @@
 //! Other commands, other properties, other answers.
 
-use crate::compare::{Comparison, FieldPath, Lane, Side, role};
-use crate::rules::{Breaks, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::compare::{Comparison, FieldPath, Lane, Mismatch, Side, scenario};
+use crate::owed::PREPARATIONS;
+use crate::rules::{Breaks, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{list, sender, together};
@@ -111,8 +112,8 @@ pub static CONTROL: Rule = Rule {
 };
 
 fn other_role(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let Some(a) = comparison.a.map(role) else { return Vec::new() };
-    let b = role(comparison.b);
+    let Some(a) = comparison.a.map(scenario) else { return Vec::new() };
+    let b = scenario(comparison.b);
     if a.what == b.what || a.what.is_empty() || b.what.is_empty() {
         return Vec::new();
     }
@@ -161,12 +162,28 @@ fn commands(comparison: &Comparison<'_>) -> Vec<Claim> {
                 && !is_of_connect(&mismatch.path)
         }
     };
+    // What nobody waits for is a habit; what asks for something else may matter.
+    let effect = |claim: Claim| {
+        let is_habit = |&index: &usize| {
+            let Mismatch { row, path, .. } = &comparison.mismatches[index];
+            let is_of_play = path.value().is_some_and(|path| path.message() == "play") && path.last() != Some("name");
+            is_of_play || comparison.either(*row).command.as_deref().is_some_and(is_habit)
+        };
+        let is_habit = claim.explains.iter().all(is_habit);
+        claim.with_effect(if is_habit { Effect::NoneKnown } else { Effect::MayMatter })
+    };
     let missing = together(comparison, of(true), |all| one_sided(comparison, all));
     let other = together(comparison, of(false), |all| {
         let name = &comparison.either(comparison.mismatches[all[0]].row).name;
         format!("{name} and what follows differ: {}", list(comparison, all))
     });
-    missing.into_iter().chain(other).collect()
+    missing.into_iter().chain(other).map(effect).collect()
+}
+
+/// Whether healthy clients differ in a command, and servers do not mind: what prepares a stream, and what ends it.
+fn is_habit(command: &str) -> bool {
+    PREPARATIONS.contains(&command)
+        || matches!(command, "deleteStream" | "closeStream" | "FCUnpublish" | "FCUnsubscribe")
 }
 
 fn answers(comparison: &Comparison<'_>) -> Vec<Claim> {

@@ -1,8 +1,10 @@
 //! Other media, other times, other chunk streams.
 
-use crate::compare::{Comparison, FieldPath, Lane, Side};
+use std::collections::HashSet;
+
+use crate::compare::{Comparison, FieldPath, Lane, Mismatch, Side};
 use crate::field;
-use crate::rules::{Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::together;
@@ -95,12 +97,19 @@ fn media(comparison: &Comparison<'_>) -> Vec<Claim> {
             let mismatch = &comparison.mismatches[index];
             is_media(mismatch.row) && !mismatch.path.is_of_header()
         };
-        claims.extend(together(comparison, is_of, |all| title(comparison, direction, all)));
+        let mut effect = Effect::MayMatter;
+        let claim = together(comparison, is_of, |all| {
+            let said = title(comparison, direction, all);
+            effect = said.1;
+            said.0
+        });
+        claims.extend(claim.map(|claim| claim.with_effect(effect)));
     }
     claims
 }
 
-fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> String {
+/// What differs, and what comes of it: other media, and less or more at either end, are of other recordings.
+fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> (String, Effect) {
     let coded = |row: usize| matches!(comparison.either(row).lane, Lane::Audio | Lane::Video);
     let rows: Vec<usize> = comparison.rows_of(direction).filter(|&row| coded(row)).collect();
     let has = |row: usize, side| comparison.item(row, side).is_some();
@@ -109,10 +118,37 @@ fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> St
     let only = |side: Side, other: Side| rows.iter().filter(|&&row| has(row, side) && !has(row, other)).count();
     let (only_a, only_b) = (only(Side::A, Side::B), only(Side::B, Side::A));
     let changed = rows.len() - same - only_a - only_b;
-    if same == 0 && rows.iter().any(|&row| has(row, Side::A)) && rows.iter().any(|&row| has(row, Side::B)) {
-        return "the sessions carry different media: no audio or video message is the same in both".to_owned();
+    // Nobody encodes the same twice: a few messages that are equal by chance, of silence, do not make it one recording.
+    let in_both = rows
+        .iter()
+        .filter(|&&row| has(row, Side::A))
+        .count()
+        .min(rows.iter().filter(|&&row| has(row, Side::B)).count());
+    if is_other_media(comparison, direction) {
+        let few = if same == 0 { "no message".to_owned() } else { format!("{same} of {in_both} messages") };
+        let is = if same > 1 { "are" } else { "is" };
+        let said = format!("the sessions carry different media: {few} of audio or video {is} the same in both");
+        return (said, Effect::NoneKnown);
     }
+    // What only one side has is judged by where it is.
+    let is_small = |&index: &usize| {
+        let mismatch = &comparison.mismatches[index];
+        mismatch.is_whole_message() || is_small(mismatch)
+    };
+    let in_lane = |lane: fn(Lane) -> bool| {
+        let rows = rows.iter().filter(move |&&row| lane(comparison.either(row).lane));
+        let same = rows.clone().filter(|&&row| has(row, Side::A) && hash(row, Side::A) == hash(row, Side::B)).count();
+        let of = |side| rows.clone().filter(|&&row| has(row, side)).count();
+        (same, of(Side::A), of(Side::B))
+    };
+    // One track is the same and the other is not at all.
+    let is_replaced = [Lane::is_audio, Lane::is_video].into_iter().any(|lane| {
+        let (same, a, b) = in_lane(lane);
+        same == 0 && (a > 0 || b > 0)
+    });
     let mut said = vec![format!("{same} audio and video messages are the same")];
+    let is_changed = changed > 0 && !all.iter().all(is_small) || is_replaced;
+    let mut effect = if is_changed { Effect::MayMatter } else { Effect::NoneKnown };
     if changed > 0 {
         said.push(format!("{changed} differ"));
     }
@@ -122,14 +158,74 @@ fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> St
             continue;
         }
         let first = rows.iter().position(|&row| has(row, side) && !(has(row, Side::A) && has(row, Side::B)));
-        let place = if first > last_same { ", all after the last one of the other" } else { "" };
+        let is_tail = first > last_same;
+        let last = rows.iter().rposition(|&row| has(row, side) && !(has(row, Side::A) && has(row, Side::B)));
+        let is_lead = last < rows.iter().position(|&row| has(row, Side::A) && has(row, Side::B));
+        if !is_tail && !is_lead {
+            effect = Effect::MayMatter;
+        }
+        let place = if is_tail { ", all after the last one of the other" } else { "" };
         said.push(format!("{count} are in {letter} only{place}"));
     }
     if same == rows.len() {
-        return format!("the configuration of the media differs in {} places", all.len());
+        let effect = if all.iter().all(is_small) { Effect::NoneKnown } else { Effect::MayMatter };
+        return (format!("the configuration of the media differs in {} places", all.len()), effect);
     }
-    said.join(", ")
+    (said.join(", "), effect)
 }
+
+/// Whether the two carry other audio and video: hardly a message of one is in the other, neither as it is nor in part. A
+/// few are equal by chance, as silence is; what was changed in a systematic way still has stretches of A's bytes.
+fn is_other_media(comparison: &Comparison<'_>, direction: Direction) -> bool {
+    /// As many bytes as no two frames have in common by chance.
+    const STRETCH: usize = 12;
+    let rows: Vec<usize> = comparison
+        .rows_of(direction)
+        .filter(|&row| matches!(comparison.either(row).lane, Lane::Audio | Lane::Video))
+        .collect();
+    // The end of each body, and its beginning after the longest tag header of old.
+    let parts = |side| {
+        let bodies = rows.iter().filter_map(move |&row| comparison.item(row, side)?.message());
+        let bodies = bodies.map(|kept| &kept.body).filter(|body| body.len() >= 2 * STRETCH);
+        bodies.map(|body| [&body[body.len() - STRETCH..], &body[5..5 + STRETCH]])
+    };
+    let known: HashSet<&[u8]> = parts(Side::A).flatten().collect();
+    let (mut all, mut alike) = (0, 0);
+    for part in parts(Side::B) {
+        all += 1;
+        alike += usize::from(part.iter().any(|part| known.contains(part)));
+    }
+    let of_a = parts(Side::A).count();
+    of_a > 0 && all > 0 && alike * 10 < all.min(of_a)
+}
+
+/// Whether muxers differ in a field, and decoders do not mind: the optional end of an AVC configuration (ISO 14496-15
+/// 5.3.3.1), and a composition time that is off by less than a person notices.
+fn is_small(mismatch: &Mismatch) -> bool {
+    const OPTIONAL: [&str; 4] = ["chroma_format_byte", "bit_depth_luma_byte", "bit_depth_chroma_byte", "num_sps_ext"];
+    // A signed number of 24 bits.
+    let number = |side| match *mismatch.side(side)?.bytes {
+        [high, middle, low] => Some(i64::from(i32::from_be_bytes([high, middle, low, 0]) >> 8)),
+        _ => None,
+    };
+    match mismatch.path {
+        FieldPath::Field("video.composition_time", _) => {
+            number(Side::A).zip(number(Side::B)).is_some_and(|(a, b)| (a - b).abs() <= UNNOTICED)
+        }
+        FieldPath::Field(name, _) => {
+            let last = name.strip_prefix("video.avc.config.").unwrap_or_default();
+            OPTIONAL.contains(&last) && mismatch.side(Side::B).is_none() != mismatch.side(Side::A).is_none()
+        }
+        _ => false,
+    }
+}
+
+/// So much, in milliseconds, a few frames may be off, and nobody sees it (EBU R 37 has 60 and 40 between audio and video).
+const UNNOTICED: i64 = 100;
+/// So much, in milliseconds, rounding brings about.
+const ROUNDED: i64 = 10;
+/// So many messages are a few.
+const FEW: usize = 3;
 
 fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
@@ -138,15 +234,28 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
             let mismatch = &comparison.mismatches[index];
             mismatch.path == FieldPath::TIMESTAMP && comparison.either_item(mismatch.row).direction == direction
         };
-        claims.extend(together(comparison, is_of, |all| {
-            let difference = |index: usize| -> Option<i64> {
-                let mismatch = &comparison.mismatches[index];
-                let number = |side| match mismatch.side(side)?.value {
-                    field::Value::Uint(number) => i64::try_from(number).ok(),
-                    _ => None,
-                };
-                Some(number(Side::B)? - number(Side::A)?)
+        let difference = |index: usize| -> Option<i64> {
+            let mismatch = &comparison.mismatches[index];
+            let number = |side| match mismatch.side(side)?.value {
+                field::Value::Uint(number) => i64::try_from(number).ok(),
+                _ => None,
             };
+            Some(number(Side::B)? - number(Side::A)?)
+        };
+        // Times of other media are other times, and configuration has none that matters.
+        let is_comparable = |index: &&usize| {
+            let row = comparison.mismatches[**index].row;
+            let hash = |side| comparison.item(row, side).and_then(|item| item.message()).map(|kept| kept.hash);
+            matches!(comparison.either(row).lane, Lane::Audio | Lane::Video) && hash(Side::A) == hash(Side::B)
+        };
+        let mut effect = Effect::NoneKnown;
+        let claim = together(comparison, is_of, |all| {
+            let far: Vec<i64> =
+                all.iter().filter(is_comparable).filter_map(|&index| difference(index)).map(i64::abs).collect();
+            let most = far.iter().max().copied().unwrap_or_default();
+            let is_small =
+                most <= ROUNDED || far.len() <= FEW && most <= UNNOTICED || is_other_media(comparison, direction);
+            effect = if is_small { Effect::NoneKnown } else { Effect::MayMatter };
             let differences: Vec<i64> = all.iter().filter_map(|&index| difference(index)).collect();
             let least = differences.iter().min().copied().unwrap_or_default();
             let most = differences.iter().max().copied().unwrap_or_default();
@@ -161,7 +270,8 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
                 return format!("{} {track}timestamps are all {} ms {way} than A's", all.len(), least.abs());
             }
             format!("{} timestamps differ, B's by {least} to {most} ms from A's", all.len())
-        }));
+        });
+        claims.extend(claim.map(|claim| claim.with_effect(effect)));
     }
     claims
 }

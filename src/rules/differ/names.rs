@@ -132,7 +132,7 @@ fn relation(a: &str, b: &str, app: &str) -> Option<String> {
         Some("in other capital and small letters".to_owned())
     } else if let Some(more) = b.strip_prefix(a).filter(|more| more.starts_with(['?', '&'])) {
         Some(format!("and more after it, from the {} on", more.chars().next()?))
-    } else if let Some(rest) = a.strip_prefix(b) {
+    } else if let Some(rest) = a.strip_prefix(b).filter(|rest| !rest.starts_with(char::is_alphanumeric)) {
         Some(format!("cut at byte {}, before {:?}", b.len(), rest.chars().next()?))
     } else if percent_decoded(b).as_deref() == Some(a) {
         Some("percent-encoded".to_owned())
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(of(b).as_deref(), Some(words));
             assert!(!words.contains("secret"));
         }
-        for other in ["cam2", "", "cam1%3", "100%"] {
+        for other in ["cam2", "", "cam1%3", "100%", "ca"] {
             assert_eq!(of(other), None, "{other}");
         }
     }

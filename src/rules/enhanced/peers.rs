@@ -7,7 +7,7 @@ use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rules::look::{self, Flow, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer, ServerToClient};
 
 pub static NOT_NEGOTIATED: Rule = Rule {
@@ -121,6 +121,11 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
             let mut claim = look::claim(comparison, &spots, "media.header", Certainty::Certain, title);
             claim.explains = said;
             let ends = comparison.b.items[item + 1..].iter().filter(|later| later.direction == direction).count() == 0;
+            // Most receivers that say nothing take it all the same.
+            let claim = match ends {
+                true => Claim { certainty: Certainty::Likely, ..claim },
+                false => claim.weighing(Severity::Info).with_effect(Effect::MayMatter),
+            };
             Some(
                 claim
                     .why("the receiver in B sends no fourCcList, videoFourCcInfoMap, audioFourCcInfoMap or capsEx")
@@ -181,6 +186,7 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("players may treat the stream as having no video")
             .fix("write the FourCC as a number: 1635148593 for avc1, 1752589105 for hvc1, 1635135537 for av01")
             .explaining(differs)
+            .with_effect(Effect::MayMatter)
     });
     claim.into_iter().collect()
 }

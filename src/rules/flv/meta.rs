@@ -3,7 +3,9 @@
 use crate::amf::{Value, number_text};
 use crate::compare::{Comparison, FieldPath};
 use crate::recording::RecordedMessage;
+use crate::rtmp::MessageStreamId;
 use crate::rtmp::body::{self, Body};
+use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rtmp::media::video::VideoTag;
 use crate::rules::look::{self, Flow, Spot};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -28,11 +30,16 @@ pub static VERSUS_STREAM: Rule = Rule {
     check: Check::Diff(versus),
 };
 
-/// What the stream itself says: name and number.
-fn facts(flow: &Flow<'_>) -> Vec<(&'static str, f64)> {
+/// What a message stream itself says: name and number.
+fn facts(flow: &Flow<'_>, stream: Option<MessageStreamId>) -> Vec<(&'static str, f64)> {
     let mut facts: Vec<(&'static str, f64)> = Vec::new();
-    let mut messages = flow.messages.iter().map(|(_, kept)| *kept);
-    let config = messages.find_map(|kept| match decode(kept) {
+    let of_stream = flow.messages.iter().map(|(_, kept)| *kept).filter(|kept| kept.header.message_stream_id == stream);
+    let configs: Vec<_> = of_stream.filter(|kept| kept.class == MessageClass::Config(MediaKind::Video)).collect();
+    // Where the configuration changes, each may be what metadata is about.
+    if configs.windows(2).any(|pair| pair[0].hash != pair[1].hash) {
+        return facts;
+    }
+    let config = configs.into_iter().find_map(|kept| match decode(kept) {
         Body::Video(video) => match video.tag {
             VideoTag::Legacy { codec_id, content, .. } => {
                 content.config.map(|config| (Some(codec_id), config.width, config.height))
@@ -56,10 +63,10 @@ fn decode(kept: &RecordedMessage) -> Body<'_> {
 
 fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &Flow<'_>| -> Vec<(&'static str, Spot)> {
-        let facts = facts(flow);
         let mut spots = Vec::new();
         for (item, kept) in flow.messages.iter().filter(|(_, kept)| kept.is_whole()) {
             let Body::Data(data) = decode(kept) else { continue };
+            let facts = facts(flow, kept.header.message_stream_id);
             let Some(metadata) = data.values.iter().find(|value| value.properties().is_some()) else { continue };
             for (name, number) in &facts {
                 // 0 says nothing, and codecs by FourCC are numbers above 15.

@@ -299,6 +299,9 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
         all.windows(2).find(back).map(|pair| (pair[1].item, pair[0].time, pair[1].time))
     };
     let Some((.., (item, before, after))) = media(comparison, find) else { return Vec::new() };
+    if is_mixed(comparison.b, item) {
+        return Vec::new();
+    }
     let title = format!("timestamps go back from {before} to {after} ms");
     // Who counts with 31 bits begins again there, after 24 days.
     if before > 0x7f00_0000 && after < 0x0100_0000 {
@@ -314,6 +317,21 @@ fn backwards(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("timestamps are decoding times and only grow; servers drop such messages or close")
             .fix("send decoding times, and the difference in the composition time"),
     ]
+}
+
+/// Whether the message stream of an item has more than one configuration of audio or of video: then it carries several
+/// sources, each with times of its own.
+fn is_mixed(session: &Session, item: usize) -> bool {
+    let of = |item: &RecordedEvent| Some((item.direction, item.message()?.header.message_stream_id));
+    let here = of(&session.items[item]);
+    [MediaKind::Audio, MediaKind::Video].into_iter().any(|kind| {
+        let configs = session.items[..item].iter().filter(|other| of(other) == here);
+        let mut configs = configs.filter_map(RecordedEvent::message);
+        let mut of_kind =
+            configs.by_ref().filter(|kept| kept.class == MessageClass::Config(kind)).map(|kept| kept.hash);
+        let first = of_kind.next();
+        first.is_some() && of_kind.any(|hash| Some(hash) != first)
+    })
 }
 
 /// The middle one of the steps, if most are about the same.

@@ -30,7 +30,7 @@ pub fn diff(data: &[u8]) {
 
 fn compare(a: &Recording, b: &Recording) -> Report {
     let report = diff::diff(a, b, &diff::Options::default());
-    let shown = view::diff::Shown { verbose: true, stat: true, context: Some(1), most: 20 };
+    let shown = view::diff::Shown { verbose: true, habits: true, brief: false, stat: true, context: Some(1), most: 20 };
     view::diff::diff(&report, &["a", "b"].map(str::to_owned), shown, Layout { width: Some(80) }, false);
     serde_json::to_string(&report).expect("JSON");
     report

@@ -57,6 +57,26 @@ pub fn faults() -> Vec<Fault> {
                 session.stalled(true, packet)
             },
         ),
+        taken(
+            "closed-in-a-message",
+            &["closed-mid-message"],
+            Base::Ffmpeg,
+            "the client closes after the first segment of a video message",
+            |session| {
+                let packet = session.continuation(true);
+                session.closed_at(true, packet)
+            },
+        ),
+        taken(
+            "pause-in-a-message",
+            &["message-stall"],
+            Base::Ffmpeg,
+            "the client pauses for 2.6 s after the first segment of a video message",
+            |session| {
+                let packet = session.continuation(true);
+                session.pause(packet, 2_600_000)
+            },
+        ),
         fault(
             "tls-hello",
             &["tls-on-rtmp-port"],

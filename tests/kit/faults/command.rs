@@ -4,7 +4,7 @@ use super::{Base, Fault, Then, fault};
 use crate::kit::amf0;
 use crate::kit::edit::{CLIENT, SERVER, is_media};
 use crate::kit::encode::Message;
-use crate::kit::recording::Recording;
+use crate::kit::recording::{Recording, What};
 
 pub fn faults() -> Vec<Fault> {
     use Then::{Ends, GoesOn};
@@ -18,6 +18,83 @@ pub fn faults() -> Vec<Fault> {
             |s| {
                 let at = s.command("connect");
                 s.silence(at);
+            },
+        ),
+        fault(
+            "connect-again",
+            &["connect-twice"],
+            Base::Own,
+            Ends,
+            "connect is sent again after its _result; the server closes",
+            |s| {
+                let at = s.command("_result");
+                let connect = s.command("connect");
+                let again = s.message(connect).clone();
+                s.answer(at, CLIENT, again);
+                s.closed(at + 1);
+            },
+        ),
+        fault(
+            "play-for-publish",
+            &["play-not-publish"],
+            Base::Own,
+            GoesOn,
+            "the client sends play in place of publish, and audio and video after it",
+            |s| {
+                let at = s.command("publish");
+                s.replace(at, b"\x07publish", b"\x04play");
+                let status = s.command("onStatus");
+                s.replace(status, b"\x17NetStream.Publish.Start", b"\x14NetStream.Play.Start");
+            },
+        ),
+        fault(
+            "media-before-publish",
+            &["media-before-publish"],
+            Base::Own,
+            GoesOn,
+            "metadata and sequence headers are sent before publish",
+            |s| {
+                let at = s.command("publish");
+                let first = s.find(|message| message.type_id == 18);
+                for moved in 0..3 {
+                    let early = s.remove(first + moved);
+                    let What::Message(early) = early.what else { panic!("a message") };
+                    s.insert(at + moved, early);
+                }
+            },
+        ),
+        fault(
+            "create-unanswered",
+            &["call-unanswered"],
+            Base::Own,
+            Ends,
+            "the server does not answer createStream",
+            |s| {
+                let at = s.command("createStream");
+                s.silence(at);
+            },
+        ),
+        fault(
+            "no-createstream",
+            &["client-stops"],
+            Base::Own,
+            Ends,
+            "the client sends nothing after the _result of connect; the server closes in the end",
+            |s| {
+                let at = s.command("_result");
+                s.ended(at, SERVER, 60_000_000);
+            },
+        ),
+        fault(
+            "play-and-nothing",
+            &["play-without-media"],
+            Base::Play,
+            Ends,
+            "the server answers play and sends nothing; the client gives up",
+            |s| {
+                let at = s.command("onStatus");
+                s.ended(at, CLIENT, 12_000_000);
+                s.drop_all(SERVER, |message| message.type_id == 18 || is_media(message));
             },
         ),
         fault(

@@ -1,7 +1,7 @@
 //! Faults of protocol control and user control messages (RTMP 1.0 5.4, 7.1.7).
 
 use super::{Base, Fault, Then, fault};
-use crate::kit::edit::{CLIENT, SERVER, is_picture};
+use crate::kit::edit::{CLIENT, SERVER, is_media, is_picture};
 use crate::kit::encode::Message;
 use crate::kit::recording::{Recording, What};
 
@@ -28,6 +28,24 @@ pub fn faults() -> Vec<Fault> {
             |s| {
                 let at = s.find(|message| message.type_id == 4);
                 s.message(at).msid = 1;
+            },
+        ),
+        fault(
+            "ack-for-each",
+            &["ack-flood"],
+            Base::Acknowledged,
+            GoesOn,
+            "the server acknowledges each message of audio and video",
+            |s| {
+                let (bytes, mut sent) = (s.bytes(), 0);
+                let mut due = Vec::new();
+                for (at, step) in s.steps.iter().enumerate().filter(|(_, step)| step.from_client == CLIENT) {
+                    sent += u32::try_from(bytes[at].len()).expect("short");
+                    due.extend(step.message().filter(|message| is_media(message)).map(|_| (at, sent)));
+                }
+                for (at, sent) in due.into_iter().rev() {
+                    s.answer(at, SERVER, Message::new(2, 3, 0, 0, &sent.to_be_bytes()));
+                }
             },
         ),
         fault(

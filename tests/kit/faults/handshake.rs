@@ -129,6 +129,9 @@ pub fn faults() -> Vec<Fault> {
                 s.silence(CONNECT);
             },
         ),
+        fault("s0-never", &["hs-unanswered"], Base::Own, Ends, "the server answers C0 and C1 with nothing", |s| {
+            s.ended(C0C1, CLIENT, 6_000_000);
+        }),
         fault("c1-short", &["hs-c0-missing"], Base::Own, Breaks, "C1 has 1532 bytes", |s| {
             s.handshake(CLIENT, 0).truncate(1533);
             s.silence(C0C1);

@@ -18,6 +18,14 @@ fn video() -> Vec<Fault> {
     use Then::{Ends, GoesOn};
     vec![
         fault(
+            "no-audio",
+            &["track-missing"],
+            Base::Ffmpeg,
+            GoesOn,
+            "the metadata announces audio, and none is sent",
+            |s| s.drop_all(CLIENT, is_sound),
+        ),
+        fault(
             "frame-type-0",
             &["mistake:constant:video.type", "media-malformed", "media-differs"],
             Base::Own,
