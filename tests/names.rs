@@ -18,7 +18,7 @@ const NAMES: [(&str, &str); 4] = [
 ];
 
 /// Faults that are in the name itself.
-const OF_THE_NAME: [&str; 3] = ["name-as-number", "strlen-in-characters", "strlen-counts-nul"];
+const OF_THE_NAME: [&str; 4] = ["name-as-number", "strlen-in-characters", "strlen-counts-nul", "stream-name-in-quotes"];
 
 #[test]
 fn a_stream_called_like_a_command_has_the_report_of_any_other() {

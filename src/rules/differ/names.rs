@@ -33,8 +33,8 @@ pub static FORM: Rule = Rule {
         what: "The name that publish or play says is in quotation marks, has white space around it, is percent-encoded, begins \
                with the application, or is a whole URL. A server takes it as it is.",
         looks: "publish  02 00 06 22 63 61 6d 31 22   '\"cam1\"'",
-        who: "Names from a configuration file or a shell that were not unquoted, and URLs that were split in another way than the \
-              server does.",
+        who: "Names from a configuration file or a shell that were not unquoted, and URLs that were split differently from what the \
+              server expects.",
         fix: "Send the name alone: what follows the application in the URL, without quotes, and with its escapes undone.",
         source: "RTMP 1.0 sections 7.2.2.1 and 7.2.2.6.",
     },

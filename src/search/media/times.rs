@@ -178,6 +178,10 @@ fn jump(all: &[At]) -> Option<(usize, i64)> {
     let first = offset(&all[0]);
     let index = all.iter().position(|at| (offset(at) - first).abs() > ROUNDING)?;
     let more = offset(&all[index]);
+    // Some keep 31 bits of a time (FLV E.4.1 has them signed): then it begins anew.
+    if (more - first).unsigned_abs() == 1 << 31 {
+        return None;
+    }
     let is_same = all[index..].iter().all(|at| (offset(at) - more).abs() <= ROUNDING);
     (is_same && index + 1 < all.len()).then_some((index, more - first))
 }
