@@ -53,8 +53,7 @@ const ALLOWED: [(&str, &str); 14] = [
 ];
 
 /// Sources of these are others' words: tables of log lines, and tests.
-const NOT_OURS: [&str; 3] =
-    ["rules/search/words.rs", "rules/search/known.rs", "tests.rs"];
+const NOT_OURS: [&str; 3] = ["rules/search/words.rs", "rules/search/known.rs", "tests.rs"];
 
 #[test]
 fn what_is_printed_has_none_of_the_words_that_were_replaced() {
