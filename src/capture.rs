@@ -162,6 +162,11 @@ impl Capture {
         self.input.bytes_read()
     }
 
+    /// Whether it is of a format in which keys can be stored.
+    pub fn may_have_secrets(&self) -> bool {
+        matches!(self.format, Format::Pcapng(_))
+    }
+
     /// The compressions around the capture, outermost first.
     pub fn compressions(&self) -> &[Compression] {
         self.input.compressions()

@@ -9,6 +9,7 @@ mod decode;
 mod diff;
 mod fields;
 mod input;
+mod keys;
 mod lint;
 mod output;
 mod output_file;

@@ -313,8 +313,15 @@ impl<'a> Row<'a> {
             }
             Kind::Gap(gap) => {
                 row.kind = "gap";
-                row.info = format!("{} not captured", counted(gap.len, "byte"));
+                let about = if gap.exact { "" } else { "about " };
+                let what = if gap.reason.is_in_capture() { "captured" } else { "decrypted" };
+                row.info = format!("{about}{} not {what}", counted(gap.len, "byte"));
                 row.detail = gap_detail(gap.reason).to_owned();
+                row.defects.extend(gap_code(gap.reason).map(|code| Defect {
+                    code,
+                    offset: start,
+                    message: row.detail.clone(),
+                }));
                 row.what = What::Gap { length: gap.len, reason: gap.reason };
             }
             Kind::Undecoded { why, .. } => {
@@ -420,6 +427,24 @@ fn gap_detail(reason: GapReason) -> &'static str {
         GapReason::Acknowledged => "the receiver acknowledged them, so they were sent and are missing in the capture",
         GapReason::BufferFull => "too many bytes wait after the hole",
         GapReason::End => "still missing at the end",
+        GapReason::TlsKeyMissing => "the key log has no secret for this direction of the TLS connection",
+        GapReason::TlsKeyWrong => "none of the TLS records can be opened: the secret in the key log is not that of this connection",
+        GapReason::TlsRecordBad => "the TLS record is not authentic, though others are with the same keys: its bytes were changed",
+        GapReason::TlsRecordsUncounted => {
+            "too many TLS records are missing in the capture before them: their numbers, without which they cannot be \
+             decrypted, could not be found again"
+        }
+    }
+}
+
+/// The defect that a gap in what a tunnel gives stands for.
+fn gap_code(reason: GapReason) -> Option<&'static str> {
+    match reason {
+        GapReason::TlsKeyMissing => Some("tls-key-missing"),
+        GapReason::TlsKeyWrong => Some("tls-key-wrong"),
+        GapReason::TlsRecordBad => Some("tls-record-bad"),
+        GapReason::TlsRecordsUncounted => Some("tls-records-uncounted"),
+        GapReason::Snaplen | GapReason::Acknowledged | GapReason::BufferFull | GapReason::End => None,
     }
 }
 

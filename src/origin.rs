@@ -56,6 +56,21 @@ pub struct Source {
     pub time: Time,
     /// Offset of the first byte in the capture file, after decompression, in bytes.
     pub file_offset: u64,
+    /// What the bytes there are to these.
+    pub form: Form,
+}
+
+/// How bytes of the capture became those that a layer gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// They are the same.
+    #[default]
+    Verbatim,
+    /// They were decrypted: in the file is the ciphertext of each.
+    Decrypted {
+        /// Offset in the file of the TLS record's header.
+        record: u64,
+    },
 }
 
 /// A place that runs can point to: it can be moved forward by a number of bytes.
@@ -188,7 +203,7 @@ mod tests {
     use super::*;
 
     fn source(frame: u64, file_offset: u64) -> Source {
-        Source { frame: FrameNo(frame), packet: FrameNo(frame), time: Time(0), file_offset }
+        Source { frame: FrameNo(frame), packet: FrameNo(frame), time: Time(0), file_offset, form: Form::Verbatim }
     }
 
     #[test]

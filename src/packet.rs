@@ -19,7 +19,7 @@ use std::net::SocketAddr;
 use etherparse::IpNumber;
 
 use crate::capture::Frame;
-use crate::origin::{FrameNo, Source, Time};
+use crate::origin::{Form, FrameNo, Source, Time};
 use copies::Likeness;
 use extensions::{Upper, may_lead_to_tcp, upper_layer};
 use headers::{Fragmented, Ip, Tcp, place_in, too_short};
@@ -256,7 +256,7 @@ impl Slicer {
         self.sources.clear();
         if !payload.is_empty() {
             let file_offset = frame.file_offset + place_in(frame.bytes, payload) as u64;
-            let source = Source { frame: frame.number, packet: frame.number, time: frame.time, file_offset };
+            let source = Source { frame: frame.number, packet: frame.number, time: frame.time, file_offset, form: Form::Verbatim };
             self.sources.push((0, source));
         }
         Ok((tcp, Payload::InFrame(payload)))
@@ -306,7 +306,7 @@ impl Slicer {
             let start = part.start.max(payload_at as u32);
             if start < part.end {
                 let file_offset = part.file_offset + u64::from(start - part.start);
-                let source = Source { frame: part.frame, packet: frame.number, time: frame.time, file_offset };
+                let source = Source { frame: part.frame, packet: frame.number, time: frame.time, file_offset, form: Form::Verbatim };
                 self.sources.push((start - payload_at as u32, source));
             }
         }

@@ -89,7 +89,7 @@ impl<O: Observer> Pipeline<O> {
         Pipeline {
             slicer: Slicer::new(limits.packet),
             tracker: Tracker::new(limits.tcp),
-            tunnels: Tunnels::new(Sessions::new(options, observer)),
+            tunnels: Tunnels::new(options.tunnel.clone(), Sessions::new(options, observer)),
             totals: Totals::default(),
         }
     }
@@ -102,7 +102,7 @@ impl<O: Observer> Pipeline<O> {
                 return Ok(false);
             }
             Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),
-            Some(capture::Event::Secrets(_)) => {}
+            Some(capture::Event::Secrets(key_log)) => self.tunnels.secrets(key_log),
             Some(capture::Event::Frame(frame)) => {
                 if self.totals.first.is_none() {
                     self.totals.first = Some(frame.time);

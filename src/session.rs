@@ -27,7 +27,7 @@ use crate::rtmp::dialect::Dialect;
 use crate::rtmp::handshake::Scheme;
 use crate::rtmp::message::Message;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
-use crate::tunnel::{self, Proxy};
+use crate::tunnel::{self, Notice};
 use detect::Expected;
 
 pub use answers::{Answers, Outcome, Reply};
@@ -105,6 +105,8 @@ pub struct Options {
     pub decoder: decoder::Options,
     /// The directions that do not keep to the specification. Their connections are treated as RTMP.
     pub dialects: Vec<(ConnectionId, Direction, Dialect)>,
+    /// What the layer below needs to take off what wraps the sessions.
+    pub tunnel: tunnel::Options,
     /// What other connections say of the servers, so far.
     pub learned: Learned,
     /// How to learn from the rest of the capture, if it can be read twice.
@@ -154,6 +156,7 @@ impl Default for Options {
             total_open_bytes: 64 << 20,
             decoder: decoder::Options::default(),
             dialects: Vec::new(),
+            tunnel: tunnel::Options::default(),
             learned: Learned::default(),
             read_ahead: None,
         }
@@ -356,9 +359,9 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
 }
 
 impl<O: Observer> tunnel::Sink for Sessions<O> {
-    fn proxied(&mut self, connection: &Connection, _: Endpoint, header: Proxy) {
+    fn notice(&mut self, connection: &Connection, _: Endpoint, notice: Notice) {
         if let Some(conversation) = self.conversations.get_mut(&connection.id) {
-            conversation.proxy.get_or_insert(header);
+            conversation.notice(notice);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::rtmp::{MessageTypeId, summary};
 use crate::session::calls::{Report, Transactions};
 use crate::session::{Direction, Event, Kind, Observer, Protocol, Roles, RtmpSession};
 use crate::tcp::{self, Connection, ConnectionId, How, Moment};
-use crate::tunnel::Proxy;
+use crate::tunnel::{Proxy, Tls};
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -46,6 +46,9 @@ pub struct ConnectionSummary {
     /// The PROXY header that came before the client's bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proxy: Option<Proxy>,
+    /// What is known of TLS around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Box<Tls>>,
     /// The application the client connected to.
     pub app: Option<String>,
     /// Its whole URL.
@@ -377,6 +380,7 @@ impl Gathered {
             protocol_certain: conversation.is_certain(),
             protocol_why: conversation.why,
             proxy: conversation.proxy,
+            tls: conversation.tls.clone(),
             app,
             tc_url,
             activities,

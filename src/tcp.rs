@@ -138,6 +138,8 @@ pub struct Gap {
     pub offset: u64,
     /// How many are missing, in bytes.
     pub len: u64,
+    /// Whether that is known. Inside a tunnel it may be a guess.
+    pub exact: bool,
     /// Why they are taken to be missing.
     pub reason: GapReason,
     /// The frame at which that was decided, and its time.
@@ -158,6 +160,21 @@ pub enum GapReason {
     BufferFull,
     /// The connection or the capture ended with the hole open.
     End,
+    /// In TLS: records for which there are no keys, though there are for the other direction.
+    TlsKeyMissing,
+    /// In TLS: none of the direction's records could be opened with the keys.
+    TlsKeyWrong,
+    /// In TLS: a record that is damaged, as others could be opened with the same keys.
+    TlsRecordBad,
+    /// In TLS: after a hole of an unknown number of records, their numbers could not be found again.
+    TlsRecordsUncounted,
+}
+
+impl GapReason {
+    /// Whether the bytes are not in the capture; else they are, and a tunnel hides them.
+    pub fn is_in_capture(self) -> bool {
+        matches!(self, GapReason::Snaplen | GapReason::Acknowledged | GapReason::BufferFull | GapReason::End)
+    }
 }
 
 /// A second copy of bytes that differs from the first.

@@ -1,60 +1,68 @@
 //! Tunnels: what is around the bytes of a session, between TCP and RTMP.
 //!
 //! Takes what [`crate::tcp`] delivers, takes off what wraps it, and gives a [`Sink`] the same calls with the bytes
-//! inside. A byte that was inside keeps its [`Source`]: the frame and the place in the file that hold it. What is not
-//! wrapped passes as it is, at the cost of one look at its first byte.
+//! inside. A byte that was inside keeps its [`Source`](crate::origin::Source): the frame and the place in the file that
+//! hold it, and whether it was decrypted there. What is not wrapped passes as it is, at the cost of one look at its first
+//! byte.
 //!
 //! | wrapper | taken off by |
 //! |---|---|
 //! | a load balancer's PROXY header, before either side's first byte | `proxy` |
+//! | TLS, where a key log has the keys | `tls` |
 //!
+//! They are layers in this order: each is a sink of TCP's calls, and calls the next one in the same way.
 //! It does not decide what the bytes inside are: that is the session's.
 
+mod held;
 mod proxy;
+pub mod tls;
 
-use rustc_hash::FxHashMap;
+use crate::origin::{Place, Source};
+use crate::tcp::{self, Connection, Endpoint, Gap, Piece};
 
-use crate::origin::Source;
-use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
-
+pub(crate) use held::{Arrival, Arrivals, Held};
 pub use proxy::{Proxy, Version};
+pub use tls::Tls;
 
 /// Receives what is inside.
 pub trait Sink: tcp::Sink {
-    /// A PROXY header came before `from`'s first byte, and was taken off. Called before the bytes after it.
-    fn proxied(&mut self, connection: &Connection, from: Endpoint, header: Proxy);
+    /// Something was found out of what wraps the bytes that `from` sends. Called before the bytes it is about, and again
+    /// when more is known.
+    fn notice(&mut self, connection: &Connection, from: Endpoint, notice: Notice);
+}
+
+/// What was found around a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A PROXY header came before the first byte, and was taken off.
+    Proxy(Proxy),
+    /// The connection is TLS.
+    Tls(Box<Tls>),
+}
+
+/// What the layers need to know.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Keys for TLS.
+    pub tls: tls::Options,
 }
 
 /// Takes off what wraps the bytes of each connection.
 #[derive(Debug)]
 pub struct Tunnels<S> {
-    /// The directions that are not plain from their first byte.
-    directions: FxHashMap<(ConnectionId, Endpoint), Direction>,
-    sink: S,
-}
-
-/// One direction of a connection.
-#[derive(Debug)]
-enum Direction {
-    /// Nothing came yet.
-    New,
-    /// It may begin with a header: what came waits for the rest.
-    Waiting(Held),
-    /// A header of so many bytes was taken off.
-    Shifted(u64),
-}
-
-/// The first bytes of a direction.
-#[derive(Debug, Default)]
-struct Held {
-    bytes: Vec<u8>,
-    sources: Vec<(u32, Source)>,
+    layers: proxy::Layer<tls::Layer<S>>,
 }
 
 impl<S: Sink> Tunnels<S> {
     /// Tunnels whose contents go to `sink`.
-    pub fn new(sink: S) -> Self {
-        Tunnels { directions: FxHashMap::default(), sink }
+    pub fn new(options: Options, sink: S) -> Self {
+        Tunnels { layers: proxy::Layer::new(tls::Layer::new(options.tls, sink)) }
+    }
+
+    /// Takes a TLS key log that is in the capture.
+    pub fn secrets(&mut self, key_log: &[u8]) {
+        self.layers.sink.add_keys(key_log);
     }
 
     /// Where the contents go.
@@ -64,124 +72,49 @@ impl<S: Sink> Tunnels<S> {
 
     /// Where the contents went.
     pub fn into_sink(self) -> S {
-        self.sink
-    }
-
-    /// Passes on what waited, as it is: it is no header.
-    fn release(&mut self, connection: &Connection, from: Endpoint) {
-        if let Some(Direction::Waiting(held)) = self.directions.remove(&(connection.id, from)) {
-            held.pass(0, connection, from, &mut self.sink);
-        }
+        self.layers.sink.sink
     }
 }
 
 impl<S: Sink> tcp::Sink for Tunnels<S> {
     fn opened(&mut self, connection: &Connection) {
-        for from in Endpoint::BOTH {
-            self.directions.insert((connection.id, from), Direction::New);
-        }
-        self.sink.opened(connection);
+        self.layers.opened(connection);
     }
 
     fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>) {
-        let Some(direction) = self.directions.get_mut(&(connection.id, from)) else {
-            return self.sink.piece(connection, from, piece);
-        };
-        let held = match direction {
-            Direction::Shifted(by) => {
-                let piece = Piece { offset: piece.offset - *by, ..piece };
-                return self.sink.piece(connection, from, piece);
-            }
-            Direction::New if !proxy::may_begin(piece.bytes) => {
-                self.directions.remove(&(connection.id, from));
-                return self.sink.piece(connection, from, piece);
-            }
-            Direction::New => {
-                *direction = Direction::Waiting(Held::default());
-                let Direction::Waiting(held) = direction else { return };
-                held
-            }
-            Direction::Waiting(held) => held,
-        };
-        held.push(piece);
-        match proxy::read(&held.bytes) {
-            proxy::Read::More => {}
-            proxy::Read::Other => self.release(connection, from),
-            proxy::Read::Header(header) => {
-                let len = header.len;
-                let held = std::mem::replace(direction, Direction::Shifted(len as u64));
-                self.sink.proxied(connection, from, header);
-                if let Direction::Waiting(held) = held {
-                    held.pass(len, connection, from, &mut self.sink);
-                }
-            }
-        }
+        self.layers.piece(connection, from, piece);
     }
 
     fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap) {
-        match self.directions.get(&(connection.id, from)) {
-            Some(Direction::Shifted(by)) => {
-                let gap = Gap { offset: gap.offset - by, ..gap };
-                self.sink.gap(connection, from, gap);
-            }
-            _ => {
-                self.release(connection, from);
-                self.sink.gap(connection, from, gap);
-            }
-        }
+        self.layers.gap(connection, from, gap);
     }
 
     fn conflict(&mut self, connection: &Connection, from: Endpoint, conflict: tcp::Conflict) {
-        let by = match self.directions.get(&(connection.id, from)) {
-            Some(Direction::Shifted(by)) => *by,
-            _ => 0,
-        };
-        // Bytes of the header itself are nobody's further on.
-        if let Some(offset) = conflict.offset.checked_sub(by) {
-            self.sink.conflict(connection, from, tcp::Conflict { offset, ..conflict });
-        }
+        self.layers.conflict(connection, from, conflict);
     }
 
     fn closed(&mut self, connection: &Connection) {
-        for from in Endpoint::BOTH {
-            self.release(connection, from);
-        }
-        self.sink.closed(connection);
+        self.layers.closed(connection);
     }
 }
 
-impl Held {
-    fn push(&mut self, piece: Piece<'_>) {
-        let start = self.bytes.len() as u32;
-        self.sources.extend(piece.sources.iter().map(|&(at, source)| (start + at, source)));
-        self.bytes.extend_from_slice(piece.bytes);
-    }
-
-    /// Passes on what is there from the byte at `from` on, as the start of the direction.
-    fn pass(self, skip: usize, connection: &Connection, from: Endpoint, sink: &mut impl Sink) {
-        if skip >= self.bytes.len() {
-            return;
-        }
-        let first = self.sources.partition_point(|&(at, _)| at as usize <= skip) - 1;
-        let sources: Vec<_> = self.sources[first..]
-            .iter()
-            .map(|&(at, source)| {
-                let cut = skip.saturating_sub(at as usize) as u64;
-                let source = Source { file_offset: source.file_offset + cut, ..source };
-                ((at as usize).saturating_sub(skip) as u32, source)
-            })
-            .collect();
-        sink.piece(connection, from, Piece { offset: 0, bytes: &self.bytes[skip..], sources: &sources });
-    }
+/// The sources of the bytes from the one at `skip` on, of which there are some.
+fn sources_from(sources: &[(u32, Source)], skip: usize) -> Vec<(u32, Source)> {
+    let first = sources.partition_point(|&(at, _)| at as usize <= skip).saturating_sub(1);
+    let of = |&(at, source): &(u32, Source)| {
+        let cut = skip.saturating_sub(at as usize) as u64;
+        ((at as usize).saturating_sub(skip) as u32, source.advance(cut))
+    };
+    sources[first..].iter().map(of).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::{FrameNo, Time};
+    use crate::origin::{Form, FrameNo, Time};
 
     fn source(file_offset: u64) -> Source {
-        Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset }
+        Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset, form: Form::Verbatim }
     }
 
     /// Offset, bytes, and where they are in the file.
@@ -206,15 +139,17 @@ mod tests {
     }
 
     impl Sink for Seen {
-        fn proxied(&mut self, _: &Connection, _: Endpoint, header: Proxy) {
-            self.headers.push(header);
+        fn notice(&mut self, _: &Connection, _: Endpoint, notice: Notice) {
+            if let Notice::Proxy(header) = notice {
+                self.headers.push(header);
+            }
         }
     }
 
     /// What comes of the bytes, given in pieces of `size`, each at 1000 times its number in the file.
     fn through(bytes: &[u8], size: usize) -> Seen {
         let connection = Connection::of_test();
-        let mut tunnels = Tunnels::new(Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
+        let mut tunnels = Tunnels::new(Options::default(), Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
         tcp::Sink::opened(&mut tunnels, &connection);
         for (number, part) in bytes.chunks(size).enumerate() {
             let sources = [(0, source(1000 * number as u64))];
@@ -269,14 +204,14 @@ mod tests {
     #[test]
     fn offsets_after_a_header_are_those_inside() {
         let connection = Connection::of_test();
-        let mut tunnels = Tunnels::new(Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
+        let mut tunnels = Tunnels::new(Options::default(), Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
         let header = b"PROXY UNKNOWN\r\n";
         let piece = |offset, bytes| Piece { offset, bytes, sources: &[] };
         tcp::Sink::opened(&mut tunnels, &connection);
         let sources = [(0, source(0))];
         let first = Piece { sources: &sources, ..piece(0, header) };
         tcp::Sink::piece(&mut tunnels, &connection, Endpoint::First, first);
-        let gap = Gap { offset: 15, len: 5, reason: tcp::GapReason::End, frame: FrameNo(2), time: Time(0) };
+        let gap = Gap { offset: 15, len: 5, exact: true, reason: tcp::GapReason::End, frame: FrameNo(2), time: Time(0) };
         tcp::Sink::gap(&mut tunnels, &connection, Endpoint::First, gap);
         tcp::Sink::piece(&mut tunnels, &connection, Endpoint::First, piece(20, b"xyz"));
         let seen = tunnels.into_sink();

@@ -15,8 +15,9 @@ use crate::packet;
 use crate::pipeline::{self, Progress, Totals, Warning};
 use crate::rtmp::decoder;
 use crate::session::{self, Learned, Observer, ReadAhead};
-use crate::tcp;
+use crate::{tcp, tunnel};
 
+use super::keys;
 use super::output::{Meter, complain};
 
 /// An opened capture.
@@ -73,6 +74,26 @@ impl Input {
         session::Options { read_ahead: Some(ReadAhead::new(learn)), ..options }
     }
 
+    /// Gives the tunnels the keys that there are, and a way to the others where there may be some.
+    fn with_keys(&self, bounds: &super::select::Bounds, options: session::Options) -> anyhow::Result<session::Options> {
+        let limits = bounds.limits().capture;
+        let again = self.again.as_ref().filter(|_| self.capture.may_have_secrets()).and_then(Kept::again);
+        let rest = again.map(|again| {
+            move || {
+                let mut again = again.again().context("it cannot be read twice")?;
+                let back = again.position()?;
+                let (reader, _) = again.reader()?;
+                let found = keys::in_capture(reader, limits);
+                if let (Kept::File(file, _), Some(back)) = (&mut again, back) {
+                    file.seek(SeekFrom::Start(back))?;
+                }
+                found
+            }
+        });
+        let tls = keys::read(&bounds.keys.files(), self.is_live, rest)?;
+        Ok(session::Options { tunnel: tunnel::Options { tls }, ..options })
+    }
+
     /// What to call it in messages.
     pub fn name(&self) -> &str {
         &self.name
@@ -103,7 +124,7 @@ impl Input {
         options: session::Options,
         observer: O,
     ) -> anyhow::Result<O> {
-        let options = self.with_reading_ahead(bounds, options);
+        let options = self.with_reading_ahead(bounds, self.with_keys(bounds, options)?);
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut Silence);
         Ok(result.with_context(|| format!("cannot read {}", self.name))?.0)
     }
@@ -119,7 +140,7 @@ impl Input {
         start: &Cell<Time>,
         after_frame: impl FnMut() -> bool,
     ) -> anyhow::Result<(O, Totals)> {
-        let options = self.with_reading_ahead(bounds, options);
+        let options = self.with_reading_ahead(bounds, self.with_keys(bounds, options)?);
         let progress = Meter::new(self.len, rows_are_on_the_terminal);
         let mut watch = Watcher { name: &self.name, progress, start, warnings: 0, after_frame };
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);

@@ -1,5 +1,7 @@
 //! Options that several subcommands share: which connections, and the bounds on memory.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::pipeline;
@@ -69,6 +71,38 @@ pub struct Bounds {
     /// Bytes that one compressed byte may expand to
     #[arg(long, value_name = "N", value_parser = values::number::<u64>, default_value_t = crate::capture::Limits::default().expansion)]
     max_expansion: u64,
+
+    #[command(flatten)]
+    pub keys: Keys,
+}
+
+/// Keys for what is encrypted.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Decryption")]
+pub struct Keys {
+    /// Decrypt TLS with the secrets in FILE, a key log in NSS's format (repeatable) [default: $SSLKEYLOGFILE]
+    #[arg(long, value_name = "FILE")]
+    keylog: Vec<PathBuf>,
+}
+
+/// A key log file.
+#[derive(Clone, Debug)]
+pub struct KeyLogFile {
+    pub path: PathBuf,
+    /// Whether it was asked for; else it need not exist.
+    pub is_asked_for: bool,
+}
+
+impl Keys {
+    /// The key log files: those given, else the one that the environment names.
+    pub fn files(&self) -> Vec<KeyLogFile> {
+        let given = self.keylog.iter().map(|path| KeyLogFile { path: path.clone(), is_asked_for: true });
+        let named = || std::env::var_os("SSLKEYLOGFILE").filter(|path| !path.is_empty());
+        match self.keylog.is_empty() {
+            false => given.collect(),
+            true => named().map(|path| KeyLogFile { path: path.into(), is_asked_for: false }).into_iter().collect(),
+        }
+    }
 }
 
 impl Connections {

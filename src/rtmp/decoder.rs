@@ -320,14 +320,19 @@ impl Decoder {
         self.prune();
     }
 
-    /// Takes note that the `len` bytes at `offset` were not captured.
-    pub fn gap(&mut self, offset: u64, len: u64, out: &mut Out<'_>) {
+    /// Takes note that the `len` bytes at `offset` were not captured. Unless that is `exact`, it is not known where in the
+    /// sender's bytes those after them are.
+    pub fn gap(&mut self, offset: u64, len: u64, exact: bool, out: &mut Out<'_>) {
         self.settle(offset, out);
         let end = offset + len;
         out(Event::Hole(offset..end), &self.sources);
         match &mut self.state {
-            State::Handshake { .. } => self.gap_in_handshake(len, out),
             State::Opaque { .. } => {}
+            State::Handshake { .. } if exact => self.gap_in_handshake(len, out),
+            // Unless it is all one hole, what lies between is not worth another guess.
+            State::Lost(lost) => self.state = State::Lost(Lost::new(lost.from, lost.why.clone(), None)),
+            _ if !exact => self.lose(gap_defect(offset, len), end, None),
+            State::Handshake { .. } => {}
             State::Payload { csid, left } if len <= u64::from(*left) => {
                 let (csid, left) = (*csid, *left - len as u32);
                 if let Some(stream) = self.streams.get_mut(&csid.0) {
@@ -339,8 +344,6 @@ impl Decoder {
                 self.at = end;
                 self.end_of_chunk(out);
             }
-            // Unless it is all one hole, what lies between is not worth another guess.
-            State::Lost(lost) => self.state = State::Lost(Lost::new(lost.from, lost.why.clone(), None)),
             State::Payload { csid, left } => {
                 let torn = Torn { csid: *csid, chunk_end: self.at + u64::from(*left), hole: offset..end };
                 self.lose(gap_defect(offset, len), end, Some(torn));

@@ -6,7 +6,7 @@ use crate::origin::{Source, SourceMap};
 use crate::rtmp::decoder::{self, Decoder};
 use crate::rtmp::message::Message;
 use crate::tcp::{Connection, Endpoint, Gap, Piece};
-use crate::tunnel::Proxy;
+use crate::tunnel::{Arrival, Arrivals, Held as HeldPiece, Notice, Proxy, Tls};
 
 use super::detect::{self, Context, ENOUGH, Entry, Finding, Head, detect};
 use super::handshake_blocks::Blocks;
@@ -24,6 +24,8 @@ pub struct RtmpSession {
     pub client: Endpoint,
     /// The PROXY header that came before the client's bytes.
     pub proxy: Option<Proxy>,
+    /// What is known of TLS around it.
+    pub tls: Option<Box<Tls>>,
     roles: Roles,
     /// Whether the protocol is proven.
     is_certain: bool,
@@ -70,21 +72,13 @@ const MOST_HELD: usize = 64 << 10;
 /// What came before the protocol was known, in the order of the capture.
 #[derive(Debug, Default)]
 struct Held {
-    arrivals: Vec<(Endpoint, Arrival)>,
+    arrivals: Arrivals,
     /// The first bytes of each endpoint without a hole.
     heads: [Vec<u8>; 2],
     /// Whether a hole ended the head.
     cut: [bool; 2],
-    /// What `arrivals` take, in bytes.
-    cost: usize,
     /// How many bytes there are.
     bytes: usize,
-}
-
-#[derive(Debug)]
-enum Arrival {
-    Piece { offset: u64, bytes: Vec<u8>, sources: Vec<(u32, Source)> },
-    Gap(Gap),
 }
 
 impl RtmpSession {
@@ -95,6 +89,7 @@ impl RtmpSession {
             why: "",
             client,
             proxy: None,
+            tls: None,
             roles,
             is_certain: false,
             why_then: "",
@@ -107,10 +102,18 @@ impl RtmpSession {
         }
     }
 
+    /// Takes note of what wraps the session.
+    pub(super) fn notice(&mut self, notice: Notice) {
+        match notice {
+            Notice::Proxy(header) => _ = self.proxy.get_or_insert(header),
+            Notice::Tls(tls) => self.tls = Some(tls),
+        }
+    }
+
     /// How many bytes it holds that wait for more.
     pub(super) fn open_bytes(&self) -> usize {
         match &self.stage {
-            Stage::Detecting(held) => held.cost,
+            Stage::Detecting(held) => held.arrivals.cost(),
             Stage::Decoding(decoders) => decoders.iter().map(Decoder::open_bytes).sum(),
             Stage::Ignoring(_) => 0,
         }
@@ -207,11 +210,9 @@ impl RtmpSession {
                 if !held.cut[from.index()] && head.len() < ENOUGH {
                     head.extend_from_slice(&piece.bytes[..piece.bytes.len().min(ENOUGH - head.len())]);
                 }
-                let (bytes, sources) = (piece.bytes.to_vec(), piece.sources.to_vec());
-                held.bytes += bytes.len();
-                held.cost += size_of::<(Endpoint, Arrival)>() + bytes.len() + std::mem::size_of_val(&sources[..]);
-                held.arrivals.push((from, Arrival::Piece { offset: piece.offset, bytes, sources }));
-                let is_full = held.cost > self.allowed;
+                held.bytes += piece.bytes.len();
+                held.arrivals.piece(from, piece);
+                let is_full = held.arrivals.cost() > self.allowed;
                 self.decide(connection, is_full, options, observer);
             }
             Stage::Ignoring(foreign) => {
@@ -236,7 +237,7 @@ impl RtmpSession {
             }
             Stage::Detecting(held) => {
                 held.cut[from.index()] = true;
-                held.arrivals.push((from, Arrival::Gap(gap)));
+                held.arrivals.gap(from, gap);
                 self.decide(connection, false, options, observer);
             }
             Stage::Ignoring(_) => {}
@@ -271,7 +272,7 @@ impl RtmpSession {
                 from_start: connection.side(endpoint).started_at_syn,
                 is_over: is_over || held.cut[endpoint.index()],
             };
-            let began = held.arrivals.iter().find(|(_, arrival)| matches!(arrival, Arrival::Piece { .. }));
+            let began = held.arrivals.iter().find(|(_, arrival)| matches!(arrival, Arrival::Piece(_)));
             let context = Context {
                 roles_known: roles == Roles::Syn,
                 client_began: began.is_none_or(|(from, _)| *from == client),
@@ -308,7 +309,7 @@ impl RtmpSession {
     fn is_clear(&self, finding: &Finding, held: &Held) -> bool {
         let is_unread = matches!(finding.protocol, Protocol::Other | Protocol::Undecided);
         let is_known = self.roles.are_known() && finding.protocol == Protocol::Rtmp;
-        is_known || finding.is_certain && !is_unread || held.arrivals.is_empty()
+        is_known || finding.is_certain && !is_unread || held.arrivals.iter().next().is_none()
     }
 
     fn settle(&mut self, connection: &Connection, finding: Finding, options: &Options, observer: &mut impl Observer) {
@@ -347,9 +348,9 @@ impl RtmpSession {
         self.stage = Stage::Decoding(Box::new([client, server]));
         for (from, arrival) in held.arrivals {
             match arrival {
-                Arrival::Piece { offset, bytes, sources } => {
-                    self.decode(connection, from, observer, |decoder, out| decoder.push(offset, &bytes, &sources, out));
-                }
+                Arrival::Piece(held) => self.decode(connection, from, observer, |decoder, out| {
+                    decoder.push(held.offset, &held.bytes, &held.sources, out);
+                }),
                 Arrival::Gap(gap) => self.decode_gap(connection, from, gap, observer),
             }
         }
@@ -376,7 +377,7 @@ impl RtmpSession {
 
     fn decode_gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap, observer: &mut impl Observer) {
         self.gap = Some(gap);
-        self.decode(connection, from, observer, |decoder, out| decoder.gap(gap.offset, gap.len, out));
+        self.decode(connection, from, observer, |decoder, out| decoder.gap(gap.offset, gap.len, gap.exact, out));
     }
 
     /// Hands something to the decoder of the sender's direction, and its events on to the observer.
@@ -461,8 +462,8 @@ impl Foreign {
     fn of(held: &Held, client: Endpoint) -> Option<Foreign> {
         let mut told: Option<Foreign> = None;
         for from in [client, client.peer()] {
-            for (sender, arrival) in &held.arrivals {
-                let Arrival::Piece { offset, bytes, sources } = arrival else { continue };
+            for (sender, arrival) in held.arrivals.iter() {
+                let Arrival::Piece(HeldPiece { offset, bytes, sources }) = arrival else { continue };
                 match &mut told {
                     _ if *sender != from => {}
                     Some(foreign) if foreign.from == from => foreign.add(*offset, bytes, sources),

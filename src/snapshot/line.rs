@@ -159,6 +159,10 @@ pub const REASONS: &[(GapReason, &str)] = &[
     (GapReason::Acknowledged, "acknowledged"),
     (GapReason::BufferFull, "buffer-full"),
     (GapReason::End, "end"),
+    (GapReason::TlsKeyMissing, "tls-key-missing"),
+    (GapReason::TlsKeyWrong, "tls-key-wrong"),
+    (GapReason::TlsRecordBad, "tls-record-bad"),
+    (GapReason::TlsRecordsUncounted, "tls-records-uncounted"),
 ];
 
 /// The names of the ways to make a handshake.

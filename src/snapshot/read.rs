@@ -146,6 +146,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         protocol_certain: true,
         protocol_why: "it is listed in the snapshot",
         proxy: None,
+        tls: None,
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,
         activities,
@@ -241,7 +242,7 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Er
         Kind::Handshake => handshake(&mut keys, &mut item)?,
         Kind::Gap => {
             let reason = keys.some_of("reason", line::REASONS)?;
-            item.content = EventKind::Gap(Gap { offset: 0, len: 0, reason, frame: FrameNo(0), time: Time(0) });
+            item.content = EventKind::Gap(Gap { offset: 0, len: 0, exact: true, reason, frame: FrameNo(0), time: Time(0) });
         }
         Kind::Undecoded => {}
     }

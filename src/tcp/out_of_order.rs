@@ -145,10 +145,10 @@ const RUN_COST: usize = 160;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::{FrameNo, Time};
+    use crate::origin::{Form, FrameNo, Time};
 
     fn source(frame: u64, file_offset: u64) -> Source {
-        Source { frame: FrameNo(frame), packet: FrameNo(frame), time: Time(0), file_offset }
+        Source { frame: FrameNo(frame), packet: FrameNo(frame), time: Time(0), file_offset, form: Form::Verbatim }
     }
 
     #[test]

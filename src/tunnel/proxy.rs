@@ -6,7 +6,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
+
+use super::{Notice, Sink};
+use crate::origin::Source;
+use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 
 /// A PROXY header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -51,9 +56,126 @@ impl fmt::Display for Proxy {
     }
 }
 
+/// Takes the header off, where there is one.
+#[derive(Debug)]
+pub(super) struct Layer<S> {
+    /// The directions that begin with a header, or may.
+    directions: FxHashMap<(ConnectionId, Endpoint), Direction>,
+    pub sink: S,
+}
+
+#[derive(Debug)]
+enum Direction {
+    /// What came waits for the rest.
+    Waiting(Held),
+    /// A header of so many bytes was taken off.
+    Shifted(u64),
+}
+
+/// The first bytes of a direction.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    sources: Vec<(u32, Source)>,
+}
+
+impl<S: Sink> Layer<S> {
+    pub fn new(sink: S) -> Self {
+        Layer { directions: FxHashMap::default(), sink }
+    }
+
+    /// Passes on what waited, as it is: it is no header.
+    fn release(&mut self, connection: &Connection, from: Endpoint) {
+        if let Some(Direction::Waiting(held)) = self.directions.remove(&(connection.id, from)) {
+            held.pass(0, connection, from, &mut self.sink);
+        }
+    }
+
+    fn shift(&self, connection: &Connection, from: Endpoint) -> u64 {
+        match self.directions.get(&(connection.id, from)) {
+            Some(Direction::Shifted(by)) => *by,
+            _ => 0,
+        }
+    }
+}
+
+impl<S: Sink> tcp::Sink for Layer<S> {
+    fn opened(&mut self, connection: &Connection) {
+        self.sink.opened(connection);
+    }
+
+    fn piece(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>) {
+        let key = (connection.id, from);
+        if piece.offset == 0 && may_begin(piece.bytes) {
+            self.directions.insert(key, Direction::Waiting(Held::default()));
+        }
+        // Mostly there is none, and that is told at once.
+        let direction = if self.directions.is_empty() { None } else { self.directions.get_mut(&key) };
+        let held = match direction {
+            None => return self.sink.piece(connection, from, piece),
+            Some(Direction::Shifted(by)) => {
+                let piece = Piece { offset: piece.offset - *by, ..piece };
+                return self.sink.piece(connection, from, piece);
+            }
+            Some(Direction::Waiting(held)) => held,
+        };
+        held.push(piece);
+        match read(&held.bytes) {
+            Read::More => {}
+            Read::Other => self.release(connection, from),
+            Read::Header(header) => {
+                let len = header.len;
+                let held = self.directions.insert(key, Direction::Shifted(len as u64));
+                self.sink.notice(connection, from, Notice::Proxy(header));
+                if let Some(Direction::Waiting(held)) = held {
+                    held.pass(len, connection, from, &mut self.sink);
+                }
+            }
+        }
+    }
+
+    fn gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap) {
+        let by = self.shift(connection, from);
+        if by == 0 {
+            self.release(connection, from);
+        }
+        self.sink.gap(connection, from, Gap { offset: gap.offset - by, ..gap });
+    }
+
+    fn conflict(&mut self, connection: &Connection, from: Endpoint, conflict: tcp::Conflict) {
+        // Bytes of the header itself are nobody's further on.
+        if let Some(offset) = conflict.offset.checked_sub(self.shift(connection, from)) {
+            self.sink.conflict(connection, from, tcp::Conflict { offset, ..conflict });
+        }
+    }
+
+    fn closed(&mut self, connection: &Connection) {
+        for from in Endpoint::BOTH {
+            self.release(connection, from);
+        }
+        self.sink.closed(connection);
+    }
+}
+
+impl Held {
+    fn push(&mut self, piece: Piece<'_>) {
+        let start = self.bytes.len() as u32;
+        self.sources.extend(piece.sources.iter().map(|&(at, source)| (start + at, source)));
+        self.bytes.extend_from_slice(piece.bytes);
+    }
+
+    /// Passes on what is there from the byte at `skip` on, as the start of the direction.
+    fn pass(self, skip: usize, connection: &Connection, from: Endpoint, sink: &mut impl Sink) {
+        if skip < self.bytes.len() {
+            let sources = super::sources_from(&self.sources, skip);
+            sink.piece(connection, from, Piece { offset: 0, bytes: &self.bytes[skip..], sources: &sources });
+        }
+    }
+}
+
 /// What the first bytes are.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Read {
+enum Read {
     /// A whole header.
     Header(Proxy),
     /// No header.
@@ -71,12 +193,12 @@ const LONGEST_LINE: usize = 107;
 const LONGEST: usize = 4096;
 
 /// Whether a header may begin with these bytes.
-pub(super) fn may_begin(bytes: &[u8]) -> bool {
+fn may_begin(bytes: &[u8]) -> bool {
     [TEXT, BINARY].into_iter().any(|start| start.starts_with(&bytes[..bytes.len().min(start.len())]))
 }
 
 /// Reads the header that a direction begins with.
-pub(super) fn read(bytes: &[u8]) -> Read {
+fn read(bytes: &[u8]) -> Read {
     if !may_begin(bytes) {
         Read::Other
     } else if bytes.starts_with(TEXT) {

@@ -51,7 +51,7 @@ enum Stretch {
 }
 
 fn source(offset: u64) -> Source {
-    Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset: 1000 + offset }
+    Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset: 1000 + offset, form: Form::Verbatim }
 }
 
 /// Decodes stretches, with each stretch of bytes cut into pieces of the lengths that `cut` gives.
@@ -61,7 +61,7 @@ fn decode_cut(mut decoder: Decoder, stretches: &[Stretch], mut cut: impl FnMut()
     for stretch in stretches {
         match stretch {
             Stretch::Hole(len) => {
-                decoder.gap(at, *len, &mut |event, _| all.push(seen(event)));
+                decoder.gap(at, *len, true, &mut |event, _| all.push(seen(event)));
                 at += len;
             }
             Stretch::Bytes(bytes) => {

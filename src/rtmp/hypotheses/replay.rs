@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::amf::amf0;
 use crate::field::{Defect, Reader};
-use crate::origin::{FrameNo, Source, Time};
+use crate::origin::{Form, FrameNo, Source, Time};
 use crate::rtmp::chunk::ChunkHeader;
 use crate::rtmp::decoder::{Decoder, Event};
 use crate::rtmp::dialect::Dialect;
@@ -159,7 +159,7 @@ impl Snapshot {
 
     fn push(&mut self, piece: &[u8]) {
         let Snapshot { decoder, replay, at } = self;
-        let source = Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset: *at };
+        let source = Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset: *at, form: Form::Verbatim };
         decoder.push(*at, piece, &[(0, source)], &mut |event, _| replay.take(event, false));
         replay.trouble = replay.trouble.or(decoder.lost_since());
         *at += piece.len() as u64;

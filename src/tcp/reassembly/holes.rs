@@ -116,7 +116,7 @@ impl Direction {
         let Some(base) = self.base else { return };
         let len = end - self.next;
         let Moment { frame, time } = output.now;
-        let gap = Gap { offset: self.next - base, len, reason, frame, time };
+        let gap = Gap { offset: self.next - base, len, exact: true, reason, frame, time };
         self.next = end;
         self.highest = self.highest.max(end);
         output.side().gap_bytes += len;

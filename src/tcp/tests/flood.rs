@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::origin::{FrameNo, Source, Time};
+use crate::origin::{Form, FrameNo, Source, Time};
 use crate::packet::Segment;
 use crate::tcp::{Connection, Counts, Endpoint, Gap, Limits, Piece, Sink, Tracker};
 
@@ -45,7 +45,7 @@ impl Flood {
     fn push(&mut self, client: u32, seq: u32, syn: bool, fin: bool, payload: &[u8]) {
         self.frame += 1;
         let frame = FrameNo(self.frame);
-        let source = Source { frame, packet: frame, time: Time(0), file_offset: 0 };
+        let source = Source { frame, packet: frame, time: Time(0), file_offset: 0, form: Form::Verbatim };
         let segment = Segment {
             frame,
             time: Time(0),

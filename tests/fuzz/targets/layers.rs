@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::net::SocketAddr;
 
 use rtmp_inspect::capture::{self, Capture, Event, Frame};
-use rtmp_inspect::origin::{FrameNo, Source, Time};
+use rtmp_inspect::origin::{Form, FrameNo, Source, Time};
 use rtmp_inspect::packet::{self, Outcome, Segment, Slicer};
 use rtmp_inspect::tcp::{Connection, Endpoint, Gap, Limits, Piece, Sink, Tracker};
 
@@ -98,7 +98,7 @@ pub fn tcp(data: &[u8]) {
         let ack = (flags & 0x10 != 0).then(|| near(flags & 0x80 != 0, &mut bytes));
         let len = usize::from(bytes.u8()) << (who >> 6);
         let payload = vec![number as u8; len];
-        let source = Source { frame: FrameNo(number), packet: FrameNo(number), time: Time(0), file_offset: 0 };
+        let source = Source { frame: FrameNo(number), packet: FrameNo(number), time: Time(0), file_offset: 0, form: Form::Verbatim };
         tracker.push(
             &Segment {
                 frame: FrameNo(number),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rtmp_inspect::origin::{FrameNo, Source, Time};
+use rtmp_inspect::origin::{Form, FrameNo, Source, Time};
 use rtmp_inspect::rtmp::decoder::{Decoder, Event, Options};
 use rtmp_inspect::rtmp::handshake::BLOCK;
 
@@ -53,12 +53,12 @@ fn decode(kind: u8, stream: &[u8], cut: usize, hole_at: usize, hole: u64) -> Vec
         for piece in part.chunks(cut) {
             number += 1;
             let packet = FrameNo(number);
-            let source = Source { frame: packet, packet, time: Time(0), file_offset: at };
+            let source = Source { frame: packet, packet, time: Time(0), file_offset: at, form: Form::Verbatim };
             decoder.push(at, piece, &[(0, source)], &mut |event, _| seen.push(Seen::of(event)));
             at += piece.len() as u64;
         }
         if hole > 0 {
-            decoder.gap(at, hole, &mut |event, _| seen.push(Seen::of(event)));
+            decoder.gap(at, hole, true, &mut |event, _| seen.push(Seen::of(event)));
             at += hole;
         }
     }

@@ -207,7 +207,7 @@ fn holes_side_by_side_and_at_the_end_of_a_chunk() {
     for stretch in &stretches {
         match stretch {
             Stretch::Bytes(bytes) => decoder.push(at, bytes, &[(0, source(at))], &mut out),
-            Stretch::Hole(len) => decoder.gap(at, *len, &mut out),
+            Stretch::Hole(len) => decoder.gap(at, *len, true, &mut out),
         }
         at += match stretch {
             Stretch::Bytes(bytes) => bytes.len() as u64,
@@ -262,7 +262,7 @@ fn a_chunk_size_announced_in_mid_session_is_no_guess() {
     push(&mut decoder, at, &[fmt1(4, 20, 30, 8), sound(30)].concat());
     assert!(defects.last().is_some_and(|last| last.ends_with("chunk size 256, as announced since")), "{defects:?}");
     // After a hole it is the sender's no more, until it is proven again.
-    decoder.gap(at as u64 + 38, 100, &mut |_, _| {});
+    decoder.gap(at as u64 + 38, 100, true, &mut |_, _| {});
     decoder.push(at as u64 + 138, &[fmt0(4, 0, 30, 8, 1), sound(30)].concat().repeat(3), &[], &mut |_, _| {});
     assert_eq!((decoder.chunk_size(), decoder.chunk_size_is_guessed()), (Some(256), true));
 }
