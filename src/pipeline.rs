@@ -99,6 +99,7 @@ impl<O: Observer> Pipeline<O> {
         match capture.next()? {
             None => {
                 self.tracker.finish(&mut self.tunnels);
+                self.tunnels.finish();
                 return Ok(false);
             }
             Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),

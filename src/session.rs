@@ -359,9 +359,9 @@ impl<O: Observer> tcp::Sink for Sessions<O> {
 }
 
 impl<O: Observer> tunnel::Sink for Sessions<O> {
-    fn notice(&mut self, connection: &Connection, _: Endpoint, notice: Notice) {
+    fn notice(&mut self, connection: &Connection, from: Endpoint, notice: Notice) {
         if let Some(conversation) = self.conversations.get_mut(&connection.id) {
-            conversation.notice(notice);
+            conversation.notice(from, notice);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::rtmp::{MessageTypeId, summary};
 use crate::session::calls::{Report, Transactions};
 use crate::session::{Direction, Event, Kind, Observer, Protocol, Roles, RtmpSession};
 use crate::tcp::{self, Connection, ConnectionId, How, Moment};
-use crate::tunnel::{Proxy, Tls};
+use crate::tunnel::{Proxy, Rtmpt, Tls};
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -49,6 +49,12 @@ pub struct ConnectionSummary {
     /// What is known of TLS around it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<Box<Tls>>,
+    /// What is known of RTMPT around it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtmpt: Option<Box<Rtmpt>>,
+    /// The RTMPT session whose requests it carries, if that is listed under another number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carries: Option<ConnectionId>,
     /// The application the client connected to.
     pub app: Option<String>,
     /// Its whole URL.
@@ -168,6 +174,12 @@ pub struct End {
 }
 
 impl ConnectionSummary {
+    /// What it carries, with what is around that: `RTMPS`.
+    pub fn protocol_name(&self) -> String {
+        let is_decrypted = self.tls.as_ref().is_some_and(|tls| tls.is_decrypted());
+        self.protocol.inside(is_decrypted, self.rtmpt.is_some())
+    }
+
     /// Whether it was captured from its middle on, and other connections could say more of it: what it carries, or who
     /// is the client.
     pub fn is_guessed(&self) -> bool {
@@ -381,6 +393,8 @@ impl Gathered {
             protocol_why: conversation.why,
             proxy: conversation.proxy,
             tls: conversation.tls.clone(),
+            rtmpt: conversation.rtmpt.clone(),
+            carries: conversation.carries,
             app,
             tc_url,
             activities,

@@ -9,19 +9,23 @@
 //! |---|---|
 //! | a load balancer's PROXY header, before either side's first byte | `proxy` |
 //! | TLS, where a key log has the keys | `tls` |
+//! | HTTP requests and responses of RTMPT | `rtmpt`, with `http` |
 //!
 //! They are layers in this order: each is a sink of TCP's calls, and calls the next one in the same way.
 //! It does not decide what the bytes inside are: that is the session's.
 
 mod held;
+mod http;
 mod proxy;
+pub mod rtmpt;
 pub mod tls;
 
 use crate::origin::{Place, Source};
-use crate::tcp::{self, Connection, Endpoint, Gap, Piece};
+use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 
 pub(crate) use held::{Arrival, Arrivals, Held};
 pub use proxy::{Proxy, Version};
+pub use rtmpt::Rtmpt;
 pub use tls::Tls;
 
 /// Receives what is inside.
@@ -39,6 +43,10 @@ pub enum Notice {
     Proxy(Proxy),
     /// The connection is TLS.
     Tls(Box<Tls>),
+    /// The session is carried by RTMPT.
+    Rtmpt(Box<Rtmpt>),
+    /// The connection carries an RTMPT session that is shown under another number.
+    Carries(ConnectionId),
 }
 
 /// What the layers need to know.
@@ -51,13 +59,13 @@ pub struct Options {
 /// Takes off what wraps the bytes of each connection.
 #[derive(Debug)]
 pub struct Tunnels<S> {
-    layers: proxy::Layer<tls::Layer<S>>,
+    layers: proxy::Layer<tls::Layer<rtmpt::Layer<S>>>,
 }
 
 impl<S: Sink> Tunnels<S> {
     /// Tunnels whose contents go to `sink`.
     pub fn new(options: Options, sink: S) -> Self {
-        Tunnels { layers: proxy::Layer::new(tls::Layer::new(options.tls, sink)) }
+        Tunnels { layers: proxy::Layer::new(tls::Layer::new(options.tls, rtmpt::Layer::new(sink))) }
     }
 
     /// Takes a TLS key log that is in the capture.
@@ -67,12 +75,17 @@ impl<S: Sink> Tunnels<S> {
 
     /// Where the contents go.
     pub fn sink(&mut self) -> &mut S {
-        &mut self.sink
+        self.layers.sink.sink.sink()
+    }
+
+    /// Ends what is open when the capture ends, after [`tcp::Tracker::finish`].
+    pub fn finish(&mut self) {
+        self.layers.sink.sink.finish();
     }
 
     /// Where the contents went.
     pub fn into_sink(self) -> S {
-        self.layers.sink.sink
+        self.layers.sink.sink.into_sink()
     }
 }
 

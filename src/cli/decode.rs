@@ -198,7 +198,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     })
     .with_outcomes(outcomes);
-    let observer = Census { rows, wanted, seen: Seen::new(), guessed: 0 };
+    let observer = Census { rows, wanted, seen: Seen::default(), guessed: 0 };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
@@ -218,7 +218,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             if options.narrows() { " that the other options let through" } else { "; rtmp-inspect decode lists them" };
         bail!("{} has no row {number}{why}", input.name());
     }
-    if printed == 0 && !totals.stopped && !seen.iter().any(|(protocol, _)| *protocol == Protocol::Rtmp) {
+    if printed == 0 && !totals.stopped && !seen.has_rtmp {
         complain("note", &format!("no RTMP in {}: {}", input.name(), what_there_is(totals.frames, &seen)));
     } else if printed == 0 && !totals.stopped && options.narrows() {
         complain("note", &format!("no row matches the selection in {}", input.name()));
@@ -236,7 +236,25 @@ struct Census<F> {
 }
 
 /// What the connections carry, and how many each, in order of their ends.
-type Seen = Vec<(Protocol, u64)>;
+#[derive(Default)]
+struct Seen {
+    kinds: Vec<(String, u64)>,
+    has_rtmp: bool,
+    /// Whether some are TLS that could not be decrypted.
+    has_tls: bool,
+}
+
+impl Seen {
+    fn add(&mut self, conversation: &RtmpSession) {
+        self.has_rtmp |= conversation.is_rtmp();
+        self.has_tls |= conversation.protocol == Protocol::Tls;
+        let name = conversation.protocol_name();
+        match self.kinds.iter_mut().find(|(kind, _)| *kind == name) {
+            Some((_, count)) => *count += 1,
+            None => self.kinds.push((name, 1)),
+        }
+    }
+}
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
     fn event(&mut self, event: &Event<'_>) {
@@ -247,10 +265,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
         if self.wanted.covers(connection) {
             let is_open = matches!(conversation.protocol, Protocol::Rtmp | Protocol::Undecided);
             self.guessed += usize::from(is_open && !conversation.roles().are_known());
-            match self.seen.iter_mut().find(|(protocol, _)| *protocol == conversation.protocol) {
-                Some((_, count)) => *count += 1,
-                None => self.seen.push((conversation.protocol, 1)),
-            }
+            self.seen.add(conversation);
         }
         self.rows.closed(connection, conversation);
     }
@@ -260,11 +275,15 @@ fn what_there_is(frames: u64, seen: &Seen) -> String {
     if frames == 0 {
         return "it holds no frames".to_owned();
     }
-    if seen.is_empty() {
+    if seen.kinds.is_empty() {
         return format!("{} without a TCP connection that matches the selection", counted(frames, "frame"));
     }
-    let count: u64 = seen.iter().map(|(_, count)| count).sum();
+    let count: u64 = seen.kinds.iter().map(|(_, count)| count).sum();
     let connections = if count == 1 { "TCP connection" } else { "TCP connections" };
-    let kinds: Vec<_> = seen.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    format!("{count} {connections}, not recognised as RTMP ({}); force it with --decode-as tcp:PORT", kinds.join(", "))
+    let kinds: Vec<_> = seen.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    let help = match seen.has_tls {
+        true => "--keylog FILE decrypts TLS, and rtmp-inspect streams says more of it",
+        false => "force it with --decode-as tcp:PORT",
+    };
+    format!("{count} {connections}, not recognised as RTMP ({}); {help}", kinds.join(", "))
 }

@@ -5,10 +5,10 @@ use std::ops::Range;
 use crate::origin::{Source, SourceMap};
 use crate::rtmp::decoder::{self, Decoder};
 use crate::rtmp::message::Message;
-use crate::tcp::{Connection, Endpoint, Gap, Piece};
-use crate::tunnel::{Arrival, Arrivals, Held as HeldPiece, Notice, Proxy, Tls};
+use crate::tcp::{Connection, ConnectionId, Endpoint, Gap, Piece};
+use crate::tunnel::{Arrival, Arrivals, Held as HeldPiece, Notice, Proxy, Rtmpt, Tls};
 
-use super::detect::{self, Context, ENOUGH, Entry, Finding, Head, detect};
+use super::detect::{self, Context, ENOUGH, Entry, Expected, Finding, Head, detect};
 use super::handshake_blocks::Blocks;
 use super::roles::{self, Roles, Votes};
 use super::{Direction, Event, HandshakeFacts, Kind, Observer, Options, Protocol};
@@ -26,6 +26,10 @@ pub struct RtmpSession {
     pub proxy: Option<Proxy>,
     /// What is known of TLS around it.
     pub tls: Option<Box<Tls>>,
+    /// What is known of RTMPT around it.
+    pub rtmpt: Option<Box<Rtmpt>>,
+    /// The number of the RTMPT session whose requests the connection carries, if it is shown under another.
+    pub carries: Option<ConnectionId>,
     roles: Roles,
     /// Whether the protocol is proven.
     is_certain: bool,
@@ -90,6 +94,8 @@ impl RtmpSession {
             client,
             proxy: None,
             tls: None,
+            rtmpt: None,
+            carries: None,
             roles,
             is_certain: false,
             why_then: "",
@@ -103,10 +109,25 @@ impl RtmpSession {
     }
 
     /// Takes note of what wraps the session.
-    pub(super) fn notice(&mut self, notice: Notice) {
+    pub(super) fn notice(&mut self, from: Endpoint, notice: Notice) {
         match notice {
             Notice::Proxy(header) => _ = self.proxy.get_or_insert(header),
             Notice::Tls(tls) => self.tls = Some(tls),
+            Notice::Rtmpt(rtmpt) => {
+                self.rtmpt = Some(rtmpt);
+                self.is_client(from);
+            }
+            Notice::Carries(number) => {
+                self.carries = Some(number);
+                self.is_client(from);
+            }
+        }
+    }
+
+    /// The tunnel says who is the client: in HTTP only it asks.
+    fn is_client(&mut self, client: Endpoint) {
+        if let Stage::Detecting(_) = self.stage {
+            (self.client, self.roles) = (client, self.roles.max(Roles::Handshake));
         }
     }
 
@@ -163,6 +184,12 @@ impl RtmpSession {
     /// The direction in which this endpoint sends.
     pub fn direction(&self, sender: Endpoint) -> Direction {
         if sender == self.client { Direction::ClientToServer } else { Direction::ServerToClient }
+    }
+
+    /// What it carries, with what is around that: `RTMPS`.
+    pub fn protocol_name(&self) -> String {
+        let is_decrypted = self.tls.as_ref().is_some_and(|tls| tls.is_decrypted());
+        self.protocol.inside(is_decrypted, self.rtmpt.is_some())
     }
 
     /// Whether messages of this connection are decoded.
@@ -276,7 +303,7 @@ impl RtmpSession {
             let context = Context {
                 roles_known: roles == Roles::Syn,
                 client_began: began.is_none_or(|(from, _)| *from == client),
-                expected: options.expects(connection),
+                expected: self.rtmpt.as_ref().map(|_| Expected::Tunnel).or_else(|| options.expects(connection)),
                 is_full: held.bytes >= MOST_HELD,
                 has_payload: held.bytes > 0,
                 is_at_end: is_over,
@@ -322,9 +349,18 @@ impl RtmpSession {
         if let Some(roles) = finding.roles.filter(|&roles| roles > self.roles) {
             self.roles = roles;
         }
+        if finding.protocol == Protocol::Empty {
+            // The tunnel gave nothing, and says why.
+            if self.carries.is_some() {
+                (self.protocol, self.why) = (Protocol::Rtmpt, "its requests are those of an RTMPT session");
+            } else if self.tls.is_some() {
+                (self.protocol, self.why) = (Protocol::Tls, "a TLS handshake, and nothing after it could be decrypted");
+            }
+        }
         let is_rtmp = matches!(finding.protocol, Protocol::Rtmp | Protocol::Rtmpe);
         let Stage::Detecting(held) = std::mem::replace(&mut self.stage, Stage::Ignoring(None)) else { return };
         if !is_rtmp {
+            self.tell_of_undecrypted(&held, connection, observer);
             let is_told = self.protocol == Protocol::Rtmpt || options.expects(connection).is_some();
             if is_told && self.protocol != Protocol::Empty {
                 self.stage = Stage::Ignoring(Foreign::of(&held, self.client).map(Box::new));
@@ -431,6 +467,17 @@ impl RtmpSession {
         let is_answer = facts.echo_ok == Some(true) || facts.signature_ok == Some(true);
         if !self.is_certain && is_answer && self.protocol == Protocol::Rtmp {
             (self.is_certain, self.why) = (true, detect::ANSWERS);
+        }
+    }
+
+    /// Tells of what a tunnel could not decrypt, so that it is not known whether it is RTMP.
+    fn tell_of_undecrypted(&self, held: &Held, connection: &Connection, observer: &mut impl Observer) {
+        for (from, arrival) in held.arrivals.iter() {
+            let Arrival::Gap(gap) = arrival else { continue };
+            if !gap.reason.is_in_capture() {
+                let (direction, kind, sources) = (self.direction(*from), Kind::Gap(*gap), &SourceMap::default());
+                observer.event(&Event { connection, conversation: self, direction, kind, sources });
+            }
         }
     }
 

@@ -37,6 +37,20 @@ pub enum Protocol {
     Other,
 }
 
+impl Protocol {
+    /// What it is called inside these tunnels: RTMP in TLS is RTMPS.
+    pub fn inside(self, tls: bool, rtmpt: bool) -> String {
+        match (self, tls, rtmpt) {
+            (Protocol::Rtmp, true, false) => "RTMPS".to_owned(),
+            (Protocol::Rtmp, false, true) => "RTMPT".to_owned(),
+            (Protocol::Rtmp, true, true) => "RTMPTS".to_owned(),
+            (Protocol::Rtmpe, false, true) => "RTMPTE".to_owned(),
+            (Protocol::Tls | Protocol::Empty, ..) | (_, false, _) => self.to_string(),
+            (_, true, _) => format!("{self} in TLS"),
+        }
+    }
+}
+
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -114,6 +128,8 @@ pub(super) enum Expected {
     Port,
     /// One end is the server of RTMP connections.
     Server,
+    /// It is inside a tunnel that carries nothing else.
+    Tunnel,
 }
 
 /// As many first bytes as are ever needed: both blocks of a handshake, the first chunk header and a command's name.
@@ -263,6 +279,10 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
                 Expected::Server => (
                     "perhaps: no handshake was captured, but the server speaks RTMP on other connections",
                     "no handshake was captured; the server speaks RTMP on other connections, and messages were found",
+                ),
+                Expected::Tunnel => (
+                    "perhaps: no handshake was captured, but it is inside RTMPT",
+                    "no handshake was captured; it is inside RTMPT, and messages were found",
                 ),
             };
             // After a SYN it is known where the handshake is, though its bytes are missing.

@@ -147,6 +147,8 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         protocol_why: "it is listed in the snapshot",
         proxy: None,
         tls: None,
+        rtmpt: None,
+        carries: None,
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,
         activities,

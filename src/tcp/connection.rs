@@ -145,6 +145,28 @@ pub struct Closed {
 }
 
 impl Side {
+    /// Adds the counts of another connection, for a session that several carried.
+    pub(crate) fn add(&mut self, other: &Side) {
+        self.packets += other.packets;
+        self.payload_bytes += other.payload_bytes;
+        self.retransmitted_bytes += other.retransmitted_bytes;
+        self.duplicate_frames += other.duplicate_frames;
+        self.out_of_order += other.out_of_order;
+        self.keep_alives += other.keep_alives;
+        self.strays += other.strays;
+        self.gap_bytes += other.gap_bytes;
+        self.conflicts += other.conflicts;
+        let seen = other.payload_bytes + other.gap_bytes;
+        let acknowledged = other.acknowledged.unwrap_or(seen);
+        self.acknowledged = Some(self.acknowledged.unwrap_or(0) + acknowledged);
+        self.delivered += other.delivered;
+        self.fin = other.fin.or(self.fin);
+        self.rst = other.rst.or(self.rst);
+        self.window_closed = other.window_closed;
+        let longest = [self.longest_closed, other.longest_closed].into_iter().flatten();
+        self.longest_closed = longest.max_by_key(|closed| closed.lasted);
+    }
+
     /// Takes notice of the window that a packet of this endpoint announces.
     pub(super) fn announces(&mut self, segment: &Segment<'_>) {
         // A RST has no window.

@@ -58,13 +58,7 @@ pub fn streams(streams: &[ConnectionSummary], layout: Layout) -> String {
 /// `RTMP`, or `RTMP?` where it is not proven.
 fn protocol(stream: &ConnectionSummary) -> String {
     let is_guess = matches!(stream.protocol, Protocol::Rtmp | Protocol::Rtmpe) && !stream.protocol_certain;
-    let protocol = stream.protocol.to_string();
-    let name = match stream.tls.as_ref().is_some_and(|tls| tls.is_decrypted()) {
-        true if stream.protocol == Protocol::Rtmp => "RTMPS".to_owned(),
-        true if stream.protocol != Protocol::Tls => format!("{protocol} in TLS"),
-        _ => protocol,
-    };
-    format!("{name}{}", if is_guess { "?" } else { "" })
+    format!("{}{}", stream.protocol_name(), if is_guess { "?" } else { "" })
 }
 
 /// What the session is about: `publish live/one`.
@@ -112,6 +106,8 @@ fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     );
     note("proxy", stream.proxy.map(|header| header.to_string()));
     note("tls", stream.tls.as_ref().map(|tls| tls.to_string()));
+    note("rtmpt", stream.rtmpt.as_ref().map(|rtmpt| rtmpt.to_string()));
+    note("rtmpt", stream.carries.map(|number| format!("carries requests of the session of connection {}", number.0)));
     // Of a connection without data nothing is claimed that could be wrong.
     let is_guessed = !stream.roles_known && stream.protocol != Protocol::Empty;
     note("roles", is_guessed.then(|| format!("a guess: {}", stream.roles_from.why())));
