@@ -57,6 +57,10 @@ fn each_link_type_has_its_header() {
         (1, ethernet("8864 1100 0001 0050 0021")),
         (1, ethernet("8847 00001040 00002140")),
         (1, ethernet("8848 00002140")),
+        // Apple's PKTAP around Ethernet and around a bare packet; under its old number.
+        (258, format!("10000000 01000000 01000000 00000000 {}", ethernet("0800"))),
+        (258, "0c000000 01000000 0c000000".to_owned()),
+        (149, "10000000 01000000 65000000 6c6f3000".to_owned()),
         // NULL in both byte orders, LOOP; the family of IPv4 is 2 everywhere.
         (0, "02000000".into()),
         (0, "00000002".into()),

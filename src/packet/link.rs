@@ -36,9 +36,22 @@ pub(super) fn carried(link_type: u32, bytes: &[u8]) -> Carried<'_> {
         PPP_ETHER => pppoe(bytes),
         LINUX_SLL => return cooked(bytes, 16, 0, 2, 14),
         LINUX_SLL2 => return cooked(bytes, 20, 10, 8, 0),
+        PKTAP | 149 => return pktap(bytes),
         _ => return Carried::UnknownLink,
     };
     carried_by(inside, None)
+}
+
+/// Apple's header, as `rvictl` and `tcpdump -i pktap` write it: its own length, and at 8 the link type of what follows, in
+/// the byte order of the Mac (bsd/net/pktap.h).
+fn pktap(bytes: &[u8]) -> Carried<'_> {
+    let field = |at: usize| bytes.get(at..)?.first_chunk().map(|field| u32::from_le_bytes(*field));
+    let (Some(len), Some(link_type)) = (field(0), field(8)) else { return Carried::Short };
+    match bytes.get(len as usize..) {
+        _ if len < 12 || matches!(link_type, PKTAP | 149) => Carried::Other,
+        Some(rest) => carried(link_type, rest),
+        None => Carried::Short,
+    }
 }
 
 /// An IP packet, something else, or a header that was cut.
@@ -180,6 +193,7 @@ const LOOP: u32 = 108;
 const LINUX_SLL: u32 = 113;
 const IPV4: u32 = 228;
 const IPV6: u32 = 229;
+const PKTAP: u32 = 258;
 const LINUX_SLL2: u32 = 276;
 const ARPHRD_NETLINK: u16 = 824;
 

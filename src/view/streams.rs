@@ -102,7 +102,7 @@ fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     };
     note(
         "protocol",
-        (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol, stream.protocol_why)),
+        (!stream.protocol_why.is_empty()).then(|| format!("{}: {}", stream.protocol_name(), stream.protocol_why)),
     );
     note("proxy", stream.proxy.map(|header| header.to_string()));
     note("tls", stream.tls.as_ref().map(|tls| tls.to_string()));

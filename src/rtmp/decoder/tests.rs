@@ -7,6 +7,7 @@ mod loss;
 use proptest::prelude::*;
 
 use super::*;
+use crate::origin::Form;
 use crate::rtmp::handshake::BLOCK;
 use loss::session;
 
