@@ -428,8 +428,12 @@ fn gap_detail(reason: GapReason) -> &'static str {
         GapReason::BufferFull => "too many bytes wait after the hole",
         GapReason::End => "still missing at the end",
         GapReason::TlsKeyMissing => "the key log has no secret for this direction of the TLS connection",
-        GapReason::TlsKeyWrong => "none of the TLS records can be opened: the secret in the key log is not that of this connection",
-        GapReason::TlsRecordBad => "the TLS record is not authentic, though others are with the same keys: its bytes were changed",
+        GapReason::TlsKeyWrong => {
+            "none of the TLS records can be opened: the secret in the key log is not that of this connection"
+        }
+        GapReason::TlsRecordBad => {
+            "the TLS record is not authentic, though others are with the same keys: its bytes were changed"
+        }
         GapReason::TlsRecordsUncounted => {
             "too many TLS records are missing in the capture before them: their numbers, without which they cannot be \
              decrypted, could not be found again"

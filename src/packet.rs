@@ -256,7 +256,13 @@ impl Slicer {
         self.sources.clear();
         if !payload.is_empty() {
             let file_offset = frame.file_offset + place_in(frame.bytes, payload) as u64;
-            let source = Source { frame: frame.number, packet: frame.number, time: frame.time, file_offset, form: Form::Verbatim };
+            let source = Source {
+                frame: frame.number,
+                packet: frame.number,
+                time: frame.time,
+                file_offset,
+                form: Form::Verbatim,
+            };
             self.sources.push((0, source));
         }
         Ok((tcp, Payload::InFrame(payload)))
@@ -306,7 +312,13 @@ impl Slicer {
             let start = part.start.max(payload_at as u32);
             if start < part.end {
                 let file_offset = part.file_offset + u64::from(start - part.start);
-                let source = Source { frame: part.frame, packet: frame.number, time: frame.time, file_offset, form: Form::Verbatim };
+                let source = Source {
+                    frame: part.frame,
+                    packet: frame.number,
+                    time: frame.time,
+                    file_offset,
+                    form: Form::Verbatim,
+                };
                 self.sources.push((start - payload_at as u32, source));
             }
         }

@@ -162,7 +162,8 @@ mod tests {
     /// What comes of the bytes, given in pieces of `size`, each at 1000 times its number in the file.
     fn through(bytes: &[u8], size: usize) -> Seen {
         let connection = Connection::of_test();
-        let mut tunnels = Tunnels::new(Options::default(), Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
+        let mut tunnels =
+            Tunnels::new(Options::default(), Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
         tcp::Sink::opened(&mut tunnels, &connection);
         for (number, part) in bytes.chunks(size).enumerate() {
             let sources = [(0, source(1000 * number as u64))];
@@ -217,14 +218,16 @@ mod tests {
     #[test]
     fn offsets_after_a_header_are_those_inside() {
         let connection = Connection::of_test();
-        let mut tunnels = Tunnels::new(Options::default(), Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
+        let mut tunnels =
+            Tunnels::new(Options::default(), Seen { pieces: Vec::new(), headers: Vec::new(), gaps: Vec::new() });
         let header = b"PROXY UNKNOWN\r\n";
         let piece = |offset, bytes| Piece { offset, bytes, sources: &[] };
         tcp::Sink::opened(&mut tunnels, &connection);
         let sources = [(0, source(0))];
         let first = Piece { sources: &sources, ..piece(0, header) };
         tcp::Sink::piece(&mut tunnels, &connection, Endpoint::First, first);
-        let gap = Gap { offset: 15, len: 5, exact: true, reason: tcp::GapReason::End, frame: FrameNo(2), time: Time(0) };
+        let gap =
+            Gap { offset: 15, len: 5, exact: true, reason: tcp::GapReason::End, frame: FrameNo(2), time: Time(0) };
         tcp::Sink::gap(&mut tunnels, &connection, Endpoint::First, gap);
         tcp::Sink::piece(&mut tunnels, &connection, Endpoint::First, piece(20, b"xyz"));
         let seen = tunnels.into_sink();

@@ -1,5 +1,8 @@
 //! What wraps a session is taken off, and nothing else changes.
 
+mod http;
+mod tls;
+
 use crate::kit::decoded::decode;
 use crate::kit::edit::CLIENT;
 use crate::kit::faults::Base;

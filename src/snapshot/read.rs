@@ -244,7 +244,8 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Er
         Kind::Handshake => handshake(&mut keys, &mut item)?,
         Kind::Gap => {
             let reason = keys.some_of("reason", line::REASONS)?;
-            item.content = EventKind::Gap(Gap { offset: 0, len: 0, exact: true, reason, frame: FrameNo(0), time: Time(0) });
+            item.content =
+                EventKind::Gap(Gap { offset: 0, len: 0, exact: true, reason, frame: FrameNo(0), time: Time(0) });
         }
         Kind::Undecoded => {}
     }

@@ -247,7 +247,8 @@ fn body_of(fields: &[httparse::Header<'_>]) -> Option<State> {
         let field = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(field.value).ok()
     };
-    let is_chunked = |value: &str| value.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
+    let is_chunked =
+        |value: &str| value.rsplit(',').next().is_some_and(|last| last.trim().eq_ignore_ascii_case("chunked"));
     if value("transfer-encoding").is_some_and(is_chunked) {
         return Some(State::ChunkSize);
     }
@@ -288,7 +289,8 @@ mod tests {
 
     #[test]
     fn bodies_of_a_length_and_in_chunks() {
-        let requests = b"POST /open/1 HTTP/1.1\r\nContent-Length: 1\r\n\r\n\0\r\nPOST /send/a/0 HTTP/1.1\r\nHost: x\r\n\
+        let requests =
+            b"POST /open/1 HTTP/1.1\r\nContent-Length: 1\r\n\r\n\0\r\nPOST /send/a/0 HTTP/1.1\r\nHost: x\r\n\
             Transfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n3;x=y\r\nefg\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.0\n\n";
         let post = |target: &str| Head::Request { is_post: true, target: target.to_owned() };
         for size in 1..=requests.len() {
@@ -300,11 +302,16 @@ mod tests {
             ];
             assert_eq!(all, expected, "in pieces of {size}");
         }
-        let responses = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcHTTP/1.0 404 No\r\n\r\nrest";
+        let responses =
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcHTTP/1.0 404 No\r\n\r\nrest";
         for size in 1..=responses.len() {
             let all = messages(Side::Responses, responses, size);
             let of = |status, body: &[u8], is_over| (Head::Response { status }, body.to_vec(), is_over);
-            assert_eq!(all, [of(100, b"", true), of(200, b"abc", true), of(404, b"rest", false)], "in pieces of {size}");
+            assert_eq!(
+                all,
+                [of(100, b"", true), of(200, b"abc", true), of(404, b"rest", false)],
+                "in pieces of {size}"
+            );
         }
     }
 
@@ -329,7 +336,9 @@ mod tests {
 
     #[test]
     fn other_bytes_are_refuted_at_once() {
-        for (side, bytes) in [(Side::Requests, &b"\x03\0\0\0"[..]), (Side::Responses, b"RTMP"), (Side::Requests, b"abc")] {
+        for (side, bytes) in
+            [(Side::Requests, &b"\x03\0\0\0"[..]), (Side::Responses, b"RTMP"), (Side::Requests, b"abc")]
+        {
             let mut parser = Messages::new(side);
             assert_eq!(parser.next(bytes, &mut 0), None);
             assert!(parser.is_refuted);

@@ -45,8 +45,8 @@ use super::http::{Head, Hole, Messages, Part, Side};
 use super::{Notice, Sink};
 use crate::origin::Source;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
-use session::{Session, Turn, Way};
 pub use session::{Problem, ProblemKind, Rtmpt};
+use session::{Session, Turn, Way};
 
 /// A session's server and name.
 type Key = (SocketAddr, String);
@@ -75,10 +75,10 @@ struct Carrier {
     /// Everything, as long as it may be nothing of RTMPT's.
     held: Option<Arrivals>,
     directions: [Messages; 2],
-    /// Requests that are not answered, the last one first sent last.
+    /// The request that is being sent. Its answer may be captured before the rest of it.
+    sending: Option<Request>,
+    /// Requests that are not answered, in their order.
     pending: VecDeque<Request>,
-    /// Whether the last of them is still being sent.
-    is_sending: bool,
     /// The response that is being received.
     response: Option<Response>,
     /// The sessions that had requests on it.
@@ -101,7 +101,10 @@ struct Request {
 enum What {
     Open,
     /// `/send`, `/idle`, `/close`.
-    Of { key: Key, verb: Verb },
+    Of {
+        key: Key,
+        verb: Verb,
+    },
     Other,
 }
 
@@ -287,7 +290,7 @@ impl Carrier {
             held: Some(Arrivals::default()),
             directions,
             pending: VecDeque::new(),
-            is_sending: false,
+            sending: None,
             response: None,
             sessions: Vec::new(),
             shown: None,
@@ -296,9 +299,9 @@ impl Carrier {
     }
 
     fn is_refuted(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| {
-            held.cost() > MOST_HELD || self.directions.iter().any(|direction| direction.is_refuted)
-        })
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.cost() > MOST_HELD || self.directions.iter().any(|direction| direction.is_refuted))
     }
 
     fn push(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>, inner: &mut Inner<impl Sink>) {
@@ -344,8 +347,8 @@ impl Carrier {
             let key = key.clone();
             request.turn = inner.with(&key, |session, sink| session.request(number, sink)).unwrap_or(request.turn);
         }
+        self.sending = Some(request.clone());
         self.pending.push_back(request);
-        self.is_sending = true;
     }
 
     fn request_body(
@@ -355,7 +358,7 @@ impl Carrier {
         connection: &Connection,
         inner: &mut Inner<impl Sink>,
     ) {
-        let Some(request) = self.pending.back_mut().filter(|_| self.is_sending) else { return };
+        let Some(request) = &mut self.sending else { return };
         let What::Of { key, verb: Verb::Send } = &request.what else { return };
         let skip = request.turn.skip.saturating_sub(request.taken).min(bytes.len() as u64) as usize;
         request.taken += bytes.len() as u64;
@@ -371,9 +374,8 @@ impl Carrier {
     }
 
     fn request_over(&mut self, inner: &mut Inner<impl Sink>) {
-        self.is_sending = false;
-        let Some(Request { what: What::Of { key, .. }, turn, .. }) = self.pending.back() else { return };
-        inner.with(key, |session, sink| session.request_over(*turn, sink));
+        let Some(Request { what: What::Of { key, .. }, turn, .. }) = self.sending.take() else { return };
+        inner.with(&key, |session, sink| session.request_over(turn, sink));
     }
 
     fn response(&mut self, connection: &Connection, head: Head, inner: &mut Inner<impl Sink>) {
@@ -392,7 +394,6 @@ impl Carrier {
             self.response = Some(Response { request, status, len: 0, name: Vec::new() });
             return;
         };
-        self.is_sending &= !self.pending.is_empty();
         match &request.what {
             What::Open if status != 200 && self.held.is_some() => {
                 self.directions[self.client.index()].is_refuted = true;
@@ -468,7 +469,7 @@ impl Carrier {
             Hole::InBody => {
                 let is_client = from == self.client;
                 let request = match &mut self.response {
-                    _ if is_client => self.pending.back_mut(),
+                    _ if is_client => self.sending.as_mut(),
                     Some(response) => {
                         response.len += gap.len;
                         Some(&mut response.request)
@@ -496,14 +497,13 @@ impl Carrier {
         let is_client = from == self.client;
         _ = self.directions[from.index()].hole(0);
         let current = match is_client {
-            true => self.pending.back().filter(|_| self.is_sending).map(|request| (request.what.clone(), request.turn)),
+            true => self.sending.take().map(|request| (request.what, request.turn)),
             false => self.response.take().map(|response| (response.request.what, response.request.turn)),
         };
         let (key, turn) = match current {
             Some((What::Of { key, .. }, turn)) => (Some(key), Some(turn)),
             _ => (self.sessions.last().cloned(), None),
         };
-        self.is_sending &= !is_client;
         self.is_lost = true;
         let Some(key) = key else { return };
         inner.with(&key, |session, sink| {
@@ -524,7 +524,7 @@ impl Carrier {
     fn give_up_first(&mut self, inner: &mut Inner<impl Sink>) {
         let Some(request) = self.pending.pop_front() else { return };
         if let What::Of { key, .. } = &request.what {
-            inner.with(key, |session, sink| session.abandon(request.turn, request.taken, sink));
+            inner.with(key, |session, sink| session.abandon(request.turn, sink));
         }
     }
 

@@ -36,8 +36,8 @@ use super::held::{Arrival, Arrivals};
 use super::{Notice, Sink};
 use cipher::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Suite};
 use hello::{ClientHello, Messages, ServerHello};
-pub use keylog::{KeyLog, MoreKeys};
 use keylog::Secrets;
+pub use keylog::{KeyLog, MoreKeys};
 use side::{Epoch, Side, Step};
 
 /// What is known of TLS on a connection.
@@ -664,6 +664,7 @@ impl Session {
                     self.info.early_data = Some(EarlyData::Accepted);
                     self.settle_early(connection, sink);
                 }
+                hello::KEY_UPDATE if is_tls13 => self.sides[from.index()].update_keys(),
                 // TLS 1.2: new keys are agreed on under the old ones.
                 hello::CLIENT_HELLO if !is_tls13 && is_client => {
                     if let Some(hello) = ClientHello::read(&body) {

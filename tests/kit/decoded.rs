@@ -38,6 +38,11 @@ pub struct Decoded {
 
 /// Decodes a capture as `decode -V` and `streams` do.
 pub fn decode(pcap: &[u8]) -> Decoded {
+    decode_with(pcap, Options::default())
+}
+
+/// The same with other options.
+pub fn decode_with(pcap: &[u8], options: Options) -> Decoded {
     let mut messages: BTreeMap<Way, Vec<(Message, Range<u64>)>> = BTreeMap::new();
     let mut printed = 0;
     let rows = Rows::new(Selection { whole: true, ..Selection::default() }, |row, event| {
@@ -61,8 +66,7 @@ pub fn decode(pcap: &[u8]) -> Decoded {
     let observer = (rows, Streams::default());
     let mut capture = Capture::open(std::io::Cursor::new(pcap.to_vec()), capture::Limits::default()).expect("a pcap");
     let limits = pipeline::Limits::default();
-    let ((_, streams), _) =
-        pipeline::run(&mut capture, limits, Options::default(), observer, &mut Silent).expect("no trouble");
+    let ((_, streams), _) = pipeline::run(&mut capture, limits, options, observer, &mut Silent).expect("no trouble");
     let streams = streams.into_streams();
     Decoded { messages, streams, printed }
 }

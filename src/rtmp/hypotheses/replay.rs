@@ -159,7 +159,8 @@ impl Snapshot {
 
     fn push(&mut self, piece: &[u8]) {
         let Snapshot { decoder, replay, at } = self;
-        let source = Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset: *at, form: Form::Verbatim };
+        let source =
+            Source { frame: FrameNo(1), packet: FrameNo(1), time: Time(0), file_offset: *at, form: Form::Verbatim };
         decoder.push(*at, piece, &[(0, source)], &mut |event, _| replay.take(event, false));
         replay.trouble = replay.trouble.or(decoder.lost_since());
         *at += piece.len() as u64;

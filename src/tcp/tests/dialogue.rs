@@ -186,7 +186,8 @@ impl Packet {
     /// Gives the packet to a tracker. Its payload is in the capture at 1000 times its frame.
     pub fn push(&self, tracker: &mut Tracker, frame: u64, time: Time, sink: &mut impl Sink) {
         let frame_no = FrameNo(frame);
-        let source = Source { frame: frame_no, packet: frame_no, time, file_offset: frame * 1_000_000, form: Form::Verbatim };
+        let source =
+            Source { frame: frame_no, packet: frame_no, time, file_offset: frame * 1_000_000, form: Form::Verbatim };
         let (src, dst) = if self.is_a { (A_PORT, B_PORT) } else { (B_PORT, A_PORT) };
         let segment = Segment {
             frame: frame_no,

@@ -1,6 +1,6 @@
 //! One RTMPT session: the bytes of both directions, put in order from the requests and responses that carried them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -106,9 +106,9 @@ pub(super) struct Session {
     pub carriers: Vec<ConnectionId>,
     /// What the client sent, and what the server did.
     lanes: [Lane; 2],
-    /// Requests that are not answered yet.
-    unanswered: BTreeSet<u64>,
-    /// Requests whose connection ended without an answer: how many bytes of each were taken.
+    /// Requests that are not answered yet: how many bytes of each were taken.
+    unanswered: BTreeMap<u64, u64>,
+    /// The same for those whose connection ended without an answer.
     abandoned: BTreeMap<u64, u64>,
 }
 
@@ -173,7 +173,7 @@ impl Session {
             told: None,
             carriers: Vec::new(),
             lanes: Default::default(),
-            unanswered: BTreeSet::new(),
+            unanswered: BTreeMap::new(),
             abandoned: BTreeMap::new(),
         }
     }
@@ -193,11 +193,14 @@ impl Session {
         self.info.requests += 1;
         let next = *self.lanes[0].next.get_or_insert(number);
         self.lanes[1].next.get_or_insert(number);
+        // It is sent again because it was not answered, or the client does not count.
+        if let Some(&skip) = self.unanswered.get(&number) {
+            return Turn { number: Some(number), skip };
+        }
         if number >= next {
-            self.unanswered.insert(number);
+            self.unanswered.insert(number, 0);
             return Turn { number: Some(number), skip: 0 };
         }
-        // It is sent again because it was not answered, or the client does not count.
         if let Some(skip) = self.abandoned.remove(&number) {
             return Turn { number: None, skip };
         }
@@ -206,11 +209,23 @@ impl Session {
     }
 
     /// Bytes of a request or response.
-    pub fn bytes(&mut self, way: Way, turn: Option<u64>, bytes: &[u8], sources: &[(u32, Source)], sink: &mut impl Sink) {
+    pub fn bytes(
+        &mut self,
+        way: Way,
+        turn: Option<u64>,
+        bytes: &[u8],
+        sources: &[(u32, Source)],
+        sink: &mut impl Sink,
+    ) {
         let from = self.from(way);
+        if way == Way::Up
+            && let Some(taken) = turn.and_then(|number| self.unanswered.get_mut(&number))
+        {
+            *taken += bytes.len() as u64;
+        }
         let lane = &mut self.lanes[way as usize];
         match turn {
-            Some(number) if lane.next != Some(number) => {
+            Some(number) if lane.next.is_some_and(|next| next < number) => {
                 lane.cost += bytes.len() + std::mem::size_of_val(sources) + size_of::<Part>();
                 let part = Part::Bytes(bytes.to_vec(), sources.to_vec());
                 lane.waiting.entry(number).or_default().parts.push(part);
@@ -231,7 +246,7 @@ impl Session {
         let from = self.from(way);
         let lane = &mut self.lanes[way as usize];
         match turn {
-            Some(number) if lane.next != Some(number) => {
+            Some(number) if lane.next.is_some_and(|next| next < number) => {
                 lane.waiting.entry(number).or_default().parts.push(Part::Gap(gap));
             }
             _ => {
@@ -259,9 +274,9 @@ impl Session {
     }
 
     /// A request's connection ended before it was answered.
-    pub fn abandon(&mut self, turn: Turn, taken: u64, sink: &mut impl Sink) {
+    pub fn abandon(&mut self, turn: Turn, sink: &mut impl Sink) {
         let Some(number) = turn.number else { return };
-        self.unanswered.remove(&number);
+        let Some(taken) = self.unanswered.remove(&number) else { return };
         while self.abandoned.len() >= 64 {
             self.abandoned.pop_first();
         }
@@ -321,6 +336,9 @@ impl Session {
         if lane.next == Some(number) {
             lane.next = number.checked_add(1);
             self.release(way, sink);
+            return;
+        }
+        if lane.next.is_some_and(|next| next > number) {
             return;
         }
         lane.waiting.entry(number).or_default().is_whole = true;

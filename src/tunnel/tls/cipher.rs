@@ -94,9 +94,7 @@ impl Suite {
             let [mac, key, iv] =
                 [(macs, mac_len), (keys, key_len), (ivs, iv_len)].map(|(all, len)| &all[side * len..][..len]);
             Some(match self.cipher {
-                Cipher::Cbc(_, hash) => {
-                    Opener::Cbc { key: key.to_vec(), mac: mac.to_vec(), hash, encrypt_then_mac }
-                }
+                Cipher::Cbc(_, hash) => Opener::Cbc { key: key.to_vec(), mac: mac.to_vec(), hash, encrypt_then_mac },
                 Cipher::ChaCha => Opener::ChaCha { aead: Aead::new(self.cipher, key)?, iv: iv.try_into().ok()? },
                 _ => Opener::Gcm { aead: Aead::new(self.cipher, key)?, salt: iv.try_into().ok()? },
             })
@@ -357,8 +355,12 @@ mod tests {
     #[test]
     fn keys_of_rfc_8448() {
         let suite = Suite::of(0x1301).expect("known");
-        let secret = bytes("a1 1a f9 f0 55 31 f8 56 ad 47 11 6b 45 a9 50 32 82 04 b4 f4 4b fb 6b 3a 4b 4f 1f 3f cb 63 16 43");
-        assert_eq!(suite.expand_label(&secret, b"key", 16), Some(bytes("9f 02 28 3b 6c 9c 07 ef c2 6b b9 f2 ac 92 e3 56")));
+        let secret =
+            bytes("a1 1a f9 f0 55 31 f8 56 ad 47 11 6b 45 a9 50 32 82 04 b4 f4 4b fb 6b 3a 4b 4f 1f 3f cb 63 16 43");
+        assert_eq!(
+            suite.expand_label(&secret, b"key", 16),
+            Some(bytes("9f 02 28 3b 6c 9c 07 ef c2 6b b9 f2 ac 92 e3 56"))
+        );
         assert_eq!(suite.expand_label(&secret, b"iv", 12), Some(bytes("cf 78 2b 88 dd 83 54 9a ad f1 e9 84")));
     }
 
@@ -367,7 +369,8 @@ mod tests {
     fn prf_with_sha256() {
         let secret = bytes("9b be 43 6b a9 40 f0 17 b1 76 52 84 9a 71 db 35");
         let seed = [&b"test label"[..], &bytes("a0 ba 9f 93 6c da 31 18 27 a6 f7 96 ff d5 19 8c")].concat();
-        let expected = bytes("e3 f2 29 ba 72 7b e1 7b 8d 12 26 20 55 7c d4 53 c2 aa b2 1d 07 c3 d4 95 32 9b 52 d4 e6 1e db 5a");
+        let expected =
+            bytes("e3 f2 29 ba 72 7b e1 7b 8d 12 26 20 55 7c d4 53 c2 aa b2 1d 07 c3 d4 95 32 9b 52 d4 e6 1e db 5a");
         assert_eq!(Hash::Sha256.prf(&secret, &seed, 32), expected);
     }
 

@@ -3,7 +3,9 @@
 //! Takes the payloads of handshake records, gives the messages that decryption and people need. tls-parser reads the
 //! messages. Source: RFC 8446 4.1, RFC 5246 7.4.1, RFC 6066 3 (names), RFC 7301 (ALPN), RFC 7366 (encrypt-then-MAC).
 
-use tls_parser::{TlsExtension, parse_tls_extension, parse_tls_handshake_client_hello, parse_tls_handshake_server_hello};
+use tls_parser::{
+    TlsExtension, parse_tls_extension, parse_tls_handshake_client_hello, parse_tls_handshake_server_hello,
+};
 
 /// A ClientHello.
 #[derive(Clone, Debug)]
@@ -157,3 +159,4 @@ pub(super) const CLIENT_HELLO: u8 = 1;
 pub(super) const SERVER_HELLO: u8 = 2;
 pub(super) const END_OF_EARLY_DATA: u8 = 5;
 pub(super) const ENCRYPTED_EXTENSIONS: u8 = 8;
+pub(super) const KEY_UPDATE: u8 = 24;

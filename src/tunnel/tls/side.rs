@@ -56,6 +56,8 @@ pub(super) struct Side {
     explicit: Option<(u64, u64)>,
     /// Records that could not be opened since the last one that could.
     misses: u64,
+    /// How long the content of the last of them was.
+    last_miss: u64,
     has_opened: bool,
     lost: Option<Lost>,
     search: Option<Search>,
@@ -98,6 +100,8 @@ const HEADER: usize = 5;
 const LONGEST: usize = (1 << 14) + 2048;
 /// How many bytes are decrypted at most to find where the numbers continue after one hole.
 const EFFORT: u64 = 32 << 20;
+/// How many key updates a hole may hold.
+const UPDATES: usize = 3;
 /// How many of the first numbers are tried with new keys.
 const FIRST_NUMBERS: u64 = 16;
 
@@ -120,6 +124,14 @@ impl Side {
             self.seq = 0;
             self.explicit = None;
         }
+    }
+
+    /// TLS 1.3: the sender said that the next keys follow.
+    pub fn update_keys(&mut self) {
+        if self.next_keys.is_empty() {
+            self.extend_keys();
+        }
+        self.change_cipher();
     }
 
     /// Lets go of what could not be opened before anything could.
@@ -282,17 +294,19 @@ impl Side {
         }
         let mut plain = std::mem::take(&mut self.plain);
         let record = Record { header, body: &self.buffer[self.start + HEADER..][..len] };
+        let mut new_keys = false;
         let opened = self.keys.as_ref().and_then(|(_, keys)| keys.open(self.seq, record, &mut plain)).or_else(|| {
             // Records of the keys before that could not be opened may have been the first of the next ones.
             let numbers = 0..=self.misses.min(FIRST_NUMBERS);
             let (place, seq, opened) = open_with_next(&self.next_keys, numbers, record, &mut plain)?;
             self.keys = self.next_keys.drain(..=place).next_back();
             self.seq = seq;
+            new_keys = true;
             Some(opened)
         });
         self.plain = plain;
         let opened = match opened {
-            None if self.extend_keys() => return self.record(header),
+            None if self.next_keys.is_empty() && self.extend_keys() => return self.record(header),
             None => {
                 let reason = match (self.has_opened, self.keys.is_some() || !self.next_keys.is_empty()) {
                     (true, _) => GapReason::TlsRecordBad,
@@ -300,17 +314,22 @@ impl Side {
                     (false, false) => GapReason::TlsKeyMissing,
                 };
                 let moment = self.moment(self.at..self.at + (HEADER + len) as u64);
-                self.miss(len, reason, moment);
+                // In TLS 1.2 the header tells what is data.
+                let content = if is_tls13 || kind == APPLICATION_DATA { len } else { 0 };
+                self.miss(content, reason, moment);
                 return None;
             }
             Some(opened) => opened,
         };
+        if new_keys {
+            self.forget_key_update();
+        }
         Some(self.opened(opened, 0, len))
     }
 
     /// After a failure with all keys that were ready: those that a key update would bring, if there is one to come.
     fn extend_keys(&mut self) -> bool {
-        if !self.next_keys.is_empty() || !matches!(self.keys, Some((Epoch::Application, _))) {
+        if !matches!(self.keys, Some((Epoch::Application, _))) {
             return false;
         }
         let (Some(suite), Some(secret)) = (self.tls13, &mut self.newest) else { return false };
@@ -319,6 +338,18 @@ impl Side {
         *secret = next;
         self.next_keys.push_back((Epoch::Application, opener));
         true
+    }
+
+    /// With new keys: what was lost right before them was the message that announced them, not data.
+    fn forget_key_update(&mut self) {
+        const KEY_UPDATE: u64 = 5;
+        let Some(lost) = self.lost.as_mut().filter(|_| self.misses > 0) else { return };
+        if self.last_miss == KEY_UPDATE {
+            lost.len -= KEY_UPDATE;
+            self.lost.take_if(|lost| lost.len == 0);
+        } else {
+            lost.exact = false;
+        }
     }
 
     /// A record was opened with the keys and the number in force: `skipped` bytes into what waits.
@@ -354,7 +385,8 @@ impl Side {
             Some(keys) => (keys.overhead().unwrap_or(keys.least_overhead()), keys.overhead().is_some()),
             None => (0, false),
         };
-        self.lose(len.saturating_sub(less) as u64, exact && self.has_opened, reason, Some(moment));
+        self.last_miss = len.saturating_sub(less) as u64;
+        self.lose(self.last_miss, exact && self.has_opened, reason, Some(moment));
         self.records[1] += 1;
         self.misses += 1;
         self.seq += 1;
@@ -440,7 +472,7 @@ impl Side {
         effort: &mut u64,
         plain: &mut Vec<u8>,
     ) -> Option<(u64, bool, Opened)> {
-        _ = self.extend_keys();
+        while self.next_keys.len() < UPDATES && self.extend_keys() {}
         let all = self.keys.iter().chain(&self.next_keys);
         for (place, (_, keys)) in all.enumerate() {
             let is_current = self.keys.is_some() && place == 0;

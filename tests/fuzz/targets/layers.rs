@@ -98,7 +98,13 @@ pub fn tcp(data: &[u8]) {
         let ack = (flags & 0x10 != 0).then(|| near(flags & 0x80 != 0, &mut bytes));
         let len = usize::from(bytes.u8()) << (who >> 6);
         let payload = vec![number as u8; len];
-        let source = Source { frame: FrameNo(number), packet: FrameNo(number), time: Time(0), file_offset: 0, form: Form::Verbatim };
+        let source = Source {
+            frame: FrameNo(number),
+            packet: FrameNo(number),
+            time: Time(0),
+            file_offset: 0,
+            form: Form::Verbatim,
+        };
         tracker.push(
             &Segment {
                 frame: FrameNo(number),
