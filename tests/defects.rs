@@ -96,7 +96,7 @@ fn found() -> BTreeSet<String> {
     for capture in [
         "d/pub_midstream.pcap",
         "d/pub_missing_segment.pcap",
-        "e/rtmpt_ffmpeg_pub.pcap",
+        "e/rtmpt_no_server.pcap",
         "e/rtmpe_refused.pcap",
         "b/http_on_1935.pcap",
     ] {

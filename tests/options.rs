@@ -267,6 +267,31 @@ const CASES: &[Case] = &[
     Case("config captures", "--port 5000", Adds("5000")),
     Case("config captures", "--stream 1", Same),
     Case("config captures", "--decode-as tcp:5000", Adds("5000")),
+    // keys
+    Case(
+        "decode captures/e/rtmps_ffmpeg_pub.pcap",
+        "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
+        Adds("connect('live')"),
+    ),
+    Case("streams captures/e/rtmps_ffmpeg_pub.pcap", "--keylog captures/e/rtmps_ffmpeg_pub.keylog", Adds("RTMPS")),
+    Case("lint captures/e/rtmps_ffmpeg_pub.pcap", "--keylog captures/e/rtmps_ffmpeg_pub.keylog", Status(2, 0)),
+    Case("snapshot captures/e/rtmps_ffmpeg_pub.pcap", "--keylog captures/e/rtmps_ffmpeg_pub.keylog", Status(2, 0)),
+    Case(
+        "diff captures/e/rtmps_ffmpeg_pub.pcap captures/e/rtmps_ffmpeg_pub.pcap",
+        "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
+        Status(2, 0),
+    ),
+    Case(
+        "check captures/e/rtmps_ffmpeg_pub.pcap --against captures/e/rtmps_ffmpeg_pub.pcap",
+        "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
+        Status(2, 0),
+    ),
+    Case("relay captures/e/rtmps_ffmpeg_pub.pcap", "--keylog captures/e/rtmps_ffmpeg_pub.keylog", Adds("1 published")),
+    Case(
+        "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin --capture captures/e/rtmps_ffmpeg_pub.pcap",
+        "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
+        Removes("no RTMP in"),
+    ),
     // configuration
     Case("diff DIR/conf/a.pcap DIR/conf/b.pcap -v", "--no-config", Adds("[connect-properties]")),
     Case(

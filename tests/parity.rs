@@ -75,16 +75,6 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
         "RTMPT: the reference does not look into HTTP, and tshark is out of step",
     ),
     (
-        "e/rtmpt_ffmpeg_pub.pcap",
-        "stream 0 from 127.0.0.1:35012: tshark has messages, we have none",
-        "RTMPT is not decoded yet",
-    ),
-    (
-        "e/rtmpt_ffmpeg_pub.pcap",
-        "stream 0 from 127.0.0.1:80: tshark has messages, we have none",
-        "RTMPT is not decoded yet",
-    ),
-    (
         "pairs/06_chunk_not_used_B.pcap",
         "stream 0 from 127.0.0.1:51008: compared up to message 7; tshark has 8, the reference 8",
         "the sender cuts at 128 after announcing 4096: a type 3 header stands in a body, all are out of step",

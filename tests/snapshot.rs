@@ -15,7 +15,7 @@ use crate::kit::{Session, amf0, handshake, message};
 
 /// Captures without RTMP.
 const WITHOUT: &[&str] =
-    &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_ffmpeg_pub.pcap", "rtmpt_no_server.pcap"];
+    &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_no_server.pcap", "https.pcapng.gz"];
 
 #[test]
 fn two_recordings_of_one_scenario_give_the_same_bytes() {

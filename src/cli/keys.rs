@@ -1,9 +1,9 @@
 //! The keys for what is encrypted: key log files, and what a capture itself has of them.
 
-use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
 
@@ -21,7 +21,7 @@ const MOST: u64 = 256 << 20;
 pub fn read(
     files: &[KeyLogFile],
     is_live: bool,
-    rest: Option<impl Fn() -> anyhow::Result<Vec<u8>> + 'static>,
+    rest: Option<impl Fn() -> anyhow::Result<Vec<u8>> + Send + Sync + 'static>,
 ) -> anyhow::Result<tls::Options> {
     let mut keys = KeyLog::default();
     let mut lengths = Vec::new();
@@ -42,18 +42,19 @@ pub fn read(
         );
         lengths.push(text.len() as u64);
     }
-    let (grows, has_rest) = (is_live && !files.is_empty(), Cell::new(rest.is_some()));
-    if !grows && !has_rest.get() {
-        return Ok(tls::Options { keys: Rc::new(keys), more: None });
+    let (grows, has_rest) = (is_live && !files.is_empty(), AtomicBool::new(rest.is_some()));
+    if !grows && rest.is_none() {
+        return Ok(tls::Options { keys: Arc::new(keys), more: None });
     }
-    let (files, lengths) = (files.to_vec(), RefCell::new(lengths));
+    let (files, lengths) = (files.to_vec(), Mutex::new(lengths));
     let more = move || {
         let mut added = Vec::new();
-        if has_rest.take() {
+        if has_rest.swap(false, Ordering::Relaxed) {
             // What is wrong with the capture is told of when it is read for its rows.
             added = rest.as_ref().and_then(|rest| rest().ok()).unwrap_or_default();
         }
-        for (file, length) in files.iter().zip(lengths.borrow_mut().iter_mut()).filter(|_| grows) {
+        let mut lengths = lengths.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (file, length) in files.iter().zip(lengths.iter_mut()).filter(|_| grows) {
             let Ok(text) = bytes_from(file, *length) else { continue };
             // A line that is being written is read when it is whole.
             let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
@@ -63,7 +64,7 @@ pub fn read(
         added
     };
     let more = MoreKeys::new(more);
-    Ok(tls::Options { keys: Rc::new(keys), more: Some(if grows { more } else { more.once() }) })
+    Ok(tls::Options { keys: Arc::new(keys), more: Some(if grows { more } else { more.once() }) })
 }
 
 fn bytes_from(file: &KeyLogFile, start: u64) -> io::Result<Vec<u8>> {

@@ -24,7 +24,7 @@ mod keylog;
 mod side;
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use serde::Serialize;
@@ -243,7 +243,7 @@ impl Tls {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The key log, as far as it is known when reading begins.
-    pub keys: Rc<KeyLog>,
+    pub keys: Arc<KeyLog>,
     /// A way to get more of it.
     pub more: Option<MoreKeys>,
 }
@@ -309,7 +309,7 @@ impl<S: Sink> Layer<S> {
 
     /// Adds keys that a capture has.
     pub fn add_keys(&mut self, text: &[u8]) {
-        Rc::make_mut(&mut self.options.keys).add(text);
+        Arc::make_mut(&mut self.options.keys).add(text);
     }
 
     /// Takes what arrived on a connection whose hellos are awaited: all of it is held.
@@ -330,7 +330,7 @@ impl<S: Sink> Layer<S> {
             if more.is_empty() {
                 return Err(decryption);
             }
-            Rc::make_mut(&mut self.options.keys).add(&more);
+            Arc::make_mut(&mut self.options.keys).add(&more);
             hellos.session(&self.options.keys)
         });
         // A log that grows may have the keys a moment later.

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::Path;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rtmp_inspect::capture::{self, Capture};
 use rtmp_inspect::origin::{Form, Source};
 use rtmp_inspect::packet::{self, Outcome, Slicer};
 use rtmp_inspect::session;
-use rtmp_inspect::streams::Stream;
+use rtmp_inspect::streams::ConnectionSummary;
 use rtmp_inspect::tcp::{self, Connection, ConnectionId, Endpoint, Gap, GapReason, Piece, Tracker};
 use rtmp_inspect::tunnel::tls::{Decryption, EarlyData, KeyLog, MoreKeys};
 use rtmp_inspect::tunnel::{self, Notice, Tls, Tunnels};
@@ -47,9 +47,9 @@ pub fn recorded(name: &str) -> Vec<u8> {
 }
 
 /// The connections with messages: those in a tunnel, and the others.
-fn legs(decoded: &Decoded) -> (Vec<&Stream>, Vec<&Stream>) {
-    let has_messages = |stream: &&Stream| decoded.messages.contains_key(&(stream.tcp_stream.0, true));
-    let is_in_tunnel = |stream: &&Stream| stream.tls.is_some() || stream.rtmpt.is_some();
+fn legs(decoded: &Decoded) -> (Vec<&ConnectionSummary>, Vec<&ConnectionSummary>) {
+    let has_messages = |stream: &&ConnectionSummary| decoded.messages.contains_key(&(stream.tcp_stream.0, true));
+    let is_in_tunnel = |stream: &&ConnectionSummary| stream.tls.is_some() || stream.rtmpt.is_some();
     decoded.streams.iter().filter(has_messages).partition(is_in_tunnel)
 }
 
@@ -126,13 +126,12 @@ fn what_is_no_rtmp_inside_is_named() {
 fn keys_may_come_after_the_handshake() {
     let edited = Edited::of("tls13_aes128_gcm");
     let whole = decode(&recorded("tls13_aes128_gcm"));
-    let asked = std::cell::Cell::new(0);
+    let asked = std::sync::atomic::AtomicU32::new(0);
     let keys = edited.keys.clone();
     let more = MoreKeys::new(move || {
-        asked.set(asked.get() + 1);
-        if asked.get() == 4 { keys.clone() } else { Vec::new() }
+        if asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 3 { keys.clone() } else { Vec::new() }
     });
-    let tls = tunnel::tls::Options { keys: Rc::default(), more: Some(more) };
+    let tls = tunnel::tls::Options { keys: Arc::default(), more: Some(more) };
     let options = session::Options { tunnel: tunnel_options(tls), ..session::Options::default() };
     let later = decode_with(&edited.pcap(), options);
     assert_are_those_of_connection_1(&later, &whole);
@@ -349,7 +348,7 @@ fn tunnel_options(tls: tunnel::tls::Options) -> tunnel::Options {
 fn options(keys: &[u8]) -> session::Options {
     let mut log = KeyLog::default();
     log.add(keys);
-    let tls = tunnel::tls::Options { keys: Rc::new(log), more: None };
+    let tls = tunnel::tls::Options { keys: Arc::new(log), more: None };
     session::Options { tunnel: tunnel_options(tls), ..session::Options::default() }
 }
 
@@ -449,7 +448,7 @@ impl Inside {
 fn through(file: &[u8], keys: KeyLog) -> Seen {
     let mut capture = Capture::open(Cursor::new(file.to_vec()), capture::Limits::default()).expect("a capture");
     let (mut slicer, mut tracker) = (Slicer::new(packet::Limits::default()), Tracker::default());
-    let options = tunnel_options(tunnel::tls::Options { keys: Rc::new(keys), more: None });
+    let options = tunnel_options(tunnel::tls::Options { keys: Arc::new(keys), more: None });
     let mut tunnels = Tunnels::new(options, Seen::default());
     while let Some(event) = capture.next().expect("readable") {
         match event {

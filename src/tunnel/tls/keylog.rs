@@ -5,7 +5,7 @@
 //! Source: "The SSLKEYLOGFILE Format for TLS" (draft-ietf-tls-keylogfile), and NSS's `CLIENT_RANDOM` for TLS 1.2.
 
 use std::fmt;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -94,15 +94,15 @@ impl fmt::Debug for KeyLog {
 /// far, or a capture has it after the packets.
 #[derive(Clone)]
 pub struct MoreKeys {
-    read: Rc<dyn Fn() -> Vec<u8>>,
+    read: Arc<dyn Fn() -> Vec<u8> + Send + Sync>,
     /// Whether there is nothing more after it was asked once.
     is_once: bool,
 }
 
 impl MoreKeys {
     /// `read` gives what was added since it was called last; empty if nothing was.
-    pub fn new(read: impl Fn() -> Vec<u8> + 'static) -> MoreKeys {
-        MoreKeys { read: Rc::new(read), is_once: false }
+    pub fn new(read: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> MoreKeys {
+        MoreKeys { read: Arc::new(read), is_once: false }
     }
 
     /// The same where all there is comes at once: it is asked for once.
