@@ -67,6 +67,13 @@ impl CaptureSource {
         self
     }
 
+    /// Decrypts TLS with the secrets of a key log in NSS's format, as `SSLKEYLOGFILE` makes programs write it. May be
+    /// called several times. Secrets inside a pcapng file are used without it.
+    pub fn key_log(mut self, text: &[u8]) -> CaptureSource {
+        Arc::make_mut(&mut self.options.tunnel.tls.keys).add(text);
+        self
+    }
+
     /// Calls `warn` with a sentence about each part of the file that cannot be read, as a damaged block or a cut end.
     /// What can be read is read nevertheless.
     pub fn on_warning(self, warn: impl Fn(&dyn fmt::Display) + Send + Sync + 'static) -> CaptureSource {

@@ -106,6 +106,9 @@ fn found() -> BTreeSet<String> {
             &mut found,
         );
     }
+    for (pcap, options) in crate::tunnel::tls::damaged() {
+        of_capture(&pcap, options, &mut found);
+    }
     for fault in FAULTS {
         let (_, faulty) = faults::find(fault).expect("a fault of that name").captures();
         of_capture(faulty, Options::default(), &mut found);

@@ -1,7 +1,7 @@
 //! What wraps a session is taken off, and nothing else changes.
 
 mod http;
-mod tls;
+pub mod tls;
 
 use crate::kit::decoded::decode;
 use crate::kit::edit::CLIENT;

@@ -101,7 +101,9 @@ fn gap(comparison: &Comparison<'_>) -> Vec<Claim> {
         if is_one_way(opening, direction) {
             continue;
         }
-        let gaps: Vec<_> = gaps(opening, direction).filter(|(_, gap)| gap.reason != GapReason::Snaplen).collect();
+        let gaps: Vec<_> = gaps(opening, direction)
+            .filter(|(_, gap)| gap.reason.is_in_capture() && gap.reason != GapReason::Snaplen)
+            .collect();
         let Some(&(item, first)) = gaps.first() else { continue };
         let lost: u64 = gaps.iter().map(|(_, gap)| gap.len).sum();
         let places = if gaps.len() == 1 { String::new() } else { format!(" in {} places", gaps.len()) };

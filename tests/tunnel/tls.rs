@@ -352,6 +352,32 @@ fn options(keys: &[u8]) -> session::Options {
     session::Options { tunnel: tunnel_options(tls), ..session::Options::default() }
 }
 
+/// Captures with each thing that can be wrong with records and keys, and the options to read them with.
+pub fn damaged() -> Vec<(Vec<u8>, session::Options)> {
+    let whole = Edited::of("tls13_aes128_gcm");
+    let mut wrong = whole.keys.clone();
+    for line in wrong.split_mut(|&byte| byte == b'\n').filter(|line| line.len() > 1) {
+        let last = line.len() - 1;
+        line[last] = if line[last] == b'0' { b'1' } else { b'0' };
+    }
+    let client: Vec<u8> = lines(&whole.keys).filter(|line| !line.starts_with(b"SERVER")).flatten().copied().collect();
+    let data = whole.data_frames();
+    let mut bad = whole.clone();
+    *bad.frames[data[4]].1.last_mut().expect("not empty") ^= 1;
+    // Nothing after the hole can be opened.
+    let mut uncounted = whole.clone();
+    for &frame in &data[5..] {
+        *uncounted.frames[frame].1.last_mut().expect("not empty") ^= 1;
+    }
+    uncounted.frames.remove(data[4]);
+    vec![
+        (whole.pcap(), options(&wrong)),
+        (whole.pcap(), options(&client)),
+        (bad.pcap(), options(&whole.keys)),
+        (uncounted.pcap(), options(&whole.keys)),
+    ]
+}
+
 /// The frames of a capture, to be changed, and its keys.
 #[derive(Clone)]
 struct Edited {

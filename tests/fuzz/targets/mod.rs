@@ -10,6 +10,7 @@ mod edits;
 pub mod layers;
 mod stream;
 mod texts;
+mod tunnel;
 mod values;
 mod whole;
 
@@ -31,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     ("session", whole::session),
     ("snapshot", compared::snapshot),
     ("tcp", layers::tcp),
+    ("tunnel", tunnel::tunnel),
 ];
 
 /// The target of that name.
