@@ -286,7 +286,11 @@ const CASES: &[Case] = &[
         "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
         Status(2, 0),
     ),
-    Case("relay captures/e/rtmps_ffmpeg_pub.pcap", "--keylog captures/e/rtmps_ffmpeg_pub.keylog", Adds("1 published")),
+    Case(
+        "relay captures/e/rtmps_ffmpeg_pub.pcap captures/a/ffmpeg_pub_play.pcap",
+        "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
+        Adds("live/tls"),
+    ),
     Case(
         "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin --capture captures/e/rtmps_ffmpeg_pub.pcap",
         "--keylog captures/e/rtmps_ffmpeg_pub.keylog",

@@ -155,6 +155,10 @@ fn captures() -> Vec<PathBuf> {
             files.map(|file| file.expect("an entry").path()).filter(|path| path.to_string_lossy().contains(".pcap")),
         );
     }
+    let tunnels =
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tunnels")).expect("testdata/tunnels");
+    let tunnels = tunnels.map(|file| file.expect("an entry").path());
+    found.extend(tunnels.filter(|path| path.to_string_lossy().contains(".pcap")));
     assert!(found.len() > 50, "testdata/captures has {} captures", found.len());
     found.sort();
     found

@@ -8,6 +8,8 @@ const FILES: &[(&str, &str)] = &[
     ("good.pcap", "testdata/captures/pairs/04_type14_A.pcap"),
     ("mine.pcap", "testdata/captures/pairs/04_type14_B.pcap"),
     ("relayed.pcap", "testdata/captures/a/ffmpeg_pub_play.pcap"),
+    ("rtmps.pcap", "testdata/captures/e/rtmps_ffmpeg_pub.pcap"),
+    ("keys.log", "testdata/captures/e/rtmps_ffmpeg_pub.keylog"),
     ("sent.jpg", "testdata/captures/seed/jpeg_c4096.sent.jpg"),
     ("received.bin", "testdata/captures/seed/jpeg_c4096.received.bin"),
     ("session.pcap", "testdata/captures/seed/jpeg_c4096.pcap"),

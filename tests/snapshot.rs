@@ -14,8 +14,7 @@ use crate::kit::faults::Base;
 use crate::kit::{Session, amf0, handshake, message};
 
 /// Captures without RTMP.
-const WITHOUT: &[&str] =
-    &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_no_server.pcap", "https.pcapng.gz"];
+const WITHOUT: &[&str] = &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_no_server.pcap"];
 
 #[test]
 fn two_recordings_of_one_scenario_give_the_same_bytes() {
@@ -274,6 +273,10 @@ fn captures() -> Vec<PathBuf> {
         let files = files.map(|file| file.expect("an entry").path());
         found.extend(files.filter(|path| path.to_string_lossy().contains(".pcap")));
     }
+    // Those in tunnels, which have their keys inside.
+    let tunnels = fs::read_dir(testdata().join("tunnels")).expect("testdata/tunnels");
+    let tunnels = tunnels.map(|file| file.expect("an entry").path());
+    found.extend(tunnels.filter(|path| path.to_string_lossy().contains("tls")));
     found.sort();
     found
 }

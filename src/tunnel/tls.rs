@@ -29,10 +29,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use crate::origin::{FrameNo, Source};
+use crate::origin::FrameNo;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 
-use super::held::{Arrival, Arrivals};
+use super::held::{Arrival, Arrivals, Held};
 use super::{Notice, Sink};
 use cipher::{ALERT, APPLICATION_DATA, CHANGE_CIPHER_SPEC, HANDSHAKE, Suite};
 use hello::{ClientHello, Messages, ServerHello};
@@ -296,7 +296,8 @@ struct Session {
     sides: [Side; 2],
     messages: [Messages; 2],
     hellos: (ClientHello, ServerHello),
-    early: Vec<(Vec<u8>, Vec<(u32, Source)>)>,
+    /// Early data of which it is not known whether the server took it.
+    early: Vec<Held>,
     info: Tls,
     /// What was told last.
     told: Option<Tls>,
@@ -595,7 +596,7 @@ impl Session {
                     if self.info.early_data == Some(EarlyData::Accepted) {
                         self.give(connection, from, sink);
                     } else if self.early.len() < MOST_EARLY {
-                        self.early.push((bytes.to_vec(), sources.to_vec()));
+                        self.early.push(Held { offset: 0, bytes: bytes.to_vec(), sources: sources.to_vec() });
                     }
                 }
                 Step::Content(APPLICATION_DATA, _) => {
@@ -634,10 +635,10 @@ impl Session {
     /// Early data is the client's only if the server took it (RFC 8446 4.2.10).
     fn settle_early(&mut self, connection: &Connection, sink: &mut impl Sink) {
         if self.info.early_data == Some(EarlyData::Accepted) {
-            for (bytes, sources) in std::mem::take(&mut self.early) {
+            for held in std::mem::take(&mut self.early) {
                 let side = &mut self.sides[self.client.index()];
-                let piece = Piece { offset: side.out, bytes: &bytes, sources: &sources };
-                side.out += bytes.len() as u64;
+                let piece = Piece { offset: side.out, ..held.piece() };
+                side.out += held.bytes.len() as u64;
                 sink.piece(connection, self.client, piece);
             }
         } else if self.info.early_data == Some(EarlyData::Rejected) {

@@ -48,6 +48,11 @@ fn every_target_has_seeds() {
         seeds.write("config", format!("{} = [\"a.*\", 1]\n[[override]]\nfiles = [\"*.pcap\"]\n", key.name).as_bytes());
     }
     seeds.programs();
+    // Each session as it is, and with one change of each kind.
+    for session in 0..6 {
+        seeds.write("tunnel", &[session]);
+        (0..5).for_each(|what| seeds.write("tunnel", &[session, 40, what, 0, 20]));
+    }
     for (name, _) in TARGETS {
         assert!(seeds.written.contains_key(*name), "{name}");
     }

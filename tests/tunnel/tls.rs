@@ -39,7 +39,7 @@ const RECORDED: &[(&str, &str, &str)] = &[
 ];
 
 pub fn recorded(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/captures/t/{name}.pcapng.gz"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("testdata/tunnels/{name}.pcapng.gz"));
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut plain = Vec::new();
     flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut plain).expect("gzip");
@@ -340,9 +340,7 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 }
 
 fn tunnel_options(tls: tunnel::tls::Options) -> tunnel::Options {
-    let mut options = tunnel::Options::default();
-    options.tls = tls;
-    options
+    tunnel::Options { tls }
 }
 
 fn options(keys: &[u8]) -> session::Options {
@@ -456,9 +454,12 @@ struct Seen {
     port: u16,
 }
 
+/// Offset, bytes, and where they are.
+type SeenPiece = (u64, Vec<u8>, Vec<(u32, Source)>);
+
 #[derive(Default)]
 struct Inside {
-    pieces: Vec<(u64, Vec<u8>, Vec<(u32, Source)>)>,
+    pieces: Vec<SeenPiece>,
     gaps: Vec<Gap>,
     /// Where it continues.
     end: u64,

@@ -12,12 +12,12 @@ use rtmp_inspect::tunnel::{self, Notice, Options, Tunnels};
 use super::bytes::Bytes;
 
 const RECORDED: [&[u8]; 6] = [
-    include_bytes!("../../../testdata/captures/t/tls12_ecdhe_aes128_gcm.pcapng.gz"),
-    include_bytes!("../../../testdata/captures/t/tls12_aes256_cbc_sha.pcapng.gz"),
-    include_bytes!("../../../testdata/captures/t/tls13_aes256_gcm_update.pcapng.gz"),
-    include_bytes!("../../../testdata/captures/t/tls13_early_data.pcapng.gz"),
-    include_bytes!("../../../testdata/captures/t/rtmpt_ffmpeg_chunked.pcapng.gz"),
-    include_bytes!("../../../testdata/captures/t/rtmpts.pcapng.gz"),
+    include_bytes!("../../../testdata/tunnels/tls12_ecdhe_aes128_gcm.pcapng.gz"),
+    include_bytes!("../../../testdata/tunnels/tls12_aes256_cbc_sha.pcapng.gz"),
+    include_bytes!("../../../testdata/tunnels/tls13_aes256_gcm_update.pcapng.gz"),
+    include_bytes!("../../../testdata/tunnels/tls13_early_data.pcapng.gz"),
+    include_bytes!("../../../testdata/tunnels/rtmpt_ffmpeg_chunked.pcapng.gz"),
+    include_bytes!("../../../testdata/tunnels/rtmpts.pcapng.gz"),
 ];
 
 /// Which session, then changes: a frame, what to do with it, and where.
