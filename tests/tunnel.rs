@@ -1,6 +1,8 @@
 //! What wraps a session is taken off, and nothing else changes.
 
 mod http;
+#[cfg(feature = "cli")]
+mod keys;
 pub mod tls;
 
 use crate::kit::decoded::decode;
