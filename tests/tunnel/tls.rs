@@ -350,6 +350,7 @@ fn options(keys: &[u8]) -> session::Options {
     session::Options { tunnel: tunnel_options(tls), ..session::Options::default() }
 }
 
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "`defects` is a test of the command"))]
 /// Captures with each thing that can be wrong with records and keys, and the options to read them with.
 pub fn damaged() -> Vec<(Vec<u8>, session::Options)> {
     let whole = Edited::of("tls13_aes128_gcm");
