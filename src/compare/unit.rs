@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::dissect::paths;
 use crate::field::{Node, Tree, Value as FieldValue};
-use crate::recording::{EventKind, Places, RecordedEvent, RecordedMessage};
+use crate::recording::{EventKind, Places, RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body;
 use crate::steps;
@@ -44,6 +44,12 @@ pub fn compare(comparison: &Comparison<'_>, row: usize) -> Vec<Mismatch> {
             // A snapshot has no random bytes.
             handshakes(a.0, b.0, !comparison.has_snapshot())
         }
+        // A snapshot does not say how long they are.
+        (EventKind::Gap(_), EventKind::Gap(_)) | (EventKind::Undecoded, EventKind::Undecoded)
+            if !comparison.has_snapshot() =>
+        {
+            stretches(comparison, a.0, b.0)
+        }
         _ => Vec::new(),
     };
     found.into_iter().map(|(path, sides)| Mismatch { row, path, sides, expected: None }).collect()
@@ -59,6 +65,25 @@ fn whole(item: &RecordedEvent) -> Value {
         EventKind::Gap(_) | EventKind::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
     };
     Value { bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), place, ..Value::words(item.info.clone()) }
+}
+
+/// Stretches of a direction that are no messages: how long they are, and their bytes where both sides have them.
+fn stretches(comparison: &Comparison<'_>, a: &RecordedEvent, b: &RecordedEvent) -> Found {
+    let of = |side: Option<&Session>, item: &RecordedEvent| -> (u64, Option<Vec<u8>>) {
+        let tape = side.and_then(|session| session.tapes[item.direction.index()].as_ref());
+        let bytes = tape.and_then(|tape| {
+            let place = |at: u64| usize::try_from(at.checked_sub(tape.offset)?).ok();
+            Some(tape.bytes.get(place(item.at.start)?..place(item.at.end)?)?.to_vec())
+        });
+        (item.at.end - item.at.start, bytes)
+    };
+    let (in_a, in_b) = (of(comparison.a, a), of(Some(comparison.b), b));
+    let is_same = in_a.0 == in_b.0 && in_a.1.as_ref().zip(in_b.1.as_ref()).is_none_or(|(a, b)| a == b);
+    let value = |item: &RecordedEvent, bytes: Option<Vec<u8>>| {
+        let bytes = bytes.unwrap_or_default();
+        Some(Value { bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), ..whole(item) })
+    };
+    if is_same { Vec::new() } else { vec![(FieldPath::Body, [value(a, in_a.1), value(b, in_b.1)])] }
 }
 
 fn handshakes(a: &RecordedEvent, b: &RecordedEvent, has_random: bool) -> Found {
