@@ -318,7 +318,14 @@ fn words(found: &Found, name: &str) -> Words {
                 .to_owned(),
         ),
         (Operator::Lost(at, lost), _) => (
-            format!("{lost} bytes are missing in {whose}, {at} bytes after its start: the sender did not write them"),
+            // Without A only the chunk is known.
+            match found.item_of_a {
+                usize::MAX => format!(
+                    "{lost} bytes are missing in {whose}, between its bytes {at} and {}, headers included: the sender did not write them",
+                    found.wrong_at - found.at
+                ),
+                _ => format!("{lost} bytes are missing in {whose}, {at} bytes after its start: the sender did not write them"),
+            },
             "find the buffer that was dropped between the chunks and the socket; TCP lost nothing".to_owned(),
         ),
         (Operator::Stray(_) | Operator::Inserted(..), _) => foreign(found, name),

@@ -228,7 +228,7 @@ pub fn bodies(walk: &Walk<'_, '_>) -> Vec<Built> {
         (1, _) => {}
         (id, _) => ids.push((1, u32::from(id))),
     }
-    let mut all: Vec<Built> = Vec::new();
+    let mut all: Vec<(u32, Built)> = Vec::new();
     for (form, csid) in ids {
         let basic = form as usize;
         let sent = walk.sender.sent(csid);
@@ -285,16 +285,18 @@ pub fn bodies(walk: &Walk<'_, '_>) -> Vec<Built> {
                     bits += if repeats_stream && header > honest { 24 } else { 0 };
                     if bits > 0
                         && is_sound(type_id, &body)
-                        && !all.iter().any(|built| built.style == style && built.body == body)
+                        && !all.iter().any(|(_, built)| built.style == style && built.body == body)
                     {
-                        all.push(Built { style, body, bits });
+                        // With another length the next message begins elsewhere.
+                        let next = interrupted::proof_of(walk, &stream[length..]);
+                        all.push((bits + next, Built { style, body, bits }));
                     }
                 }
             }
         }
     }
-    all.sort_by_key(|built| std::cmp::Reverse(built.bits));
-    all
+    all.sort_by_key(|(bits, _)| std::cmp::Reverse(*bits));
+    all.into_iter().map(|(_, built)| built).collect()
 }
 
 fn raw_end(walk: &Walk<'_, '_>) -> usize {

@@ -146,7 +146,11 @@ fn crossed_at<'r, 'b>(walk: &Walk<'r, 'b>, is_after_header: bool) -> Option<Inte
 
 /// What the header of a message proves of being one, in bits: what it repeats of the message before on its chunk stream.
 fn proof(walk: &Walk<'_, '_>) -> u32 {
-    let raw = &walk.raw[walk.at..];
+    proof_of(walk, &walk.raw[walk.at..])
+}
+
+/// The same of any bytes.
+pub fn proof_of(walk: &Walk<'_, '_>, raw: &[u8]) -> u32 {
     let Ok(header) = ChunkHeader::read(&mut Reader::new(raw, &mut ()), |_| false) else { return 0 };
     let Some(sent) = walk.sender.sent(header.csid.0) else { return 0 };
     // That 24 bits are by chance no more than a number.
@@ -220,7 +224,8 @@ fn broken_off<'r, 'b>(walk: &Walk<'r, 'b>) -> Option<Interrupted<'r, 'b>> {
             best = Some((bits, place, past));
         }
     }
-    let (bits, place, past) = best?;
+    let all = [best, shifted(walk, &begun, &start, total)];
+    let (bits, place, past) = all.into_iter().flatten().max_by_key(|(bits, ..)| *bits)?;
     // A body that is all there has a wrong length in its header.
     let mut body = Vec::new();
     for chunk in raw[begun.header_len..place].chunks(size + begun.basic.len()) {
@@ -241,4 +246,27 @@ fn broken_off<'r, 'b>(walk: &Walk<'r, 'b>) -> Option<Interrupted<'r, 'b>> {
     };
     let mistake = Begun::mistake(operator, Field::Message);
     Some(Interrupted { mistake, length: begun.sent.length, wrong_at, foreign: None, bits, walk: past })
+}
+
+/// Bytes are missing in the last message of the direction: the headers inside come as much too early as it is too short.
+fn shifted<'r, 'b>(
+    walk: &Walk<'r, 'b>,
+    begun: &Begun,
+    start: &Walk<'r, 'b>,
+    total: usize,
+) -> Option<(u32, usize, Walk<'r, 'b>)> {
+    let raw = &walk.raw[walk.at..];
+    let missing = total.checked_sub(raw.len()).filter(|&missing| missing > 0)?;
+    let size = walk.sender.chunk_size() as usize;
+    let is_header = |at: usize| raw.get(at..).is_some_and(|rest| rest.starts_with(&begun.basic));
+    let boundaries = (begun.header_len + size..total).step_by(size + begun.basic.len());
+    // Those before the gap are in their places, those after it come too early, and some may be in it.
+    let late: Vec<usize> = boundaries.skip_while(|&at| is_header(at)).collect();
+    let early = late.iter().rev().take_while(|&&at| at.checked_sub(missing).is_some_and(is_header)).count();
+    let lost = &late[..late.len() - early];
+    let is_shifted = early > 0 && lost.last().is_none_or(|last| last - lost[0] < missing);
+    let mut past = start.clone();
+    past.at = walk.raw.len();
+    let bits = proof(walk) + 8 * (early * begun.basic.len()).min(16) as u32;
+    is_shifted.then_some((bits, raw.len(), past))
 }

@@ -8,6 +8,7 @@ use crate::sender::{Field, Message, Mistake, Operator, Sender, Sent};
 use super::alone;
 use super::anchors::{Anchors, Due, is_sound, lane};
 use super::candidates::Candidate;
+use super::interrupted;
 use super::{Made, WORK};
 
 /// How far a script was followed.
@@ -168,8 +169,17 @@ impl<'r, 'b> Walk<'r, 'b> {
             }
             self.effort = trial.effort;
         }
-        let is_wrong = self.is_alone && !self.sender.mistakes.is_empty();
-        self.own() || is_wrong && (self.built() || self.own_or_cut())
+        if !self.is_alone || self.sender.mistakes.is_empty() {
+            return self.own();
+        }
+        // A body without a form of its own can be read with any length: with the right one another header follows.
+        let mut trial = self.clone();
+        if trial.own() && (trial.is_done() || interrupted::proof_of(&trial, &self.raw[trial.at..]) > 0) {
+            *self = trial;
+            return true;
+        }
+        self.effort = trial.effort;
+        self.built() || self.own_or_cut()
     }
 
     /// Takes a message that says of itself how long it is, with the mistakes made so far.
