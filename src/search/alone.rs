@@ -33,7 +33,7 @@ impl Built {
 }
 
 /// What makes a cause worth a word, in bits.
-const WORTH_A_WORD: u32 = 20;
+pub const WORTH_A_WORD: u32 = 20;
 /// Bodies are not longer.
 const LONGEST: usize = 4 << 20;
 /// So far behind a header another one is looked for.

@@ -11,7 +11,7 @@ use crate::rtmp::chunk::ChunkHeader;
 use crate::sender::{Field, Mistake, Operator, Scope, Sent};
 
 use super::Foreign;
-use super::alone::evidence;
+use super::alone::{self, evidence};
 use super::walk::Walk;
 
 /// What a sender may have done, and the walk past it.
@@ -267,6 +267,7 @@ fn shifted<'r, 'b>(
     let is_shifted = early > 0 && lost.last().is_none_or(|last| last - lost[0] < missing);
     let mut past = start.clone();
     past.at = walk.raw.len();
-    let bits = proof(walk) + 8 * (early * begun.basic.len()).min(16) as u32;
+    // A field that is left out makes the same of a header; what explains more comes first.
+    let bits = (proof(walk) + 8 * (early * begun.basic.len()) as u32).min(alone::WORTH_A_WORD);
     is_shifted.then_some((bits, raw.len(), past))
 }
