@@ -12,7 +12,7 @@ mod report;
 
 use crate::compare::{self, Comparison, pair};
 use crate::recording::Recording;
-use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, mistake};
+use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -109,6 +109,7 @@ fn claims(comparison: &Comparison<'_>, mode: Mode) -> Vec<(&'static Rule, Claim)
         Check::Payload(_) | Check::Relay | Check::Rest(_) => Vec::new(),
     });
     let mut claims: Vec<_> = claims.collect();
+    amf::writer::settle(comparison, &mut claims);
     mistake::join(comparison, &mut claims);
     claims
 }

@@ -7,7 +7,7 @@
 //! Rules of one mode are tried in the order of [`RULES`], and the first that fires is the answer. So a
 //! rule that says more comes before one that says less, and of two that say the same the simpler one.
 
-mod amf;
+pub mod amf;
 mod arithmetic;
 pub mod broken;
 mod capture;
@@ -339,6 +339,11 @@ pub static RULES: &[&Rule] = &[
     &command::connect::FIELDS,
     &command::answers::TRANSACTION,
     &command::answers::AUTH,
+    &command::names::COMMAND_NAME,
+    &command::names::PUBLISH_TYPE,
+    &command::names::STATUS_LEVEL,
+    &command::names::TXN_SAME,
+    &command::names::AFTER_DELETE,
     &command::stale::STALE_PUBLISHER,
     &command::answers::STATUS,
     &command::stream::PUBLISH_MSID,

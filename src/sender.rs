@@ -161,7 +161,9 @@ impl Sender {
             }
             _ => self.continuation(message),
         };
-        let size = self.size_for(message) as usize;
+        let counts = |is_first_only: bool| self.has(message, Operator::WithHeader(is_first_only), Field::ChunkSize);
+        let counted = if counts(false) || from == 0 && counts(true) { header.len() } else { 0 };
+        let size = (self.size_for(message) as usize).saturating_sub(counted).max(1);
         let payload = &message.body[from..message.body.len().min(from.saturating_add(size))];
         let is_last = from + payload.len() == message.body.len();
         if is_last {
@@ -216,22 +218,32 @@ impl Sender {
             (_, Some(sent)) => message.timestamp.wrapping_sub(sent.timestamp),
         };
         let mut header = Vec::with_capacity(32);
-        let csid = self.written(message, Field::Csid, message.csid);
-        match csid == message.csid {
-            true => basic(fmt, csid, message.form, &mut header),
+        let (csid, width) = Field::Csid.number(message).unwrap_or((message.csid, 1));
+        let written = self.written(message, Field::Csid, csid, width);
+        match (written == csid, width) {
+            (true, _) => basic(fmt, message.csid, message.form, &mut header),
+            (_, 2) => basic(fmt, 64 + (written & 0xffff), message.form, &mut header),
             // What does not come from the id does not have its form.
-            false => header.push(fmt << 6 | csid as u8 & 0x3f),
+            _ => header.push(fmt << 6 | written as u8 & 0x3f),
         }
-        let shortened = if time >= EXTENDED { EXTENDED } else { self.written(message, Field::Timestamp, time) };
-        let length = self.written(message, Field::Length, message.body.len() as u32);
-        let type_id = self.written(message, Field::TypeId, message.type_id.0.into());
-        let msid = self.written(message, Field::StreamId, message.msid);
-        let fields: [(Field, u8, &[u8]); 4] = [
-            (Field::Timestamp, 2, &shortened.to_be_bytes()[1..]),
-            (Field::Length, 1, &length.to_be_bytes()[1..]),
-            (Field::TypeId, 1, &type_id.to_be_bytes()[3..]),
+        let shortened = if time >= EXTENDED { EXTENDED } else { self.written(message, Field::Timestamp, time, 3) };
+        let length = self.written(message, Field::Length, message.body.len() as u32, 3);
+        let type_id = self.written(message, Field::TypeId, message.type_id.0.into(), 1);
+        let msid = self.written(message, Field::StreamId, message.msid, 4);
+        let (shortened, length, type_id) = (shortened.to_be_bytes(), length.to_be_bytes(), type_id.to_be_bytes());
+        let from = |field| if self.has(message, Operator::Widened, field) { 0 } else { 1 };
+        let mut fields: [(Field, u8, &[u8]); 4] = [
+            (Field::Timestamp, 2, &shortened[from(Field::Timestamp)..]),
+            (Field::Length, 1, &length[from(Field::Length)..]),
+            (Field::TypeId, 1, &type_id[3..]),
             (Field::StreamId, 0, &msid.to_le_bytes()),
         ];
+        for late in 1..fields.len() {
+            if self.has(message, Operator::Exchanged, fields[late].0) {
+                fields.swap(late - 1, late);
+                break;
+            }
+        }
         for (field, last, bytes) in fields {
             let is_there = match fmt <= last {
                 true => !self.has(message, Operator::LeftOut, field),
@@ -253,7 +265,7 @@ impl Sender {
         if self.has(message, Operator::LeftOut, Field::Continuation) {
             return header;
         }
-        let csid = self.written(message, Field::Continuation, message.csid);
+        let csid = self.written(message, Field::Continuation, message.csid, 1);
         match csid == message.csid {
             true => basic(3, csid, message.form, &mut header),
             false => header.push(0xc0 | csid as u8 & 0x3f),
@@ -275,14 +287,14 @@ impl Sender {
 
     /// How long the chunks of a message are.
     fn size_for(&self, message: &Message<'_>) -> u32 {
-        self.written(message, Field::ChunkSize, self.chunk_size).max(1)
+        self.written(message, Field::ChunkSize, self.chunk_size, 4).max(1)
     }
 
     /// What a field has in place of its value.
-    fn written(&self, message: &Message<'_>, field: Field, value: u32) -> u32 {
+    fn written(&self, message: &Message<'_>, field: Field, value: u32, bytes: u32) -> u32 {
         let of_field = self.mistakes.iter().filter(|mistake| mistake.field == field);
         let mut covering = of_field.filter(|mistake| mistake.scope.covers(message));
-        covering.find_map(|mistake| mistake.operator.apply(value, field.bytes())).unwrap_or(value)
+        covering.find_map(|mistake| mistake.operator.apply(value, bytes)).unwrap_or(value)
     }
 
     fn has(&self, message: &Message<'_>, operator: Operator, field: Field) -> bool {

@@ -61,6 +61,8 @@ struct Decoder<'a> {
     writer: Writer,
     /// Whether the first string was read.
     is_named: bool,
+    /// Whether the first number was.
+    has_number: bool,
     /// Where the objects and arrays began, for references (AMF0 2.9).
     complex: Vec<usize>,
     amf3: amf3::Tables<'a>,
@@ -97,6 +99,9 @@ impl<'a> Decoder<'a> {
             self.complex.push(at);
         }
         Ok(match marker {
+            0x00 if self.writer.boolean_as_number && is_one_byte(reader.peek()) => {
+                Value::Boolean(reader.boolean(&BOOLEAN)? != 0)
+            }
             0x00 => Value::Number(self.number(reader)?),
             0x01 => {
                 for _ in 0..self.writer.boolean_padding {
@@ -166,8 +171,9 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn number<R: Record>(&self, reader: &mut Reader<'a, '_, R>) -> Result<f64, Defect> {
-        Ok(match self.writer.number {
+    fn number<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<f64, Defect> {
+        let is_first = !std::mem::replace(&mut self.has_number, true);
+        Ok(match self.writer.transaction_id.filter(|_| is_first).unwrap_or(self.writer.number) {
             NumberForm::Double => reader.f64(&NUMBER)?,
             NumberForm::DoubleLowFirst => f64::from_bits(reader.uint_le(&NUMBER, 8)?),
             NumberForm::Float => f32::from_bits(reader.u32(&NUMBER)?).into(),
@@ -293,6 +299,12 @@ fn string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def, writ
         padding(reader)?;
     }
     Ok(text)
+}
+
+/// Whether what follows the marker of numbers is rather a boolean: 1 is no beginning of a number that somebody means, and 0
+/// only of 0.
+fn is_one_byte(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&1) || bytes.first() == Some(&0) && !bytes.starts_with(&[0; 8])
 }
 
 /// How many bytes so many characters of UTF-8 take.

@@ -24,6 +24,10 @@ pub struct Writer {
     pub(super) no_count: bool,
     /// Booleans take so many bytes more than one.
     pub(super) boolean_padding: u8,
+    /// Booleans have the marker of numbers, and one byte.
+    pub(super) boolean_as_number: bool,
+    /// The first number, which is a command's transaction id; None if it is as the others.
+    pub(super) transaction_id: Option<NumberForm>,
 }
 
 /// How a text is written.
@@ -34,6 +38,17 @@ pub(super) struct Text {
     pub length: Length,
     /// A NUL follows that the length does not count.
     pub nul: bool,
+    /// It is in UTF-16.
+    pub utf16: Option<ByteOrder>,
+}
+
+/// Which byte of two comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// The high one.
+    HighFirst,
+    /// The low one.
+    LowFirst,
 }
 
 impl Text {
@@ -167,6 +182,12 @@ pub enum Mistake {
     NoCount,
     /// Booleans are this many bytes long.
     BooleanWidth(u8),
+    /// Booleans have the marker of numbers before their one byte.
+    BooleanAsNumber,
+    /// The transaction id is written in another way, and no other number.
+    TransactionId(NumberForm),
+    /// Texts are in UTF-16.
+    Utf16(Texts, ByteOrder),
     /// All of the body went through a text in UTF-8: each byte from 80 on became two.
     ThroughText,
 }
@@ -199,6 +220,13 @@ fn mistakes() -> impl Iterator<Item = Mistake> {
         .chain(NUMBERS.map(M::Number))
         .chain([End::Only09, End::OnlyName, End::None].map(M::End))
         .chain([2, 4, 8].map(M::BooleanWidth))
+        .chain([M::BooleanAsNumber])
+        .chain(NUMBERS.map(M::TransactionId))
+        .chain([ByteOrder::HighFirst, ByteOrder::LowFirst].into_iter().flat_map(utf16))
+}
+
+fn utf16(order: ByteOrder) -> [Mistake; 3] {
+    [Texts::All, Texts::Strings, Texts::Values].map(|texts| Mistake::Utf16(texts, order))
 }
 
 impl Mistake {
@@ -217,6 +245,9 @@ impl Mistake {
             Mistake::NoZone => writer.no_zone = true,
             Mistake::NoCount => writer.no_count = true,
             Mistake::BooleanWidth(width) => writer.boolean_padding = width - 1,
+            Mistake::BooleanAsNumber => writer.boolean_as_number = true,
+            Mistake::TransactionId(form) => writer.transaction_id = Some(form),
+            Mistake::Utf16(which, order) => texts(&mut writer, which, &|text| text.utf16 = Some(order)),
             Mistake::ThroughText => {}
         }
         writer
@@ -310,6 +341,8 @@ fn is_part(mistake: Mistake, whole: Mistake) -> bool {
     match (mistake, whole) {
         (Mistake::Length(some, one), Mistake::Length(all, other)) => one == other && some.are_among(all),
         (Mistake::NulAfter(some), Mistake::NulAfter(all)) => some.are_among(all),
+        (Mistake::Utf16(some, one), Mistake::Utf16(all, other)) => one == other && some.are_among(all),
+        (Mistake::TransactionId(one), Mistake::Number(other)) => one == other,
         _ => false,
     }
 }
@@ -333,36 +366,49 @@ fn read(bytes: &[u8], writer: Writer) -> Reading {
     if let Some(defect) = values.defects.first() {
         return Reading { digits: None, len: bytes.len().min(defect.offset as usize) };
     }
-    let has_name = matches!(values.values.first(), Some(Value::String(name)) if is_text(*name) && !name.0.is_empty());
+    let has_name = matches!(values.values.first(), Some(Value::String(name)) if is_text(*name, writer.message_name) && !name.0.is_empty());
     let is_message = values.values.len() > 1 && has_name;
-    Reading { digits: is_message.then(|| values.values.iter().map(digits_of).sum()).flatten(), len: bytes.len() }
+    let digits = || values.values.iter().skip(1).map(|value| digits_of(value, writer)).sum();
+    Reading { digits: if is_message { digits() } else { None }, len: bytes.len() }
 }
 
 /// How many digits the numbers in a value have; None if nobody means such a value.
-fn digits_of(value: &Value<'_>) -> Option<u32> {
+fn digits_of(value: &Value<'_>, writer: Writer) -> Option<u32> {
     match value {
         Value::Number(number) => {
             let is_sensible = *number == 0.0 || (1e-9..1e18).contains(&number.abs());
             is_sensible.then(|| number.to_string().bytes().filter(u8::is_ascii_digit).count() as u32)
         }
-        Value::String(text) | Value::LongString(text) => is_text(*text).then_some(0),
+        Value::String(text) => is_text(*text, writer.strings).then_some(0),
+        Value::LongString(text) => is_text(*text, Text::default()).then_some(0),
         Value::Date { millis, .. } => (*millis == 0.0 || (1.0..1e15).contains(&millis.abs())).then_some(0),
-        Value::StrictArray { items, .. } => items.iter().map(digits_of).sum(),
+        Value::StrictArray { items, .. } => items.iter().map(|item| digits_of(item, writer)).sum(),
         Value::ObjectEnd | Value::Undecoded { .. } | Value::Reference { .. } => None,
         _ => match value.properties() {
             None => Some(0),
             Some(properties) => {
-                let is_named = |name: &Str<'_>| is_text(*name) && !name.0.is_empty();
-                properties.pairs.iter().map(|(name, value)| is_named(name).then(|| digits_of(value))?).sum()
+                let is_named = |name: &Str<'_>| is_text(*name, writer.names) && !name.0.is_empty();
+                let digits = |(name, value): &(Str<'_>, Value<'_>)| is_named(name).then(|| digits_of(value, writer))?;
+                properties.pairs.iter().map(digits).sum()
             }
         },
     }
 }
 
-/// Whether a text has nothing in it that is no text.
-fn is_text(text: Str<'_>) -> bool {
+/// Whether a text, written so, has nothing in it that is no text.
+fn is_text(text: Str<'_>, form: Text) -> bool {
     let is_plain = |character: char| !character.is_control() || matches!(character, '\t' | '\n' | '\r');
-    std::str::from_utf8(text.0).is_ok_and(|text| text.chars().all(is_plain))
+    let Some(order) = form.utf16 else {
+        return std::str::from_utf8(text.0).is_ok_and(|text| text.chars().all(is_plain));
+    };
+    let unit = |pair: &[u8; 2]| match order {
+        ByteOrder::HighFirst => u16::from_be_bytes(*pair),
+        ByteOrder::LowFirst => u16::from_le_bytes(*pair),
+    };
+    let (pairs, rest) = text.0.as_chunks::<2>();
+    // Names and URLs are in Latin letters.
+    let is_latin = |character: char| u32::from(character) < 0x250 && is_plain(character);
+    rest.is_empty() && char::decode_utf16(pairs.iter().map(unit)).all(|character| character.is_ok_and(is_latin))
 }
 
 /// Whether the properties of an object that has no end may continue here: with a name, and a marker after it.

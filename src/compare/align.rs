@@ -13,9 +13,14 @@ use super::{Aligned, Options};
 
 /// Aligns two sessions. Rows come in the order of B; what only A has comes after the row that A has before it.
 pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Options) -> Vec<Aligned> {
-    let mut partner: HashMap<usize, usize> = HashMap::new();
+    let mut partner = of_other_types([a, b], named);
+    let taken: [HashSet<usize>; 2] = [partner.keys().copied().collect(), partner.values().copied().collect()];
     for track in tracks(a, b, named) {
-        let [in_a, in_b] = [(a, &named[0]), (b, &named[1])].map(|(session, named)| members(session, named, track));
+        let [in_a, in_b] = [(a, 0), (b, 1)].map(|(session, side)| {
+            let mut members = members(session, &named[side], track);
+            members.retain(|index| !taken[side].contains(index));
+            members
+        });
         let mut pairs = Pairs { sessions: [a, b], named, found: Vec::new() };
         let ways: &[Way] = if track.1.is_media() { &[Way::Same, Way::End, Way::Middle] } else { &[Way::Same] };
         pairs.between(&in_a, &in_b, ways);
@@ -29,6 +34,33 @@ pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Option
         }
     }
     in_order(a, b, &partner, options)
+}
+
+/// Pairs of messages with the same body under another type, where neither side has it under the other's type.
+fn of_other_types(sessions: [&Session; 2], named: &[Vec<Named>; 2]) -> HashMap<usize, usize> {
+    const LEAST: usize = 24;
+    type Bodies = HashMap<(Direction, u128), Vec<usize>>;
+    let bodies = sessions.map(|session| {
+        let mut bodies = Bodies::new();
+        for (index, item) in session.items.iter().enumerate() {
+            if let Some(kept) = item.message().filter(|kept| kept.is_whole() && kept.body.len() >= LEAST) {
+                bodies.entry((item.direction, kept.hash)).or_default().push(index);
+            }
+        }
+        bodies
+    });
+    let type_id = |side: usize, index: usize| sessions[side].items[index].message().map(|kept| kept.header.type_id);
+    let mut partner = HashMap::new();
+    for (key, of_b) in &bodies[1] {
+        let Some(of_a) = bodies[0].get(key) else { continue };
+        let shares = |&index: &usize| of_b.iter().any(|&other| type_id(0, index) == type_id(1, other));
+        // A type that nobody knows is read as what the body is, and aligned with that.
+        let is_known = |&other: &usize| named[1][other].read_as.is_none();
+        if !of_a.iter().any(shares) && of_b.iter().all(is_known) {
+            partner.extend(of_a.iter().copied().zip(of_b.iter().copied()));
+        }
+    }
+    partner
 }
 
 /// Messages that keep their order: a direction's of one lane. Configuration keeps it with what it configures, as what

@@ -6,12 +6,14 @@
 //! | [`answers`] | answers that do not fit, or say no |
 //! | [`start`] | publish and play: their order, streams and first status |
 //! | [`habits`] | what some peers want and others leave out |
+//! | [`names`] | names, types, ids and levels that are nearly right |
 //! | [`stale`] | a name held by the client's own last connection |
 
 pub mod answers;
 pub mod connect;
 pub mod exchanged;
 pub mod habits;
+pub mod names;
 pub mod stale;
 pub mod start;
 pub mod stream;

@@ -3,7 +3,9 @@
 //! A mistake that the catalogue knows has the catalogue's code; any other has one of its own,
 //! `mistake:<operator>:<field>`, and a sentence made of the operator, the field, both values and the scope.
 
+mod encoded;
 mod media;
+mod values;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
@@ -29,7 +31,7 @@ fn rule(found: &Found) -> &'static Rule {
         (_, Field::Continuation) => &chunk::stream::WRONG_CONTINUATION,
         (_, Field::Extended) => &chunk::time::FIELD_FFFFFF,
         (Operator::Inherited, Field::StreamId) => &chunk::order::FMT_FIRST,
-        (_, Field::ChunkSize) => &chunk::size::NOT_ANNOUNCED,
+        (Operator::Constant(_), Field::ChunkSize) => &chunk::size::NOT_ANNOUNCED,
         _ => generated_rule(&format!("mistake:{}:{}", operator.name(), field.name())),
     }
 }
@@ -47,21 +49,6 @@ fn is_in_another_base((meant, written): (u32, u32)) -> bool {
 
 /// The generated rules, one for each operator and field that has no rule of its own.
 pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    const OPERATORS: [&str; 13] = [
-        "byte-order",
-        "plus",
-        "times",
-        "divided",
-        "bits",
-        "constant",
-        "left-out",
-        "put-in",
-        "inherited",
-        "padded",
-        "cut",
-        "lost",
-        "stray",
-    ];
     const FIELDS: [Field; 10] = [
         Field::Extended,
         Field::Csid,
@@ -74,7 +61,7 @@ pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         Field::Payload,
         Field::Message,
     ];
-    let pairs = OPERATORS.into_iter().chain(["inserted"]).flat_map(|operator| FIELDS.map(|field| (operator, field)));
+    let pairs = Operator::NAMES.into_iter().flat_map(|operator| FIELDS.map(|field| (operator, field)));
     // There are so many and no more, for as long as the program runs.
     let of_chunks = pairs.map(|(operator, field)| {
         // What does not belong is told from what A has.
@@ -88,7 +75,8 @@ pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let of_media = of_media.flat_map(|field| media::OPERATORS.map(|operator| format!("mistake:{operator}:{field}")));
     let of_times = media::OF_TIMES.map(|operator| format!("mistake:{operator}:header.timestamp"));
     let known: HashSet<&str> = all.iter().map(|rule| rule.code).collect();
-    let codes: BTreeSet<String> = of_media.chain(of_times).filter(|code| !known.contains(code.as_str())).collect();
+    let of_values = values::codes();
+    let codes: BTreeSet<String> = of_media.chain(of_times).chain(of_values).filter(|code| !known.contains(code.as_str())).collect();
     all.extend(codes.into_iter().map(|code| generated(Layer::Media, &[Mode::Lint, Mode::Diff], code.leak())));
     all
 });
@@ -167,6 +155,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         others.splice(0..0, claims);
     }
     media::join(comparison, others);
+    values::join(comparison, others);
 }
 
 /// Whether B as it was read has about as much of A after an offset as the mistakes explain, at about the same times.
@@ -283,6 +272,21 @@ fn words(found: &Found, name: &str) -> Words {
             format!("{whose} has no type 3 headers, at chunk size {chunk_size}"),
             format!("put a type 3 header after every {chunk_size} bytes of the body, or announce a larger chunk size"),
         ),
+        (Operator::WithHeader(is_first_only), _) => (
+            format!(
+                "{} of {whose} has {chunk_size} bytes with its header: the chunk size is without",
+                if is_first_only { "the first chunk" } else { "every chunk" }
+            ),
+            format!("put {chunk_size} bytes of the body after each header, as many as are left in the last chunk"),
+        ),
+        (Operator::Widened, _) => (
+            format!("the {field} of {whose} has 4 bytes, and the format has 3"),
+            format!("write the {field} in 3 bytes, the most significant first (RTMP 1.0 5.3.1.2)"),
+        ),
+        (Operator::Exchanged, _) => (
+            format!("the headers of {whose} have the {field} before the field that it should follow"),
+            "write timestamp, message length, message type, message stream id, in this order (RTMP 1.0 5.3.1.2.1)".to_owned(),
+        ),
         (_, Field::ChunkSize) => (
             format!("{whose} is cut at {} bytes, and the chunk size is {chunk_size}", values.map_or(0, |(_, size)| size)),
             format!("cut at {chunk_size}, or announce the size before"),
@@ -347,6 +351,9 @@ fn words(found: &Found, name: &str) -> Words {
                     format!("keep the message length in 24 bits; {bits} are too few")
                 }
                 (_, Field::Length) => "write the length of the whole body, with everything before the payload".to_owned(),
+                (_, Field::Csid) if values.is_some_and(|(_, written)| written > 63) || found.header_len > 1 => {
+                    "write the id less 64: in one byte, or in two with the low byte first (RTMP 1.0 5.3.1.1)".to_owned()
+                }
                 (_, Field::Csid) => "use a chunk stream id from 2 to 63 in the six bits of the basic header, or the longer form".to_owned(),
                 _ => format!("write the {field} as it is"),
             };

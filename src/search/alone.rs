@@ -14,7 +14,7 @@ use crate::session::Direction;
 use super::anchors::{Anchors, Due, is_sound, lane};
 use super::candidates::{self, Candidate};
 use super::interrupted::{self, Interrupted};
-use super::walk::Walk;
+use super::walk::{Walk, id_at};
 use super::{Explained, Found, SHOWN};
 
 /// A message that may be where a walk stops.
@@ -219,15 +219,14 @@ pub fn bodies(walk: &Walk<'_, '_>) -> Vec<Built> {
     let Some(&first) = raw.first() else { return Vec::new() };
     let fmt = first >> 6;
     let mut ids = Vec::new();
-    match (first & 0x3f, raw.get(1)) {
-        (0, Some(&low)) => {
-            ids.push((2, 64 + u32::from(low)));
-            // No id at all, where the last command had one.
-            ids.extend(walk.last_before().map(|last| (1, last.csid)));
-        }
-        (1, _) => {}
-        (id, _) => ids.push((1, u32::from(id))),
+    if let Some(id) = id_at(raw) {
+        ids.push(id);
     }
+    if first & 0x3f == 0 {
+        // No id at all, where the last command had one.
+        ids.extend(walk.last_before().map(|last| (1, last.csid)));
+    }
+    ids.extend(walk.id_of_next_chunk(raw).filter(|id| id.1 >= 64 && !ids.contains(id)));
     let mut all: Vec<(u32, Built)> = Vec::new();
     for (form, csid) in ids {
         let basic = form as usize;
@@ -346,7 +345,7 @@ fn next_headers(walk: &Walk<'_, '_>, bytes: &[u8]) -> Vec<usize> {
 }
 
 /// Where the NAL units of a video frame end, one after the other.
-fn units(type_id: MessageTypeId, bytes: &[u8]) -> Vec<usize> {
+pub fn units(type_id: MessageTypeId, bytes: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let Some(mut at) = payload_at(type_id, bytes) else { return ends };
     while let Some(length) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -361,7 +360,7 @@ fn units(type_id: MessageTypeId, bytes: &[u8]) -> Vec<usize> {
 }
 
 /// Where the NAL units of a video frame of H.264 begin (FLV E.4.3.1).
-fn payload_at(type_id: MessageTypeId, bytes: &[u8]) -> Option<usize> {
+pub fn payload_at(type_id: MessageTypeId, bytes: &[u8]) -> Option<usize> {
     match bytes {
         [tag, 1, ..] if type_id == MessageTypeId::VIDEO && tag & 0x8f == 7 => Some(5),
         _ => None,

@@ -139,20 +139,32 @@ fn header(
         let bytes = raw.get(at..at + len)?;
         Some(bytes.iter().fold(0u32, |value, &byte| value << 8 | u32::from(byte)))
     };
-    let mut numbers = vec![(Field::Csid, message.csid, raw.first().map(|byte| u32::from(byte & 0x3f)))];
+    let csid = match basic {
+        1 => raw.first().map(|byte| u32::from(byte & 0x3f)),
+        2 => number(1, 1),
+        _ => number(1, 2).map(|id| id.swap_bytes() >> 16),
+    };
+    let mut numbers = vec![(Field::Csid, csid)];
     if message.fmt < 2 {
-        numbers.push((Field::Length, message.body.len() as u32, number(basic + 3, 3)));
-        numbers.push((Field::TypeId, message.type_id.0.into(), number(basic + 6, 1)));
+        numbers.push((Field::Length, number(basic + 3, 3)));
+        numbers.push((Field::TypeId, number(basic + 6, 1)));
     }
     if message.fmt == 0 {
-        let written = number(basic + 7, 4).map(u32::swap_bytes);
-        numbers.push((Field::StreamId, message.msid, written));
+        numbers.push((Field::StreamId, number(basic + 7, 4).map(u32::swap_bytes)));
     }
-    for (field, value, written) in numbers {
-        let Some(written) = written else { continue };
-        for operator in Operator::between(value, written, field.bytes()) {
+    for (field, written) in numbers {
+        let (Some((value, bytes)), Some(written)) = (field.number(message), written) else { continue };
+        for operator in Operator::between(value, written, bytes) {
             add(operator, field, Some((value, written)));
         }
+    }
+    if message.fmt < 3 {
+        add(Operator::Widened, Field::Timestamp, None);
+    }
+    if message.fmt < 2 {
+        add(Operator::Widened, Field::Length, None);
+        add(Operator::Exchanged, Field::Length, None);
+        add(Operator::Exchanged, Field::TypeId, None);
     }
     for (field, last) in [(Field::Timestamp, 2), (Field::Length, 1), (Field::TypeId, 1), (Field::StreamId, 0)] {
         let operator = if message.fmt <= last { Operator::LeftOut } else { Operator::PutIn };
@@ -196,6 +208,8 @@ fn body(
         let size = wrong_at.saturating_sub(header_len) as u32;
         if first >> 6 == 3 && size > 0 {
             add(Operator::Constant(size), Field::ChunkSize, None);
+            add(Operator::WithHeader(true), Field::ChunkSize, None);
+            add(Operator::WithHeader(false), Field::ChunkSize, None);
         }
     }
 }

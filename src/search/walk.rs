@@ -118,17 +118,16 @@ impl<'r, 'b> Walk<'r, 'b> {
                 let is_last = self.last.is_some_and(|(last, _)| last.message.body.as_ptr() == message.body.as_ptr());
                 message.body.len().is_multiple_of(size) || is_last
             }
-            operator => {
-                let value = match mistake.field {
-                    Field::Length => message.body.len() as u32,
-                    Field::TypeId => message.type_id.0.into(),
-                    Field::StreamId => message.msid,
-                    Field::Csid => message.csid,
-                    Field::Continuation | Field::ChunkSize => return message.body.len() <= 128,
-                    Field::Timestamp | Field::Extended | Field::Payload | Field::Message => return true,
-                };
-                operator.apply(value, mistake.field.bytes()).is_none_or(|written| written == value)
+            Operator::Widened | Operator::Exchanged => {
+                let last = if mistake.field == Field::Timestamp { 2 } else { 1 };
+                message.fmt > last
             }
+            operator => match mistake.field {
+                Field::Continuation | Field::ChunkSize => return message.body.len() <= 128,
+                field => field.number(message).is_none_or(|(value, bytes)| {
+                    operator.apply(value, bytes).is_none_or(|written| written == value)
+                }),
+            },
         };
         let before = self.anchors.before.iter().filter(|message| mistake.scope.covers(message));
         mistake.scope.from_here || before.into_iter().all(is_spared)
@@ -380,17 +379,15 @@ impl<'r, 'b> Walk<'r, 'b> {
         let Some(&first) = self.raw.get(self.at) else { return Vec::new() };
         let raw = &self.raw[self.at..];
         let fmt = first >> 6;
-        let (form, csid) = match (first & 0x3f, raw.get(1), raw.get(2)) {
-            (0, Some(&low), _) => (2, 64 + u32::from(low)),
-            (1, Some(&low), Some(&high)) => (3, 64 + u32::from(low) + 256 * u32::from(high)),
-            (id, ..) => (1, id.into()),
-        };
+        let Some(here) = id_at(raw) else { return Vec::new() };
         let last = self.anchors.before.iter().rev().find(|before| before.type_id == message.type_id);
         let known = last.map_or(message.csid, |last| last.csid);
         let msid = last.map_or_else(|| self.msid_of_streams().unwrap_or(message.msid), |last| last.msid);
-        let here = (form, csid);
         let own = (last.map_or(message.form, |last| last.form), known);
-        let ids = [here].into_iter().chain((here != own).then_some(own));
+        let mut ids = vec![here, own];
+        ids.extend(self.id_of_next_chunk(raw).filter(|_| message.body.len() > self.sender.chunk_size() as usize));
+        ids.sort_by_key(|id| *id != here);
+        ids.dedup();
         let mut all: Vec<Message<'_>> = Vec::new();
         for (form, csid) in ids {
             let basic = if csid < 64 { 1 } else { usize::from(form).max(2) };
@@ -413,6 +410,14 @@ impl<'r, 'b> Walk<'r, 'b> {
             }
         }
         all
+    }
+
+    /// The id, and the length of its form, in the type 3 header where the first chunk of a message ends.
+    pub fn id_of_next_chunk(&self, raw: &[u8]) -> Option<(u8, u32)> {
+        let &first = raw.first()?;
+        let header = basic_len(first) + [11, 7, 3, 0][usize::from(first >> 6)];
+        let next = raw.get(header + self.sender.chunk_size() as usize..)?;
+        next.first().filter(|first| *first >> 6 == 3).and_then(|_| id_at(next))
     }
 
     /// What the time field of a header here may say: the greatest value stands for an extended timestamp, or itself.
@@ -530,6 +535,15 @@ impl<'r, 'b> Walk<'r, 'b> {
         self.meant += at as u64;
         true
     }
+}
+
+/// The chunk stream id of a basic header, after the length of its form (RTMP 1.0 5.3.1.1).
+pub fn id_at(raw: &[u8]) -> Option<(u8, u32)> {
+    Some(match (raw.first()? & 0x3f, raw.get(1), raw.get(2)) {
+        (0, Some(&low), _) => (2, 64 + u32::from(low)),
+        (1, Some(&low), Some(&high)) => (3, 64 + u32::from(low) + 256 * u32::from(high)),
+        (id, ..) => (1, id.into()),
+    })
 }
 
 /// How many bytes a basic header has (RTMP 1.0 5.3.1.1).

@@ -78,6 +78,19 @@ impl Field {
         }
     }
 
+    /// The number that a message has in this field, and in how many bytes: an id of 64 and more without the 64 that its
+    /// forms add (RTMP 1.0 5.3.1.1). None if it is no number.
+    pub fn number(self, message: &Message<'_>) -> Option<(u32, u32)> {
+        Some(match self {
+            Field::Csid if message.csid >= 64 => (message.csid - 64, 2),
+            Field::Csid | Field::Continuation => (message.csid, 1),
+            Field::Length => (message.body.len() as u32, 3),
+            Field::TypeId => (message.type_id.0.into(), 1),
+            Field::StreamId => (message.msid, 4),
+            Field::Timestamp | Field::Extended | Field::ChunkSize | Field::Payload | Field::Message => return None,
+        })
+    }
+
     /// How many bytes it has.
     pub fn bytes(self) -> u32 {
         match self {
@@ -120,6 +133,12 @@ pub enum Operator {
     Stray(u32),
     /// After so many bytes, so many stand that do not belong to it.
     Inserted(u32, u32),
+    /// It has four bytes in place of three.
+    Widened,
+    /// It comes before the field that it should follow.
+    Exchanged,
+    /// The headers count: of every chunk, or of a message's first one only.
+    WithHeader(bool),
 }
 
 impl Operator {
@@ -140,8 +159,32 @@ impl Operator {
             Operator::Lost(..) => "lost",
             Operator::Stray(_) => "stray",
             Operator::Inserted(..) => "inserted",
+            Operator::Widened => "widened",
+            Operator::Exchanged => "exchanged",
+            Operator::WithHeader(_) => "with-header",
         }
     }
+
+    /// Every name, each once.
+    pub const NAMES: [&str; 17] = [
+        "byte-order",
+        "plus",
+        "times",
+        "divided",
+        "bits",
+        "constant",
+        "left-out",
+        "put-in",
+        "inherited",
+        "padded",
+        "cut",
+        "lost",
+        "stray",
+        "inserted",
+        "widened",
+        "exchanged",
+        "with-header",
+    ];
 
     /// What a number of so many bytes becomes; None if it is no operator on numbers.
     pub fn apply(self, value: u32, bytes: u32) -> Option<u32> {

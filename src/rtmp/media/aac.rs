@@ -52,6 +52,22 @@ impl AudioSpecificConfig {
     }
 }
 
+/// Whether bytes can be a frame of AAC that is coded so: it begins with an element that may come first, and ends with the
+/// end element and less than a byte of zeros (ISO/IEC 14496-3 4.4.2.1). Of random bytes one in eight or less is.
+pub fn is_frame(config: AudioSpecificConfig, frame: &[u8]) -> bool {
+    const CHANNEL_PAIR: u8 = 1;
+    /// Data, program configuration, fill.
+    const WITHOUT_SOUND: std::ops::RangeInclusive<u8> = 4..=6;
+    let (Some(first), [.., before, last]) = (frame.first().map(|first| first >> 5), frame) else { return false };
+    let is_first = match config.channel_configuration {
+        0 => first < 7,
+        2 => first == CHANNEL_PAIR || WITHOUT_SOUND.contains(&first),
+        _ => first == 0 || WITHOUT_SOUND.contains(&first),
+    };
+    let end = u16::from_be_bytes([*before, *last]);
+    is_first && *last != 0 && end >> end.trailing_zeros() & 7 == 7
+}
+
 /// Reads the record. `missing` bytes at the end of the message are not there.
 pub fn decode<R: Record>(
     reader: &mut Reader<'_, '_, R>,

@@ -2,7 +2,7 @@
 //!
 //! [`crate::amf::writer`] finds the mistake; a rule is the page for a kind of mistake, and says which ones are of it.
 
-use crate::amf::writer::{End, Explainer, Length, Mistake, NumberForm, Texts};
+use crate::amf::writer::{ByteOrder, End, Explainer, Length, Mistake, NumberForm, Texts};
 use crate::compare::{Comparison, Side, Written};
 use crate::recording::{RecordedEvent, RecordedMessage, Session};
 
@@ -115,10 +115,10 @@ pub static VALUE_FORM: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "numbers, booleans, dates or arrays are written in another form",
+    title: "numbers, booleans, texts, dates or arrays are written in another form",
     page: Page {
-        what: "Each marker has one form: a number is a double of eight bytes, a boolean one byte, a date a double and a time \
-               zone of two bytes, an ECMA array begins with a count of four bytes. Here one of these is written in another \
+        what: "Each marker has one form: a number is a double of eight bytes, a boolean one byte, a text is in UTF-8, a date is a \
+               double and a time zone of two bytes, an ECMA array begins with a count of four bytes. Here one of these is written in another \
                form, so that all after it is read in the wrong place.",
         looks: "00 3f 80 00 00            sent: 1 as a float\n\
                 00 3f f0 00 00 00 00 00 00   expected: 1 as a double",
@@ -128,8 +128,11 @@ pub static VALUE_FORM: Rule = Rule {
     },
     check: Check::Diff(|comparison| {
         claims(comparison, |mistake| {
-            use Mistake::{BooleanWidth, NoCount, NoZone, Number};
-            matches!(mistake, Number(_) | BooleanWidth(_) | NoZone | NoCount)
+            use Mistake::{BooleanAsNumber, BooleanWidth, NoCount, NoZone, Number, TransactionId, Utf16};
+            matches!(
+                mistake,
+                Number(_) | TransactionId(_) | BooleanWidth(_) | BooleanAsNumber | NoZone | NoCount | Utf16(..)
+            )
                 && *mistake != Number(NumberForm::DoubleLowFirst)
         })
     }),
@@ -188,6 +191,34 @@ pub static THROUGH_TEXT: Rule = Rule {
     },
     check: Check::Diff(|comparison| claims(comparison, |mistake| *mistake == Mistake::ThroughText)),
 };
+
+/// Takes out what other rules of AMF say of bodies that a writer's mistake explains: it was read in the wrong places.
+pub fn settle(comparison: &Comparison<'_>, claims: &mut Vec<(&'static Rule, Claim)>) {
+    let Some([_, written]) = comparison.written.get() else { return };
+    let of_writer: Vec<&str> = claims.iter().map(|(rule, _)| rule.code).filter(|code| is_of_writer(code)).collect();
+    if of_writer.is_empty() {
+        return;
+    }
+    let is_explained = |row: usize| {
+        comparison.rows[row].b.is_some_and(|item| written.binary_search_by_key(&item, |(item, _)| *item).is_ok())
+    };
+    claims.retain(|(rule, claim)| is_of_writer(rule.code) || rule.layer != Layer::Amf || !is_explained(claim.row));
+}
+
+fn is_of_writer(code: &str) -> bool {
+    const ALL: [&Rule; 9] = [
+        &LENGTH_WIDTH,
+        &LENGTH_ENDIAN,
+        &LENGTH_CHARS,
+        &NUL_AFTER,
+        &NAME_MARKER,
+        &VALUE_FORM,
+        &END_MISSING,
+        &END_ONLY_09,
+        &THROUGH_TEXT,
+    ];
+    ALL.iter().any(|rule| rule.code == code)
+}
 
 /// Claims the bodies that a mistake explains, if it is one of those that the rule is for; none if A's bodies of that
 /// direction have it too.
@@ -251,6 +282,18 @@ fn together(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|mistake| words(*mistake).0).collect::<Vec<_>>().join(" and ")
 }
 
+fn form_name(form: NumberForm) -> &'static str {
+    match form {
+        NumberForm::Double => "doubles",
+        NumberForm::DoubleLowFirst => "doubles, low byte first",
+        NumberForm::Float => "floats of four bytes",
+        NumberForm::FloatLowFirst => "floats of four bytes, low byte first",
+        NumberForm::Integer => "integers of four bytes",
+        NumberForm::IntegerLowFirst => "integers of four bytes, low byte first",
+        NumberForm::Long => "integers of eight bytes",
+    }
+}
+
 /// What is written, and what to do about it.
 fn words(mistake: Mistake) -> (String, &'static str) {
     let of = |texts: Texts| match texts {
@@ -282,16 +325,19 @@ fn words(mistake: Mistake) -> (String, &'static str) {
             ("the marker of strings (02) before the names of properties".into(), "write names without a marker")
         }
         Mistake::Number(form) => {
-            let how = match form {
-                NumberForm::Double => "doubles",
-                NumberForm::DoubleLowFirst => "doubles, low byte first",
-                NumberForm::Float => "floats of four bytes",
-                NumberForm::FloatLowFirst => "floats of four bytes, low byte first",
-                NumberForm::Integer => "integers of four bytes",
-                NumberForm::IntegerLowFirst => "integers of four bytes, low byte first",
-                NumberForm::Long => "integers of eight bytes",
-            };
+            let how = form_name(form);
             (format!("numbers as {how}"), "write numbers as doubles of eight bytes, high byte first")
+        }
+        Mistake::TransactionId(form) => (
+            format!("its transaction id as {} (other numbers are right)", form_name(form)),
+            "write the transaction id as every number: a double of eight bytes, high byte first",
+        ),
+        Mistake::BooleanAsNumber => {
+            ("the marker of numbers (00) before booleans of one byte".into(), "write booleans as 01 and one byte")
+        }
+        Mistake::Utf16(texts, order) => {
+            let order = if order == ByteOrder::HighFirst { "high byte first" } else { "low byte first" };
+            (format!("{} in UTF-16, {order}", of(texts)), "write texts in UTF-8; most letters take one byte")
         }
         Mistake::End(end) => {
             let what = match end {

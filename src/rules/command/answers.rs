@@ -116,7 +116,9 @@ fn refusals<'a, 'r>(said: &'a [Said<'r>]) -> impl Iterator<Item = &'a Said<'r>> 
         let code = said.text("code").unwrap_or_default();
         let failed = owed::is_refusal(&code);
         let level = said.text("level").unwrap_or_default();
-        said.direction == ServerToClient && (said.name == "_error" || level == "error" || failed)
+        // A success of level error is no refusal.
+        let is_error = level == "error" && !super::names::contradicts(&code, &level);
+        said.direction == ServerToClient && (said.name == "_error" || is_error || failed)
     })
 }
 

@@ -75,7 +75,11 @@ pub static INCREMENTAL: Rule = Rule {
         fix: "Do not reset the count when an Acknowledgement is sent.",
         source: "RTMP 1.0 section 5.4.3; huiping192/HPRTMP issue 28.",
     },
-    check: Check::Diff(|comparison| counted(comparison, Fault::Stays)),
+    check: Check::Diff(|comparison| {
+        let mut claims = counted(comparison, Fault::Stays);
+        claims.extend(BOTH.into_iter().filter_map(|direction| other_things(comparison, direction)));
+        claims
+    }),
 };
 
 pub static WRAP: Rule = Rule {
@@ -181,6 +185,22 @@ enum Fault {
     Reset,
 }
 
+/// The Acknowledgements of a direction, if they grow and yet count something other than bytes: all of them are far less than
+/// what had come, and that by no constant.
+fn of_other_things(session: &Session, direction: Direction) -> Option<Vec<Ack>> {
+    const FEWER: u64 = 16;
+    const ENOUGH: u64 = 16 << 10;
+    if !Flow::of(session, direction).is_complete {
+        return None;
+    }
+    let acks = acks(session, direction);
+    let (first, last) = (acks.first()?, acks.last()?);
+    let grow = acks.windows(2).all(|pair| pair[0].value <= pair[1].value);
+    let is_less = |said: u64, came: u64| said.saturating_mul(FEWER) < came;
+    let is_little = is_less(last.value.into(), last.sent) && is_less((last.value - first.value.min(last.value)).into(), last.sent - first.sent);
+    (acks.len() > 1 && grow && is_little && last.sent - first.sent > ENOUGH).then_some(acks)
+}
+
 /// Judges a sequence number by the one before it, and the bytes that came between them.
 fn judge(before: u32, after: u32, grown: u64) -> Option<Fault> {
     let said = u64::from(after.wrapping_sub(before));
@@ -202,6 +222,24 @@ fn wrong(session: &Session, direction: Direction, fault: Fault) -> Vec<(Ack, Ack
     let is_wrong =
         |(before, after): &(Ack, Ack)| judge(before.value, after.value, after.sent - before.sent) == Some(fault);
     pairs.filter(is_wrong).collect()
+}
+
+fn other_things(comparison: &Comparison<'_>, direction: Direction) -> Option<Claim> {
+    let acks = of_other_things(comparison.b, direction)?;
+    if comparison.a.is_some_and(|a| of_other_things(a, direction).is_some()) {
+        return None;
+    }
+    let (last, receiver) = (acks.last()?, sender(back(direction)));
+    let title = format!("the {receiver}'s Acknowledgements do not count bytes: {} after {} bytes", last.value, last.sent);
+    let spots = [Spot::new(last.item, 0..4, last.value.to_string())];
+    let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
+    claim.explains.clear();
+    let why = format!(
+        "all {} are far less than the bytes that had come, and grow far slower; a sender that waits for a window of bytes \
+         to be acknowledged stops",
+        acks.len()
+    );
+    Some(claim.why(why).fix("send the number of all bytes received so far"))
 }
 
 fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {

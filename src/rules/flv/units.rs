@@ -62,18 +62,27 @@ pub fn avc_config(body: &[u8], at: usize) -> Result<(), (Range<usize>, String)> 
     if sets & 0x1f == 0 {
         return Err((at + 5..at + 6, "no sequence parameter set".to_owned()));
     }
-    let mut next = parameter_sets(body, at + 6, (sets & 0x1f).into())?;
+    let mut next = parameter_sets(body, at + 6, (sets & 0x1f).into(), (SPS, "sequence parameter set"))?;
     let Some(&pictures) = body.get(next) else { return Err((next - 1..next, "nothing after the SPS".to_owned())) };
     if pictures == 0 {
         return Err((next..next + 1, "no picture parameter set".to_owned()));
     }
-    next = parameter_sets(body, next + 1, pictures.into())?;
+    next = parameter_sets(body, next + 1, pictures.into(), (PPS, "picture parameter set"))?;
     debug_assert!(next <= body.len());
     Ok(())
 }
 
-/// Where the sets end.
-fn parameter_sets(body: &[u8], at: usize, number: usize) -> Result<usize, (Range<usize>, String)> {
+/// NAL unit types of H.264 (table 7-1).
+const SPS: u8 = 7;
+const PPS: u8 = 8;
+
+/// Where the sets end. Each is a NAL unit of this type, without a start code.
+fn parameter_sets(
+    body: &[u8],
+    at: usize,
+    number: usize,
+    (kind, name): (u8, &str),
+) -> Result<usize, (Range<usize>, String)> {
     let mut at = at;
     for _ in 0..number {
         let Some(length) = body.get(at..).and_then(<[u8]>::first_chunk) else {
@@ -83,6 +92,14 @@ fn parameter_sets(body: &[u8], at: usize, number: usize) -> Result<usize, (Range
         let left = body.len() - at - 2;
         if length > left {
             return Err((at..at + 2, format!("a parameter set of {length} bytes where {left} are left")));
+        }
+        let set = &body[at + 2..at + 2 + length];
+        let place = at + 2..at + 2 + length.min(4);
+        if set.starts_with(&[0, 0, 1]) || set.starts_with(&[0, 0, 0, 1]) {
+            return Err((place, format!("a start code at the beginning of the {name}")));
+        }
+        if let Some(other) = set.first().map(|first| first & 0x1f).filter(|&other| other != kind) {
+            return Err((place, format!("a NAL unit of type {other} where the {name} (type {kind}) should be")));
         }
         at += 2 + length;
     }

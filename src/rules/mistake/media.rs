@@ -7,15 +7,16 @@ use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rules::chunk;
 use crate::rules::flv::time;
 use crate::rules::look::count;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Claim, Rule, Severity, find};
 use crate::search::media::{self, BodyEdit, Edit, FieldEdit, Meant, MediaScope, OrderEdit, TimeEdit};
 use crate::sender::Operator;
 use crate::session::Direction;
 
-use super::generated_rule;
+use super::{encoded, generated_rule};
 
 /// The operators of the mistakes in bodies, times and order that have codes.
-pub(super) const OPERATORS: [&str; 12] = [
+pub(super) const OPERATORS: [&str; 13] = [
+    "cut",
     "byte-order",
     "plus",
     "times",
@@ -31,7 +32,8 @@ pub(super) const OPERATORS: [&str; 12] = [
 ];
 
 /// The operators on timestamps that no field of a body has.
-pub(super) const OF_TIMES: [&str; 6] = ["previous", "difference", "presentation", "base-any", "base-type", "jump"];
+pub(super) const OF_TIMES: [&str; 7] =
+    ["previous", "difference", "presentation", "base-any", "base-type", "jump", "rounded"];
 
 /// Adds the mistakes that explain media of B by A's, or by what must hold in any, where nothing else does.
 pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
@@ -43,6 +45,11 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
             continue;
         }
         let has_a = comparison.a.is_some();
+        let kinds = [MediaKind::Audio, MediaKind::Video].into_iter().filter(|_| !has_a);
+        for (rule, claim, rows) in kinds.filter_map(|kind| encoded::claim(comparison, direction, kind)) {
+            others.retain(|(_, other)| !(is_of(other) && rows.contains(&other.row) && other.path.is_of_body()));
+            others.push((rule, claim));
+        }
         let meant = if has_a { media::media(comparison, direction) } else { media::alone(comparison, direction) };
         for meant in meant {
             let explains = explained(comparison, &meant);
@@ -181,6 +188,7 @@ fn claim(
         Edit::Time(TimeEdit::Times(factor)) if is_unit(factor) => &time::UNIT,
         Edit::Time(TimeEdit::From(more)) if more > 0 => &time::TIME_JUMP,
         Edit::Time(TimeEdit::Bits(24) | TimeEdit::From(WRAPPED)) => &chunk::time::WRAP_24,
+        Edit::Body(BodyEdit::Cut { .. }) => find("px-trunc")?,
         _ => generated_rule(&words.code),
     };
     Some((rule, claim))
@@ -203,7 +211,7 @@ fn sides(comparison: &Comparison<'_>, row: usize, edit: &Edit) -> [Option<Value>
         let range = match edit {
             Edit::Body(BodyEdit::Fields(fields)) => fields[0].range.clone(),
             Edit::Body(BodyEdit::PutIn { at, .. } | BodyEdit::LeftOut { at, .. }) => *at..at + SHOWN,
-            Edit::Body(BodyEdit::Filled { .. }) => kept.body.len().saturating_sub(SHOWN)..kept.body.len(),
+            Edit::Body(BodyEdit::Filled { .. } | BodyEdit::Cut { .. }) => kept.body.len().saturating_sub(SHOWN)..kept.body.len(),
             Edit::Time(_) | Edit::Order(_) => {
                 let text = match (edit, kept.header.timestamp) {
                     (Edit::Time(_), Some(timestamp)) => timestamp.to_string(),
@@ -337,6 +345,13 @@ fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> Words {
             "write the header of the tag as FLV has it".to_owned(),
             of_payload,
         ),
+        BodyEdit::Cut { at } => words(
+            "cut",
+            payload,
+            format!("video messages that should be longer are cut at {at} bytes, in the middle of a NAL unit"),
+            format!("find the buffer of {at} bytes: a frame has as many as its NAL units have"),
+            of_payload,
+        ),
         BodyEdit::Filled { with, multiple } => words(
             "padded",
             payload,
@@ -418,6 +433,11 @@ fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) -> Words {
             format!("only the lowest {bits} bits of the timestamps of {whose} are written"),
             "keep 32 bits; from 0xffffff on the extended timestamp has them (RTMP 1.0 5.3.1.3)".to_owned(),
         ),
+        TimeEdit::Rounded(step) => (
+            "rounded",
+            format!("the timestamps of {whose} are rounded down to multiples of {step} ms"),
+            "write milliseconds: what is rounded comes in bursts, and audio and video drift against each other".to_owned(),
+        ),
         TimeEdit::Constant(value) => (
             "constant",
             format!("the timestamp of {whose} is always {value}"),
@@ -459,6 +479,7 @@ fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) -> Words {
         // A relay of a session that runs for long has such times.
         TimeEdit::Plus(_) if is_all && !has_a && !meant.is_sole => Severity::Info,
         TimeEdit::Plus(_) if !has_a => Severity::Warning,
+        TimeEdit::Rounded(..=20) => Severity::Warning,
         _ => Severity::Error,
     };
     Words { code: format!("mistake:{operator}:header.timestamp"), title, fix, severity, path: FieldPath::TIMESTAMP }

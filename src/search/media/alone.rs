@@ -12,9 +12,12 @@ use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rtmp::media::Audio;
 use crate::rtmp::media::audio::AudioTag;
+use crate::rtmp::media::nal::LENGTH as NAL_LENGTH;
 use crate::rtmp::message::Ending;
 use crate::sender::Operator;
 use crate::session::Direction;
+
+use crate::search::alone::{payload_at, units};
 
 use super::bodies::{self, BodyEdit, FieldEdit};
 use super::order::OrderEdit;
@@ -55,6 +58,9 @@ pub fn alone(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
         let of_kind: Vec<One<'_>> = all.iter().filter(|one| one.kept.header.type_id == type_id).copied().collect();
         found.extend(meaning(&of_kind, kind));
         if kind == MediaKind::Video {
+            found.extend(filled(&of_kind));
+            found.extend(lengths(&of_kind));
+            found.extend(cut(&of_kind));
             found.extend(of_kind.iter().find_map(parameter_set));
             found.extend(repeated(&of_kind));
             let is_started = comparison.b.from_start[direction.index()] && direction == Direction::ServerToClient;
@@ -66,7 +72,7 @@ pub fn alone(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
 }
 
 /// Whether a body is what its header says, if that can be told.
-fn is_sound(type_id: MessageTypeId, bytes: &[u8]) -> Option<bool> {
+pub fn is_sound(type_id: MessageTypeId, bytes: &[u8]) -> Option<bool> {
     let mut tree = Tree::default();
     let decoded = body::decode(type_id, bytes, bytes.len() as u32, &mut tree);
     if !decoded.defects.is_empty() {
@@ -95,6 +101,81 @@ fn is_sound(type_id: MessageTypeId, bytes: &[u8]) -> Option<bool> {
 const MP3: u8 = 2;
 const AAC: u8 = 10;
 const MP3_8K: u8 = 14;
+
+/// Frames of H.264 whose NAL unit lengths do not lead to their end, and how many do.
+fn untiled<'r>(all: &[One<'r>]) -> (Vec<One<'r>>, usize) {
+    let frames = all.iter().take(LOOKED_AT).filter(|one| {
+        payload_at(one.kept.header.type_id, &one.kept.body).is_some_and(|start| one.kept.body.len() > start)
+    });
+    let (tiled, untiled): (Vec<One<'r>>, Vec<One<'r>>) =
+        frames.partition(|one| units(one.kept.header.type_id, &one.kept.body).last() == Some(&one.kept.body.len()));
+    (untiled, tiled.len())
+}
+
+/// The length of NAL units written in another way: low byte first, or with its own bytes counted.
+fn lengths(all: &[One<'_>]) -> Option<Meant> {
+    let (untiled, tiled) = untiled(all);
+    let read = |operator: Operator, bytes: [u8; 4]| match operator {
+        Operator::ByteOrder => Some(u32::from_le_bytes(bytes)),
+        Operator::Plus(more) => u32::try_from(i64::from(u32::from_be_bytes(bytes)) - more).ok(),
+        _ => None,
+    };
+    let tiles = |operator: Operator, body: &[u8]| {
+        let Some(mut at) = payload_at(MessageTypeId::VIDEO, body) else { return false };
+        while at < body.len() {
+            let Some(length) = body[at..].first_chunk().and_then(|bytes| read(operator, *bytes)) else { return false };
+            at = at.saturating_add(4).saturating_add(length as usize);
+            if length == 0 {
+                return false;
+            }
+        }
+        at == body.len()
+    };
+    // An empty unit tiles as it is: of a few frames, as many may.
+    if untiled.len() < LEAST || tiled > untiled.len() {
+        return None;
+    }
+    let ways = [Operator::ByteOrder, Operator::Plus(4), Operator::Plus(-4), Operator::Plus(1), Operator::Plus(-1)];
+    let operator = ways.into_iter().find(|&way| untiled.iter().all(|one| tiles(way, &one.kept.body)))?;
+    let start = payload_at(MessageTypeId::VIDEO, &untiled[0].kept.body)?;
+    let first: [u8; 4] = *untiled[0].kept.body.get(start..)?.first_chunk()?;
+    let values = [read(operator, first)?.into(), u32::from_be_bytes(first).into()];
+    let edit = FieldEdit { def: &NAL_LENGTH, operator, values, range: start..start + 4 };
+    let edit = Edit::Body(BodyEdit::Fields(vec![edit]));
+    let rows = untiled.iter().map(|one| one.row).collect();
+    Some(Meant { edit, scope: MediaScope::Frames(MediaKind::Video), rows, is_sole: true })
+}
+
+/// Frames that end in the middle of a NAL unit, all with the same length, and none is longer.
+fn cut(all: &[One<'_>]) -> Option<Meant> {
+    const FEWEST: usize = 2;
+    let (untiled, tiled) = untiled(all);
+    let longest = all.iter().map(|one| one.kept.body.len()).max()?;
+    let is_cut = untiled.len() >= FEWEST && tiled >= untiled.len() && untiled.iter().all(|one| one.kept.body.len() == longest);
+    let edit = Edit::Body(BodyEdit::Cut { at: longest });
+    let scope = MediaScope::Longer(MediaKind::Video, longest.saturating_sub(1) as u32);
+    is_cut.then(|| Meant { edit, scope, rows: untiled.iter().map(|one| one.row).collect(), is_sole: true })
+}
+
+/// Zeros after the last NAL unit, up to the next multiple of a length.
+fn filled(all: &[One<'_>]) -> Option<Meant> {
+    let looked_at = all.iter().take(LOOKED_AT);
+    let zeros = |one: &One<'_>| {
+        let end = *units(one.kept.header.type_id, &one.kept.body).last()?;
+        let rest = &one.kept.body[end..];
+        rest.iter().all(|&byte| byte == 0).then_some(rest.len())
+    };
+    let frames: Vec<(&One<'_>, usize)> = looked_at.filter_map(|one| Some((one, zeros(one)?))).collect();
+    let rows: Vec<usize> = frames.iter().filter(|(_, zeros)| *zeros > 0).map(|(one, _)| one.row).collect();
+    let zeros = frames.iter().map(|(_, zeros)| *zeros).max()?;
+    // Bodies that end where a multiple does are not filled up. It is that of the frame, or of the body.
+    let common = |tag: usize| frames.iter().map(|(one, _)| (one.kept.body.len() - tag).trailing_zeros()).min();
+    let tag = payload_at(MessageTypeId::VIDEO, &frames.first()?.0.kept.body)?;
+    let multiple = 1usize << common(0).max(common(tag))?;
+    let is_filled = rows.len() >= LEAST && zeros < multiple;
+    let edit = Edit::Body(BodyEdit::Filled { with: 0, multiple });
+    is_filled.then_some(Meant { edit, scope: MediaScope::Frames(MediaKind::Video), rows, is_sole: true })
+}
 
 /// A header field that says one thing where the bodies are another.
 fn meaning(all: &[One<'_>], kind: MediaKind) -> Option<Meant> {

@@ -37,6 +37,11 @@ pub enum BodyEdit {
         /// The field that they are in A.
         field: Option<&'static Def>,
     },
+    /// Only so many bytes were written.
+    Cut {
+        /// How many.
+        at: usize,
+    },
     /// Bytes of one value were put after the end, up to the next multiple of a length.
     Filled {
         /// Their value.

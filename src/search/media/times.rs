@@ -32,6 +32,8 @@ pub enum TimeEdit {
     ToOwnType,
     /// From here on so many milliseconds are added.
     From(i64),
+    /// Each is rounded down to a multiple of so many milliseconds.
+    Rounded(u32),
 }
 
 /// So many messages show how times run.
@@ -168,6 +170,8 @@ fn candidates(all: &[At]) -> Vec<TimeEdit> {
             found.push(TimeEdit::Times(factor));
         }
     }
+    let rounded = [1000, 500, 100, 50, 40, 20, 10, 5].into_iter().find(|step| all.iter().all(|at| at.b % step == 0));
+    found.extend(rounded.map(TimeEdit::Rounded));
     found.extend(jump(all).map(|(_, more)| TimeEdit::From(more)));
     found
 }
@@ -206,6 +210,7 @@ fn worst(edit: TimeEdit, all: &[At]) -> Option<i64> {
             TimeEdit::Plus(more) => i64::from(at.a) + more,
             TimeEdit::Bits(bits) => i64::from(at.a & (u32::MAX >> (32 - u32::from(bits)))),
             TimeEdit::Constant(value) => value.into(),
+            TimeEdit::Rounded(step) => i64::from(at.a / step * step),
             TimeEdit::Presentation => i64::from(at.a) + at.composition + step(first.a, first.b) - first.composition,
             TimeEdit::Times(factor) => i64::from(first.b) + (step(first.a, at.a) as f64 * factor).round() as i64,
             TimeEdit::From(more) => i64::from(at.a) + step(first.a, first.b) + if index >= from { more } else { 0 },
