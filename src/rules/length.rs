@@ -138,17 +138,19 @@ fn zero_padded(case: &Case<'_>) -> Option<Finding> {
 }
 
 fn stale_padded(case: &Case<'_>) -> Option<Finding> {
-    let (len, at) = (case.sent.len(), case.prefix);
-    if len != case.received.len() || len - at < LEAST_TAIL {
+    let (sent, received, at) = (case.sent.len(), case.received.len(), case.prefix);
+    // The length may be that of the other message, too.
+    let is_longer = received > sent && at == sent;
+    if !is_longer && sent != received || received - at < LEAST_TAIL {
         return None;
     }
     let tail = &case.received[at..];
-    case.context.neighbours.iter().find(|old| old.get(at..len) == Some(tail))?;
+    case.context.neighbours.iter().find(|old| old.get(at..received) == Some(tail))?;
     Some(Finding {
         certainty: Certainty::Certain,
-        title: format!("the last {} of {len} bytes are those of another message", len - at),
-        sent: at..len,
-        received: at..len,
+        title: format!("the last {} of {received} bytes are those of another message", received - at),
+        sent: at..sent,
+        received: at..received,
         places: 1,
         why: format!("From offset {at} on, the bytes are those of another message at the same place."),
         fix: STALE_PAD.page.fix.to_owned(),

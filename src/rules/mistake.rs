@@ -125,9 +125,18 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
                 || explained.found.iter().any(is_named)
                 || is_read_as_well(comparison, direction, from, &explained));
         // The catalogue knows its own mistakes better: what looks the same, and what tells them apart.
+        // Bytes that belong to nothing, and one length alone, are said where nothing else is known.
+        let is_weak = |found: &Found| {
+            let is_alone = comparison.a.is_none() && found.mistake.field == Field::Length && found.times < 2;
+            found.foreign == Some(Foreign::Other) || is_alone && matches!(found.mistake.operator, Operator::Plus(_) | Operator::Constant(_))
+        };
+        let is_weaker = explained.found.iter().any(is_weak)
+            && others.iter().any(|(rule, other)| {
+                is_of_framing(other) && rule.code != chunk::order::DESYNC.code && other.certainty >= Certainty::Likely
+            });
         let is_told = explained.found.iter().any(is_named)
             && others.iter().any(|(rule, other)| is_of_framing(other) && rule.code != chunk::order::DESYNC.code);
-        if is_known || is_told || explained.found.iter().any(|found| said(rule(found).code)) {
+        if is_known || is_told || is_weaker || explained.found.iter().any(|found| said(rule(found).code)) {
             continue;
         }
         // Alone, others that are sure of another reason know more.

@@ -229,73 +229,105 @@ pub fn bodies(walk: &Walk<'_, '_>) -> Vec<Built> {
     ids.extend(walk.id_of_next_chunk(raw).filter(|id| id.1 >= 64 && !ids.contains(id)));
     let mut all: Vec<(u32, Built)> = Vec::new();
     for (form, csid) in ids {
-        let basic = form as usize;
-        let sent = walk.sender.sent(csid);
-        let honest = basic + [11, 7, 3, 0][usize::from(fmt)];
-        let other = match fmt {
-            0 => Some(honest - 4),
-            1 => Some(honest + 4),
-            _ => None,
-        };
-        let number = |at: usize| {
-            let bytes = raw.get(at..at + 3)?;
-            Some(usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2]))
-        };
-        let named = if fmt < 2 {
-            raw.get(basic + 6).map(|&type_id| MessageTypeId(type_id))
-        } else {
-            sent.map(|sent| sent.type_id)
-        };
-        let field = if fmt < 2 { number(basic + 3) } else { sent.map(|sent| sent.length as usize) };
-        let (Some(type_id), Some(field)) = (named.filter(|type_id| type_id.is_known()), field) else { continue };
-        let time = walk.times_at(raw, fmt, basic).into_iter().flatten().next();
-        let before = sent.map_or(0, |sent| sent.timestamp);
-        let timestamp = match (fmt, time) {
-            (0, Some(time)) => time,
-            (_, Some(delta)) => before.wrapping_add(delta),
-            (_, None) => before.wrapping_add(sent.map_or(0, |sent| sent.delta)),
-        };
-        let msid = sent.map(|sent| sent.msid).or(walk.msid_of_streams()).unwrap_or(0);
-        let style = Message { csid, form, fmt, timestamp, type_id, msid, body: &[] };
-        // A full header says which stream it is; one that is not full may say so by mistake, and then it is the known one.
-        let told = raw
-            .get(basic + 7..basic + 11)
-            .and_then(|bytes| bytes.first_chunk())
-            .map(|&bytes| u32::from_le_bytes(bytes));
-        let style = match told.filter(|&told| fmt == 0 && told <= MOST_STREAMS) {
-            Some(msid) => Message { msid, ..style },
-            None => style,
-        };
-        let repeats_stream = fmt == 1 && told == Some(msid) && msid > 0;
-        for header in [Some(honest), other].into_iter().flatten() {
-            let Some(payload) = raw.get(header..) else { continue };
-            for stream in streams(payload, csid, form, walk.sender.chunk_size() as usize) {
-                let mut lengths = units(type_id, &stream);
-                lengths.extend(next_headers(walk, &stream));
-                lengths.extend([field, stream.len()]);
-                lengths.retain(|&length| length > 0 && length <= stream.len());
-                lengths.sort_unstable();
-                lengths.dedup();
-                for length in lengths {
-                    let body = stream[..length].to_vec();
-                    let is_all = length == stream.len() && header + length == raw.len();
-                    let mut bits = evidence(type_id, &body) + if is_all { length.ilog2() } else { 0 };
-                    bits += if length == field { 8 } else { 0 };
-                    bits += if repeats_stream && header > honest { 24 } else { 0 };
-                    if bits > 0
-                        && is_sound(type_id, &body)
-                        && !all.iter().any(|(_, built)| built.style == style && built.body == body)
-                    {
-                        // With another length the next message begins elsewhere.
-                        let next = interrupted::proof_of(walk, &stream[length..]);
-                        all.push((bits + next, Built { style, body, bits }));
-                    }
-                }
-            }
+        for reading in READINGS.into_iter().filter(|reading| fmt < 2 || fmt == 2 && !reading.is_exchanged) {
+            of_header(walk, raw, (form, csid), reading, &mut all);
         }
     }
     all.sort_by_key(|(bits, _)| std::cmp::Reverse(*bits));
     all.into_iter().map(|(_, built)| built).collect()
+}
+
+/// How the fields of a header may be there.
+#[derive(Clone, Copy, PartialEq)]
+struct Reading {
+    /// How many bytes more the timestamp has.
+    wider: usize,
+    /// Whether the type comes before the length.
+    is_exchanged: bool,
+}
+
+/// As the format has it, and two ways of not keeping to it.
+const READINGS: [Reading; 3] = [
+    Reading { wider: 0, is_exchanged: false },
+    Reading { wider: 1, is_exchanged: false },
+    Reading { wider: 0, is_exchanged: true },
+];
+
+/// Adds the messages that may have the header here, read so, with what speaks for each to be tried first.
+fn of_header(
+    walk: &Walk<'_, '_>,
+    raw: &[u8],
+    (form, csid): (u8, u32),
+    reading: Reading,
+    all: &mut Vec<(u32, Built)>,
+) -> Option<()> {
+    let basic = usize::from(form);
+    let fmt = raw.first()? >> 6;
+    let sent = walk.sender.sent(csid);
+    let honest = basic + [11, 7, 3, 0][usize::from(fmt)] + if fmt < 3 { reading.wider } else { 0 };
+    let other = match fmt {
+        _ if reading != READINGS[0] => None,
+        0 => Some(honest - 4),
+        1 => Some(honest + 4),
+        _ => None,
+    };
+    let number = |at: usize| {
+        let bytes = raw.get(at..at + 3)?;
+        Some(usize::from(bytes[0]) << 16 | usize::from(bytes[1]) << 8 | usize::from(bytes[2]))
+    };
+    let after_time = basic + 3 + reading.wider;
+    let (length_at, type_at) =
+        if reading.is_exchanged { (after_time + 1, after_time) } else { (after_time, after_time + 3) };
+    let (type_id, field) = match fmt {
+        0 | 1 => (MessageTypeId(*raw.get(type_at)?), number(length_at)?),
+        _ => (sent?.type_id, sent?.length as usize),
+    };
+    if !type_id.is_known() {
+        return None;
+    }
+    let time = walk.times_at(&raw[reading.wider..], fmt, basic).into_iter().flatten().next();
+    let before = sent.map_or(0, |sent| sent.timestamp);
+    let timestamp = match (fmt, time) {
+        (0, Some(time)) => time,
+        (_, Some(delta)) => before.wrapping_add(delta),
+        (_, None) => before.wrapping_add(sent.map_or(0, |sent| sent.delta)),
+    };
+    let msid = sent.map(|sent| sent.msid).or(walk.msid_of_streams()).unwrap_or(0);
+    let style = Message { csid, form, fmt, timestamp, type_id, msid, body: &[] };
+    // A full header says which stream it is; one that is not full may say so by mistake, and then it is the known one.
+    let told = raw.get(type_at.max(length_at + 2) + 1..).and_then(<[u8]>::first_chunk).map(|&bytes| u32::from_le_bytes(bytes));
+    let style = match told.filter(|&told| fmt == 0 && told <= MOST_STREAMS) {
+        Some(msid) => Message { msid, ..style },
+        None => style,
+    };
+    let repeats_stream = fmt == 1 && told == Some(msid) && msid > 0;
+    for header in [Some(honest), other].into_iter().flatten() {
+        let Some(payload) = raw.get(header..) else { continue };
+        for stream in streams(payload, csid, form, walk.sender.chunk_size() as usize, header) {
+            let mut lengths = units(type_id, &stream);
+            lengths.extend(next_headers(walk, &stream));
+            lengths.extend([field, stream.len()]);
+            lengths.retain(|&length| length > 0 && length <= stream.len());
+            lengths.sort_unstable();
+            lengths.dedup();
+            for length in lengths {
+                let body = stream[..length].to_vec();
+                let is_all = length == stream.len() && header + length == raw.len();
+                let mut bits = evidence(type_id, &body) + if is_all { length.ilog2() } else { 0 };
+                bits += if length == field { 8 } else { 0 };
+                bits += if repeats_stream && header > honest { 24 } else { 0 };
+                if bits > 0
+                    && is_sound(type_id, &body)
+                    && !all.iter().any(|(_, built)| built.style == style && built.body == body)
+                {
+                    // With another length the next message begins elsewhere.
+                    let next = interrupted::proof_of(walk, &stream[length..]);
+                    all.push((bits + next, Built { style, body, bits }));
+                }
+            }
+        }
+    }
+    Some(())
 }
 
 fn raw_end(walk: &Walk<'_, '_>) -> usize {
@@ -303,8 +335,8 @@ fn raw_end(walk: &Walk<'_, '_>) -> usize {
 }
 
 /// The payload after a header: with type 3 headers taken out as far as they are there, of its chunk stream or all of
-/// another; and as it is.
-fn streams(payload: &[u8], csid: u32, form: u8, size: usize) -> Vec<Vec<u8>> {
+/// another, or with a first chunk that is as much shorter as its header is long; and as it is.
+fn streams(payload: &[u8], csid: u32, form: u8, size: usize, header_len: usize) -> Vec<Vec<u8>> {
     let own: Vec<u8> = match (csid, form) {
         (..64, _) => vec![0xc0 | csid as u8],
         _ => vec![0xc0, (csid - 64) as u8],
@@ -314,6 +346,12 @@ fn streams(payload: &[u8], csid: u32, form: u8, size: usize) -> Vec<Vec<u8>> {
     all.push(joined(payload, &own, size));
     if payload.len() > size && all.iter().all(|joined| joined.len() <= size) {
         all.push(payload.to_vec());
+    }
+    let shorter = size.saturating_sub(header_len);
+    if let Some((first, rest)) = payload.split_at_checked(shorter)
+        && let Some(next) = rest.strip_prefix(&own[..])
+    {
+        all.push([first, &joined(next, &own, size)].concat());
     }
     all
 }

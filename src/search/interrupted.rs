@@ -43,7 +43,7 @@ const BITS: u32 = 16;
 
 /// What may be where a walk stops.
 pub fn at<'r, 'b>(walk: &Walk<'r, 'b>) -> Vec<Interrupted<'r, 'b>> {
-    [padded(walk), crossed(walk), broken_off(walk)].into_iter().flatten().collect()
+    [padded(walk), crossed(walk), inside(walk), broken_off(walk)].into_iter().flatten().collect()
 }
 
 /// The message that begins where a walk stops, as its header has it.
@@ -142,6 +142,49 @@ fn crossed_at<'r, 'b>(walk: &Walk<'r, 'b>, is_after_header: bool) -> Option<Inte
         bits,
         walk: past,
     })
+}
+
+/// Another message is in the middle of a chunk: with it taken out, the one that was begun is all there.
+fn inside<'r, 'b>(walk: &Walk<'r, 'b>) -> Option<Interrupted<'r, 'b>> {
+    let begun = Begun::read(walk).filter(|_| proof(walk) >= SURE)?;
+    let raw = &walk.raw[walk.at..];
+    let size = walk.sender.chunk_size() as usize;
+    let length = begun.sent.length as usize;
+    let total = begun.header_len + length + length.saturating_sub(1) / size * begun.basic.len();
+    let boundaries = (begun.header_len + size..total).step_by(size + begun.basic.len());
+    let is_header = |at: usize| raw.get(at..).is_some_and(|rest| rest.starts_with(&begun.basic));
+    // Up to the first header that is not in its place.
+    let until = boundaries.clone().find(|&at| !is_header(at)).unwrap_or(total).min(raw.len()).min(FARTHEST);
+    let mut start = walk.clone();
+    start.sender.observe(begun.csid, begun.sent);
+    let places = (begun.header_len + 1..until).filter(|&at| proof_of(&start, &raw[at..]) >= SURE).take(MOST);
+    for place in places.collect::<Vec<_>>() {
+        let mut past = start.clone();
+        past.at = walk.at + place;
+        if !past.own() {
+            continue;
+        }
+        let inserted = past.at - walk.at - place;
+        let type_id = past.last_own?.0;
+        let moved = |at: usize| if at >= place { at + inserted } else { at };
+        let is_whole = total + inserted <= raw.len() && boundaries.clone().all(|at| is_header(moved(at)));
+        past.at = walk.at + total + inserted;
+        let is_followed = past.is_done() || past.at < past.raw.len() && proof(&past) > 0;
+        if !is_whole || !is_followed {
+            continue;
+        }
+        past.last_own = Some((begun.sent.type_id, begun.sent.length));
+        let next = raw[place] & 0x3f;
+        return Some(Interrupted {
+            mistake: Begun::mistake(Operator::Inserted(place as u32, inserted as u32), Field::Message),
+            length: begun.sent.length,
+            wrong_at: place,
+            foreign: Some(Foreign::Message(type_id, next.into())),
+            bits: BITS + 8 * boundaries.count().min(4) as u32,
+            walk: past,
+        });
+    }
+    None
 }
 
 /// What the header of a message proves of being one, in bits: what it repeats of the message before on its chunk stream.

@@ -93,7 +93,9 @@ pub fn media(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
     let mut same: Vec<MediaKind> = Vec::new();
     for kind in [MediaKind::Audio, MediaKind::Video] {
         let of_kind: Vec<Both<'_>> = all.iter().filter(|both| both.kind == kind).copied().collect();
-        if is_same_media(&of_kind) {
+        if let Some(joined) = order::joined(&of_kind) {
+            found.push(joined);
+        } else if is_same_media(&of_kind) {
             same.push(kind);
             found.extend(bodies::edits(&of_kind, kind));
             if !has_aggregates(comparison, direction) {

@@ -152,7 +152,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (Some(item), Some(b)) = (comparison.item(row, Side::B), sent_on(comparison, row)) else {
         return Vec::new();
     };
-    let is_made_up = comparison.a.is_none() && is_explained(comparison, item.direction);
+    let is_made_up = is_explained(comparison, item.direction);
     if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up {
         return Vec::new();
     }

@@ -1,12 +1,13 @@
 //! Messages of a stream that carry another stream's id.
 
-use crate::amf::Value;
 use std::collections::HashSet;
 
+use crate::amf::Value;
 use crate::compare::{Comparison, FieldPath, Lane, Side};
-use crate::recording::{RecordedEvent, RecordedMessage};
+use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
+use crate::rules::look::{count, rows_of_b};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -33,6 +34,60 @@ pub static PUBLISH_MSID: Rule = Rule {
 };
 
 fn publish_msid(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let mut claims = of_client(comparison);
+    claims.extend(of_server(comparison));
+    claims
+}
+
+/// Media that a server sends on another stream than the one that play was sent on.
+fn of_server(comparison: &Comparison<'_>) -> Option<Claim> {
+    let of = |session: &Session| -> Option<(u32, u32, Vec<usize>)> {
+        let mut asked: Vec<u32> = Vec::new();
+        let mut wrong: Vec<(usize, u32)> = Vec::new();
+        let mut all = 0;
+        let said = commands(session);
+        let is_play = |index: usize| said.iter().any(|said| said.item == index && said.is(Direction::ClientToServer, "play"));
+        for (index, item) in session.items.iter().enumerate() {
+            let Some(kept) = item.message() else { continue };
+            let Some(stream) = kept.header.message_stream_id.map(|stream| stream.0) else { continue };
+            if is_play(index) {
+                asked.push(stream);
+            } else if item.direction == Direction::ServerToClient && kept.header.type_id.is_media() {
+                all += 1;
+                if !asked.is_empty() && !asked.contains(&stream) && !asked.contains(&stream.swap_bytes()) && stream < 1 << 24 {
+                    wrong.push((index, stream));
+                }
+            }
+        }
+        // What is read out of broken framing is on any stream.
+        (wrong.len() > 1 && wrong.len() * 2 > all && wrong.iter().all(|(_, stream)| *stream == wrong[0].1))
+            .then(|| (asked[0], wrong[0].1, wrong.into_iter().map(|(index, _)| index).collect()))
+    };
+    let (asked, sent, items) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none())?;
+    let rows = rows_of_b(comparison);
+    let row = *rows.get(items.first()?)?;
+    let name = &comparison.either(row).name;
+    let title = format!("{name} comes on message stream {sent}, but play was sent on {asked}");
+    let of_items: HashSet<usize> = items.iter().filter_map(|item| rows.get(item).copied()).collect();
+    let is_of = |&index: &usize| {
+        let mismatch = &comparison.mismatches[index];
+        mismatch.path == FieldPath::STREAM_ID && of_items.contains(&mismatch.row)
+    };
+    let explains: Vec<usize> = comparison.open().filter(is_of).collect();
+    let claim =
+        Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, sent.to_string()), Certainty::Certain, title);
+    Some(
+        claim
+            .why(format!(
+                "{} of audio and video are on it; a player that keeps its streams apart drops them",
+                count(items.len(), "message")
+            ))
+            .fix(format!("send the media of a stream with the message stream id of its play: {asked}"))
+            .explaining(explains),
+    )
+}
+
+fn of_client(comparison: &Comparison<'_>) -> Vec<Claim> {
     let all_given = given(comparison);
     let Some(&given) = all_given.first() else { return Vec::new() };
     let belongs = |row: usize| {

@@ -139,6 +139,20 @@ fn unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
         flow.of_type(MessageTypeId::USER_CONTROL).filter_map(spot).collect()
     };
     let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let body = comparison.b.items[spots[0].item].message().map(|kept| &kept.body[..]).unwrap_or_default();
+    // Its first byte is a known event, and the body is one byte shorter than that event's.
+    if let [kind, rest @ ..] = body
+        && wanted(MessageTypeId::USER_CONTROL, &[0, *kind]) == Some(rest.len() as u32 + 2)
+    {
+        let title = format!("the type of user control event {kind} is written in one byte{}", more(spots.len()));
+        let claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Likely, title);
+        return vec![
+            claim
+                .why(format!("read in two bytes it is event {}; with two bytes for {kind} the length is right", spots[0].text))
+                .fix(format!("write the event's type in two bytes: 00 {kind:02x}"))
+                .weighing(Severity::Error),
+        ];
+    }
     let title = format!("unknown user control event {}{}", spots[0].text, more(spots.len()));
     let claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Certain, title);
     vec![

@@ -15,8 +15,9 @@ use crate::session::Direction;
 use super::{encoded, generated_rule};
 
 /// The operators of the mistakes in bodies, times and order that have codes.
-pub(super) const OPERATORS: [&str; 13] = [
+pub(super) const OPERATORS: [&str; 14] = [
     "cut",
+    "joined",
     "byte-order",
     "plus",
     "times",
@@ -125,6 +126,7 @@ fn explained(comparison: &Comparison<'_>, meant: &Meant) -> Vec<usize> {
             && match meant.edit {
                 Edit::Body(_) => !mismatch.path.is_of_header() && !mismatch.is_whole_message(),
                 Edit::Time(_) => mismatch.path == FieldPath::TIMESTAMP,
+                Edit::Order(OrderEdit::Joined) => true,
                 Edit::Order(_) => mismatch.is_whole_message(),
             }
     };
@@ -519,6 +521,12 @@ fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direction) -> Wo
             severity,
             format!("messages ({name}) are in each other's place"),
             "send frames in the order in which they are decoded; the composition time says when each is shown",
+        ),
+        OrderEdit::Joined => (
+            "joined",
+            Severity::Error,
+            format!("{number} messages have the bodies of two of A ({name}): the second follows without its tag"),
+            "send each frame as a message of its own, with the header of its tag",
         ),
         OrderEdit::Moved => (
             "moved",

@@ -30,16 +30,15 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
     }
     let found = types(comparison).into_iter().chain(numbers(comparison)).chain(exchanged(comparison));
     for (rule, claim, rows) in found.chain(configurations(comparison)).collect::<Vec<_>>() {
+        let is_same = |other: &Claim| other.explains.iter().any(|index| claim.explains.contains(index));
         let is_known = |(rule, other): &(&'static Rule, Claim)| {
-            other.certainty >= Certainty::Likely
-                && other.severity.unwrap_or(rule.severity) >= Severity::Warning
-                && other.explains.iter().any(|index| claim.explains.contains(index))
+            other.certainty >= claim.certainty && other.severity.unwrap_or(rule.severity) >= Severity::Warning && is_same(other)
         };
         if claim.explains.is_empty() || others.iter().any(is_known) {
             continue;
         }
         let is_of_type = claim.path == FieldPath::TYPE_ID;
-        others.retain(|(_, other)| !is_of_type || !rows.contains(&other.row));
+        others.retain(|(_, other)| !is_same(other) && !(is_of_type && rows.contains(&other.row)));
         others.push((rule, claim));
     }
 }

@@ -108,10 +108,12 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
         let claim = claim(comparison, early.item, ValuePath::of(early.step.words()), Certainty::Certain, title);
         let explains = [only_in_a(comparison, Step::CreateStream), only_in_a(comparison, Step::StreamCreated)].concat();
         claims.extend(claim.map(|claim| {
-            claim
+            let claim = claim
                 .why("the stream's number comes from createStream; nginx-rtmp and Node-Media-Server do without, others do not")
                 .fix("send createStream and wait for its _result")
-                .explaining(explains)
+                .explaining(explains);
+            // Where nothing comes back, this server does not do without.
+            if b.serves() { claim } else { claim.weighing(Severity::Error).breaking(Breaks::Response) }
         }));
     }
     claims

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use crate::recording::RecordedMessage;
 use crate::rtmp::class::MessageClass;
 
+use super::bodies::payload_start;
 use super::{Both, Edit, Meant, MediaScope};
 
 /// What was done to the order of messages.
@@ -19,6 +21,8 @@ pub enum OrderEdit {
     Exchanged,
     /// A message is in another place.
     Moved,
+    /// Two messages are one: the body of the second follows that of the first without its tag.
+    Joined,
 }
 
 /// The edits that make B's order of one kind of media. Where a session begins or ends earlier than the other says
@@ -76,6 +80,31 @@ pub(super) fn edits(all: &[Both<'_>]) -> Vec<Meant> {
         Meant { edit: Edit::Order(edit), scope, rows, is_sole: true }
     });
     edits.collect()
+}
+
+/// Messages of B that have the bodies of two of A, the second without its tag.
+pub(super) fn joined(all: &[Both<'_>]) -> Option<Meant> {
+    const LEAST: usize = 3;
+    let is_joined = |index: usize| {
+        let Some([a, b]) = all[index].pair().filter(|[a, b]| b.body.len() > a.body.len() && b.is_whole()) else {
+            return false;
+        };
+        let neighbours = [index.checked_sub(1), Some(index + 1)].into_iter().flatten();
+        neighbours.filter_map(|at| all.get(at)).any(|other| {
+            let Some(other) = other.sides[0].filter(|_| other.sides[1].is_none()) else { return false };
+            let is_sum = |first: &RecordedMessage, second: &RecordedMessage| {
+                let rest = second.body.get(payload_start(second)..).unwrap_or_default();
+                b.body.strip_prefix(&first.body[..]) == Some(rest) && !rest.is_empty()
+            };
+            is_sum(a, other) || is_sum(other, a)
+        })
+    };
+    let found: Vec<usize> = (0..all.len()).filter(|&index| is_joined(index)).collect();
+    let of_b = all.iter().filter(|both| both.sides[1].is_some() && !both.is_config()).count();
+    let scope = MediaScope::Frames(all.first()?.kind);
+    let rows = found.iter().map(|&index| all[index].row).collect();
+    let edit = Edit::Order(OrderEdit::Joined);
+    (found.len() >= LEAST && found.len() * 2 >= of_b).then_some(Meant { edit, scope, rows, is_sole: true })
 }
 
 /// A message that is sent again is so near to the first; silence is the same everywhere.

@@ -152,13 +152,15 @@ pub(super) const OTHER_BASE: i64 = 24 * 3600 * 1000;
 
 /// The edits that may be it, the simplest first.
 fn candidates(all: &[At]) -> Vec<TimeEdit> {
-    let mut found = vec![
-        TimeEdit::Previous,
-        TimeEdit::Difference,
-        TimeEdit::Presentation,
-        TimeEdit::ToAnyMessage,
-        TimeEdit::ToOwnType,
-    ];
+    let mut found = vec![TimeEdit::Previous, TimeEdit::Difference, TimeEdit::Presentation];
+    let streams: HashSet<u32> = all.iter().map(|at| at.csid).collect();
+    let kinds: HashSet<(u32, bool)> = all.iter().map(|at| (at.csid, at.kind == MediaKind::Audio)).collect();
+    if streams.len() > 1 {
+        found.push(TimeEdit::ToAnyMessage);
+    }
+    if kinds.len() > streams.len() {
+        found.push(TimeEdit::ToOwnType);
+    }
     found.extend([8, 16, 24, 31].map(TimeEdit::Bits));
     found.push(TimeEdit::Constant(all[0].b));
     let (first, last) = (all[0], all[all.len() - 1]);
