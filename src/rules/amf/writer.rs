@@ -8,7 +8,7 @@ use crate::recording::{RecordedEvent, RecordedMessage, Session};
 
 use super::super::oddity::{self, Oddity};
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, flv};
-use super::is_amf;
+use super::{is_amf, strings, values};
 
 pub static LENGTH_WIDTH: Rule = Rule {
     code: "amf-strlen-width",
@@ -202,8 +202,13 @@ pub fn settle(comparison: &Comparison<'_>, claims: &mut Vec<(&'static Rule, Clai
     let is_explained = |row: usize| {
         comparison.rows[row].b.is_some_and(|item| written.binary_search_by_key(&item, |(item, _)| *item).is_ok())
     };
-    claims.retain(|(rule, claim)| is_of_writer(rule.code) || rule.layer != Layer::Amf || !is_explained(claim.row));
+    let is_of_values = |code: &str| READ_OUT.iter().any(|rule| rule.code == code);
+    claims.retain(|(rule, claim)| !is_of_values(rule.code) || !is_explained(claim.row));
 }
+
+/// What is said of single values, and of texts: they were read out of the wrong places.
+const READ_OUT: [&Rule; 4] =
+    [&strings::LENGTH_NUL, &values::WRONG_TYPE, &values::UNSUPPORTED, &super::super::malformed::AMF];
 
 fn is_of_writer(code: &str) -> bool {
     const ALL: [&Rule; 9] = [

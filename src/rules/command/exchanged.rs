@@ -41,7 +41,9 @@ fn exchanged(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some(item) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none()) else { return Vec::new() };
     let spots = [Spot::new(item, 0..0, "the type, then the name")];
     let title = "the name and the type of publish are exchanged".to_owned();
-    let claim = look::claim(comparison, &spots, "message", Certainty::Likely, title);
+    // Beside A, in which each is in its place, there is nothing else that it may be.
+    let certainty = if comparison.a.is_some() { Certainty::Certain } else { Certainty::Likely };
+    let claim = look::claim(comparison, &spots, "message", certainty, title);
     let row = claim.row;
     let why = "the first of them is a type, as live is, and the second is not";
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect::<Vec<_>>();

@@ -57,7 +57,8 @@ pub static STATUS_LEVEL: Rule = Rule {
     page: Page {
         what: "A status has a level, `status`, `warning` or `error`, and a code. Clients look at either: where they \
                contradict each other, some go on and others give up.",
-        looks: "level `error`, code `NetStream.Play.Start`",
+        looks: "00 05 6c 65 76 65 6c 02 00 05 65 72 72 6f 72   level `error`\n\
+                00 04 63 6f 64 65 02 00 14 4e 65 74 53 ..      code `NetStream.Play.Start`",
         who: "Servers that build all their answers from one template.",
         fix: "Send level `status` with codes of success, and `error` with those of failure.",
         source: "RTMP 1.0 sections 7.2.1.1, 7.2.2.1 and 7.2.2.6.",
@@ -93,7 +94,7 @@ pub static AFTER_DELETE: Rule = Rule {
         what: "deleteStream gives a message stream back: what is published on it ends. Here audio and video follow on the same \
                stream, and it was not created again. Servers drop them, or close.",
         looks: "02 00 0c deleteStream 00 .. 05 00 3f f0 00 00 00 00 00 00   stream 1\n\
-                04 .. 09 01 00 00 00                                        video on stream 1",
+                04 .. 09 01 00 00 00   video on stream 1",
         who: "Clients that tidy up an older stream with the number of the new one.",
         fix: "Send deleteStream, or FCUnpublish, when the last frame is sent.",
         source: "RTMP 1.0 section 7.2.2.3.",
@@ -159,6 +160,10 @@ fn publish_type(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |session: &Session| {
         commands(session).into_iter().filter(|said| said.is(ClientToServer, "publish")).find_map(|said| {
             let [_, name, kind, ..] = said.command.arguments() else { return None };
+            // Out of a body that does not decode anything may be read.
+            if !session.items[said.item].defects.is_empty() {
+                return None;
+            }
             let text = kind.as_str().map(|text| text.to_string());
             // With the name in its place it is another mistake.
             let is_type = name.as_str().is_some_and(|name| TYPES.contains(&name.to_string().as_str()));

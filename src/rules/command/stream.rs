@@ -52,7 +52,11 @@ fn of_server(comparison: &Comparison<'_>) -> Option<Claim> {
             let Some(stream) = kept.header.message_stream_id.map(|stream| stream.0) else { continue };
             if is_play(index) {
                 asked.push(stream);
-            } else if item.direction == Direction::ServerToClient && kept.header.type_id.is_media() {
+            } else if item.direction == Direction::ServerToClient
+                && kept.header.type_id.is_media()
+                // Only full headers say it; the others take it from one before.
+                && kept.fmt.is_none_or(|fmt| fmt == 0)
+            {
                 all += 1;
                 if !asked.is_empty() && !asked.contains(&stream) && !asked.contains(&stream.swap_bytes()) && stream < 1 << 24 {
                     wrong.push((index, stream));
@@ -60,10 +64,14 @@ fn of_server(comparison: &Comparison<'_>) -> Option<Claim> {
             }
         }
         // What is read out of broken framing is on any stream.
-        (wrong.len() > 1 && wrong.len() * 2 > all && wrong.iter().all(|(_, stream)| *stream == wrong[0].1))
+        (!wrong.is_empty() && wrong.len() * 2 > all && wrong.iter().all(|(_, stream)| *stream == wrong[0].1))
             .then(|| (asked[0], wrong[0].1, wrong.into_iter().map(|(index, _)| index).collect()))
     };
     let (asked, sent, items) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none())?;
+    // Who did not learn the stream's number asks on another.
+    if !given(comparison).contains(&asked) {
+        return None;
+    }
     let rows = rows_of_b(comparison);
     let row = *rows.get(items.first()?)?;
     let name = &comparison.either(row).name;

@@ -326,6 +326,52 @@ pub fn faults() -> Vec<Fault> {
                 body[name..].rotate_left(end - name);
             },
         ),
+        fault("command-in-capitals", &["command-name"], Base::Own, GoesOn, "createStream is called CreateStream", |s| {
+            let at = s.command("createStream");
+            s.replace(at, b"createStream", b"CreateStream");
+        }),
+        fault("publish-type-in-capitals", &["publish-type"], Base::Own, GoesOn, "publish has the type LIVE", |s| {
+            let at = s.command("publish");
+            s.replace(at, b"\x04live", b"\x04LIVE");
+        }),
+        fault(
+            "start-as-error",
+            &["onstatus-level"],
+            Base::Own,
+            GoesOn,
+            "NetStream.Publish.Start comes with level error",
+            |s| {
+                let at = s.command("onStatus");
+                s.replace(at, b"\x06status", b"\x05error");
+            },
+        ),
+        fault(
+            "one-transaction-id",
+            &["txn-same"],
+            Base::Own,
+            GoesOn,
+            "createStream has the transaction id of connect, and so has its answer",
+            |s| {
+                let connect = s.command("connect");
+                let id = s.message(connect).body[11..19].to_vec();
+                let at = s.command("createStream");
+                s.message(at).body[16..24].copy_from_slice(&id);
+                let answer = s.nth(1, |message| message.is_command("_result"));
+                s.message(answer).body[11..19].copy_from_slice(&id);
+            },
+        ),
+        fault(
+            "deleted-before-media",
+            &["media-after-delete"],
+            Base::Own,
+            GoesOn,
+            "deleteStream is sent before the media",
+            |s| {
+                let at = s.find(is_media);
+                let body = [amf0::string("deleteStream"), amf0::number(0.0), amf0::null(), amf0::number(1.0)].concat();
+                s.insert(at, Message::new(3, 20, 0, 0, &body));
+            },
+        ),
         fault("bad-name", &["onstatus-error"], Base::Own, Ends, "the stream's name is in use", |s| {
             answered(
                 s,
