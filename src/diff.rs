@@ -54,15 +54,14 @@ fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) 
     }
     // Where nothing is known to be wrong with B beside A, a mistake of A's shows in A alone, or not at all.
     if report.works == Some(true) {
-        let alone = |recording: &'_ Recording, session: usize| {
-            let session = &recording.sessions[session];
-            let left = left_behind(&recording.sessions);
-            causes_alone(&Comparison::alone(session, &left), 0).into_iter().find(|cause| is_sure(&cause))
+        let left = [a, b].map(|recording| left_behind(&recording.sessions));
+        let alone = |session: &Session, left: &[LeftBehind]| {
+            causes_alone(&Comparison::alone(session, left), 0).into_iter().find(|cause| is_sure(&cause))
         };
         let paired = pair(a, b, &options.pairs).pairs;
         return paired.into_iter().find_map(|(of_a, of_b)| {
-            let cause = alone(a, of_a)?;
-            alone(b, of_b).is_none().then_some(cause.title)
+            let cause = alone(&a.sessions[of_a], &left[0])?;
+            alone(&b.sessions[of_b], &left[1]).is_none().then_some(cause.title)
         });
     }
     let back = |&(of_a, of_b): &(u32, u32)| (of_b, of_a);
