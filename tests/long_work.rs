@@ -83,6 +83,8 @@ fn an_interrupted_list_ends_at_once_in_a_whole_line() {
     thread::sleep(Duration::from_millis(300));
     let began = Instant::now();
     interrupt(&child);
+    // Its reader is a little late.
+    thread::sleep(Duration::from_millis(60));
     output.read_to_end(&mut printed).expect("rows");
     let status = child.wait().expect("it ends");
     assert_eq!(status.signal(), Some(Signal::INT.as_raw()), "{status:?}");

@@ -53,7 +53,7 @@ pub fn install() {}
 #[cfg(unix)]
 fn end(signal: i32) {
     // A reader that takes nothing more, as a pager does, does not keep anybody.
-    const PATIENCE: u32 = 20;
+    const PATIENCE: u32 = 50;
     IS_ENDING.store(true, Ordering::Relaxed);
     let mut guard = PRINTING.try_lock();
     for _ in 0..PATIENCE {
