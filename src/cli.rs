@@ -9,6 +9,7 @@ mod decode;
 mod diff;
 mod fields;
 mod input;
+mod interrupt;
 mod keys;
 mod lint;
 mod output;
@@ -127,6 +128,7 @@ pub fn main() -> ExitCode {
         Color::Never => anstream::ColorChoice::Never,
     }
     .write_global();
+    interrupt::install();
     let mut output = Output::stdout();
     let result = match cli.command {
         Command::Decode(options) => decode::run(&options, &mut output),

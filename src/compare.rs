@@ -15,14 +15,16 @@ mod unit;
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::amf::writer::Mistake;
 use crate::field;
-use crate::origin::FrameNo;
+use crate::origin::{FrameNo, Time};
 use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::session::Direction;
 use crate::steps;
+use crate::tcp::ConnectionId;
 
 pub use common::{common_prefix, common_suffix};
 pub use lane::{Lane, Named, name_all};
@@ -58,10 +60,10 @@ pub struct Comparison<'r> {
     pub a: Option<&'r Session>,
     /// The session of B.
     pub b: &'r Session,
-    /// The other sessions of B's recording, if they are known.
-    pub around: &'r [Session],
+    /// The publishers of B's recording that vanished, if they are known, in order of their numbers.
+    pub around: &'r [LeftBehind],
     /// Those of A's.
-    pub around_a: &'r [Session],
+    pub around_a: &'r [LeftBehind],
     /// What each item of A and B is, by index.
     pub named: [Vec<Named>; 2],
     /// The items beside each other, in the order of B, what only A has where A has it.
@@ -74,6 +76,21 @@ pub struct Comparison<'r> {
     pub bindings: placeholder::Bindings,
     /// The mistakes of a writer that explain bodies of A and B, by index of the item: found when a rule asks for them.
     pub written: OnceCell<[Written; 2]>,
+}
+
+/// A session that published and vanished, for which the server may hold the name still.
+#[derive(Clone, Debug)]
+pub struct LeftBehind {
+    /// Its number.
+    pub tcp_stream: ConnectionId,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The application.
+    pub app: Option<String>,
+    /// The name that it published.
+    pub name: String,
+    /// When the client sent something last, and the frame.
+    pub last: Option<(Time, FrameNo)>,
 }
 
 /// The mistakes that explain bodies, each by itself, by index of the item.
@@ -147,7 +164,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// A session by itself: each row is B's, and nothing differs.
-    pub fn alone(b: &'r Session, around: &'r [Session]) -> Comparison<'r> {
+    pub fn alone(b: &'r Session, around: &'r [LeftBehind]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
         Comparison {

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 use serde::{Serialize, Serializer};
@@ -266,12 +267,7 @@ impl<'a> Row<'a> {
     /// The row of an event; `number` is its number in the capture.
     pub fn new(number: u64, event: &Event<'a>, selection: &Selection) -> Row<'a> {
         let (src, dst) = event.addresses();
-        let (start, end) = match &event.kind {
-            Kind::Handshake(part, _) => (part.range.start, part.range.end),
-            Kind::Message(message) => (message.start(), message.end()),
-            Kind::Gap(gap) => (gap.offset, gap.offset + gap.len),
-            Kind::Undecoded { range, .. } => (range.start, range.end),
-        };
+        let Range { start, end } = event.range();
         let (first, last) = match &event.kind {
             Kind::Gap(gap) => ((gap.frame, gap.time), (gap.frame, gap.time)),
             _ => event.frames(start..end),

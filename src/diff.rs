@@ -10,9 +10,9 @@ mod ignore;
 mod payload;
 mod report;
 
-use crate::compare::{self, Comparison, pair};
-use crate::recording::Recording;
-use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, mistake};
+use crate::compare::{self, Comparison, LeftBehind, pair};
+use crate::recording::{Recording, Session};
+use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, mistake, stale};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -54,14 +54,14 @@ fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) 
     }
     // Where nothing is known to be wrong with B beside A, a mistake of A's shows in A alone, or not at all.
     if report.works == Some(true) {
-        let alone = |recording: &'_ Recording, session: usize| {
-            let session = &recording.sessions[session];
-            causes_alone(&Comparison::alone(session, &recording.sessions), 0).into_iter().find(|cause| is_sure(&cause))
+        let left = [a, b].map(|recording| left_behind(&recording.sessions));
+        let alone = |session: &Session, left: &[LeftBehind]| {
+            causes_alone(&Comparison::alone(session, left), 0).into_iter().find(|cause| is_sure(&cause))
         };
         let paired = pair(a, b, &options.pairs).pairs;
         return paired.into_iter().find_map(|(of_a, of_b)| {
-            let cause = alone(a, of_a)?;
-            alone(b, of_b).is_none().then_some(cause.title)
+            let cause = alone(&a.sessions[of_a], &left[0])?;
+            alone(&b.sessions[of_b], &left[1]).is_none().then_some(cause.title)
         });
     }
     let back = |&(of_a, of_b): &(u32, u32)| (of_b, of_a);
@@ -75,9 +75,10 @@ fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) 
 fn one_way(a: &Recording, b: &Recording, options: &Options) -> Report {
     let paired = pair(a, b, &options.pairs);
     let mut report = Report::new(a, b, &paired);
+    let left = [a, b].map(|recording| left_behind(&recording.sessions));
     for &(of_a, of_b) in &paired.pairs {
         let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
-        (comparison.around_a, comparison.around) = (&a.sessions, &b.sessions);
+        (comparison.around_a, comparison.around) = (&left[0], &left[1]);
         let ignored = ignore::mark(&mut comparison, &options.ignore);
         let mut claims = claims(&comparison, Mode::Diff);
         claims.extend(payload::claims(&comparison, &claims));
@@ -90,6 +91,11 @@ fn one_way(a: &Recording, b: &Recording, options: &Options) -> Report {
         report.add(&comparison, fold.finish(&comparison), ignored);
     }
     report.finish()
+}
+
+/// The publishers among these sessions that vanished.
+pub fn left_behind(sessions: &[Session]) -> Vec<LeftBehind> {
+    sessions.iter().filter_map(stale::left_behind).collect()
 }
 
 /// What is wrong with one session by itself: the causes, the gravest of each direction with its consequences folded.

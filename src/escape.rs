@@ -90,7 +90,8 @@ pub fn is_unsafe(c: char) -> bool {
 }
 
 fn escape_where(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if !text.chars().any(&is_escaped) {
+    // Nearly all texts are printable ASCII, which is found many bytes at a time.
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) || !text.chars().any(&is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 8);

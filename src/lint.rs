@@ -7,11 +7,11 @@
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, Side, role};
+use crate::compare::{Comparison, LeftBehind, Side, role};
 use crate::diff::{self, Cause, causes_alone};
 use crate::owed::Progress;
-use crate::recording::{Recording, Session};
-use crate::rules::{Break, Diagnosis, Location, Severity, is_symptom};
+use crate::recording::{Recording, Session, Sink};
+use crate::rules::{Break, Diagnosis, Location, Severity, is_symptom, stale};
 use crate::secrets::Secrets;
 use crate::tcp::ConnectionId;
 
@@ -102,30 +102,82 @@ pub struct Evidence {
 
 /// Looks at every session of a recording.
 pub fn lint(recording: &Recording, options: &Options) -> Report {
-    let mut report = Report {
-        format_version: FORMAT_VERSION,
-        works: None,
-        breaks_at: None,
-        summary: String::new(),
-        connections: recording.sessions.iter().map(Connection::of).collect(),
-        findings: Vec::new(),
-        counts: Counts::default(),
-    };
-    let mut serves = false;
-    for (index, session) in recording.sessions.iter().enumerate() {
-        let comparison = Comparison::alone(session, &recording.sessions);
-        serves |= Progress::of(session, &comparison.named[Side::B as usize]).serves();
-        let causes = causes_alone(&comparison, index);
-        let of = |cause: Cause| cause.try_map(|evidence| Evidence::of(evidence, session));
-        report.findings.extend(causes.into_iter().filter_map(of));
+    let mut linter = Linter::new(options);
+    let left = diff::left_behind(&recording.sessions);
+    recording.sessions.iter().for_each(|session| linter.look(session, &left));
+    linter.finish().0
+}
+
+/// Looks at sessions one by one, each when it is over, and lets go of it.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Linter<'o> {
+    options: &'o Options,
+    looked_at: Vec<LookedAt>,
+    /// Publishers that vanished.
+    left: Vec<LeftBehind>,
+    /// Sessions for which that matters: any of the others may be one.
+    waiting: Vec<Session>,
+    is_empty: bool,
+}
+
+/// What was found in a session.
+#[derive(Debug)]
+struct LookedAt {
+    connection: Connection,
+    findings: Vec<Finding>,
+    serves: bool,
+}
+
+impl<'o> Linter<'o> {
+    /// One that has looked at nothing yet.
+    pub fn new(options: &'o Options) -> Linter<'o> {
+        Linter { options, looked_at: Vec::new(), left: Vec::new(), waiting: Vec::new(), is_empty: true }
     }
-    report.findings.retain_mut(|finding| options.wants(finding));
-    report.counts = Counts::of(&report.findings);
-    report.summary = report.counts.in_words();
-    let broken = report.findings.iter().find(|finding| finding.breaks());
-    report.breaks_at = broken.map(|one| Break { rule: Some(one.rule), at: one.evidence.r#where.clone() });
-    report.works = if broken.is_some() { Some(false) } else { serves.then_some(true) };
-    report
+
+    /// Whether there was nothing that rules could be about.
+    pub fn is_empty(&self) -> bool {
+        self.is_empty && self.waiting.is_empty()
+    }
+
+    fn look(&mut self, session: &Session, left: &[LeftBehind]) {
+        self.is_empty &= session.items.is_empty();
+        let comparison = Comparison::alone(session, left);
+        let serves = Progress::of(session, &comparison.named[Side::B as usize]).serves();
+        let of = |cause: Cause| cause.try_map(|evidence| Evidence::of(evidence, session));
+        let findings = causes_alone(&comparison, 0).into_iter().filter_map(of);
+        let findings = findings.filter_map(|mut finding| self.options.wants(&mut finding).then_some(finding)).collect();
+        self.looked_at.push(LookedAt { connection: Connection::of(session), findings, serves });
+    }
+
+    /// Looks at a session, and gives it back unless it has to wait for others.
+    pub fn take(&mut self, session: Session) -> Option<Session> {
+        self.left.extend(stale::left_behind(&session));
+        if stale::is_refused(&session) {
+            self.waiting.push(session);
+            return None;
+        }
+        self.look(&session, &[]);
+        Some(session)
+    }
+
+    /// What was found in all of them, in order of their numbers, and those that had to wait.
+    pub fn finish(mut self) -> (Report, Vec<Session>) {
+        let mut left = std::mem::take(&mut self.left);
+        left.sort_by_key(|one| one.tcp_stream);
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.iter().for_each(|session| self.look(session, &left));
+        self.looked_at.sort_by_key(|one| one.connection.tcp_stream);
+        (Report::of(self.looked_at), waiting)
+    }
+}
+
+impl Sink for Linter<'_> {
+    const KEEPS: bool = false;
+
+    fn session(&mut self, session: Session) {
+        self.take(session);
+    }
 }
 
 impl Options {
@@ -145,6 +197,26 @@ impl Options {
 }
 
 impl Report {
+    fn of(looked_at: Vec<LookedAt>) -> Report {
+        let serves = looked_at.iter().any(|one| one.serves);
+        let (mut connections, mut findings) = (Vec::new(), Vec::new());
+        for one in looked_at {
+            connections.push(one.connection);
+            findings.extend(one.findings);
+        }
+        let counts = Counts::of(&findings);
+        let broken = findings.iter().find(|finding| finding.breaks());
+        Report {
+            format_version: FORMAT_VERSION,
+            works: if broken.is_some() { Some(false) } else { serves.then_some(true) },
+            breaks_at: broken.map(|one| Break { rule: Some(one.rule), at: one.evidence.r#where.clone() }),
+            summary: counts.in_words(),
+            connections,
+            findings,
+            counts,
+        }
+    }
+
     /// Puts placeholders in the place of stream keys and credentials.
     #[doc(hidden)]
     pub fn hide(&mut self, secrets: &Secrets) {

@@ -4,6 +4,7 @@
 //! judges nothing. Bodies are kept whole up to a budget; beyond it, media bodies are a hash, a length, and their first
 //! bytes. A recording can also be read from a snapshot; then much that only a capture has is not known.
 
+mod compact;
 mod recorder;
 
 use std::collections::BTreeSet;
@@ -23,7 +24,8 @@ use crate::session::{Direction, HandshakeFacts};
 use crate::streams::ConnectionSummary;
 use crate::tcp::{ConnectionId, Gap};
 
-pub use recorder::{Keep, Recorder, record};
+pub use compact::{HeaderBytes, Places, Text};
+pub use recorder::{Keep, Recorder, Sink, record, record_into};
 
 /// The sessions of a capture, in order of their connections' numbers.
 #[derive(Debug, Default)]
@@ -108,6 +110,12 @@ pub struct Framing {
 }
 
 impl Recording {
+    /// These sessions.
+    pub(crate) fn of(mut sessions: Vec<Session>) -> Recording {
+        sessions.sort_by_key(|session| session.stream.tcp_stream);
+        Recording { sessions, as_snapshot: None }
+    }
+
     /// Whether there is RTMP in it: a message, or a part of a handshake.
     pub fn has_rtmp(&self) -> bool {
         let is_rtmp =
@@ -131,14 +139,14 @@ pub fn server_ports<'r>(recordings: impl IntoIterator<Item = &'r Recording>) -> 
 /// rules look at bytes, and equal digests say which they are.
 pub fn fill_in(mut snapshot: Recording, from: &Recording) -> Recording {
     let kept = from.sessions.iter().flat_map(|session| &session.items).filter_map(RecordedEvent::message);
-    let known: FxHashMap<[u8; 32], &RecordedMessage> =
-        kept.filter(|kept| kept.is_whole()).filter_map(|kept| Some((kept.sha256?, kept))).collect();
+    let known: FxHashMap<&[u8; 32], &RecordedMessage> =
+        kept.filter(|kept| kept.is_whole()).filter_map(|kept| Some((kept.sha256.as_deref()?, kept))).collect();
     for item in snapshot.sessions.iter_mut().flat_map(|session| &mut session.items) {
         let EventKind::Message(kept) = &mut item.content else { continue };
         if kept.is_whole() {
             continue;
         }
-        if let Some(known) = kept.sha256.and_then(|digest| known.get(&digest))
+        if let Some(known) = kept.sha256.as_deref().and_then(|digest| known.get(digest))
             && known.header.length == kept.header.length
         {
             kept.body.clone_from(&known.body);
@@ -157,22 +165,22 @@ pub struct RecordedEvent {
     /// The time of the first of them.
     pub time: Time,
     /// The longest pause between two frames that hold its bytes, if it is long enough to be seen by people.
-    pub pause: Option<Pause>,
+    pub pause: Option<Box<Pause>>,
     /// Which way it went.
     pub direction: Direction,
     /// Offset of its first byte in the direction's stream, and one past its last.
     pub at: Range<u64>,
     /// The summary, as lists have it.
-    pub info: String,
+    pub info: Text,
     /// What Wireshark does not say.
-    pub detail: String,
+    pub detail: Text,
     /// What is wrong with it.
-    pub defects: Vec<Defect>,
+    pub defects: Box<[Defect]>,
     /// If it answers a call: the call's first byte, as an offset in the other direction's stream.
     pub answers: Option<u64>,
     /// In a snapshot, the name of the call that it answers where that is not the last one with its transaction id;
     /// empty if it answers none.
-    pub call: Option<String>,
+    pub call: Option<Box<String>>,
     /// What it is.
     pub content: EventKind,
 }
@@ -212,7 +220,7 @@ pub enum EventKind {
         /// What it says.
         facts: HandshakeFacts,
         /// Its bytes.
-        bytes: Vec<u8>,
+        bytes: Box<[u8]>,
         /// Where they are.
         places: Places,
     },
@@ -234,7 +242,7 @@ pub struct RecordedMessage {
     /// Its header.
     pub header: MessageHeader,
     /// The bytes of its first chunk's header.
-    pub first_header: Vec<u8>,
+    pub first_header: HeaderBytes,
     /// How it was cut into chunks; a snapshot does not say.
     pub chunks: Option<Chunks>,
     /// How it ended.
@@ -242,11 +250,11 @@ pub struct RecordedMessage {
     /// The body, or its first bytes.
     pub body: Vec<u8>,
     /// The body as a snapshot of the capture has it, if that is another: for comparison with a snapshot.
-    pub normal: Option<Vec<u8>>,
+    pub normal: Option<Box<[u8]>>,
     /// Hash of the body as far as it was captured, by the session's [`Hashing`].
     pub hash: u128,
     /// SHA-256 of the same, of audio and video, if digests were asked for.
-    pub sha256: Option<[u8; 32]>,
+    pub sha256: Option<Box<[u8; 32]>>,
     /// Where the body's bytes are.
     pub places: Places,
 }
@@ -255,25 +263,11 @@ pub struct RecordedMessage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunks {
     /// How many chunks.
-    pub count: usize,
+    pub count: u32,
     /// The chunk size in force for the first.
     pub size: u32,
     /// Whether the size changed on the way.
     pub changed: bool,
-}
-
-/// Where bytes are: runs of offset, stream offset, frame.
-#[derive(Clone, Debug, Default)]
-pub struct Places(Vec<(u32, u64, FrameNo)>);
-
-impl Places {
-    /// Offset in the direction's stream and frame of the byte at `offset`; of the nearest one before it that was
-    /// captured, if it was not.
-    pub fn of(&self, offset: usize) -> Option<(u64, FrameNo)> {
-        let index = self.0.partition_point(|run| run.0 as usize <= offset).checked_sub(1)?;
-        let (start, at, frame) = self.0[index];
-        Some((at + (offset - start as usize) as u64, frame))
-    }
 }
 
 impl RecordedMessage {

@@ -195,6 +195,16 @@ pub struct Event<'a> {
 }
 
 impl Event<'_> {
+    /// Offsets in the direction's stream: of its first byte, and one past its last.
+    pub fn range(&self) -> Range<u64> {
+        match &self.kind {
+            Kind::Handshake(part, _) => part.range.clone(),
+            Kind::Message(message) => message.start()..message.end(),
+            Kind::Gap(gap) => gap.offset..gap.offset + gap.len,
+            Kind::Undecoded { range, .. } => range.clone(),
+        }
+    }
+
     /// The sender's and the receiver's address.
     pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
         let sender = self.conversation.sender(self.direction);

@@ -267,6 +267,11 @@ impl Streams {
         }
     }
 
+    /// The connection that was closed last, taken out.
+    pub fn take(&mut self, connection: ConnectionId) -> Option<ConnectionSummary> {
+        self.done.pop_if(|last| last.tcp_stream == connection)
+    }
+
     /// The connections, in order of their numbers.
     pub fn into_streams(mut self) -> Vec<ConnectionSummary> {
         self.done.append(&mut self.plain);

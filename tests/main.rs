@@ -40,6 +40,8 @@ mod words;
 
 // What runs the program, or looks at what it renders.
 #[cfg(feature = "cli")]
+mod allocations;
+#[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
 mod bounded;
@@ -63,6 +65,8 @@ mod fuzz;
 mod hostile;
 #[cfg(feature = "cli")]
 mod hostile_strings;
+#[cfg(all(feature = "cli", unix))]
+mod long_work;
 #[cfg(feature = "cli")]
 mod machine_reports;
 #[cfg(feature = "cli")]

@@ -62,7 +62,8 @@ impl Input {
                 let back = again.position()?;
                 let (reader, _) = again.reader()?;
                 let mut capture = Capture::open(reader, limits.capture)?;
-                let learned = pipeline::run(&mut capture, limits, plain.clone(), Learned::default(), &mut Silence);
+                let mut watch = Silence(Meter::new(None, true));
+                let learned = pipeline::run(&mut capture, limits, plain.clone(), Learned::default(), &mut watch);
                 if let (Kept::File(file, _), Some(back)) = (&mut again, back) {
                     file.seek(SeekFrom::Start(back))?;
                 }
@@ -117,7 +118,7 @@ impl Input {
         );
     }
 
-    /// Reads it to the end without a word, for what has to be known before it is read again.
+    /// Reads it to the end without a warning, for what has to be known before it is read again.
     pub fn look_through<O: Observer>(
         mut self,
         bounds: &super::select::Bounds,
@@ -125,7 +126,9 @@ impl Input {
         observer: O,
     ) -> anyhow::Result<O> {
         let options = self.with_reading_ahead(bounds, self.with_keys(bounds, options)?);
-        let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut Silence);
+        let mut watch = Silence(Meter::new(self.len, false));
+        let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);
+        watch.0.done();
         Ok(result.with_context(|| format!("cannot read {}", self.name))?.0)
     }
 
@@ -307,13 +310,14 @@ pub fn ensure_read_once<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> any
     Ok(())
 }
 
-/// Looks at everything and says nothing.
-struct Silence;
+/// Looks at everything and says nothing, but how far it is.
+struct Silence(Meter);
 
 impl Progress for Silence {
     fn warning(&mut self, _: Warning) {}
 
-    fn should_continue(&mut self, _: &Capture) -> bool {
+    fn should_continue(&mut self, capture: &Capture) -> bool {
+        self.0.at(capture.bytes_read());
         true
     }
 }

@@ -1,21 +1,24 @@
 //! `rtmp-inspect lint`.
 
 use std::path::PathBuf;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use clap::{Args, ValueEnum};
 
 use crate::config::Value;
-use crate::lint::{self, Report};
+use crate::lint::{self, Linter, Report};
+use crate::recording::{Recording, Session, Sink};
 use crate::report::Document;
 use crate::rules::Severity;
-use crate::secrets::Secrets;
+use crate::secrets::{Collector, Secrets};
 use crate::view;
 
 use super::check::shown;
 use super::config::ConfigFile;
 use super::input;
 use super::output::{Output, complain};
-use super::record::record;
+use super::record::record_into;
 use super::reports::Reports;
 use super::select::{Bounds, Connections};
 use super::values;
@@ -101,6 +104,67 @@ struct Linted {
     secrets: Secrets,
 }
 
+/// Looks at each session when it is over, and keeps of it what its secrets are found in.
+struct Judge<'o> {
+    linter: Linter<'o>,
+    said: Option<Vec<Session>>,
+}
+
+impl Sink for Judge<'_> {
+    const KEEPS: bool = false;
+
+    fn session(&mut self, session: Session) {
+        let session = self.linter.take(session);
+        if let Some(said) = &mut self.said {
+            said.extend(session.map(Collector::what_matters));
+        }
+    }
+}
+
+impl Judge<'_> {
+    fn finish(self) -> (Report, Secrets) {
+        let (report, waited) = self.linter.finish();
+        let Some(mut said) = self.said else { return (report, Secrets::default()) };
+        said.extend(waited);
+        (report, Secrets::of(&[&Recording::of(said)]))
+    }
+}
+
+/// A judge on a thread of its own: of many short sessions, judging takes about as long as reading.
+struct Judging<'s, 'o> {
+    sessions: SyncSender<Session>,
+    judge: ScopedJoinHandle<'s, Judge<'o>>,
+}
+
+impl<'s, 'o> Judging<'s, 'o> {
+    fn new<'e>(scope: &'s Scope<'s, 'e>, mut judge: Judge<'o>) -> Judging<'s, 'o>
+    where
+        'o: 's,
+    {
+        // One waits, and no more: sessions are large.
+        let (sessions, arriving) = mpsc::sync_channel(1);
+        let judge = scope.spawn(move || {
+            arriving.iter().for_each(|session| judge.session(session));
+            judge
+        });
+        Judging { sessions, judge }
+    }
+
+    fn finish(self) -> Judge<'o> {
+        drop(self.sessions);
+        self.judge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+impl Sink for Judging<'_, '_> {
+    const KEEPS: bool = false;
+
+    fn session(&mut self, session: Session) {
+        // Where the judge is gone, its panic is found at the end.
+        let _ = self.sessions.send(session);
+    }
+}
+
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     input::ensure_read_once(&options.captures)?;
@@ -110,33 +174,35 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     )?;
     let mut given = options.connections.given();
     given.extend(options.fail_on.map(|level| Value::FailOn(level.severity())));
+    // Text is for the user's own terminal; a log of CI is not that.
+    let hides = !options.show_secrets && options.reports.for_machines();
     let (mut all, mut trouble) = (Vec::new(), false);
     for path in &options.captures {
         let settings = configs.settings(path, &given)?;
         // What cannot be read, or has nothing to judge, is no success; the others are checked nevertheless.
-        let recording = match record(path, &options.connections.with(&settings), &options.bounds) {
-            Ok(recording) => recording,
+        let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
+        let connections = options.connections.with(&settings);
+        let judge = || Judge { linter: Linter::new(&rules), said: hides.then(Vec::new) };
+        let judged = std::thread::scope(|scope| {
+            record_into(path, &connections, &options.bounds, || Judging::new(scope, judge())).map(Judging::finish)
+        });
+        let judge = match judged {
+            Ok(judge) => judge,
             Err(error) => {
                 complain("error", &format!("{error:#}"));
                 trouble = true;
                 continue;
             }
         };
-        if recording.is_empty() {
+        if judge.linter.is_empty() {
             complain("error", &input::nothing_to_judge(&input::in_words(path)));
             trouble = true;
         }
-        let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
-        all.push(Linted {
-            name: shown(path),
-            report: lint::lint(&recording, &rules),
-            fail_on: settings.fail_on.value,
-            secrets: Secrets::of(&[&recording]),
-        });
+        let (report, secrets) = judge.finish();
+        all.push(Linted { name: shown(path), report, fail_on: settings.fail_on.value, secrets });
     }
     let fails = all.iter().any(|one| one.fail_on.is_some_and(|severity| one.report.reaches(severity)));
-    // Text is for the user's own terminal; a log of CI is not that.
-    if !options.show_secrets && options.reports.for_machines() {
+    if hides {
         all.iter_mut().for_each(|one| one.report.hide(&one.secrets));
     }
     let document = Document::of_lint(all.iter().map(|one| (one.name.as_str(), &one.report, one.fail_on)));

@@ -1,13 +1,23 @@
 //! Standard output and standard error.
 
 use std::cell::RefCell;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::view::{self, Layout};
 
-/// Standard output, buffered, and what it is connected to.
+use super::interrupt;
+
+/// So many bytes are printed at once.
+const ENOUGH: usize = 64 << 10;
+
+/// Standard output, buffered, and what it is connected to. It is written in whole lines.
 pub struct Output {
-    writer: BufWriter<Pipe>,
+    pipe: Pipe,
+    buffer: Vec<u8>,
+    /// How much of the buffer is whole lines.
+    lines: usize,
     /// Whether escape sequences for colour are wanted.
     pub colour: bool,
     /// Whether it is a terminal.
@@ -21,7 +31,9 @@ impl Output {
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
         let is_terminal = stdout.is_terminal();
         Output {
-            writer: BufWriter::with_capacity(64 << 10, Pipe { stdout: stdout.lock(), is_closed: false }),
+            pipe: Pipe { stdout: stdout.lock(), is_closed: false },
+            buffer: Vec::with_capacity(ENOUGH + (ENOUGH >> 2)),
+            lines: 0,
             colour,
             is_terminal,
         }
@@ -29,7 +41,7 @@ impl Output {
 
     /// Whether nobody reads any more: whoever does not have to go on to know the exit status can stop.
     pub fn is_closed(&self) -> bool {
-        self.writer.get_ref().is_closed
+        self.pipe.is_closed
     }
 
     /// The terminal's width; none where it is no terminal, so that nothing is cut.
@@ -81,11 +93,36 @@ impl Write for Pipe {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        if let Some(at) = memchr::memrchr(b'\n', bytes) {
+            self.lines = self.buffer.len() + at + 1;
+        }
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= ENOUGH && self.lines > 0 {
+            self.write_out(self.lines)?;
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.write_out(self.buffer.len())?;
+        self.pipe.flush()
+    }
+}
+
+impl Output {
+    fn write_out(&mut self, len: usize) -> io::Result<()> {
+        let _whole = interrupt::printing();
+        let result = self.pipe.write_all(&self.buffer[..len]);
+        self.buffer.drain(..len);
+        self.lines = 0;
+        result
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        // After an error what came before it is printed too.
+        let _ = self.flush();
     }
 }
 
@@ -100,6 +137,13 @@ pub fn keeping_complaints<T>(run: impl FnOnce() -> T) -> (T, Vec<String>) {
     KEPT.set(Some(Vec::new()));
     let result = run();
     (result, KEPT.take().unwrap_or_default())
+}
+
+/// Says what was kept.
+pub fn repeat_complaints(complaints: &[String]) {
+    for (kind, message) in complaints.iter().filter_map(|line| line.split_once(": ")) {
+        complain(kind, message);
+    }
 }
 
 /// Prints a line on standard error: `error: …`, `warning: …`, `note: …`.
@@ -124,36 +168,94 @@ pub fn complain(kind: &str, message: &str) {
     let _ = writeln!(anstream::stderr(), "{style}{kind}{style:#}{message}");
 }
 
-/// Shows on a terminal how far a long run has come.
+/// Shows on a terminal how far a long run has come, how fast it is, and how long it will take.
 pub struct Meter {
+    is_wanted: bool,
+    /// Bytes of the file, if it is one.
     total: Option<u64>,
+    began: Instant,
+    /// At how many bytes the clock is looked at next.
     next: u64,
-    shown: bool,
+    /// When the line was written last.
+    shown: Option<Instant>,
 }
 
-impl Meter {
-    /// Files below this size are read before anybody could wonder, in bytes.
-    const LONG: u64 = 64 << 20;
+/// Whether a line of progress is on the terminal.
+static IS_SHOWN: AtomicBool = AtomicBool::new(false);
 
-    /// Progress through `total` bytes, if that is worth showing and there is a terminal to show it on.
+impl Meter {
+    /// What is over sooner needs no line.
+    const SOON: Duration = Duration::from_secs(1);
+    /// How often the line changes.
+    const OFTEN: Duration = Duration::from_millis(200);
+    /// So many bytes are read between two looks at the clock.
+    const STEP: u64 = 1 << 18;
+
+    /// Progress through a capture, of `total` bytes if it is a file, if there is a terminal to show it on.
     pub fn new(total: Option<u64>, rows_are_on_the_terminal: bool) -> Meter {
-        let alone = KEPT.with_borrow(Option::is_none);
-        let wanted = alone && io::stderr().is_terminal() && !rows_are_on_the_terminal;
-        Meter { total: total.filter(|&total| wanted && total > Self::LONG), next: 0, shown: false }
+        let is_alone = KEPT.with_borrow(Option::is_none);
+        let is_wanted = is_alone && io::stderr().is_terminal() && !rows_are_on_the_terminal;
+        Meter { is_wanted, total, began: Instant::now(), next: 0, shown: None }
     }
 
     /// `read` bytes are read.
     pub fn at(&mut self, read: u64) {
-        let Some(total) = self.total.filter(|_| read >= self.next) else { return };
-        self.next = read + total / 100;
-        self.shown = true;
-        let _ = write!(io::stderr(), "\r{:3} % of {} MiB", (100 * read / total).min(100), total >> 20);
+        if !self.is_wanted || read < self.next {
+            return;
+        }
+        self.next = read + Self::STEP;
+        let now = Instant::now();
+        let is_time = match self.shown {
+            Some(shown) => now - shown >= Self::OFTEN,
+            None => now - self.began >= Self::SOON,
+        };
+        if is_time {
+            self.shown = Some(now);
+            IS_SHOWN.store(true, Ordering::Relaxed);
+            let _ = write!(io::stderr(), "\r{}\x1b[K", progress(read, self.total, now - self.began));
+        }
     }
 
     /// The run is over: the line is cleared.
     pub fn done(&mut self) {
-        if self.shown {
+        if self.shown.is_some() {
+            Meter::clear();
+        }
+    }
+
+    /// Takes the line away, if there is one.
+    pub fn clear() {
+        if IS_SHOWN.swap(false, Ordering::Relaxed) {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+/// ` 42 % of 300 MiB, 85 MiB/s, 3 s left`, or without a total `126 MiB, 85 MiB/s`.
+fn progress(read: u64, total: Option<u64>, since: Duration) -> String {
+    let rate = read as f64 / since.as_secs_f64().max(1e-3);
+    let speed = format!("{:.0} MiB/s", rate / f64::from(1 << 20));
+    match total.filter(|&total| total > 0) {
+        None => format!("{} MiB, {speed}", read >> 20),
+        Some(total) => {
+            let left = total.saturating_sub(read) as f64 / rate.max(1.0);
+            let left = if left < 90.0 { format!("{left:.0} s") } else { format!("{:.0} min", left / 60.0) };
+            format!("{:3} % of {} MiB, {speed}, {left} left", (100 * read / total).min(100), total >> 20)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_has_a_rate_and_the_time_that_is_left() {
+        let after = Duration::from_secs;
+        assert_eq!(progress(100 << 20, Some(300 << 20), after(2)), " 33 % of 300 MiB, 50 MiB/s, 4 s left");
+        assert_eq!(progress(100 << 20, Some(10_000 << 20), after(2)), "  1 % of 10000 MiB, 50 MiB/s, 3 min left");
+        // A file that grew.
+        assert_eq!(progress(3 << 20, Some(2 << 20), after(1)), "100 % of 2 MiB, 3 MiB/s, 0 s left");
+        assert_eq!(progress(100 << 20, None, after(4)), "100 MiB, 25 MiB/s");
     }
 }

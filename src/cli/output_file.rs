@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail, ensure};
 
 use super::input::{in_words, is_standard_input};
+use super::interrupt;
 
 /// As many symbolic links does Linux follow in a path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -125,6 +126,7 @@ fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     }
     let mut file =
         builder.prefix(".rtmp-inspect-").tempfile_in(folder).map_err(|error| cannot_create(folder, &error))?;
+    let _unfinished = interrupt::Unfinished::new(file.path());
     if let Some(replaced) = &replaced {
         keep_access(file.as_file(), replaced)?;
     }

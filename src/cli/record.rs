@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::config::Settings;
-use crate::recording::{self, Keep, Recording};
+use crate::recording::{self, Keep, Recording, Sink};
 use crate::session;
 use crate::snapshot;
 
 use super::input::{Input, Source};
+use super::output::{keeping_complaints, repeat_complaints};
 use super::select::{Bounds, Connections};
 
 /// A snapshot with more bytes than this is not read.
@@ -63,12 +64,14 @@ impl Subject {
     /// The sessions of a capture with what is known by now, without saying again what was said.
     fn record_again(&mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
         let input = self.source.open(bounds)?;
-        record_capture(input, &mut self.source, connections, bounds, keep, false)
+        record_capture(input, &mut self.source, connections, bounds, keep, false, Vec::new).map(Recording::of)
     }
 
     fn record_once(&mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
         match std::mem::replace(&mut self.what, What::Read) {
-            What::Capture(input) => record_capture(*input, &mut self.source, connections, bounds, keep, true),
+            What::Capture(input) => {
+                record_capture(*input, &mut self.source, connections, bounds, keep, true, Vec::new).map(Recording::of)
+            }
             What::Read => Ok(Recording::default()),
             What::Snapshot(mut recording) => {
                 anyhow::ensure!(
@@ -95,13 +98,21 @@ impl Subject {
 
 /// Records the sessions of a capture; of a snapshot they would have no times.
 pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow::Result<Recording> {
-    let subject = Subject::open(path, bounds)?;
-    anyhow::ensure!(
-        !subject.is_snapshot(),
-        "{} is a snapshot, and this needs the capture: a snapshot has no times",
-        subject.name()
-    );
-    subject.record(connections, bounds, Keep::default())
+    record_into(path, connections, bounds, Vec::new).map(Recording::of)
+}
+
+/// The same for somebody who takes the sessions one by one.
+pub fn record_into<S: Sink>(
+    path: &Path,
+    connections: &Connections,
+    bounds: &Bounds,
+    sink: impl Fn() -> S,
+) -> anyhow::Result<S> {
+    let mut subject = Subject::open(path, bounds)?;
+    let What::Capture(input) = std::mem::replace(&mut subject.what, What::Read) else {
+        anyhow::bail!("{} is a snapshot, and this needs the capture: a snapshot has no times", subject.name());
+    };
+    record_capture(*input, &mut subject.source, connections, bounds, Keep::default(), true, sink)
 }
 
 /// Records the sessions of two captures or snapshots that are to be compared.
@@ -118,11 +129,10 @@ pub fn record_two(
     let are_snapshots = subjects.each_ref().map(Subject::is_snapshot);
     let keep = Keep { digests: are_snapshots.contains(&true), ..Keep::default() };
     let of_captures = settings.map(|settings| connections.with(settings));
-    let mut recordings = Vec::new();
-    for ((subject, of_capture), is_snapshot) in subjects.iter_mut().zip(&of_captures).zip(are_snapshots) {
-        let connections = if is_snapshot { connections } else { of_capture };
-        recordings.push(subject.record_once(connections, bounds, keep.clone())?);
-    }
+    let [a, b] = &mut subjects;
+    let of = |at: usize| if are_snapshots[at] { connections } else { &of_captures[at] };
+    let mut recordings =
+        both(|| a.record_once(of(0), bounds, keep.clone()), || b.record_once(of(1), bounds, keep.clone()))?;
     let is_known = |port: &u16| {
         session::Options::default().ports.contains(port)
             || of_captures.iter().any(|options| options.port.contains(port) || options.decode_as.contains(port))
@@ -131,26 +141,50 @@ pub fn record_two(
     let mut known = recording::server_ports(captures.map(|(recording, _)| recording));
     known.retain(|port| !is_known(port));
     if !known.is_empty() {
-        for (at, of_capture) in of_captures.into_iter().enumerate().filter(|(at, _)| !are_snapshots[*at]) {
-            let connections = Connections { known: known.iter().copied().collect(), ..of_capture };
-            recordings[at] = subjects[at].record_again(&connections, bounds, keep.clone())?;
+        let again = of_captures.map(|of_capture| Connections { known: known.iter().copied().collect(), ..of_capture });
+        let again = |subject: &mut Subject, at: usize| {
+            let has_ports = !are_snapshots[at];
+            has_ports.then(|| subject.record_again(&again[at], bounds, keep.clone())).transpose()
+        };
+        let [a, b] = &mut subjects;
+        let found = both(|| again(a, 0), || again(b, 1))?;
+        for (recording, again) in recordings.iter_mut().zip(found) {
+            *recording = again.unwrap_or_else(|| std::mem::take(recording));
         }
     }
-    Ok(recordings.try_into().expect("two were recorded"))
+    Ok(recordings)
+}
+
+/// Both results, of two threads: recording is most of the time of a comparison. What the second one has to say follows
+/// what the first one has, as if it had waited.
+fn both<T: Send>(
+    a: impl FnOnce() -> anyhow::Result<T>,
+    b: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> anyhow::Result<[T; 2]> {
+    std::thread::scope(|scope| {
+        let b = scope.spawn(|| keeping_complaints(b));
+        let a = a();
+        let (b, complaints) = b.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let a = a?;
+        repeat_complaints(&complaints);
+        Ok([a, b?])
+    })
 }
 
 /// The sessions of a capture, with warnings on standard error if `aloud`.
-fn record_capture(
+fn record_capture<S: Sink>(
     input: Input,
     source: &mut Source,
     connections: &Connections,
     bounds: &Bounds,
     keep: Keep,
     aloud: bool,
-) -> anyhow::Result<Recording> {
+    sink: impl Fn() -> S,
+) -> anyhow::Result<S> {
     let keep = Keep { only: connections.wanted(), ..keep };
     let mut first = Some(input);
-    recording::record(connections.options(bounds, u32::MAX), &keep, |options, recorder| match first.take() {
+    let options = connections.options(bounds, u32::MAX);
+    recording::record_into(options, &keep, sink, |options, recorder| match first.take() {
         Some(mut input) if aloud => {
             let (recorder, totals) = input.run(bounds, options, recorder, false, &Cell::default(), || true)?;
             connections.ensure_there(source.name(), &totals)?;

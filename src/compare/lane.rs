@@ -126,7 +126,7 @@ fn name_message(kept: &RecordedMessage, item: &RecordedEvent, calls: &mut HashMa
             };
             let name = match name.as_str() {
                 "_result" | "_error" => {
-                    let of = item.call.as_ref().or_else(|| calls.get(&(back, id)));
+                    let of = item.call.as_deref().or_else(|| calls.get(&(back, id)));
                     call = of.filter(|of| !of.is_empty()).cloned();
                     call.as_ref().map_or_else(|| name.clone(), |call| format!("{name} of {call}"))
                 }

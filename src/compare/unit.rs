@@ -60,8 +60,8 @@ type Found = Vec<(FieldPath, [Option<Value>; 2])>;
 /// A message as a whole.
 fn whole(item: &RecordedEvent) -> Value {
     let (bytes, place) = match &item.content {
-        EventKind::Message(kept) => (kept.first_header.clone(), Some((item.at.start, item.frames[1]))),
-        EventKind::Handshake { bytes, .. } => (bytes.clone(), Some((item.at.start, item.frames[1]))),
+        EventKind::Message(kept) => (kept.first_header.to_vec(), Some((item.at.start, item.frames[1]))),
+        EventKind::Handshake { bytes, .. } => (bytes.to_vec(), Some((item.at.start, item.frames[1]))),
         EventKind::Gap(_) | EventKind::Undecoded => (Vec::new(), Some((item.at.start, item.frames[1]))),
     };
     Value { bytes: bytes[..bytes.len().min(SHOWN)].to_vec(), place, ..Value::words(item.info.clone()) }
@@ -243,8 +243,11 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
         let same_order = units_a.iter().map(|unit| &unit.path).eq(units_b.iter().map(|unit| &unit.path));
         let path = if same_order { FieldPath::Body } else { FieldPath::BodyOrder };
         let whole = |(kept, (item, named)): InSession<'_>| {
-            let text =
-                if same_order { format!("{} bytes of {}", kept.header.length, named.name) } else { item.info.clone() };
+            let text = if same_order {
+                format!("{} bytes of {}", kept.header.length, named.name)
+            } else {
+                item.info.to_string()
+            };
             Some(self::value(&text, &kept.body, &(0..kept.body.len()), &kept.places))
         };
         found.push((path, [whole(a), whole(b)]));

@@ -13,9 +13,10 @@ use crate::session::framing_trace::{self, FramingTrace};
 use crate::session::{
     ConnectionFilter, Direction, Event, Kind, Observer, Options, RtmpSession, TransactionOutcome, Transactions,
 };
-use crate::streams::Streams;
+use crate::streams::{ConnectionSummary, Streams};
 use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
+use super::compact::Texts;
 use super::{
     Chunks, EventKind, Framing, Hashing, Pause, Places, Raw, RecordedEvent, RecordedMessage, Recording, Session,
     first_half,
@@ -32,36 +33,57 @@ pub struct Keep {
     pub all: bool,
 }
 
+/// Takes the sessions of a capture, each when its connection is over.
+pub trait Sink {
+    /// Whether it keeps what it takes. Where it does not, media bodies of sessions that are over have no share in the
+    /// bytes that are kept whole.
+    const KEEPS: bool;
+
+    /// This session is over.
+    fn session(&mut self, session: Session);
+}
+
+impl Sink for Vec<Session> {
+    const KEEPS: bool = true;
+
+    fn session(&mut self, session: Session) {
+        self.push(session);
+    }
+}
+
 /// Records a capture. `read` takes it through [`crate::pipeline::run`] from its beginning with these options and this
-/// observer. Where framing is broken and something explains it, it is called a second time, to read the capture as the
+/// observer. Where framing is broken and something explains it, it is called again, to read the capture as the
 /// sender meant it; rows keep the numbers of the first reading, which is what lists show.
 pub fn record<E>(
     options: Options,
     keep: &Keep,
-    mut read: impl FnMut(Options, Recorder) -> Result<Recorder, E>,
+    read: impl FnMut(Options, Recorder) -> Result<Recorder, E>,
 ) -> Result<Recording, E> {
-    let recorder = Recorder { tapes: Some(framing_trace::Recorder::default()), ..Recorder::new(keep) };
-    let (plain, tapes) = read(options.clone(), recorder)?.finish();
-    let is_recorded = |tape: &&FramingTrace| plain.sessions.iter().any(|one| one.stream.tcp_stream == tape.connection);
-    let framing: Vec<Framing> = tapes.iter().filter(is_recorded).filter_map(explain).collect();
-    if framing.is_empty() {
-        return Ok(with_tapes(plain, tapes));
-    }
-    let of = |one: &Framing| (one.connection, one.direction, one.hypotheses[0].dialect);
-    let options = Options { dialects: framing.iter().map(of).collect(), ..options };
-    let (meant, _) = read(options, Recorder { framing, ..Recorder::new(keep) })?.finish();
-    Ok(with_tapes(numbered_as(&plain, meant), tapes))
+    Ok(Recording::of(record_into(options, keep, Vec::new, read)?))
 }
 
-/// The recording with the bytes around the places where framing is broken, for the search for the reason.
-fn with_tapes(mut recording: Recording, tapes: Vec<FramingTrace>) -> Recording {
-    for FramingTrace { connection, direction, offset, bytes, ends, .. } in tapes {
-        let session = recording.sessions.iter_mut().find(|session| session.stream.tcp_stream == connection);
-        if let Some(session) = session {
-            session.tapes[direction.index()] = Some(Raw { offset, bytes, ends });
-        }
+/// The same for somebody who takes sessions one by one, in the order of their ends, so that memory depends on those that
+/// are open. What a sink took of the first reading is let go if another one is needed: `sink` makes a new one.
+pub fn record_into<S: Sink, E>(
+    options: Options,
+    keep: &Keep,
+    sink: impl Fn() -> S,
+    mut read: impl FnMut(Options, Recorder<S>) -> Result<Recorder<S>, E>,
+) -> Result<S, E> {
+    let first = read(options.clone(), Recorder::new(keep, sink(), Reading::First(Box::default())))?;
+    if first.explained.is_empty() {
+        return Ok(first.sink);
     }
-    recording
+    // Most captures have no broken framing, and nothing is kept for the case. So what a second reading needs of the
+    // first takes one of its own.
+    let plain = read(options.clone(), Recorder::new(keep, sink(), Reading::Rows(Box::default())))?;
+    let Reading::Rows(mut rows) = plain.reading else { return Ok(first.sink) };
+    rows.by_direction.values_mut().for_each(|rows| rows.sort_unstable());
+    let of = |one: &Framing| (one.connection, one.direction, one.hypotheses[0].dialect);
+    let options = Options { dialects: first.explained.iter().map(of).collect(), ..options };
+    let mut recorder = Recorder::new(keep, sink(), Reading::Meant(rows));
+    recorder.explained = first.explained;
+    Ok(read(options, recorder)?.sink)
 }
 
 fn explain(tape: &FramingTrace) -> Option<Framing> {
@@ -69,41 +91,59 @@ fn explain(tape: &FramingTrace) -> Option<Framing> {
     (!hypotheses.is_empty()).then_some(Framing { connection, direction, hypotheses })
 }
 
-/// The second recording with the numbers of the first, which are those of a list: each item has that of the row that its
-/// first byte is in.
-fn numbered_as(plain: &Recording, mut recording: Recording) -> Recording {
-    let mut rows: FxHashMap<(ConnectionId, Direction), Vec<(u64, u64)>> = FxHashMap::default();
-    for session in &plain.sessions {
-        for item in &session.items {
-            let of = rows.entry((session.stream.tcp_stream, item.direction)).or_default();
-            of.push((item.at.start, item.number));
-        }
-    }
-    rows.values_mut().for_each(|rows| rows.sort_unstable());
-    for session in &mut recording.sessions {
-        for item in &mut session.items {
-            let Some(rows) = rows.get(&(session.stream.tcp_stream, item.direction)) else { continue };
-            let behind = rows.partition_point(|&(start, _)| start <= item.at.start);
-            item.number = rows[behind.saturating_sub(1)].1;
-        }
-    }
-    recording
-}
-
 /// Keeps the sessions of one reading.
 #[derive(Debug)]
-pub struct Recorder {
+pub struct Recorder<S = Vec<Session>> {
+    sink: S,
+    reading: Reading,
     streams: Streams,
-    items: FxHashMap<ConnectionId, Vec<RecordedEvent>>,
-    beginnings: FxHashMap<ConnectionId, [Vec<u8>; 2]>,
-    roles: FxHashMap<ConnectionId, [(Direction, bool); 2]>,
-    calls: FxHashMap<ConnectionId, Transactions>,
-    framing: Vec<Framing>,
+    open: FxHashMap<ConnectionId, Open>,
+    /// Broken framing that something explains: found in the first reading, followed in the last.
+    explained: Vec<Framing>,
+    texts: Texts,
     selection: Selection,
     keep: Keep,
-    /// What is needed to explain broken framing, in the first reading.
-    tapes: Option<framing_trace::Recorder>,
     seen: u64,
+    kept: usize,
+}
+
+/// What a reading is for.
+#[derive(Debug)]
+enum Reading {
+    /// For the sessions as they are. Has what is needed to explain broken framing.
+    First(Box<framing_trace::Recorder>),
+    /// Of a capture with broken framing, for its rows.
+    Rows(Box<Rows>),
+    /// For the sessions as they are meant. Has the rows.
+    Meant(Box<Rows>),
+}
+
+/// The rows of a reading: the numbers that lists show.
+#[derive(Debug, Default)]
+struct Rows {
+    /// First byte and number.
+    by_direction: FxHashMap<(ConnectionId, Direction), Vec<(u64, u64)>>,
+    /// The bytes around the places where framing is broken.
+    tapes: framing_trace::Recorder,
+}
+
+impl Rows {
+    /// The number of the row that a byte is in.
+    fn number(&self, connection: ConnectionId, direction: Direction, at: u64) -> Option<u64> {
+        let rows = self.by_direction.get(&(connection, direction))?;
+        let after = rows.partition_point(|&(start, _)| start <= at);
+        rows.get(after.saturating_sub(1)).map(|row| row.1)
+    }
+}
+
+/// A session whose connection is not over.
+#[derive(Debug, Default)]
+struct Open {
+    items: Vec<RecordedEvent>,
+    /// By sender: who the client is may be known only later.
+    beginnings: [Vec<u8>; 2],
+    calls: Transactions,
+    /// Bytes of media bodies in it.
     kept: usize,
 }
 
@@ -117,18 +157,17 @@ const CONFIG: usize = 64 << 10;
 /// What is kept of the beginning of each direction: the handshake, and the first message after it.
 const BEGINNING: usize = 8 << 10;
 
-impl Recorder {
-    fn new(keep: &Keep) -> Recorder {
+impl<S: Sink> Recorder<S> {
+    fn new(keep: &Keep, sink: S, reading: Reading) -> Recorder<S> {
         Recorder {
+            sink,
+            reading,
             streams: Streams::default(),
-            items: FxHashMap::default(),
-            beginnings: FxHashMap::default(),
-            roles: FxHashMap::default(),
-            calls: FxHashMap::default(),
-            framing: Vec::new(),
+            open: FxHashMap::default(),
+            explained: Vec::new(),
+            texts: Texts::default(),
             selection: Selection::default(),
             keep: keep.clone(),
-            tapes: None,
             seen: 0,
             kept: 0,
         }
@@ -138,26 +177,17 @@ impl Recorder {
         if self.keep.digests { Hashing::Sha256 } else { Hashing::Xxh3 }
     }
 
-    fn finish(mut self) -> (Recording, Vec<FramingTrace>) {
-        let hashing = self.hashing();
-        let streams = self.streams.into_streams().into_iter();
-        let sessions = streams.filter_map(|stream| {
-            let items = self.items.remove(&stream.tcp_stream)?;
-            // Bytes were kept by sender; who the client is was known only later.
-            let (mut beginnings, mut from_start) = (<[Vec<u8>; 2]>::default(), [false; 2]);
-            let by_sender = self.beginnings.remove(&stream.tcp_stream).unwrap_or_default();
-            let roles = self.roles.remove(&stream.tcp_stream);
-            for (bytes, (direction, at_syn)) in by_sender.into_iter().zip(roles.into_iter().flatten()) {
-                beginnings[direction.index()] = bytes;
-                from_start[direction.index()] = at_syn;
-            }
-            let id = stream.tcp_stream;
-            let framing = self.framing.iter().filter(|framing| framing.connection == id).cloned().collect();
-            let tapes = Default::default();
-            Some(Session { stream, items, beginnings, from_start, framing, tapes, hashing, is_snapshot: false })
-        });
-        let recording = Recording { sessions: sessions.collect(), as_snapshot: None };
-        (recording, self.tapes.map(|tapes| tapes.into_tapes().0).unwrap_or_default())
+    fn tapes(&mut self) -> Option<&mut framing_trace::Recorder> {
+        match &mut self.reading {
+            Reading::First(tapes) => Some(tapes),
+            Reading::Rows(rows) => Some(&mut rows.tapes),
+            Reading::Meant(_) => None,
+        }
+    }
+
+    /// Whether the reading goes on only because it cannot be broken off: its sessions are read once more.
+    fn is_over(&self) -> bool {
+        matches!(self.reading, Reading::First(_)) && !self.explained.is_empty()
     }
 
     fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> RecordedMessage {
@@ -167,106 +197,166 @@ impl Recorder {
         let kept = if whole { message.body.len() } else { message.body.len().min(PREFIX) };
         if is_media {
             self.kept += kept;
+            self.open.entry(event.connection.id).or_default().kept += kept;
         }
         let first = message.chunks.first();
-        let sha256 = (is_media && self.keep.digests).then(|| Sha256::digest(&message.body).into());
+        let sha256: Option<Box<[u8; 32]>> =
+            (is_media && self.keep.digests).then(|| Box::new(Sha256::digest(&message.body).into()));
         RecordedMessage {
             class,
             csid: message.csid.0,
             fmt: Some(message.fmt),
             header: message.header,
-            first_header: message.chunk_headers().next().map(|(_, bytes)| bytes.to_vec()).unwrap_or_default(),
+            first_header: message.chunk_headers().next().map(|(_, bytes)| bytes.into()).unwrap_or_default(),
             chunks: Some(Chunks {
-                count: message.chunks.len(),
+                // A chunk has a byte at least, and a body fewer than 2^24.
+                count: message.chunks.len() as u32,
                 size: first.map_or(0, |chunk| chunk.chunk_size),
                 changed: message.chunks.windows(2).any(|pair| pair[0].chunk_size != pair[1].chunk_size),
             }),
             ending: message.ending,
             body: message.body[..kept].to_vec(),
             normal: None,
-            hash: sha256.as_ref().map_or_else(|| self.hashing().of(&message.body), first_half),
+            hash: sha256.as_deref().map_or_else(|| self.hashing().of(&message.body), first_half),
             sha256,
-            places: Places::new(&message.body_map(), event),
+            places: places(&message.body_map(), event),
         }
+    }
+
+    /// The session of a connection that is over.
+    fn finish(&mut self, connection: &Connection, conversation: &RtmpSession, open: Open, stream: ConnectionSummary) {
+        let id = connection.id;
+        let mut tapes = <[Option<Raw>; 2]>::default();
+        let of_connection = match &mut self.reading {
+            Reading::First(tapes) => tapes.take(id),
+            Reading::Meant(rows) => rows.tapes.take(id),
+            Reading::Rows(_) => Vec::new(),
+        };
+        let explained = matches!(self.reading, Reading::First(_)).then(|| of_connection.iter().filter_map(explain));
+        self.explained.extend(explained.into_iter().flatten());
+        if self.is_over() {
+            return;
+        }
+        for FramingTrace { direction, offset, bytes, ends, .. } in of_connection {
+            tapes[direction.index()] = Some(Raw { offset, bytes, ends });
+        }
+        let (mut beginnings, mut from_start) = (<[Vec<u8>; 2]>::default(), [false; 2]);
+        for (bytes, sender) in open.beginnings.into_iter().zip(Endpoint::BOTH) {
+            let direction = conversation.direction(sender).index();
+            beginnings[direction] = bytes;
+            from_start[direction] = connection.side(sender).started_at_syn;
+        }
+        let mut items = open.items;
+        if let Reading::Meant(rows) = &self.reading {
+            for item in &mut items {
+                item.number = rows.number(id, item.direction, item.at.start).unwrap_or(item.number);
+            }
+        }
+        if S::KEEPS {
+            items.shrink_to_fit();
+        } else {
+            self.kept -= open.kept;
+        }
+        let framing = self.explained.iter().filter(|framing| framing.connection == id).cloned().collect();
+        let hashing = self.hashing();
+        self.sink.session(Session {
+            stream,
+            items,
+            beginnings,
+            from_start,
+            framing,
+            tapes,
+            hashing,
+            is_snapshot: false,
+        });
     }
 }
 
-impl Observer for Recorder {
+impl<S: Sink> Observer for Recorder<S> {
     fn event(&mut self, event: &Event<'_>) {
-        self.tapes.iter_mut().for_each(|tapes| tapes.event(event));
         self.seen += 1;
+        if self.is_over() {
+            return;
+        }
+        self.tapes().into_iter().for_each(|tapes| tapes.event(event));
         if !self.keep.only.covers(event.connection) {
             return;
         }
+        if let Reading::Rows(rows) = &mut self.reading {
+            let of_direction = rows.by_direction.entry((event.connection.id, event.direction)).or_default();
+            of_direction.push((event.range().start, self.seen));
+            return;
+        }
         self.streams.event(event);
-        let answers = match self.calls.entry(event.connection.id).or_default().event(event) {
+        let answers = match self.open.entry(event.connection.id).or_default().calls.event(event) {
             Some(TransactionOutcome::Response(answer)) => Some(answer.call.offset),
             _ => None,
         };
         let row = Row::new(self.seen, event, &self.selection);
-        let (end, content) = match &event.kind {
+        let at = event.range();
+        let content = match &event.kind {
             Kind::Message(message) => {
                 let class = match &row.what {
                     What::Message(decoded) => MessageClass::of(decoded.type_id, &decoded.body),
                     _ => MessageClass::Unknown(message.header.type_id),
                 };
-                (message.end(), EventKind::Message(Box::new(self.keep(message, event, class))))
+                EventKind::Message(Box::new(self.keep(message, event, class)))
             }
             Kind::Handshake(part, facts) => {
                 let mut map = SourceMap::default();
                 map.push(0, part.bytes.len() as u64, part.range.start);
-                let places = Places::new(&map, event);
-                let content =
-                    EventKind::Handshake { part: part.part, facts: *facts, bytes: part.bytes.to_vec(), places };
-                (part.range.end, content)
+                let places = places(&map, event);
+                EventKind::Handshake { part: part.part, facts: *facts, bytes: part.bytes.into(), places }
             }
-            Kind::Gap(gap) => (gap.offset + gap.len, EventKind::Gap(*gap)),
-            Kind::Undecoded { range, .. } => (range.end, EventKind::Undecoded),
+            Kind::Gap(gap) => EventKind::Gap(*gap),
+            Kind::Undecoded { .. } => EventKind::Undecoded,
         };
+        let is_message = matches!(event.kind, Kind::Message(_));
         let item = RecordedEvent {
             number: row.number,
             frames: [row.frame, row.first_frame],
             time: row.time,
-            pause: matches!(event.kind, Kind::Message(_)).then(|| pause(event, row.offset..end)).flatten(),
+            pause: is_message.then(|| pause(event, at.clone())).flatten().map(Box::new),
             direction: row.direction,
-            at: row.offset..end,
-            info: row.info,
-            detail: row.detail,
-            defects: row.defects,
+            at,
+            info: self.texts.keep(row.info),
+            detail: self.texts.keep(row.detail),
+            defects: row.defects.into(),
             answers,
             call: None,
             content,
         };
-        self.items.entry(event.connection.id).or_default().push(item);
+        self.open.entry(event.connection.id).or_default().items.push(item);
     }
 
     fn bytes(&mut self, connection: &Connection, conversation: &RtmpSession, from: Endpoint, piece: &Piece<'_>) {
-        self.tapes.iter_mut().for_each(|tapes| tapes.bytes(connection, conversation, from, piece));
-        if !self.keep.only.covers(connection) {
+        if self.is_over() {
             return;
         }
-        let kept = &mut self.beginnings.entry(connection.id).or_default()[from.index()];
+        self.tapes().into_iter().for_each(|tapes| tapes.bytes(connection, conversation, from, piece));
+        if !self.keep.only.covers(connection) || matches!(self.reading, Reading::Rows(_)) {
+            return;
+        }
+        let kept = &mut self.open.entry(connection.id).or_default().beginnings[from.index()];
         let room = BEGINNING.saturating_sub(kept.len());
         kept.extend_from_slice(&piece.bytes[..piece.bytes.len().min(room)]);
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
-        self.tapes.iter_mut().for_each(|tapes| tapes.closed(connection, conversation));
-        if !self.keep.only.covers(connection) {
+        if self.is_over() {
+            return;
+        }
+        self.tapes().into_iter().for_each(|tapes| tapes.closed(connection, conversation));
+        if !self.keep.only.covers(connection) || matches!(self.reading, Reading::Rows(_)) {
             return;
         }
         self.streams.closed(connection, conversation);
-        self.calls.remove(&connection.id);
-        let roles = [Endpoint::First, Endpoint::Second]
-            .map(|sender| (conversation.direction(sender), connection.side(sender).started_at_syn));
-        if conversation.is_rtmp() {
-            self.items.entry(connection.id).or_default();
-        }
         // Of connections that nothing is recorded of, there may be millions.
-        if self.items.contains_key(&connection.id) {
-            self.roles.insert(connection.id, roles);
-        } else {
-            self.beginnings.remove(&connection.id);
+        let open = self.open.remove(&connection.id).unwrap_or_default();
+        if let Some(stream) = self.streams.take(connection.id)
+            && (conversation.is_rtmp() || !open.items.is_empty())
+        {
+            self.finish(connection, conversation, open, stream);
         }
     }
 }
@@ -290,16 +380,11 @@ fn pause(event: &Event<'_>, range: Range<u64>) -> Option<Pause> {
     longest.filter(|pause| pause.nanoseconds >= Pause::SHORTEST)
 }
 
-impl Places {
-    fn new(map: &SourceMap<u64>, event: &Event<'_>) -> Places {
-        let mut places = Vec::new();
-        for run in map.runs() {
-            for piece in event.sources.resolve(run.from..run.from + run.len) {
-                let start = run.start + (piece.start - run.from);
-                // Bodies are shorter than 2^24 bytes, handshakes shorter still.
-                places.push((start as u32, piece.start, piece.from.frame));
-            }
-        }
-        Places(places)
-    }
+/// Where the bytes of a body are.
+fn places(map: &SourceMap<u64>, event: &Event<'_>) -> Places {
+    Places::new(map.runs().flat_map(|run| {
+        let pieces = event.sources.resolve(run.from..run.from + run.len);
+        // Bodies are shorter than 2^24 bytes, handshakes shorter still.
+        pieces.map(|piece| ((run.start + (piece.start - run.from)) as u32, piece.start, piece.from.frame))
+    }))
 }

@@ -144,7 +144,7 @@ impl Claim {
     ) -> Claim {
         let side = |side| {
             let item = comparison.item(row, side)?;
-            let bytes = item.message().map(|kept| kept.first_header.clone()).unwrap_or_default();
+            let bytes = item.message().map(|kept| kept.first_header.to_vec()).unwrap_or_default();
             Some(Value { bytes, place: Some((item.at.start, item.frames[1])), ..Value::words(item.info.clone()) })
         };
         Claim::on(row, path, [side(Side::A), side(Side::B)], certainty, title)

@@ -116,7 +116,7 @@ pub fn claim(
         Some(Value { bytes, in_body, place, ..Value::words(text) })
     };
     let of_a = comparison.item(row, Side::A).map(|item| match item.detail.as_str() {
-        "" => item.info.clone(),
+        "" => item.info.to_string(),
         detail => detail.to_owned(),
     });
     let sides = [of_a.and_then(|text| value(Side::A, text)), value(Side::B, first.text.clone())];

@@ -8,7 +8,7 @@ use memchr::memmem;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::amf::{Str, Value, number_text};
-use crate::recording::{EventKind, Recording, Session};
+use crate::recording::{EventKind, RecordedEvent, RecordedMessage, Recording, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::shared_object;
@@ -56,6 +56,16 @@ impl Collector {
         recording.sessions.iter().for_each(|session| self.session(session));
     }
 
+    /// A session with no more than is needed for its secrets.
+    pub fn what_matters(session: Session) -> Session {
+        let matters = |item: &RecordedEvent| {
+            let may_say = |kept: &RecordedMessage| values::read_as(kept.header.type_id, &kept.body).is_some();
+            item.is_damaged() || item.message().is_some_and(may_say)
+        };
+        let items = session.items.into_iter().filter(matters).collect();
+        Session { items, tapes: Default::default(), ..session }
+    }
+
     fn session(&mut self, session: &Session) {
         for item in &session.items {
             if let EventKind::Message(kept) = &item.content {
@@ -64,8 +74,7 @@ impl Collector {
         }
         // Commands in what could not be decoded are shown too, as bytes.
         for direction in 0..2 {
-            let is_lost =
-                |item: &crate::recording::RecordedEvent| item.direction.index() == direction && item.is_damaged();
+            let is_lost = |item: &RecordedEvent| item.direction.index() == direction && item.is_damaged();
             if session.items.iter().any(is_lost) {
                 self.raw(&session.beginnings[direction]);
             }

@@ -120,6 +120,11 @@ impl Recorder {
         (self.done, self.left_out)
     }
 
+    /// The tapes of a connection that is over, taken out.
+    pub fn take(&mut self, connection: ConnectionId) -> Vec<FramingTrace> {
+        self.done.extract_if(.., |tape| tape.connection == connection).collect()
+    }
+
     fn finish(&mut self, connection: &Connection, conversation: &RtmpSession, from: Endpoint) {
         let direction = conversation.direction(from);
         let Some(running) = self.running.remove(&(connection.id, from)) else { return };

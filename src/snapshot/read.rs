@@ -61,7 +61,7 @@ pub fn read(bytes: &[u8]) -> Result<Recording, Error> {
         let session = &mut sessions[connection];
         let is_first = !session.items.iter().any(|other| other.direction == item.direction);
         if let (true, EventKind::Handshake { bytes, .. }) = (is_first, &item.content) {
-            session.beginnings[item.direction.index()].clone_from(bytes);
+            session.beginnings[item.direction.index()] = bytes.to_vec();
         }
         session.items.push(item);
     }
@@ -232,9 +232,9 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Er
         pause: None,
         direction,
         at: 0..0,
-        info: keys.text("info")?.unwrap_or_default(),
-        detail: keys.text("detail")?.unwrap_or_default(),
-        defects: defects(&mut keys)?,
+        info: keys.text("info")?.unwrap_or_default().into(),
+        detail: keys.text("detail")?.unwrap_or_default().into(),
+        defects: defects(&mut keys)?.into(),
         answers: None,
         call: None,
         content: EventKind::Undecoded,
@@ -260,7 +260,7 @@ fn message(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
     let type_id = MessageTypeId(keys.some_number("type_id", u8::MAX.into())? as u8);
     keys.pass(&["message", "type", "fields"]);
     let (body, head) = (keys.bytes("body")?, keys.bytes("head")?);
-    item.call = keys.text("call")?;
+    item.call = keys.text("call")?.map(Box::new);
     let length = keys.number("length", LONGEST)?.map(|length| length as u32);
     let digest = keys.array::<32>("body_sha256")?;
     let (body, length) = match (body, head, length) {
@@ -288,18 +288,19 @@ fn message(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
     let decoded = body::decode(type_id, &body, length, &mut ());
     let class = MessageClass::of(type_id, &decoded.body);
     if !type_id.is_media() {
-        (item.info, item.detail) = (summary::info(type_id, &decoded.body), summary::detail(type_id, &decoded.body));
+        (item.info, item.detail) =
+            (summary::info(type_id, &decoded.body).into(), summary::detail(type_id, &decoded.body).into());
     }
     item.content = EventKind::Message(Box::new(RecordedMessage {
         class,
         csid: keys.some_number("csid", u32::MAX.into())? as u32,
         fmt: None,
         header,
-        first_header: Vec::new(),
+        first_header: Default::default(),
         chunks: None,
         ending: keys.one_of("ending", line::ENDINGS)?.map_or(Ending::Complete, |(ending, _)| ending),
         hash: sha256.as_ref().map_or_else(|| Hashing::Sha256.of(&body), first_half),
-        sha256,
+        sha256: sha256.map(Box::new),
         body,
         normal: None,
         places: Default::default(),
@@ -325,7 +326,7 @@ fn handshake(keys: &mut Keys, item: &mut RecordedEvent) -> Result<(), Error> {
     if let (Some(software), Some(room)) = (facts.software, bytes.get_mut(5..9)) {
         room.copy_from_slice(&software);
     }
-    item.content = EventKind::Handshake { part, facts, bytes, places: Default::default() };
+    item.content = EventKind::Handshake { part, facts, bytes: bytes.into(), places: Default::default() };
     Ok(())
 }
 

@@ -90,7 +90,7 @@ fn normalise(mut capture: Recording) -> Recording {
                 (_, Some(_)) if !kept.is_whole() => continue,
                 _ => normaliser.overwritten(&kept.body),
             };
-            kept.normal = Some(normal).filter(|normal| *normal != kept.body);
+            kept.normal = Some(normal).filter(|normal| *normal != kept.body).map(Vec::into_boxed_slice);
         }
     }
     // What was written can be read.
@@ -163,7 +163,7 @@ impl Writer<'_> {
     fn calls(&self, order: &[usize]) -> HashMap<usize, String> {
         let in_order = name_all(order.iter().map(|&index| &self.session.items[index]));
         let others = order.iter().zip(in_order).filter(|(index, named)| self.named[**index].call != named.call);
-        let told = order.iter().filter_map(|&index| Some((index, self.session.items[index].call.clone()?)));
+        let told = order.iter().filter_map(|&index| Some((index, self.session.items[index].call.as_deref().cloned()?)));
         // What was read from a snapshot says it already.
         others.map(|(&index, _)| (index, self.named[index].call.clone().unwrap_or_default())).chain(told).collect()
     }
@@ -193,8 +193,8 @@ impl Writer<'_> {
                 line.kind = "handshake";
                 line.message = part.to_string();
                 line.length = (bytes.len() < part.size()).then_some(bytes.len() as u32);
-                line.info = item.info.clone();
-                line.detail = item.detail.clone();
+                line.info = item.info.to_string();
+                line.detail = item.detail.to_string();
                 line.version = facts.version;
                 line.scheme = facts.scheme.and_then(|scheme| name(line::SCHEMES, &scheme));
                 line.software = facts.software.map(hex::encode);
@@ -229,7 +229,8 @@ impl Writer<'_> {
             Some(_) => {
                 line.length = Some(length);
                 line.head = Some(hex::encode(&normal.body));
-                let digest = kept.sha256.or_else(|| kept.is_whole().then(|| Sha256::digest(&kept.body).into()));
+                let own = || kept.is_whole().then(|| Sha256::digest(&kept.body).into());
+                let digest: Option<[u8; 32]> = kept.sha256.as_deref().copied().or_else(own);
                 line.body_sha256 = digest.map(hex::encode);
             }
             None => {
@@ -239,7 +240,7 @@ impl Writer<'_> {
             }
         }
         if type_id.is_media() {
-            (line.info, line.detail) = (item.info.clone(), item.detail.clone());
+            (line.info, line.detail) = (item.info.to_string(), item.detail.to_string());
         } else {
             let decoded = body::decode(type_id, &normal.body, normal.header.length, &mut ());
             line.info = self.text(&summary::info(type_id, &decoded.body));
@@ -265,13 +266,13 @@ impl Writer<'_> {
             csid: kept.csid,
             fmt: None,
             header: MessageHeader { length, ..kept.header },
-            first_header: Vec::new(),
+            first_header: Default::default(),
             chunks: None,
             ending: kept.ending,
             body: body.into_owned(),
             normal: None,
             hash: kept.hash,
-            sha256: kept.sha256,
+            sha256: kept.sha256.clone(),
             places: Default::default(),
         }
     }

@@ -6,6 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::field::{Tree, Value};
 
+use super::list::paint;
+
 /// Which offsets of a body have which colour.
 #[derive(Debug, Default)]
 pub struct Palette {
@@ -46,6 +48,11 @@ impl Palette {
     /// The colour of chunk headers.
     pub fn header(&self) -> Style {
         AnsiColor::Magenta.on_default()
+    }
+
+    /// Adds a text in a style, if there are to be colours.
+    pub fn write(&self, line: &mut String, style: Style, text: &str) {
+        paint(line, self.colour, style, text);
     }
 
     /// The text in a style, if there are to be colours.

@@ -148,7 +148,7 @@ impl Page<'_, '_> {
         let mut extra = String::new();
         let mut add = |more: String| {
             // In part it would say nothing.
-            if said.width() + extra.width() + more.width() <= room {
+            if room == usize::MAX || said.width() + extra.width() + more.width() <= room {
                 extra += &more;
             }
         };
@@ -160,8 +160,10 @@ impl Page<'_, '_> {
         if self.style.layout.width.is_none_or(|width| width >= WIDE) {
             add(format!("  [{}]", node.def.name));
         }
-        let said = self.palette.paint(colour, &said) + &self.palette.paint(Style::new().dimmed(), &extra);
-        let _ = writeln!(self.text, "    {at:<8}  {first}{indent}{said}");
+        let _ = write!(self.text, "    {at:<8}  {first}{indent}");
+        self.palette.write(&mut self.text, colour, &said);
+        self.palette.write(&mut self.text, Style::new().dimmed(), &extra);
+        self.text.push('\n');
         for (at, more) in bytes {
             let _ = writeln!(self.text, "    {at:<8}  {}", more.trim_end());
         }

@@ -31,6 +31,7 @@ pub struct Show {
 pub struct Printer<'o> {
     output: &'o mut Output,
     list: List,
+    line: String,
     columns: Option<Columns>,
     format: Format,
     show: Show,
@@ -70,6 +71,7 @@ impl<'o> Printer<'o> {
         let mut printer = Printer {
             output,
             list,
+            line: String::new(),
             columns,
             format: options.format,
             show: options.show(),
@@ -107,7 +109,9 @@ impl<'o> Printer<'o> {
                 if self.printed == 0 {
                     self.output.text(&self.list.header())?;
                 }
-                self.output.text(&self.list.row(dissection.row(), start))?;
+                self.line.clear();
+                self.list.row(dissection.row(), start, &mut self.line);
+                self.output.text(&self.line)?;
                 self.details(dissection)?;
             }
             Format::Json => {

@@ -30,7 +30,7 @@ pub static WITH_HEADERS: Rule = Rule {
 
 fn with_headers(seen: &Seen<'_, '_>) -> Option<Words> {
     let kept = seen.kept()?;
-    let extra = kept.chunks?.count.saturating_sub(1) * type3::header(kept.csid).len();
+    let extra = kept.chunks?.count.saturating_sub(1) as usize * type3::header(kept.csid).len();
     // The header's own bytes say what the receiver reads.
     let written = length_in(&kept.first_header)?;
     let payload = if kept.header.length == written { written.saturating_sub(extra as u32) } else { kept.header.length };

@@ -112,7 +112,7 @@ fn first_not_full(session: &Session, direction: Direction, is_body: impl Fn(&[u8
                     index,
                     fmt,
                     csid,
-                    header: kept.first_header.clone(),
+                    header: kept.first_header.to_vec(),
                     command: command(&kept.body),
                 });
             }

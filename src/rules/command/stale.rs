@@ -1,6 +1,6 @@
 //! A name that is in use by a publisher who is gone.
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, LeftBehind};
 use crate::recording::Session;
 use crate::rules::look::{self, Spot};
 use crate::rules::opening::is_over;
@@ -32,7 +32,6 @@ pub static STALE_PUBLISHER: Rule = Rule {
 
 pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let said = commands(comparison.b);
-    let is_refusal = |said: &&Said<'_>| said.text("code").is_some_and(|code| code.ends_with(".BadName"));
     // What A is refused too makes no difference.
     if commands_of_a(comparison).iter().any(|said| is_refusal(&said)) {
         return Vec::new();
@@ -40,19 +39,16 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let refusal = said.iter().find(is_refusal);
     let Some((refusal, name)) = refusal.zip(published(&said)) else { return Vec::new() };
     let asked = comparison.b.items[refusal.item].time;
-    let is_left_behind = |other: &&Session| {
-        let same = published(&commands(other)).as_ref() == Some(&name)
-            && other.stream.app == comparison.b.stream.app
-            && other.stream.client.ip() == comparison.b.stream.client.ip();
-        let closed = other.stream.end.is_some_and(|end| end.how == How::Fin && end.by == "client");
+    let stream = &comparison.b.stream;
+    let holds_it = |other: &&LeftBehind| {
+        let same = other.name == name && other.app == stream.app && other.client == stream.client.ip();
         // Who still sends is no ghost.
-        let silent = other.items.iter().all(|item| item.direction != ClientToServer || item.time < asked);
-        same && silent && !closed && !is_over(other) && other.stream.tcp_stream < comparison.b.stream.tcp_stream
+        let silent = other.last.is_none_or(|(time, _)| time < asked);
+        same && silent && other.tcp_stream < stream.tcp_stream
     };
-    let Some(before) = comparison.around.iter().find(is_left_behind) else { return Vec::new() };
-    let number = before.stream.tcp_stream.0;
-    let last = before.items.iter().filter(|item| item.direction == ClientToServer).map(|item| item.frames[0]).max();
-    let last = last.map(|frame| format!(", last seen in frame {frame}")).unwrap_or_default();
+    let Some(before) = comparison.around.iter().find(holds_it) else { return Vec::new() };
+    let number = before.tcp_stream.0;
+    let last = before.last.map(|(_, frame)| format!(", last seen in frame {frame}")).unwrap_or_default();
     let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), "the name is in use")];
     let title = format!("the server refuses the name, which the client's own connection {number} still holds");
     let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Likely, title);
@@ -64,6 +60,32 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
             .fix("close cleanly before reconnecting, or make the server drop idle publishers")
             .breaking(Breaks::Response),
     ]
+}
+
+fn is_refusal(said: &&Said<'_>) -> bool {
+    said.text("code").is_some_and(|code| code.ends_with(".BadName"))
+}
+
+/// Whether a session is refused a name, so that it matters who else published.
+pub fn is_refused(session: &Session) -> bool {
+    commands(session).iter().any(|said| is_refusal(&said))
+}
+
+/// What a session leaves, if it published, and ended without a word.
+pub fn left_behind(session: &Session) -> Option<LeftBehind> {
+    let stream = &session.stream;
+    let closed = stream.end.is_some_and(|end| end.how == How::Fin && end.by == "client");
+    if closed || is_over(session) {
+        return None;
+    }
+    let sent = || session.items.iter().filter(|item| item.direction == ClientToServer);
+    Some(LeftBehind {
+        tcp_stream: stream.tcp_stream,
+        client: stream.client.ip(),
+        app: stream.app.clone(),
+        name: published(&commands(session))?,
+        last: sent().map(|item| item.time).max().zip(sent().map(|item| item.frames[0]).max()),
+    })
 }
 
 /// The name that a session publishes.

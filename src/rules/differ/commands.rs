@@ -253,7 +253,7 @@ pub fn one_sided(comparison: &Comparison<'_>, indices: &[usize]) -> String {
         let rows = indices.iter().map(|&index| comparison.mismatches[index].row);
         let mut names: Vec<(String, usize)> = Vec::new();
         for row in rows.filter(|&row| comparison.item(row, side).is_some()) {
-            let name = comparison.either_item(row).info.clone();
+            let name = comparison.either_item(row).info.to_string();
             match names.iter_mut().find(|(known, _)| *known == name) {
                 Some((_, count)) => *count += 1,
                 None => names.push((name, 1)),

@@ -65,7 +65,7 @@ fn early_data(comparison: &Comparison<'_>) -> Vec<Claim> {
             item.frames[1]
         );
         let value = Value {
-            bytes: item.message().map(|kept| kept.first_header.clone()).unwrap_or_default(),
+            bytes: item.message().map(|kept| kept.first_header.to_vec()).unwrap_or_default(),
             place: Some((item.at.start, item.frames[1])),
             ..Value::words(item.info.clone())
         };
@@ -131,7 +131,7 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     let value = |side| {
         let item = comparison.item(row, side)?;
         Some(Value {
-            bytes: item.message().map(|kept| kept.first_header.clone()).unwrap_or_default(),
+            bytes: item.message().map(|kept| kept.first_header.to_vec()).unwrap_or_default(),
             place: Some((item.at.start, item.frames[1])),
             ..Value::words(format!("in frame {}", item.frames[1]))
         })

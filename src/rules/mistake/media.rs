@@ -217,10 +217,10 @@ fn sides(comparison: &Comparison<'_>, row: usize, edit: &Edit) -> [Option<Value>
             Edit::Time(_) | Edit::Order(_) => {
                 let text = match (edit, kept.header.timestamp) {
                     (Edit::Time(_), Some(timestamp)) => timestamp.to_string(),
-                    _ => item.info.clone(),
+                    _ => item.info.to_string(),
                 };
                 let place = Some((item.at.start, item.frames[1]));
-                return Some(Value { bytes: kept.first_header.clone(), place, ..Value::words(text) });
+                return Some(Value { bytes: kept.first_header.to_vec(), place, ..Value::words(text) });
             }
         };
         let range = range.start..range.end.min(kept.body.len());

@@ -208,7 +208,8 @@ fn longest_pause(session: &Session, direction: Direction) -> Option<(&RecordedEv
         return None;
     }
     let own = || session.items.iter().filter(|item| item.direction == direction);
-    let paused = own().filter_map(|item| Some((item, item.pause.filter(|pause| pause.seconds() >= LONG)?)));
+    let paused =
+        own().filter_map(|item| Some((item, item.pause.as_deref().copied().filter(|pause| pause.seconds() >= LONG)?)));
     // Whose other messages went on in the meantime only sent this one slowly.
     let is_idle = |pause: &Pause| {
         !own().any(|other| {

@@ -37,6 +37,15 @@ pub fn words(node: &Node, with_bytes: bool) -> String {
 
 fn value(node: &Node, with_bytes: bool) -> String {
     let bytes = node.bits.map_or(node.range.len(), |bits| bits.width.div_ceil(8) as usize);
+    // Not as a whole first: a media body in hex took a twentieth of the time of `decode -V`.
+    if let Value::Bytes(bytes) = &node.value {
+        let (count, s) = (bytes.len(), if bytes.len() == 1 { "" } else { "s" });
+        return match bytes.get(..SHOWN) {
+            _ if with_bytes => format!("{count} byte{s}"),
+            Some(first) => format!("{}… ({count} bytes)", hex::encode(first)),
+            None => format!("{} ({count} byte{s})", hex::encode(bytes)),
+        };
+    }
     let plain = node.value.plain(node.def.kind, bytes);
     let meaning = node.def.meaning_of(&node.value);
     match (&node.value, meaning) {
@@ -47,14 +56,6 @@ fn value(node: &Node, with_bytes: bool) -> String {
         (_, Some(meaning)) => format!("{meaning} ({plain})"),
         (Value::Text(text), None) => format!("'{}'", escape(text)),
         (Value::Boolean(truth), None) => truth.to_string(),
-        (Value::Bytes(bytes), None) => {
-            let (count, s) = (bytes.len(), if bytes.len() == 1 { "" } else { "s" });
-            match bytes.get(..SHOWN) {
-                _ if with_bytes => format!("{count} byte{s}"),
-                Some(first) => format!("{}… ({count} bytes)", hex::encode(first)),
-                None => format!("{} ({count} byte{s})", hex::encode(bytes)),
-            }
-        }
         _ => plain.into_owned(),
     }
 }

@@ -57,7 +57,7 @@ fn everything(pcap: &[u8]) -> Result<(), capture::Error> {
 fn rows(pcap: &[u8]) -> Result<(), capture::Error> {
     let mut list = List::new(Layout { width: Some(80) }, false);
     let rows = Rows::new(Selection { whole: true, hex: true, hash: true, ..Selection::default() }, |row, event| {
-        list.row(row, Time(0));
+        list.row(row, Time(0), &mut String::new());
         let row = Dissection::new(row, event, Time(0));
         let content = row.section(Place::Content);
         assert_eq!(content.tree.tiles(0..content.bytes.len()), Ok(()), "row {}", row.row().number);
