@@ -261,6 +261,7 @@ pub static RULES: &[&Rule] = &[
     &owed::silence::HANDSHAKE,
     &owed::end::SILENT_CLOSE,
     &owed::end::CUT_SHORT,
+    &owed::end::RESET,
     &owed::end::STALLS,
     &stall::TCP_STALL,
     // chunks
@@ -439,6 +440,8 @@ pub static RULES: &[&Rule] = &[
     &relay::TS_REBASE,
     &relay::START_AT_KEY,
     &relay::DROP,
+    &relay::STOPPED,
+    &relay::MIXED,
     &relay::PAYLOAD_CHANGED,
     &relay::UNKNOWN_TYPE,
     &relay::REORDER,
