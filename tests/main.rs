@@ -33,6 +33,7 @@ mod search_media;
 mod searches;
 mod sender;
 mod snapshot_causes;
+mod software;
 mod surface;
 
 mod tunnel;
@@ -55,6 +56,7 @@ mod defects;
 mod diagnosis;
 #[cfg(feature = "cli")]
 mod diff;
+mod drawn;
 #[cfg(feature = "cli")]
 mod field_parity;
 #[cfg(feature = "cli")]
