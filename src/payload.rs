@@ -17,7 +17,7 @@ use crate::rules::{Diagnosis, Finding, Rule};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
-pub use proof::{Hop, Leg, Proof};
+pub use proof::{Hop, Leg, Player, Proof};
 pub use receiver_trace::{ReceiverTrace, Step};
 pub use wire::Wire;
 
@@ -43,6 +43,12 @@ pub struct Report {
     pub unexplained: u64,
     /// What the capture proves, if there is one.
     pub capture: Option<Proof>,
+    /// Whether what was given as sent was received, and the other way round, as the capture proves: all of this report is
+    /// then about the right order.
+    pub swapped: bool,
+    /// What explains it if the two are exchanged, where this order is not explained and there is no proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_order: Option<String>,
 }
 
 /// Whether two payloads are equal.
@@ -116,6 +122,7 @@ impl Report {
     /// Compares two byte strings of which nothing else is known.
     pub fn of_files(sent: &[u8], received: &[u8]) -> Report {
         let (causes, unexplained) = files::causes(sent, received, &Default::default());
+        let other_order = files::other_order(sent, received, &causes, unexplained);
         let summary = match causes.first() {
             None => format!("all {} bytes are equal", sent.len()),
             Some(cause) => {
@@ -127,12 +134,25 @@ impl Report {
                 format!("{}{and}; first difference at offset {offset}", cause.title)
             }
         };
-        Report::new(sent, received, summary, causes, unexplained, None)
+        Report { other_order, ..Report::new(sent, received, summary, causes, unexplained, None) }
     }
 
-    /// Compares two byte strings with the help of a capture in which they, or one of them, travelled.
-    pub fn with_capture(wire: Wire<'_>) -> Report {
-        proof::report(wire)
+    /// Compares two byte strings with the help of a capture in which they, or one of them, travelled: as they were given,
+    /// and exchanged.
+    pub fn with_capture(given: Wire<'_>, exchanged: Wire<'_>) -> Report {
+        match proof::report(exchanged) {
+            right if right.proves_its_order() => Report { swapped: true, ..right },
+            _ => proof::report(given),
+        }
+    }
+
+    /// Whether what is called sent was on the wire to the server, whole, and what is called received was read from the
+    /// stream to the receiver with what only that stream has, its chunk headers: nobody sends those.
+    fn proves_its_order(&self) -> bool {
+        let Some(proof) = self.capture.as_ref().filter(|_| self.verdict == Verdict::Different) else { return false };
+        let is_sent = proof.to_server.as_ref().is_some_and(|leg| leg.right);
+        let is_read = proof.took.as_ref().is_some_and(|took| took.headers > 0 && took.found == self.received_length);
+        is_sent && is_read && proof.guilty == Some(Hop::Receiver)
     }
 
     fn new(
@@ -153,6 +173,8 @@ impl Report {
             causes,
             unexplained,
             capture,
+            swapped: false,
+            other_order: None,
         }
     }
 }

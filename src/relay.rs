@@ -9,6 +9,7 @@
 //! | [`mod@unit`] | a message of a leg, and what it is known by |
 //! | [`align`] | which message of one leg is which of the other |
 //! | [`judge`] | forwarded, changed, dropped, or not for this player |
+//! | [`mixed`] | streams that a server mixes up |
 //! | [`measure`] | delays and timestamps |
 //! | [`change`], [`metadata`] | how a payload, or a data message, differs |
 //! | [`findings`] | what is to be said of it |
@@ -20,14 +21,16 @@ pub mod judge;
 pub mod legs;
 pub mod measure;
 pub mod metadata;
+pub mod mixed;
 pub mod unit;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::recording::Recording;
 use crate::session::Direction;
+use crate::streams::Software;
 
 pub use crate::rules::Severity;
 pub use findings::Finding;
@@ -78,8 +81,11 @@ pub struct Leg {
     pub publisher: Who,
     /// Who gets it.
     pub player: Who,
-    /// The server between them.
-    pub server: legs::Server,
+    /// The server between them, as it calls itself; `unknown` if it does not.
+    pub server: String,
+    /// The same in its own words, and where it says so.
+    #[serde(skip)]
+    pub server_software: Option<Software>,
     /// What became of what was sent.
     pub total: Counts,
     /// The same by kind.
@@ -99,6 +105,9 @@ pub struct Leg {
     /// Why nothing came through, if nothing did.
     #[serde(skip)]
     pub nothing: Option<judge::Nothing>,
+    /// Audio or video, if the publisher sent nothing but that.
+    #[serde(skip)]
+    only_kind: Option<Kind>,
     /// Every message that was sent, if asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Row>,
@@ -208,26 +217,33 @@ pub struct Options {
 
 /// Follows every publisher's messages to its players. Fails if a pair named by hand is not there.
 pub fn relay(recordings: &[Recording], options: &Options) -> Result<Report, String> {
+    let all_legs = legs::find(recordings);
     let (pairs, alone) = if options.pairs.is_empty() {
-        legs::pair(&legs::find(recordings))
+        legs::pair(&all_legs)
     } else {
         let named = options.pairs.iter().map(|&(publisher, player)| legs::named(recordings, publisher, player));
         (named.collect::<Result<_, _>>()?, Vec::new())
     };
+    let judged: Vec<Judged<'_>> = pairs.iter().map(judge::judge).collect();
+    let mixed = mixed::find(&judged, &all_legs);
     let (mut legs, mut findings) = (Vec::new(), Vec::new());
-    for pair in &pairs {
-        let judged = judge::judge(pair);
-        let measures = measure::measure(&judged);
+    for (judged, mixed) in judged.iter().zip(&mixed) {
+        let pair = &judged.pair;
+        let measures = measure::measure(judged);
         let backward = measures.delay.as_ref().is_some_and(|delay| delay.median < 0.0 && delay.messages > 2);
         if backward && pair.publisher.capture == pair.player.capture {
-            let connection = |leg: &legs::Leg<'_>| leg.session.stream.tcp_stream.0;
-            let (publisher, player) = (connection(&pair.publisher), connection(&pair.player));
+            // Nobody asked for this pair: the names agree, and the player is fed by somebody else.
+            if options.pairs.is_empty() {
+                continue;
+            }
+            let [publisher, player] = [&pair.publisher, &pair.player].map(|leg| leg.in_pair(recordings.len()));
             return Err(format!(
-                "connection {player} has the messages earlier than connection {publisher}: name the publisher first"
+                "connection {player} has the messages earlier than connection {publisher}; the publisher comes first: \
+                 --pair {player}:{publisher}"
             ));
         }
-        findings.extend(findings::find(&judged, &measures, legs.len()));
-        legs.push(Leg::new(&judged, measures, options.messages));
+        findings.extend(findings::find(judged, &measures, mixed, legs.len()));
+        legs.push(Leg::new(judged, mixed, measures, options.messages));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let verdict = match findings.first() {
@@ -263,16 +279,23 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
                 "no publisher/player pair found ({publishers} published, {players} played); choose one with --pair PUB:PLAY"
             )
         }
-        Verdict::NothingForwarded => match legs.iter().find_map(|leg| leg.nothing) {
-            Some(nothing) => nothing.text().to_owned(),
+        Verdict::NothingForwarded => match legs.iter().find_map(|leg| Some((leg.nothing?, leg.only_kind))) {
+            Some((nothing, kind)) => nothing.text(kind),
             None => "the publisher sent nothing that a server could forward".to_owned(),
         },
         Verdict::Intact => {
             let rewritten: u64 = legs.iter().map(|leg| leg.total.changed).sum();
             let and = if rewritten > 0 { format!(", {rewritten} rewritten as servers do") } else { String::new() };
-            let (players, they) = match legs.len() {
-                1 => ("the player".to_owned(), "it was"),
-                more => (format!("{more} players"), "they were"),
+            let ends: BTreeSet<_> = legs.iter().map(|leg| (leg.player.capture, leg.player.tcp_stream)).collect();
+            let has = |role| legs.iter().any(|leg| leg.player.role == role);
+            let end = match (has(legs::Role::Play), has(legs::Role::Publish)) {
+                (true, false) => "player",
+                (false, _) => "next server",
+                (true, true) => "receiver",
+            };
+            let (players, they) = match ends.len() {
+                1 => (format!("the {end}"), "it was"),
+                more => (format!("{more} {end}s"), "they were"),
             };
             let messages = if forwarded == 1 { "message" } else { "messages" };
             format!("{players} received everything {they} due: {forwarded} {messages} unchanged{and}")
@@ -285,7 +308,7 @@ fn summary(legs: &[Leg], findings: &[Finding], verdict: Verdict, alone: &[legs::
                     leg.publisher.tcp_stream,
                     leg.player.tcp_stream,
                     leg.total.forwarded,
-                    leg.total.sent - leg.total.not_eligible
+                    leg.due()
                 );
             }
             let first = findings.first().map(|finding| (finding.title.as_str(), finding.evidence.leg));
@@ -310,7 +333,7 @@ fn differ_in_case(alone: &[legs::Leg<'_>]) -> Option<(u32, u32)> {
 }
 
 impl Leg {
-    fn new(judged: &Judged<'_>, measures: measure::Measures, messages: bool) -> Leg {
+    fn new(judged: &Judged<'_>, mixed: &mixed::Mixed, measures: measure::Measures, messages: bool) -> Leg {
         let mut kinds: BTreeMap<Kind, (Counts, BTreeMap<Reason, u64>)> = BTreeMap::new();
         let mut total = Counts::default();
         for (unit, &fate) in judged.sent.iter().zip(&judged.fates) {
@@ -333,7 +356,8 @@ impl Leg {
         Leg {
             publisher: Who::new(&judged.pair.publisher),
             player: Who::new(&judged.pair.player),
-            server: judged.pair.publisher.server(),
+            server: judged.pair.server().map_or_else(|| "unknown".to_owned(), |software| slug(&software.name)),
+            server_software: judged.pair.server().cloned(),
             total,
             kinds: kinds.into_iter().map(of_kind).collect(),
             added: added.into_iter().map(|(what, count)| Added { what, count }).collect(),
@@ -342,7 +366,8 @@ impl Leg {
             timestamps: measures.timestamps,
             csid_rewritten: measures.csid_rewritten,
             message_stream_rewritten: measures.message_stream_rewritten,
-            nothing: judged.nothing(),
+            only_kind: judged.only_kind(),
+            nothing: judged.nothing().map(|why| mixed.elsewhere.as_ref().map_or(why, |_| judge::Nothing::Elsewhere)),
             messages: if messages {
                 (0..judged.sent.len()).map(|at| Row::new(judged, at)).collect()
             } else {
@@ -351,10 +376,24 @@ impl Leg {
         }
     }
 
+    /// How many messages were for the player, those at the end included: what came through neither there nor before is no
+    /// matter of the end.
+    fn due(&self) -> u64 {
+        let why = self.kinds.iter().flat_map(|of| &of.why);
+        let at_the_end: u64 = why.filter(|why| why.reason == Reason::AtTheEnd).map(|why| why.count).sum();
+        self.total.sent - self.total.not_eligible + at_the_end
+    }
+
     /// Whether so little came through that it will be another stream, or one that was coded anew.
     fn is_of_another_stream(&self) -> bool {
-        10 * self.total.forwarded < self.total.changed + self.total.dropped
+        self.nothing.is_none() && 11 * self.total.forwarded < self.due()
     }
+}
+
+/// `Node-Media-Server` as `node-media-server`.
+fn slug(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }
 
 impl Counts {

@@ -262,6 +262,7 @@ pub static RULES: &[&Rule] = &[
     &owed::silence::HANDSHAKE,
     &owed::end::SILENT_CLOSE,
     &owed::end::CUT_SHORT,
+    &owed::end::RESET,
     &owed::end::STALLS,
     &stall::TCP_STALL,
     // chunks
@@ -440,6 +441,8 @@ pub static RULES: &[&Rule] = &[
     &relay::TS_REBASE,
     &relay::START_AT_KEY,
     &relay::DROP,
+    &relay::STOPPED,
+    &relay::MIXED,
     &relay::PAYLOAD_CHANGED,
     &relay::UNKNOWN_TYPE,
     &relay::REORDER,

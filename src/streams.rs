@@ -3,6 +3,8 @@
 //! Takes the events of [`crate::session`], gives one [`ConnectionSummary`] a connection. Messages are looked at as
 //! they pass and let go.
 
+mod software;
+
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -18,6 +20,8 @@ use crate::session::calls::{Report, Transactions};
 use crate::session::{Direction, Event, Kind, Observer, Protocol, Roles, RtmpSession};
 use crate::tcp::{self, Connection, ConnectionId, How, Moment};
 use crate::tunnel::{Proxy, Rtmpt, Tls};
+
+pub use software::Software;
 
 /// The version of the report's format.
 pub const FORMAT_VERSION: u32 = 1;
@@ -65,6 +69,12 @@ pub struct ConnectionSummary {
     pub flash_ver: Option<String>,
     /// The server's `fmsVer`.
     pub fms_ver: Option<String>,
+    /// What the client calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_software: Option<Software>,
+    /// What the server calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_software: Option<Software>,
     /// The encoder named in the metadata.
     pub encoder: Option<String>,
     /// The last error the server reported: code and description.
@@ -224,6 +234,7 @@ struct Gathered {
     activities: Vec<Activity>,
     flash_ver: Option<String>,
     fms_ver: Option<String>,
+    software: software::Identification,
     encoder: Option<String>,
     error: Option<String>,
     calls: Transactions,
@@ -286,7 +297,7 @@ impl Observer for Streams {
         gathered.calls.event(event);
         let side = &mut gathered.sides[event.direction.index()];
         match &event.kind {
-            Kind::Handshake(..) => {}
+            Kind::Handshake(part, _) => gathered.software.handshake(part.part, part.bytes),
             Kind::Gap(gap) => {
                 side.gaps += 1;
                 side.gap_bytes += gap.len;
@@ -334,23 +345,27 @@ impl Gathered {
         match body::decode(header.type_id, body, header.length, &mut ()).body {
             Body::Command(command) => {
                 let Some(name) = command.name().map(|name| name.to_string()) else { return };
-                self.command(&name, command.arguments(), frame);
+                self.command(&name, command.arguments(), direction, frame);
             }
             Body::Data(data) => {
                 let encoder = data.arguments().iter().find_map(|value| text(value.property(b"encoder")));
                 self.encoder = encoder.or(self.encoder.take());
+                if direction == Direction::ServerToClient {
+                    self.software.metadata(data.arguments());
+                }
             }
             _ => {}
         }
     }
 
-    fn command(&mut self, name: &str, arguments: &[Value<'_>], frame: FrameNo) {
+    fn command(&mut self, name: &str, arguments: &[Value<'_>], direction: Direction, frame: FrameNo) {
         let property = |name: &[u8]| arguments.iter().find_map(|value| text(value.property(name)));
         match name {
             "connect" => {
                 self.app = property(b"app");
                 self.tc_url = property(b"tcUrl");
                 self.flash_ver = property(b"flashVer");
+                self.software.connect(arguments);
             }
             "publish" | "play" => {
                 let what = if name == "publish" { "publish" } else { "play" };
@@ -359,6 +374,9 @@ impl Gathered {
             }
             "_result" | "_error" | "onStatus" => {
                 self.fms_ver = property(b"fmsVer").or(self.fms_ver.take());
+                if direction == Direction::ServerToClient {
+                    self.software.answer(arguments);
+                }
                 if name == "_error" || property(b"level").as_deref() == Some("error") {
                     let code = property(b"code").unwrap_or_else(|| "no code".to_owned());
                     self.error = Some(match property(b"description") {
@@ -373,7 +391,9 @@ impl Gathered {
 
     fn into_stream(self, connection: &Connection, conversation: &RtmpSession) -> ConnectionSummary {
         let address = |direction| connection.endpoints[conversation.sender(direction).index()];
-        let Gathered { app, tc_url, activities, flash_ver, fms_ver, encoder, error, calls, mut sides, last } = self;
+        let Gathered { app, tc_url, activities, flash_ver, fms_ver, software, encoder, error, calls, mut sides, last } =
+            self;
+        let [client_software, server_software] = software.into_both();
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let side = &mut sides[direction.index()];
             side.take_tcp(connection.side(conversation.sender(direction)), connection.last.time);
@@ -405,6 +425,8 @@ impl Gathered {
             activities,
             flash_ver,
             fms_ver,
+            client_software,
+            server_software,
             encoder,
             error,
             calls: conversation.is_rtmp().then_some(calls),

@@ -33,6 +33,7 @@ mod search_media;
 mod searches;
 mod sender;
 mod snapshot_causes;
+mod software;
 mod surface;
 
 mod tunnel;
@@ -57,6 +58,7 @@ mod defects;
 mod diagnosis;
 #[cfg(feature = "cli")]
 mod diff;
+mod drawn;
 #[cfg(feature = "cli")]
 mod field_parity;
 #[cfg(feature = "cli")]

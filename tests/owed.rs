@@ -219,3 +219,59 @@ fn a_client_that_goes_by_itself_is_a_warning_and_one_that_hangs_is_fatal() {
     assert_eq!(of(CLIENT, 1000), [Severity::Warning]);
     assert_eq!(of(SERVER, 60_000_000), [Severity::Fatal]);
 }
+
+/// A server that closes, and a client that comes back at once: one lost connection, and no broken session.
+#[test]
+fn an_end_after_which_the_client_comes_back_is_not_fatal() {
+    let ended = || {
+        let mut session = Base::Twice.recording();
+        let at = session.nth(15, is_media);
+        session.closed(at);
+        session
+    };
+    let of = |session: &Recording| {
+        let report = lint::lint(&record(&session.pcap()), &lint::Options::default());
+        let end = report.findings.iter().find(|finding| finding.rule.code == "silent-close");
+        let end = end.unwrap_or_else(|| panic!("{:?}", report.findings));
+        (end.severity, end.title.clone(), report.works)
+    };
+    let (severity, title, works) = of(&ended());
+    assert_eq!((severity, works), (Severity::Warning, Some(true)), "{title}");
+    assert!(title.ends_with("the client continued on connection 1"), "{title}");
+    // Who does not come back, or for something else, lost its session.
+    let gone = Recording { next: None, ..ended() };
+    assert_eq!((of(&gone).0, of(&gone).2), (Severity::Fatal, Some(false)));
+    let mut other = ended();
+    let second = other.next.as_deref_mut().expect("the client comes back");
+    let publish = second.command("publish");
+    second.replace(publish, b"pair", b"past");
+    assert_eq!(of(&other).0, Severity::Fatal);
+}
+
+/// A player that gets nothing of a stream that is published in the same capture is not told to publish it.
+#[test]
+fn a_player_of_a_published_stream_is_not_told_to_publish_it() {
+    let why = |published: &str| {
+        let mut player = Base::Play.recording();
+        let start = player.find(|message| message.is_command("onStatus"));
+        player.silence(start);
+        let mut publisher = Base::Ffmpeg.recording();
+        (publisher.opened, publisher.server, publisher.client.1) = (player.opened + 1000, player.server, 50_123);
+        let shift = player.opened.wrapping_sub(Base::Ffmpeg.recording().opened);
+        publisher.steps.iter_mut().for_each(|step| step.time = step.time.wrapping_add(shift).wrapping_add(1000));
+        let string = |text: &str| [&[2, 0, text.len() as u8], text.as_bytes()].concat();
+        let publish = publisher.command("publish");
+        publisher.replace(publish, &string("one"), &string(published));
+        player.next = Some(Box::new(publisher));
+        let all = player.packets().in_time().pcap();
+        let report = lint::lint(&record(&all), &lint::Options::default());
+        let finding = report.findings.into_iter().find(|finding| finding.rule.code == "play-without-media");
+        let finding = finding.expect("nothing is played");
+        (finding.why, finding.fix)
+    };
+    let (same, fix) = why("both");
+    assert!(same.contains("publishes the stream: the server does not pass it on"), "{same}");
+    assert!(fix.contains("relay"), "{fix}");
+    let (other, _) = why("other");
+    assert!(other.contains("as long as nobody publishes"), "{other}");
+}

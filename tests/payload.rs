@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use crate::kit::{Session, handshake, message};
+use crate::kit::{Session, amf0, handshake, message};
 use serde_json::Value;
 
 const AUDIO: u8 = 8;
@@ -144,6 +144,102 @@ fn nobody_is_guilty_if_the_files_are_of_two_messages() {
     let report = Story { sent: first, received: second, up: both.clone(), down: both }.told();
     assert_eq!(report["capture"]["guilty"], Value::Null);
     assert!(report["summary"].as_str().expect("text").contains("another message's payload"), "{}", report["summary"]);
+}
+
+/// A reader that never heard of Set Chunk Size: it takes 128 bytes and drops one. What the server sends, header and all, is
+/// its payload, up to the length of the message.
+#[test]
+fn a_reader_with_smaller_chunks_drops_payload_before_it_leaves_headers_in() {
+    let sent = noise(9000);
+    let set_chunk_size = message(2, 1, 0, &4096_u32.to_be_bytes());
+    let header = &message(6, VIDEO, 1, &sent)[..12];
+    let body = [&sent[..4096], &[0xc6], &sent[4096..8192], &[0xc6], &sent[8192..]].concat();
+    // Another message, into which it reads.
+    let after = message(4, AUDIO, 1, &noise(9900)[9000..]);
+    let down = [&set_chunk_size[..], header, &body, &after].concat();
+    let stream = [&body[..], &after].concat();
+    let received: Vec<u8> = stream.chunks(129).flat_map(|chunk| &chunk[..chunk.len().min(128)]).copied().collect();
+    let received = received[..9000].to_vec();
+    // Both headers fell into what it takes.
+    assert!(received.contains(&0xc6));
+    let up = message(6, VIDEO, 1, &sent);
+    let report = Story { sent, received, up, down }.told();
+    assert_eq!(report["capture"]["guilty"], "receiver", "{}", report["summary"]);
+    let cause = &report["causes"][0];
+    assert_eq!((&cause["rule"], &cause["certainty"]), (&"px-over-stripped".into(), &"certain".into()), "{report:#}");
+    assert_eq!(cause["where"]["sent_offset"], 128);
+    let title = cause["title"].as_str().expect("text");
+    assert!(title.contains("1 byte of payload after every 128 bytes") && title.contains("4096 are sent"), "{title}");
+    assert!(report["capture"]["took"]["headers"].as_u64().expect("a number") > 0, "{report:#}");
+}
+
+#[test]
+fn the_players_leg_is_found_though_nothing_reached_it() {
+    let sent = noise(3000);
+    let command = |name: &str, stream: &str| {
+        message(8, 20, 1, &[amf0::string(name), amf0::number(3.0), amf0::null(), amf0::string(stream)].concat())
+    };
+    let [client, server, echo] = handshake();
+    let open = |port: u16, at: u64| {
+        Session::between(([192, 0, 2, 1], port), ([192, 0, 2, 2], 1935), 1_700_000_000_000_000 + at)
+            .client(&client)
+            .server(&server)
+            .client(&echo)
+    };
+    let told = |played: &str, from: u64, until: u64| {
+        let at = |ms: u64| 1_700_000_000_000_000 + ms * 1000;
+        let publisher = open(50_001, 100_000).client(&command("publish", "one")).at(at(500));
+        let publisher = publisher.client(&message(6, VIDEO, 1, &sent)).close();
+        let player =
+            open(50_002, from * 1000).client(&command("play", played)).server(&message(4, AUDIO, 1, &[0xaf, 0, 1]));
+        let capture = publisher.then(player.at(at(until)).close()).in_time().pcap();
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let file = |name: &str, bytes: &[u8]| write(folder.path(), name, bytes);
+        let args = [file("sent", &sent), file("received", b"nothing of it"), file("made.pcap", &capture)];
+        json(&run(&["payload", &args[0], &args[1], "--capture", &args[2], "--format", "json"]))
+    };
+    let there = told("one", 10, 900);
+    assert_eq!(there["capture"]["guilty"], "server", "{there:#}");
+    assert_eq!(there["capture"]["player"]["dst"], "192.0.2.1:50002");
+    assert_eq!(there["capture"]["player"]["was_there"], true);
+    let summary = there["summary"].as_str().expect("text");
+    assert!(summary.contains("nothing of them was sent to the player on connection 0"), "{summary}");
+    // It went before the payload passed: nobody is to blame.
+    let gone = told("one", 10, 300);
+    assert_eq!((&gone["capture"]["guilty"], &gone["capture"]["player"]["was_there"]), (&Value::Null, &false.into()));
+    // The player of another stream is not its player.
+    let other = told("two", 10, 900);
+    assert_eq!((&other["capture"]["guilty"], &other["capture"]["player"]), (&Value::Null, &Value::Null));
+    assert!(schema().is_valid(&there) && schema().is_valid(&gone) && schema().is_valid(&other));
+}
+
+#[test]
+fn files_that_are_exchanged_are_noticed() {
+    let capture = "captures/seed/jpeg_c4096.pcap";
+    let (sent, received) = ("captures/seed/jpeg_c4096.sent.jpg", "captures/seed/jpeg_c4096.received.bin");
+    let of = |a: &str, b: &str| json(&run(&["payload", a, b, "--capture", capture, "--format", "json"]));
+    let (right, exchanged) = (of(sent, received), of(received, sent));
+    assert_eq!((&right["swapped"], &exchanged["swapped"]), (&false.into(), &true.into()));
+    // The report is about the right order.
+    assert_eq!(right["causes"], exchanged["causes"]);
+    assert_eq!(exchanged["capture"]["guilty"], "receiver");
+    let said = text(&run(&["payload", received, sent, "--capture", capture]).stdout);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains(&format!("in the right order: rtmp-inspect payload {sent} {received}")), "{said}");
+    // Whose sender changed them is no exchange: both are on the wire as they were given.
+    let (a, b) = (noise(3000), noise(3000).iter().map(|byte| byte ^ 0x5a).collect::<Vec<u8>>());
+    let video = message(6, VIDEO, 1, &b);
+    let report = Story { sent: a, received: b, up: video.clone(), down: video }.told();
+    assert_eq!((&report["swapped"], &report["capture"]["guilty"]), (&false.into(), &"sender".into()));
+    // Without a capture it is a note.
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let whole = noise(9000);
+    let stripped: Vec<u8> = whole.chunks(129).flat_map(|chunk| &chunk[..chunk.len().min(128)]).copied().collect();
+    let (whole, stripped) = (write(folder.path(), "whole", &whole), write(folder.path(), "stripped", &stripped));
+    let report = json(&run(&["payload", &stripped, &whole, "--format", "json"]));
+    assert!(report["other_order"].as_str().expect("a note").contains("mistaken for headers"), "{report:#}");
+    assert_eq!(json(&run(&["payload", &whole, &stripped, "--format", "json"]))["other_order"], Value::Null);
+    assert!(schema().is_valid(&report) && schema().is_valid(&exchanged));
 }
 
 #[test]

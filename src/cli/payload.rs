@@ -72,19 +72,21 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 ..options.connections.options(&options.bounds, u32::MAX)
             };
             let mut input = Input::open(path, &options.bounds)?;
-            let observer = (Wire::new(&sent, &received), Collector::default());
-            let ((wire, collector), totals) =
+            let both = (Wire::new(&sent, &received), Wire::new(&received, &sent));
+            let observer = (both, Collector::default());
+            let (((wire, exchanged), collector), totals) =
                 input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;
             options.connections.ensure_there(input.name(), &totals)?;
             if !wire.has_messages() {
                 complain("note", &format!("no RTMP in {}: the files are compared without it", input.name()));
             }
-            (Report::with_capture(wire), collector.into_secrets())
+            (Report::with_capture(wire, exchanged), collector.into_secrets())
         }
     };
     match options.format {
         Format::Text => {
             let names = view::payload::Names { sent: &sent_name, received: &received_name };
+            let names = if report.swapped { names.exchanged() } else { names };
             let text = view::payload::payload(&report, names, output.layout(), output.colour);
             output.text(&text)?;
         }

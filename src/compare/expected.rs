@@ -143,10 +143,12 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
 fn is_harmless(offsets: &HashMap<(Direction, Lane), i64>, direction: Direction, offset: i64) -> bool {
     let of = |lane| offsets.get(&(direction, lane)).copied();
     let nearest = [Lane::Audio, Lane::Video].into_iter().filter_map(of).min_by_key(|offset| offset.abs());
-    nearest.is_none_or(|nearest| (offset - nearest).abs() <= OUT_OF_STEP) && offset.abs() < OTHER_BASE
+    nearest.is_none_or(|nearest| (offset - nearest).abs() <= IN_STEP) && offset.abs() < OTHER_BASE
 }
 
-/// So far apart, in milliseconds, audio and video are seen to be (EBU R 37 has 60 and 40; what encoders add is less).
+/// So far apart, in milliseconds, nobody notices that audio and video are (EBU R 37).
+const IN_STEP: i64 = 60;
+/// What encoders add is less, in milliseconds.
 const OUT_OF_STEP: i64 = 200;
 /// Sessions seldom last so long, in milliseconds; a clock counts from longer ago.
 const OTHER_BASE: i64 = 24 * 3600 * 1000;

@@ -35,6 +35,22 @@ pub(super) fn causes(sent: &[u8], received: &[u8], context: &Context) -> (Vec<Ca
     }
 }
 
+/// What explains everything if the two are exchanged, where nothing does as they are: only what a receiver does to what
+/// was sent, and no sender undoes.
+pub(super) fn other_order(sent: &[u8], received: &[u8], causes: &[Cause], unexplained: u64) -> Option<String> {
+    const RECEIVERS: &[&str] =
+        &["px-headers-left", "px-ext-left", "px-over-stripped", "px-foreign-chunk", "px-utf8-lossy"];
+    let is_explained = unexplained == 0 && causes.iter().all(|cause| cause.certainty == Some(Certainty::Certain));
+    let [cause] = causes else { return None };
+    if is_explained && !WEAK.contains(&cause.rule.code) {
+        return None;
+    }
+    let (other, left) = self::causes(received, sent, &Default::default());
+    let [other] = &other[..] else { return None };
+    let is_certain = left == 0 && other.certainty == Some(Certainty::Certain);
+    (is_certain && RECEIVERS.contains(&other.rule.code)).then(|| other.title.clone())
+}
+
 /// Two faults, one after the other, that give exactly what was received.
 fn two_faults(case: &Case<'_>) -> Option<Vec<Cause>> {
     changed_then_cut(case).or_else(|| cut_then_changed(case)).or_else(|| header_and_change(case))

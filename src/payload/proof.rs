@@ -15,7 +15,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 use super::receiver_trace::{self, ReceiverTrace};
-use super::wire::{Carried, Seen, Wire};
+use super::wire::{Asked, Carried, Seen, Wire};
 use super::{Cause, InCapture, Report, files};
 
 /// What the capture proves.
@@ -29,6 +29,8 @@ pub struct Proof {
     pub to_server: Option<Leg>,
     /// The payload on its way from the server.
     pub from_server: Option<Leg>,
+    /// The player of the stream, where nothing of the payload came on its way from the server.
+    pub player: Option<Player>,
     /// What was received, as taken from a raw stream; absent if it does not be in one.
     pub took: Option<ReceiverTrace>,
 }
@@ -76,6 +78,23 @@ pub struct Leg {
     pub stream_offset: u64,
 }
 
+/// A player that nothing of the payload reached.
+#[derive(Debug, Serialize)]
+pub struct Player {
+    /// The connection.
+    pub tcp_stream: ConnectionId,
+    /// The server.
+    #[serde(serialize_with = "as_text")]
+    pub src: SocketAddr,
+    /// The player.
+    #[serde(serialize_with = "as_text")]
+    pub dst: SocketAddr,
+    /// The frame of its `play`.
+    pub frame: FrameNo,
+    /// Whether it asked before the payload had passed, and stayed until it had.
+    pub was_there: bool,
+}
+
 /// The report on what was found in the capture.
 pub(super) fn report(wire: Wire<'_>) -> Report {
     let (sent, received) = (wire.sent.target(), wire.received.target());
@@ -84,7 +103,16 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
     let down = best(&wire, Direction::ServerToClient, |seen| (coverage(&seen.sent) + raw(seen), raw(seen)));
     let leg = |found: Option<Found<'_>>| found.and_then(|found| Leg::new(found, sent.len()));
     let (to_server, from_server) = (leg(up), leg(down));
+    let player = if down.is_none() { silent_player(&wire, to_server.as_ref()) } else { None };
     let (mut guilty, mut statement) = judge(&wire, sent, received, up, down, to_server.as_ref(), from_server.as_ref());
+    if let (Some(player), true) = (&player, to_server.as_ref().is_some_and(|leg| leg.right)) {
+        let gone = if player.was_there { "" } else { ", which was not there when the payload passed" };
+        statement = format!(
+            "the bytes were correct when the server received them, and nothing of them was sent to the player on connection {}{gone}",
+            player.tcp_stream.0
+        );
+        guilty = Some(Hop::Server).filter(|_| player.was_there && sent != received);
+    }
 
     // Who took more than half of the received bytes from a raw stream, read that stream.
     let mostly = |found: &Found<'_>| raw(found.seen) * 2 > received.len() as u64;
@@ -133,7 +161,7 @@ pub(super) fn report(wire: Wire<'_>) -> Report {
         Some(cause) => format!("{statement}; {}", cause.title),
     };
     let took = took.map(|(steps, found)| ReceiverTrace::new(steps, found));
-    let proof = Proof { guilty, statement, to_server, from_server, took };
+    let proof = Proof { guilty, statement, to_server, from_server, player, took };
     Report::new(sent, received, summary, causes, unexplained, Some(proof))
 }
 
@@ -176,6 +204,24 @@ fn best<'w>(wire: &'w Wire<'_>, direction: Direction, worth: impl Fn(&Seen) -> (
     });
     let best = legs.max_by_key(|(worth, first, _)| (*worth, *first));
     best.filter(|(worth, ..)| *worth > (0, 0)).map(|(.., found)| found)
+}
+
+/// The player of the stream that carried the payload to the server, or the only one, where that is not known.
+fn silent_player(wire: &Wire<'_>, to_server: Option<&Leg>) -> Option<Player> {
+    let published = to_server.and_then(|leg| {
+        let mut of_leg = wire.asked.iter().filter(|asked| asked.tcp_stream == leg.tcp_stream && !asked.plays);
+        of_leg.next().map(|asked| asked.name.as_str())
+    });
+    let mut players = wire.asked.iter().filter(|asked| asked.plays);
+    let player = match published {
+        Some(name) => players.find(|asked| asked.name == name)?,
+        None => players.next().filter(|_| players.next().is_none())?,
+    };
+    // A hole in what was captured could hold it.
+    let is_whole = wire.legs.get(&(player.tcp_stream, Direction::ServerToClient)).is_none_or(|seen| !seen.has_holes);
+    let was_there = to_server.is_some_and(|leg| player.frame < leg.frames.1 && player.last > leg.frames.1);
+    let Asked { tcp_stream, client, server, frame, .. } = *player;
+    is_whole.then_some(Player { tcp_stream, src: server, dst: client, frame, was_there })
 }
 
 /// How many bytes of the byte string are carried, each counted once.

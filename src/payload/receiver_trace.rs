@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::origin::FrameNo;
@@ -235,6 +236,9 @@ impl Steps {
 
 /// What the steps come down to.
 pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8]) -> Option<Cause> {
+    if let Some(cause) = smaller_chunks(steps, found, sent, received) {
+        return Some(cause);
+    }
     let chunks = &found.seen.chunks;
     let reader = found.reader();
     let whole =
@@ -277,7 +281,7 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
             let code = if lost > 1 { "px-over-stripped" } else { "px-delete" };
             let finding = Finding {
                 certainty: Certainty::Certain,
-                title: format!("{reader} skipped {len} bytes of the payload at offset {sent_at}"),
+                title: format!("{reader} skipped {} of the payload at offset {sent_at}", bytes(len)),
                 sent: sent_at..sent_at + len,
                 received: at..at,
                 places: steps.all.len() as u64,
@@ -291,6 +295,69 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
     };
     let mut cause = Cause::new(rules::find(code)?, finding, sent, received);
     cause.evidence.r#where.capture = Some(place);
+    Some(cause)
+}
+
+/// A reader whose chunk size is smaller than the sender's: before anything else it passes over a few bytes of payload, and
+/// again after as many, as if headers were there. The headers that are there it may then leave in.
+fn smaller_chunks(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8]) -> Option<Cause> {
+    /// A chunk header, and the extended timestamp after it.
+    const LONGEST_HEADER: usize = 18;
+    /// So often, at least, and most of them as far apart.
+    const LEAST: usize = 3;
+    let lost: Vec<(usize, usize, u64, usize)> = steps
+        .all
+        .iter()
+        .filter_map(|wrong| match *wrong {
+            Wrong::Lost { received, stream, sent, len } => Some((received, sent, stream, len)),
+            _ => None,
+        })
+        .collect();
+    let &(at, sent_at, stream, len) = lost.first().filter(|_| lost.len() >= LEAST)?;
+    let is_first = matches!(steps.all.first(), Some(Wrong::Lost { .. }));
+    let alike = lost.iter().filter(|(.., other)| *other == len).count();
+    let mut apart: FxHashMap<usize, usize> = FxHashMap::default();
+    lost.windows(2).for_each(|pair| *apart.entry(pair[1].0 - pair[0].0).or_default() += 1);
+    let (every, often) = apart.into_iter().max_by_key(|&(every, often)| (often, std::cmp::Reverse(every)))?;
+    let chunk = found.seen.chunks.iter().find(|chunk| (chunk.at..chunk.end()).contains(&stream))?;
+    let is_smaller = every < chunk.chunk_size as usize && len <= LONGEST_HEADER;
+    if !is_first || !is_smaller || 2 * often < lost.len() - 1 || 2 * alike < lost.len() {
+        return None;
+    }
+    let (reader, size) = (found.reader(), chunk.chunk_size);
+    let mut why = format!(
+        "It passes over {} after every {every}, {} times, as if a chunk header were there; the chunks of {} hold {size}. The \
+         first are at offset {stream} of the stream, in the middle of {}.",
+        bytes(len),
+        lost.len(),
+        found.seen.src,
+        chunk.name()
+    );
+    let left = steps.all.iter().filter(|wrong| matches!(wrong, Wrong::Header { .. })).count();
+    if left > 0 {
+        why += &format!(
+            " The {} in the payload {} for the same reason: {} not where {reader} looks for them.",
+            if left == 1 { "chunk header".to_owned() } else { format!("{left} chunk headers") },
+            if left == 1 { "is there" } else { "are there" },
+            if left == 1 { "it is" } else { "they are" }
+        );
+    }
+    let rule = rules::find("px-over-stripped")?;
+    let finding = Finding {
+        certainty: Certainty::Certain,
+        title: format!(
+            "{reader} drops {} of payload after every {every} bytes, in {} places: it reads chunks of {every} bytes where {size} are sent",
+            bytes(len),
+            lost.len()
+        ),
+        sent: sent_at..sent_at + len,
+        received: at..at,
+        places: steps.all.len() as u64,
+        why,
+        fix: rule.page.fix.to_owned(),
+    };
+    let mut cause = Cause::new(rule, finding, sent, received);
+    cause.evidence.r#where.capture = Some(found.at(stream, chunk.frame));
     Some(cause)
 }
 

@@ -26,7 +26,22 @@ pub struct Wire<'a> {
     pub(super) legs: BTreeMap<(ConnectionId, Direction), Seen>,
     /// How many messages there were at all.
     pub(super) messages: u64,
+    /// What clients asked for, in order.
+    pub(super) asked: Vec<Asked>,
     open: FxHashMap<(ConnectionId, Direction), Raw>,
+}
+
+/// A `publish` or `play`.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub tcp_stream: ConnectionId,
+    pub client: SocketAddr,
+    pub server: SocketAddr,
+    pub plays: bool,
+    pub name: String,
+    pub frame: FrameNo,
+    /// The last frame of the connection.
+    pub last: FrameNo,
 }
 
 /// What one direction of a connection has of them.
@@ -46,6 +61,8 @@ pub(super) struct Seen {
     pub first_split: Option<ChunkNote>,
     /// What surrounds the payload.
     pub context: Context,
+    /// Whether some of it was not captured or not decoded.
+    pub has_holes: bool,
     messages: u64,
 }
 
@@ -119,6 +136,8 @@ const MOST_WAITING: usize = 32 << 20;
 const MOST_CONTEXT: usize = 1 << 20;
 /// More stretches than these say nothing: the bytes are of a kind that is everywhere.
 const MOST_STRETCHES: usize = 1 << 18;
+/// More clients than these are not remembered.
+const MOST_ASKED: usize = 4096;
 /// A stretch too short to be found by itself is looked for this near to one that was found.
 const NEAR: usize = 128;
 /// No tag header is longer.
@@ -132,8 +151,29 @@ impl<'a> Wire<'a> {
             received: Index::new(received),
             legs: BTreeMap::new(),
             messages: 0,
+            asked: Vec::new(),
             open: FxHashMap::default(),
         }
+    }
+
+    /// Remembers who publishes and who plays.
+    fn ask(&mut self, message: &Message, event: &Event<'_>) {
+        let is_command = matches!(message.header.type_id, MessageTypeId::AMF0_COMMAND | MessageTypeId::AMF3_COMMAND);
+        if !is_command || event.direction != Direction::ClientToServer || self.asked.len() >= MOST_ASKED {
+            return;
+        }
+        let decoded = body::decode(message.header.type_id, message.decodable(), message.header.length, &mut ());
+        let body::Body::Command(command) = decoded.body else { return };
+        let plays = match command.name() {
+            Some(name) if name == *"play" || name == *"play2" => true,
+            Some(name) if name == *"publish" => false,
+            _ => return,
+        };
+        let name = command.arguments().iter().find_map(|value| value.as_str()).map(|name| name.to_string());
+        let (client, server) = event.addresses();
+        let frame = note(message, 0, event).frame;
+        let name = name.unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
+        self.asked.push(Asked { tcp_stream: event.connection.id, client, server, plays, name, frame, last: frame });
     }
 
     /// Whether there were any messages.
@@ -145,10 +185,16 @@ impl<'a> Wire<'a> {
 impl Observer for Wire<'_> {
     fn event(&mut self, event: &Event<'_>) {
         let key = (event.connection.id, event.direction);
+        if let Kind::Message(message) = &event.kind {
+            self.ask(message, event);
+        }
         let raw = self.open.entry(key).or_default();
         match &event.kind {
             Kind::Handshake(part, _) => raw.at = Some(part.range.end),
-            Kind::Gap(_) | Kind::Undecoded { .. } => raw.at = None,
+            Kind::Gap(_) | Kind::Undecoded { .. } => {
+                raw.at = None;
+                self.legs.entry(key).or_insert_with(|| Seen::new(event.addresses())).has_holes = true;
+            }
             Kind::Message(message) => {
                 self.messages += 1;
                 let seen = self.legs.entry(key).or_insert_with(|| Seen::new(event.addresses()));
@@ -166,6 +212,9 @@ impl Observer for Wire<'_> {
     }
 
     fn closed(&mut self, connection: &Connection, _: &RtmpSession) {
+        for asked in self.asked.iter_mut().filter(|asked| asked.tcp_stream == connection.id) {
+            asked.last = connection.last.frame;
+        }
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let key = (connection.id, direction);
             if let (Some(mut raw), Some(seen)) = (self.open.remove(&key), self.legs.get_mut(&key)) {
@@ -228,6 +277,7 @@ impl Seen {
             chunks: Vec::new(),
             first_split: None,
             context: Context::default(),
+            has_holes: false,
             messages: 0,
         }
     }

@@ -8,9 +8,9 @@ use crate::origin::FrameNo;
 
 use super::change::{self, Excerpt};
 use super::judge::{Fate, Judged, Nothing, Reason};
-use super::legs::Server;
 use super::measure::Measures;
 use super::metadata::{self, Difference};
+use super::mixed::Mixed;
 use super::unit::{Kind, Unit};
 use crate::rules::{Certainty, Diagnosis, Rule, Severity, relay as rules};
 
@@ -80,11 +80,15 @@ pub struct Bytes {
 const MORE: usize = 20;
 
 /// Everything that is to be said of a pair.
-pub fn find(judged: &Judged<'_>, measures: &Measures, leg: usize) -> Vec<Finding> {
-    let teller = Teller { judged, measures, leg };
+pub fn find(judged: &Judged<'_>, measures: &Measures, mixed: &Mixed, leg: usize) -> Vec<Finding> {
+    let teller = Teller { judged, measures, mixed, leg };
     let mut findings: Vec<Finding> = [
         teller.nothing(),
+        teller.silent(Kind::Video),
+        teller.silent(Kind::Audio),
         teller.dropped(),
+        teller.stopped(),
+        teller.mixed(),
         teller.payload_changed(),
         teller.reordered(),
         teller.times_vary(),
@@ -105,58 +109,166 @@ pub fn find(judged: &Judged<'_>, measures: &Measures, leg: usize) -> Vec<Finding
 struct Teller<'j, 'a> {
     judged: &'j Judged<'a>,
     measures: &'j Measures,
+    mixed: &'j Mixed,
     leg: usize,
+}
+
+/// Why a server seems not to pass something on, and what helps.
+fn why_nothing(nothing: Nothing, server: &str) -> (String, &'static str) {
+    match nothing {
+        Nothing::PlayerGone => (
+            "The publisher's messages all come before the player asked for the stream, or after it had gone."
+                .to_owned(),
+            "Let the player ask for the stream while it is published, or wait for it.",
+        ),
+        Nothing::DataOnly => (
+            format!("{server} does not pass these data messages on."),
+            "Send audio or video with them, or use a server that forwards data messages.",
+        ),
+        Nothing::NoKeyFrame => (
+            "A player can begin only at a key frame, and servers wait for one before they send anything.".to_owned(),
+            "Send a key frame every few seconds.",
+        ),
+        Nothing::Enhanced => (
+            format!("{server} seems not to know enhanced RTMP; such servers drop what they cannot read."),
+            "Send a codec that FLV has a number for (H.264, AAC) without enhanced headers, or use a server that knows \
+             enhanced RTMP.",
+        ),
+        Nothing::Elsewhere => (
+            format!("{server} seems to keep one stream for each connection."),
+            "Publish each stream on a connection of its own; in the server, tell the streams of a connection apart by \
+             message stream ID (RTMP 1.0 5.3.1.2.5).",
+        ),
+        Nothing::Unknown => (
+            "The player asked for the stream and was there; what was sent does not say why the server kept it."
+                .to_owned(),
+            "Look in the server's log for this stream: access rules, an error in the codec headers, another name.",
+        ),
+    }
 }
 
 impl Teller<'_, '_> {
     fn nothing(&self) -> Option<Finding> {
-        let nothing = self.judged.nothing()?;
+        let mut nothing = self.judged.nothing()?;
         let is_relayed = |at: &usize| self.judged.sent[*at].kind.is_media() || self.judged.sent[*at].kind == Kind::Data;
         let all: Vec<usize> = (0..self.judged.sent.len()).filter(is_relayed).collect();
         all.first()?;
-        let server = self.judged.pair.publisher.server();
-        let server = capital(server.name());
-        let why = match nothing {
-            Nothing::PlayerGone => {
-                "The publisher's messages all come before the player asked for the stream, or after it had gone."
-                    .to_owned()
-            }
-            Nothing::DataOnly => format!("{server} does not pass these data messages on."),
-            Nothing::NoKeyFrame => {
-                "A player can begin only at a key frame, and servers wait for one before they send anything.".to_owned()
-            }
-            Nothing::Enhanced => {
-                format!("{server} seems not to know enhanced RTMP; such servers drop what they cannot read.")
-            }
-            Nothing::Unknown => {
-                "The player asked for the stream and was there; what was sent does not say why the server kept it."
-                    .to_owned()
-            }
-        };
-        let title = format!("nothing reached the player: {}", nothing.text());
-        Some(self.finding(&rules::NOTHING, &all, title, why))
+        let mut title = format!("nothing reached the player: {}", nothing.text(self.judged.only_kind()));
+        if let Some((connection, path)) = &self.mixed.elsewhere {
+            nothing = Nothing::Elsewhere;
+            title = format!("nothing reached the player: it reached that of {path}, on connection {connection}");
+        }
+        let (why, fix) = why_nothing(nothing, self.at_the_beginning());
+        let mut finding = self.finding(&rules::NOTHING, &all, title, why);
+        finding.fix = fix.to_owned();
+        Some(finding)
     }
 
-    fn dropped(&self) -> Option<Finding> {
+    /// Neither audio nor video came through though the other did, or data.
+    fn silent(&self, kind: Kind) -> Option<Finding> {
+        let nothing = self.judged.silent(kind)?;
+        let all: Vec<usize> = self.sent_with(|fate| fate == Fate::Dropped);
+        let all: Vec<usize> = all.into_iter().filter(|&at| self.is_of(at, kind)).collect();
+        let title = format!("no {} reached the player: {}", kind.name(), nothing.text(Some(kind)));
+        let (why, fix) = why_nothing(nothing, self.at_the_beginning());
+        let mut finding = self.finding(&rules::NOTHING, &all, title, why);
+        finding.fix = fix.to_owned();
+        Some(finding)
+    }
+
+    /// Whether it is audio, or video, or its configuration.
+    fn is_of(&self, at: usize, kind: Kind) -> bool {
+        matches!(
+            (self.judged.sent[at].kind, kind),
+            (Kind::Audio | Kind::AudioConfig, Kind::Audio) | (Kind::Video | Kind::VideoConfig, Kind::Video)
+        )
+    }
+
+    /// What is missing, without what another statement is about; up to the last that came through, or after it.
+    fn missing(&self, after_the_last: bool) -> Vec<usize> {
         // That nothing came is one statement.
         if self.judged.nothing().is_some() {
-            return None;
+            return Vec::new();
         }
-        let all = self.sent_with(|fate| fate == Fate::Dropped);
+        let silent = [Kind::Audio, Kind::Video].map(|kind| self.judged.silent(kind).map(|_| kind));
+        let is_told = |at: usize| silent.iter().flatten().any(|&kind| self.is_of(at, kind));
+        let last = self.judged.last_received().unwrap_or(0);
+        let all = self.sent_with(|fate| fate == Fate::Dropped).into_iter();
+        all.filter(|&at| !is_told(at) && (at > last) == after_the_last).collect()
+    }
+
+    /// ` between 173 and 846 ms`.
+    fn between(&self, first: usize, last: usize) -> String {
         let sent = &self.judged.sent;
-        let which = self.kinds(&all);
-        let (first, last) = (*all.first()?, *all.last()?);
-        let between = match (sent[first].kept.header.timestamp, sent[last].kept.header.timestamp) {
+        match (sent[first].kept.header.timestamp, sent[last].kept.header.timestamp) {
             (Some(from), Some(to)) if from != to => format!(" between {from} and {to} ms"),
             (Some(at), _) => format!(" at {at} ms"),
             _ => String::new(),
-        };
+        }
+    }
+
+    fn dropped(&self) -> Option<Finding> {
+        let all = self.missing(false);
+        let (first, last) = (*all.first()?, *all.last()?);
         let why = format!(
-            "No message on the player's leg has the payload of {}. The player was already receiving the stream; the \
-             messages before and after are there, so whole messages were dropped.",
+            "No message on the player's leg has the payload of {}. The player was already receiving the stream, and \
+             messages that were sent later came through, so whole messages were dropped.",
             if all.len() == 1 { "this one" } else { "these" }
         );
-        Some(self.finding(&rules::DROP, &all, format!("{which}{between} did not arrive"), why))
+        let title = format!("{}{} did not arrive", self.kinds(&all), self.between(first, last));
+        Some(self.finding(&rules::DROP, &all, title, why))
+    }
+
+    /// The rest of the session, when there was time for it to come through.
+    fn stopped(&self) -> Option<Finding> {
+        let all = self.missing(true);
+        let (first, last) = (*all.first()?, *all.last()?);
+        let stayed = self.judged.pair.player.left().unwrap_or(self.judged.pair.player.closed());
+        let stayed = stayed.since(self.judged.sent[first].item.time) as f64 / 1e9;
+        let why = format!(
+            "Nothing that was sent after the last message before {} came through, though the player was connected for \
+             {stayed:.1} s more. The capture does not say whether the server stopped or its way to the player was blocked.",
+            if all.len() == 1 { "this one" } else { "these" }
+        );
+        let title = format!("the rest of the stream did not arrive: {}{}", self.kinds(&all), self.between(first, last));
+        Some(self.finding(&rules::STOPPED, &all, title, why))
+    }
+
+    fn mixed(&self) -> Option<Finding> {
+        let foreign = self.mixed.foreign.as_ref()?;
+        let player = &self.judged.pair.player;
+        let count = foreign.got.len();
+        let (messages, were) = if count == 1 { ("message", "was") } else { ("messages", "were") };
+        let title = format!("{count} {messages} of {} reached the player of {}", foreign.path, player.path());
+        let why = format!(
+            "They {were} published as {} on connection {}, and this player asked for another name. {} seems to keep \
+             one stream for each connection, whatever message stream a message comes on.",
+            foreign.path,
+            foreign.connection,
+            self.at_the_beginning()
+        );
+        let mut finding = self.finding(&rules::MIXED, &[], title, why);
+        let mut places = foreign.got.iter().take(1 + MORE).map(|&at| Where {
+            publisher: None,
+            player: Some(place(&self.judged.got[at], player.capture, player.session.stream.tcp_stream.0)),
+            missing: false,
+        });
+        if let Some(first) = places.next() {
+            finding.evidence.r#where = first;
+        }
+        finding.evidence.more = places.collect();
+        finding.evidence.count = count as u64;
+        Some(finding)
+    }
+
+    /// The server's name, at the beginning of a sentence.
+    fn at_the_beginning(&self) -> &str {
+        self.judged.pair.server().map_or("The server", |software| &software.name)
+    }
+
+    /// The server's name, in a sentence.
+    fn server(&self) -> &str {
+        self.judged.pair.server().map_or("the server", |software| &software.name)
     }
 
     fn payload_changed(&self) -> Option<Finding> {
@@ -271,24 +383,22 @@ impl Teller<'_, '_> {
     }
 
     fn not_forwarded(&self) -> Option<Finding> {
+        // That nothing came is one statement.
+        if self.judged.nothing().is_some() {
+            return None;
+        }
         let all = self.sent_with(|fate| fate == Fate::NotEligible(Reason::UnknownType));
         let first = &self.judged.sent[*all.first()?];
-        let server = self.judged.pair.publisher.server();
+        let server = self.server();
         let mut why = format!(
-            "None of this kind arrived, although other messages did: {} does not forward {}.",
-            server.name(),
+            "None of this kind arrived, although other messages did: {server} does not forward {}.",
             first.title()
         );
-        if server == Server::Unknown {
+        if self.judged.pair.server().is_none() {
             let says = self.judged.pair.publisher.session.stream.fms_ver.as_deref().unwrap_or("nothing");
-            why += &format!(" (The handshake does not identify the server; it calls itself {says}.)");
+            why += &format!(" (The server does not say its name; its fmsVer is {says}.)");
         }
-        Some(self.finding(
-            &rules::UNKNOWN_TYPE,
-            &all,
-            format!("{} not forwarded by {}", self.kinds(&all), server.name()),
-            why,
-        ))
+        Some(self.finding(&rules::UNKNOWN_TYPE, &all, format!("{} not forwarded by {server}", self.kinds(&all)), why))
     }
 
     fn leaked(&self) -> Option<Finding> {
@@ -316,16 +426,19 @@ impl Teller<'_, '_> {
             count(|d| matches!(d, Difference::Added { .. })),
             count(|d| matches!(d, Difference::Value { .. })),
         );
-        let server = self.judged.pair.publisher.server();
+        let server = self.server();
         let what = match (lost, added, other) {
             (0, 0, 0) => "the properties are the same".to_owned(),
-            _ => format!("{lost} properties lost, {added} added, {other} with another value"),
+            _ => format!(
+                "{lost} {} lost, {added} added, {other} with another value",
+                if lost == 1 { "property" } else { "properties" }
+            ),
         };
-        let title = format!("{} rewrote {}: {what}", server.name(), self.judged.sent[first].title());
+        let title = format!("{server} rewrote {}: {what}", self.judged.sent[first].title());
         let why = match server {
-            Server::NginxRtmp => "nginx-rtmp reads what it knows into a fixed list and writes that list as an object.",
-            Server::NodeMediaServer => "Node-Media-Server removes the wrapper and writes the properties as an object.",
-            Server::Unknown => "The server reads the message and writes its own.",
+            "nginx-rtmp" => "nginx-rtmp reads what it knows into a fixed list and writes that list as an object.",
+            "Node-Media-Server" => "Node-Media-Server removes the wrapper and writes the properties as an object.",
+            _ => "The server reads the message and writes its own.",
         };
         let mut finding = self.finding(&rules::METADATA_REWRITTEN, &all, title, why.to_owned());
         finding.evidence.properties = differences;
@@ -422,12 +535,6 @@ fn place(unit: &Unit<'_>, capture: usize, tcp_stream: u32) -> Place {
         timestamp: unit.kept.header.timestamp,
         what: unit.title(),
     }
-}
-
-/// With a capital letter, as at the beginning of a sentence.
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn signed(ms: i32) -> String {

@@ -2,8 +2,8 @@
 //!
 //! Takes a [`Pair`], gives a [`Judged`]: a [`Fate`] for each message that was sent, and for each that the player got
 //! the one it came from. A message counts as dropped only if the player was there, had begun to get the stream, and
-//! either a later message of the same kind came through or there was time enough for it; what the capture cannot
-//! show is not held against anybody.
+//! either a later message of the same kind came through or there was time enough for it: the server may have had it
+//! when the stream or the player ended. What the capture cannot show is not held against anybody.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -93,21 +93,25 @@ pub enum Nothing {
     DataOnly,
     /// Video was sent, and no key frame while the player was there.
     NoKeyFrame,
-    /// Only video with enhanced headers was sent.
+    /// All that was sent has enhanced headers.
     Enhanced,
+    /// It reached the player of another stream.
+    Elsewhere,
     /// What was sent does not say.
     Unknown,
 }
 
 impl Nothing {
-    /// Why, in a few words.
-    pub fn text(self) -> &'static str {
+    /// Why, in a few words; of audio or of video, if it is only that.
+    pub fn text(self, of: Option<Kind>) -> String {
+        let sent = of.map_or("audio and video", Kind::name);
         match self {
-            Nothing::PlayerGone => "while it was there, nothing was sent",
-            Nothing::DataOnly => "only data messages were sent, and none came through",
-            Nothing::NoKeyFrame => "no key frame was sent while it was there",
-            Nothing::Enhanced => "all video that was sent has enhanced headers",
-            Nothing::Unknown => "none of what was sent came through",
+            Nothing::PlayerGone => "while it was there, nothing was sent".to_owned(),
+            Nothing::DataOnly => "only data messages were sent, and none came through".to_owned(),
+            Nothing::NoKeyFrame => "no key frame was sent while it was there".to_owned(),
+            Nothing::Enhanced => format!("all {sent} that was sent has enhanced headers"),
+            Nothing::Elsewhere => "it reached the player of another stream".to_owned(),
+            Nothing::Unknown => "none of what was sent came through".to_owned(),
         }
     }
 }
@@ -134,6 +138,9 @@ impl Reason {
 const MOST_COMPARED: usize = 64;
 /// What is sent this shortly before the end may still be on its way, in ns.
 const ON_ITS_WAY: i64 = 1_000_000_000;
+
+/// A server that forwards at once may still hold so much when its publisher goes, in ns.
+const LEFT_IN_THE_SERVER: i64 = 500_000_000;
 
 /// Judges a pair of legs.
 pub fn judge<'a>(pair: &Pair<'a>) -> Judged<'a> {
@@ -201,20 +208,45 @@ impl<'a> Judged<'a> {
         };
         let live: Vec<&Unit<'a>> = sent.iter().filter(|at| is_there(at)).map(|&at| &self.sent[at]).collect();
         let has = |is: fn(&Unit<'_>) -> bool| live.iter().any(|unit| is(unit));
-        let is_enhanced = |unit: &Unit<'_>| unit.kept.body.first().is_some_and(|first| first & 0x80 != 0);
         Some(if live.is_empty() {
             Nothing::PlayerGone
         } else if !has(|unit| unit.kind.is_media()) {
             Nothing::DataOnly
         } else if has(|unit| unit.kind == Kind::Video) && !has(|unit| unit.keyframe) {
             Nothing::NoKeyFrame
-        } else if !has(|unit| unit.kind == Kind::Audio)
-            && live.iter().filter(|unit| unit.kind == Kind::Video).all(|unit| is_enhanced(unit))
-        {
+        } else if live.iter().filter(|unit| unit.kind.is_coded()).all(|unit| is_enhanced(unit)) {
             Nothing::Enhanced
         } else {
             Nothing::Unknown
         })
+    }
+
+    /// Of audio and of video: whether none came through though the server passed other messages on, and why.
+    pub fn silent(&self, kind: Kind) -> Option<Nothing> {
+        let of_kind: Vec<usize> = (0..self.sent.len()).filter(|&at| self.sent[at].kind == kind).collect();
+        let is_silent = self.nothing().is_none()
+            && of_kind.iter().any(|&at| self.fates[at] == Fate::Dropped)
+            && of_kind.iter().all(|&at| self.received(at).is_none());
+        let dropped = || of_kind.iter().filter(|&&at| self.fates[at] == Fate::Dropped);
+        is_silent.then(|| match dropped().all(|&at| is_enhanced(&self.sent[at])) {
+            true => Nothing::Enhanced,
+            false => Nothing::Unknown,
+        })
+    }
+
+    /// Audio or video, if nothing but that was sent.
+    pub fn only_kind(&self) -> Option<Kind> {
+        let has = |kind| self.sent.iter().any(|unit| unit.kind == kind);
+        match (has(Kind::Audio), has(Kind::Video)) {
+            (true, false) => Some(Kind::Audio),
+            (false, true) => Some(Kind::Video),
+            _ => None,
+        }
+    }
+
+    /// The last of what was sent that came through.
+    pub fn last_received(&self) -> Option<usize> {
+        (0..self.sent.len()).rev().find(|&at| may_be_relayed(&self.sent[at]) && self.received(at).is_some())
     }
 
     fn tracks(&self) -> Tracks {
@@ -375,7 +407,7 @@ impl<'a> Judged<'a> {
             }
         }
         let start = self.start();
-        let end = End::of(&self.pair);
+        let end = End::of(&self.pair, self.longest_delay());
         let holes = self.holes();
         for (sent, _) in tracks.into_values() {
             let kind = match sent.first() {
@@ -420,7 +452,7 @@ impl<'a> Judged<'a> {
                     Some(Reason::BeforeStart)
                 } else if kind.is_config() && self.repeats(&sent[..place], at) {
                     Some(Reason::SameAgain)
-                } else if last_came.is_none_or(|last| place > last) && end.near(unit.item.time, any_came) {
+                } else if last_came.is_none_or(|last| place > last) && end.near(unit, any_came) {
                     Some(Reason::AtTheEnd)
                 } else if self.in_a_hole(before, after[place], &holes) {
                     Some(Reason::NotCaptured)
@@ -433,6 +465,13 @@ impl<'a> Judged<'a> {
                 }
             }
         }
+    }
+
+    /// How long a message took at most, of those that were sent while the player was there.
+    fn longest_delay(&self) -> i64 {
+        let live = (0..self.sent.len()).filter(|&at| self.sent[at].kind.is_coded() && self.is_live(at));
+        let delays = live.filter_map(|at| Some(self.received(at)?.item.time.since(self.sent[at].item.time)));
+        delays.max().unwrap_or(0)
     }
 
     /// The first message that the player was to get: the first sent since it joined that came through; if none did,
@@ -479,17 +518,31 @@ fn may_be_relayed(unit: &Unit<'_>) -> bool {
     matches!(unit.kind, Kind::Other) || is_relayed(unit.kept.header.type_id) && unit.kind != Kind::Aggregate
 }
 
-/// When the player's leg ended.
+/// Whether audio or video has a header of enhanced RTMP (Enhanced RTMP v2: ExVideoTagHeader, ExAudioTagHeader).
+fn is_enhanced(unit: &Unit<'_>) -> bool {
+    let first = unit.kept.body.first().copied().unwrap_or(0);
+    match unit.kind {
+        Kind::Audio | Kind::AudioConfig => first >> 4 == 9,
+        _ => first & 0x80 != 0,
+    }
+}
+
+/// When both legs ended.
 struct End {
     left: Option<Time>,
-    last: Time,
+    player: Time,
+    publisher: Time,
     same_clock: bool,
+    /// How long a message took at most, in ns.
+    longest_delay: i64,
 }
 
 impl End {
-    fn of(pair: &Pair<'_>) -> End {
-        let same_clock = pair.publisher.capture == pair.player.capture;
-        End { left: pair.player.left(), last: pair.player.last(), same_clock }
+    fn of(pair: &Pair<'_>, longest_delay: i64) -> End {
+        let (left, same_clock) = (pair.player.left(), pair.publisher.capture == pair.player.capture);
+        let player = left.unwrap_or(pair.player.closed());
+        let publisher = pair.publisher.left().unwrap_or(pair.publisher.closed());
+        End { left, player, publisher, same_clock, longest_delay }
     }
 
     /// Whether the player had gone by then.
@@ -497,11 +550,16 @@ impl End {
         self.same_clock && self.left.is_some_and(|left| time >= left)
     }
 
-    /// Whether something sent then might not have come any more.
-    fn near(&self, time: Time, any_came: bool) -> bool {
+    /// Whether something sent then might not have come any more. If others of its kind came, the end of the stream
+    /// may have overtaken it in the server; if none did, that is no matter of its end.
+    fn near(&self, unit: &Unit<'_>, any_came: bool) -> bool {
+        let time = unit.item.time;
         if !self.same_clock {
             return any_came;
         }
-        self.left.unwrap_or(self.last).since(time) < ON_ITS_WAY
+        let before = |end: Time, least: i64| end.since(time) < least.max(self.longest_delay);
+        // Data come seldom: that none of its kind follows one says less.
+        let in_the_server = if unit.kind.is_media() { LEFT_IN_THE_SERVER } else { ON_ITS_WAY };
+        before(self.player, ON_ITS_WAY) || any_came && before(self.publisher, in_the_server)
     }
 }

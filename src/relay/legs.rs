@@ -2,7 +2,7 @@
 //!
 //! Takes recordings, gives pairs of a publisher's leg and the leg on which a server sends the same stream on: to a
 //! player, or to another server that it publishes to. Legs are found by their commands and joined by application and
-//! name; a push is joined by its name, its address and its payloads, as the application may be another. `--pair`
+//! name; a push is joined by its address and its payloads, as the application and the name may be others. `--pair`
 //! overrides all that.
 
 use std::net::SocketAddr;
@@ -11,11 +11,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 
 use crate::origin::Time;
-use crate::recording::{EventKind, RecordedEvent, Recording, Session};
-use crate::rtmp::MessageStreamId;
+use crate::recording::{RecordedEvent, Recording, Session};
 use crate::rtmp::body::{self, Body};
-use crate::rtmp::handshake::Part;
+use crate::rtmp::class::MessageClass;
+use crate::rtmp::{MessageStreamId, MessageTypeId};
 use crate::session::Direction;
+use crate::streams::Software;
 
 /// One connection's part in a relay.
 #[derive(Clone, Debug)]
@@ -66,6 +67,21 @@ pub struct Pair<'a> {
     pub until: Option<Time>,
 }
 
+/// So many data messages are looked through for a server's name.
+const MOST_DATA: usize = 32;
+
+impl Pair<'_> {
+    /// What the server between them calls itself, to the one or to the other.
+    pub fn server(&self) -> Option<&Software> {
+        let of_player = || {
+            let same = self.publisher.session.stream.server == self.player.session.stream.server;
+            // Metadata that the publisher wrote names the server that it comes from.
+            self.player.server().filter(|named| same && !self.publisher.has_data(named.name_in_text().as_bytes()))
+        };
+        self.publisher.server().or_else(of_player)
+    }
+}
+
 /// All legs of the recordings, in order of appearance.
 pub fn find(recordings: &[Recording]) -> Vec<Leg<'_>> {
     let sessions =
@@ -77,31 +93,74 @@ pub fn find(recordings: &[Recording]) -> Vec<Leg<'_>> {
 pub fn pair<'a>(legs: &[Leg<'a>]) -> (Vec<Pair<'a>>, Vec<Leg<'a>>) {
     let mut pairs = Vec::new();
     let mut used = vec![false; legs.len()];
+    let copies = copies(legs);
+    let is_copy: FxHashSet<usize> = copies.iter().map(|&(_, copy)| copy).collect();
     let mut publishers: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
     for (at, leg) in legs.iter().enumerate().filter(|(_, leg)| leg.role == Role::Publish) {
         publishers.entry(&leg.name).or_default().push(at);
     }
     for (at, player) in legs.iter().enumerate() {
         let of_name = publishers.get(player.name.as_str()).map_or(&[][..], Vec::as_slice);
-        for &from in of_name {
-            let publisher = &legs[from];
-            let fits = match player.role {
-                Role::Play => publisher.feeds(player),
-                Role::Publish => at != from && publisher.is_pushed_as(player),
-            };
-            if fits {
-                (used[at], used[from]) = (true, true);
-                let later = of_name.iter().map(|&other| &legs[other]).filter(|other| other.since > publisher.since);
-                // The server's own leg to the next server begins nothing anew.
-                let next = later
-                    .filter(|other| other.same_stream(publisher) && other.sends() && !publisher.is_pushed_as(other));
-                let until = next.map(|other| other.since).min();
-                pairs.push(Pair { publisher: publisher.clone(), player: player.clone(), until });
+        let from: Vec<usize> = match player.role {
+            Role::Play => {
+                // What a server publishes to the next one is for that one's players.
+                let is_for = |from: &usize| {
+                    !is_copy.contains(from) || legs[*from].session.stream.server == player.session.stream.server
+                };
+                of_name.iter().copied().filter(|&from| legs[from].feeds(player)).filter(is_for).collect()
             }
+            Role::Publish if !is_copy.contains(&at) => Vec::new(),
+            Role::Publish => (0..legs.len()).filter(|&from| copies.contains(&(from, at))).collect(),
+        };
+        for from in from {
+            let publisher = &legs[from];
+            (used[at], used[from]) = (true, true);
+            // The server's own leg to the next server, or a proxy's, begins nothing anew.
+            let begins_anew = |&other: &usize| {
+                let leg = &legs[other];
+                leg.since > publisher.since
+                    && leg.same_stream(publisher)
+                    && leg.session.stream.server == publisher.session.stream.server
+                    && leg.sends()
+                    && !copies.contains(&(from, other))
+            };
+            let later = publishers.get(publisher.name.as_str()).map_or(&[][..], Vec::as_slice).iter().copied();
+            let until = later.filter(begins_anew).map(|other| legs[other].since).min();
+            pairs.push(Pair { publisher: publisher.clone(), player: player.clone(), until });
         }
     }
     let left = legs.iter().zip(used).filter(|(_, used)| !used).map(|(leg, _)| leg.clone()).collect();
     (pairs, left)
+}
+
+/// Which publisher's stream is published once more by its server: places of both legs. They are joined by their
+/// payloads, of which the first of each leg are looked up.
+fn copies(legs: &[Leg<'_>]) -> FxHashSet<(usize, usize)> {
+    const LOOKED_UP: usize = 64;
+    let mut by_payload: FxHashMap<u128, Vec<usize>> = FxHashMap::default();
+    let publishers = || legs.iter().enumerate().filter(|(_, leg)| leg.role == Role::Publish);
+    let media = |leg: &Leg<'_>| {
+        let kept = leg.items().filter_map(RecordedEvent::message).filter(|kept| kept.header.type_id.is_media());
+        let is_coded = |class| matches!(class, MessageClass::Audio | MessageClass::Video { .. });
+        let hashes: Vec<u128> =
+            kept.filter(|kept| is_coded(kept.class)).take(LOOKED_UP).map(|kept| kept.hash).collect();
+        hashes
+    };
+    for (at, leg) in publishers() {
+        for hash in media(leg) {
+            let same = by_payload.entry(hash).or_default();
+            // What everybody sends, silence, tells nothing.
+            if same.last() != Some(&at) && same.len() < LOOKED_UP {
+                same.push(at);
+            }
+        }
+    }
+    let mut candidates = FxHashSet::default();
+    for same in by_payload.into_values() {
+        candidates.extend(same.iter().flat_map(|&from| same.iter().map(move |&to| (from, to))));
+    }
+    candidates.retain(|&(from, to)| legs[from].is_pushed_as(&legs[to]));
+    candidates
 }
 
 /// The pair named by hand.
@@ -121,11 +180,7 @@ pub fn named(recordings: &[Recording], publisher: Named, player: Named) -> Resul
     let pair = (leg(publisher, Role::Publish)?, leg(player, Role::Play)?);
     let is_known = !pair.0.name.is_empty() && !pair.1.name.is_empty();
     if is_known && pair.0.role == Role::Play && pair.1.role == Role::Publish {
-        let text = |named: Named| match recordings.len() {
-            1 => named.connection.to_string(),
-            _ => format!("{}/{}", named.capture + 1, named.connection),
-        };
-        let (first, second) = (text(publisher), text(player));
+        let (first, second) = (pair.0.in_pair(recordings.len()), pair.1.in_pair(recordings.len()));
         return Err(format!(
             "connection {first} plays and connection {second} publishes; the publisher comes first: --pair {second}:{first}"
         ));
@@ -184,6 +239,12 @@ fn without_query(text: &str) -> &str {
 }
 
 impl<'a> Leg<'a> {
+    /// The connection as `--pair` takes it.
+    pub fn in_pair(&self, captures: usize) -> String {
+        let connection = self.session.stream.tcp_stream.0;
+        if captures == 1 { connection.to_string() } else { format!("{}/{connection}", self.capture + 1) }
+    }
+
     /// The items of its direction and stream, in order.
     pub fn items(&self) -> impl Iterator<Item = &'a RecordedEvent> + use<'a> {
         let (direction, only) = (self.direction, self.only);
@@ -215,7 +276,7 @@ impl<'a> Leg<'a> {
         }
     }
 
-    /// When the client gave it up: its `deleteStream`, or the connection's last item. None if neither is to be seen.
+    /// When the client gave it up: its `deleteStream`, or the end of the connection. None if neither is to be seen.
     pub fn left(&self) -> Option<Time> {
         let gives_up = |item: &&RecordedEvent| {
             let Some(kept) = item.message().filter(|kept| !kept.header.type_id.is_media()) else { return false };
@@ -225,8 +286,7 @@ impl<'a> Leg<'a> {
         };
         let asked = self.session.items.iter().filter(|item| item.direction == Direction::ClientToServer);
         let gave_up = asked.filter(|item| item.time >= self.since).find(gives_up).map(|item| item.time);
-        let last = || self.session.items.iter().map(|item| item.time).max();
-        gave_up.or_else(|| self.session.stream.end.and_then(|_| last()))
+        gave_up.or_else(|| self.session.stream.end.map(|_| self.closed()))
     }
 
     /// The time of the last item of the connection, either way.
@@ -240,17 +300,16 @@ impl<'a> Leg<'a> {
         self.last().max(Time(stream.start.0 + (stream.duration * 1e9) as i64))
     }
 
-    /// What the server of the connection is, if it is one that is known.
-    pub fn server(&self) -> Server {
-        let software = self.session.items.iter().find_map(|item| match &item.content {
-            EventKind::Handshake { part: Part::S0S1S2, facts, .. } => facts.software,
-            _ => None,
-        });
-        match software {
-            Some([0x0d, 0x0e, 0x0a, 0x0d]) => Server::NginxRtmp,
-            Some([1, 2, 3, 4]) => Server::NodeMediaServer,
-            _ => Server::Unknown,
-        }
+    /// What the server of the connection calls itself.
+    pub fn server(&self) -> Option<&'a Software> {
+        self.session.stream.server_software.as_ref()
+    }
+
+    /// Whether a data message has these bytes.
+    fn has_data(&self, text: &[u8]) -> bool {
+        let data = self.items().filter_map(RecordedEvent::message);
+        let data = data.filter(|kept| kept.header.type_id == MessageTypeId::AMF0_DATA);
+        data.take(MOST_DATA).any(|kept| memchr::memmem::find(&kept.body, text).is_some())
     }
 
     fn same_stream(&self, other: &Leg<'_>) -> bool {
@@ -272,7 +331,7 @@ impl<'a> Leg<'a> {
     /// Whether the other leg is its server publishing the same on: from the server's address, later, the same payloads.
     fn is_pushed_as(&self, other: &Leg<'_>) -> bool {
         let stream = (&self.session.stream, &other.session.stream);
-        if self.role != Role::Publish || self.name != other.name || self.since >= other.since {
+        if self.since >= other.since || other.since > self.closed() {
             return false;
         }
         if stream.0.server.ip() != stream.1.client.ip() || stream.0.server == stream.1.server {
@@ -287,28 +346,5 @@ impl<'a> Leg<'a> {
         let (equal, all) =
             theirs.fold((0, 0), |(equal, all), kept| (equal + usize::from(mine.contains(&kept.hash)), all + 1));
         all > 0 && 2 * equal >= all
-    }
-}
-
-/// Servers that are known by their handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Server {
-    /// nginx-rtmp-module: S1 has `0d 0e 0a 0d` in the place of the version.
-    NginxRtmp,
-    /// Node-Media-Server: S1 has `01 02 03 04`.
-    NodeMediaServer,
-    /// Any other, and those that answer a plain handshake.
-    Unknown,
-}
-
-impl Server {
-    /// Its name in a sentence.
-    pub fn name(self) -> &'static str {
-        match self {
-            Server::NginxRtmp => "nginx-rtmp",
-            Server::NodeMediaServer => "Node-Media-Server",
-            Server::Unknown => "the server",
-        }
     }
 }

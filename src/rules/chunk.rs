@@ -85,8 +85,8 @@ fn is_meant(session: &Session, item: &RecordedEvent) -> bool {
         && (kept.fmt.is_none_or(|fmt| fmt == 0) || before().any(|other| other.csid == kept.csid))
 }
 
-/// Whether the server of a session is nginx, by its handshake.
-fn is_nginx(session: &Session) -> bool {
+/// Whether the version bytes in S1 are those of nginx-rtmp, and of lal, joy4 and xiu.
+fn has_s1_of_nginx(session: &Session) -> bool {
     session.items.iter().any(|item| match &item.content {
         EventKind::Handshake { facts, .. } => {
             item.direction == Direction::ServerToClient && facts.software == Some(NGINX)

@@ -60,7 +60,7 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&RecordedMessage) -> bool) -> 
     let Some(&(item, kept, defect)) = all.first() else { return Vec::new() };
     let more = match all.len() - 1 {
         0 => String::new(),
-        more => format!("; so does {}", look::count(more, "other message")),
+        more => format!("; the same in {}", look::count(more, "other message")),
     };
     let at = usize::try_from(defect.offset).unwrap_or_default().min(kept.body.len());
     let spots = [Spot::new(item, at..kept.body.len().min(at + 16), defect.code)];

@@ -83,6 +83,47 @@ pub static START_AT_KEY: Rule = Rule {
     check: Check::Relay,
 };
 
+pub static STOPPED: Rule = Rule {
+    code: "relay-stopped",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "the server stopped forwarding before the stream ended",
+    page: Page {
+        what: "The player received the stream up to a place and nothing of it after that, although the publisher continued and \
+               the player stayed connected for longer than messages took before. What was sent within the last second, or \
+               the longest delay seen, before either of them ended does not count: it may have been on its way.",
+        looks: "publisher  27 01 ..  af 01 ..  27 01 ..  af 01 ..  27 01 ..\n\
+                player     27 01 ..  af 01 ..  (nothing more)",
+        who: "Servers that drop a player which does not read or acknowledge, that lost their connection to the server before \
+              them, or that crashed in the thread of one stream.",
+        fix: "Look at the player's acknowledgements and TCP window at the place, and in the server's log for the reason.",
+        source: "Measured in the capture.",
+    },
+    check: Check::Relay,
+};
+
+pub static MIXED: Rule = Rule {
+    code: "relay-mixed",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "messages of one stream reached the player of another",
+    page: Page {
+        what: "The player asked for one stream and received messages that were published under another name. Their payloads \
+               are those of the other publisher, and of no other.",
+        looks: "publisher of live/one   27 01 00 00 50 .. (message stream 1)\n\
+                publisher of live/two   27 01 00 00 28 .. (message stream 2)\n\
+                player of live/two      27 01 00 00 50 ..   27 01 00 00 28 ..",
+        who: "Servers that keep one stream for each connection: with two publishes on one connection, the second name takes \
+              over, and messages of both message streams go to its players. Seen in Node-Media-Server 4.",
+        fix: "Publish each stream on a connection of its own. In the server, find the stream by the message stream ID in the \
+              header, not by the connection.",
+        source: "RTMP 1.0 section 5.3.1.2.5: the message stream ID tells the streams of one connection apart.",
+    },
+    check: Check::Relay,
+};
+
 pub static DROP: Rule = Rule {
     code: "relay-drop",
     layer: Layer::Relay,

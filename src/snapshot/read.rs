@@ -154,6 +154,8 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         activities,
         flash_ver: keys.text("flash_ver")?,
         fms_ver: keys.text("fms_ver")?,
+        client_software: None,
+        server_software: None,
         encoder: keys.text("encoder")?,
         error: keys.text("error")?,
         calls: None,

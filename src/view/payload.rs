@@ -19,7 +19,14 @@ pub struct Names<'a> {
     pub received: &'a str,
 }
 
-/// The report as text.
+impl<'a> Names<'a> {
+    /// The other way round.
+    pub fn exchanged(self) -> Names<'a> {
+        Names { sent: self.received, received: self.sent }
+    }
+}
+
+/// The report as text; the names are in the report's order.
 pub fn payload(report: &Report, names: Names<'_>, layout: Layout, colour: bool) -> String {
     let (verdict, style) = match report.verdict {
         Verdict::Identical => ("identical", AnsiColor::Green.on_default().bold()),
@@ -27,6 +34,21 @@ pub fn payload(report: &Report, names: Names<'_>, layout: Layout, colour: bool) 
     };
     let first = wrap(&format!("{verdict}: {}", escape(&report.summary)), "", layout);
     let mut text = first.replacen(verdict, &paint(verdict, style, colour), 1);
+    if report.swapped {
+        let order = format!(
+            "SENT and RECEIVED are exchanged: {} was on the wire to the server, and {} was read from the server's stream. This \
+             is the report in the right order: rtmp-inspect payload {} {}",
+            names.sent, names.received, names.sent, names.received
+        );
+        text.push_str(&wrap(&escape(&order), "note: ", layout));
+    }
+    if let Some(other) = &report.other_order {
+        let order = format!(
+            "SENT and RECEIVED may be exchanged: in the other order all is explained: {other} (rtmp-inspect payload {} {})",
+            names.received, names.sent
+        );
+        text.push_str(&wrap(&escape(&order), "note: ", layout));
+    }
     for cause in &report.causes {
         text.push('\n');
         text.push_str(&one(cause, names, layout, colour));
@@ -155,7 +177,18 @@ fn on_the_wire(proof: &Proof, sent: u64, layout: Layout, colour: bool) -> String
     let heading = |text: &str| paint(text, Style::new().bold(), colour);
     let mut text = format!("\n{}\n", heading("On the wire"));
     for (label, leg) in [("to the server    ", &proof.to_server), ("from the server  ", &proof.from_server)] {
-        let said = leg.as_ref().map_or_else(|| "not in the capture".to_owned(), |leg| leg_text(leg, sent));
+        let said = match (leg, &proof.player) {
+            (Some(leg), _) => leg_text(leg, sent),
+            (None, Some(player)) if label.starts_with("from") => format!(
+                "nothing of it: the player on connection {}, {} → {}, asked in frame {}{}",
+                player.tcp_stream.0,
+                player.src,
+                player.dst,
+                player.frame,
+                if player.was_there { "" } else { ", and was not there when it passed" }
+            ),
+            (None, _) => "not in the capture".to_owned(),
+        };
         text.push_str(&wrap(&said, &format!("  {label}"), layout));
     }
     let Some(took) = &proof.took else { return text };

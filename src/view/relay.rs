@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::relay::change::Excerpt;
 use crate::relay::findings::{Bytes, Place, Where};
-use crate::relay::legs::{Role, Server};
+use crate::relay::legs::Role;
 use crate::relay::{Finding, Leg, Report, Row, Verdict, Who};
 
 use super::{Layout, diagnosis, paint, wrap};
@@ -59,9 +59,9 @@ impl View<'_> {
         for (label, who) in [("publisher", &leg.publisher), (to, &leg.player)] {
             text.push_str(&self.wrap(&self.connection(who), &format!("  {label:<12}")));
         }
-        let server = match leg.server {
-            Server::Unknown => "unknown (not identifiable from the handshake)",
-            known => known.name(),
+        let server = match &leg.server_software {
+            Some(software) => format!("{} (by {})", escape(&software.title()), software.from),
+            None => "unknown (it does not say its name)".to_owned(),
         };
         let _ = writeln!(text, "  {:<12}{server}\n", "server");
         text.push_str(&self.table(leg));

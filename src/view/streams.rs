@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use crate::field::counted;
 use crate::session::Protocol;
 use crate::session::calls::{Report, Unanswered};
-use crate::streams::{ConnectionSummary, Side};
+use crate::streams::{ConnectionSummary, Side, Software};
 use crate::tcp::How;
 
 use super::Layout;
@@ -112,8 +112,8 @@ fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     let is_guessed = !stream.roles_known && stream.protocol != Protocol::Empty;
     note("roles", is_guessed.then(|| format!("a guess: {}", stream.roles_from.why())));
     note("tcUrl", stream.tc_url.as_deref().map(|url| escape(url).into_owned()));
-    note("client", stream.flash_ver.as_deref().map(|version| format!("flashVer {}", escape(version))));
-    note("server", stream.fms_ver.as_deref().map(|version| format!("fmsVer {}", escape(version))));
+    note("client", software_note(stream.client_software.as_ref(), "flashVer", stream.flash_ver.as_deref()));
+    note("server", software_note(stream.server_software.as_ref(), "fmsVer", stream.fms_ver.as_deref()));
     note("encoder", stream.encoder.as_deref().map(|encoder| escape(encoder).into_owned()));
     note("error", stream.error.as_deref().map(|error| escape(error).into_owned()));
     note("calls", stream.calls.as_ref().filter(|calls| calls.count > 0).map(calls_note));
@@ -123,6 +123,17 @@ fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     }
     note("end", stream.end.map(|end| end_note(stream, end.by, end.frame)));
     format!("\nConnection {}  {} → {}\n{}\n", stream.tcp_stream.0, stream.client, stream.server, notes.join("\n"))
+}
+
+/// `fmsVer FMS/3,5,3,888; SRS 7.0.18(Hang) (srs_server in the answer to connect)`.
+fn software_note(software: Option<&Software>, property: &str, version: Option<&str>) -> Option<String> {
+    let version = version.map(|version| format!("{property} {}", escape(version)));
+    let named = software.map(|software| match software.from.contains(property) {
+        true => escape(&software.title()).into_owned(),
+        false => format!("{} ({})", escape(&software.title()), software.from),
+    });
+    let both: Vec<String> = version.into_iter().chain(named).collect();
+    (!both.is_empty()).then(|| both.join("; "))
 }
 
 /// `7 made, 4 answered, median 44.008 ms, longest 44.151 ms; 3 unanswered (normal for these commands)`.

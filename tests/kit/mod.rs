@@ -231,14 +231,24 @@ impl Session {
     }
 
     /// From a packet on nothing more comes but the end: one side closes, then the other.
-    pub fn closed_at(mut self, from_client: bool, number: usize) -> Self {
+    pub fn closed_at(self, from_client: bool, number: usize) -> Self {
+        self.until(number).fin(from_client).fin(!from_client)
+    }
+
+    /// From a packet on nothing more comes but a side's reset.
+    pub fn reset_at(self, from_client: bool, number: usize) -> Self {
+        self.until(number).rst(from_client)
+    }
+
+    /// The packets before one.
+    fn until(mut self, number: usize) -> Self {
         self.packets.truncate(number - 1);
         for packet in &self.packets {
             let len = packet.payload.len() as u32 + u32::from(packet.syn);
             self.next[usize::from(!packet.from_client)] = packet.seq.wrapping_add(len);
         }
         self.clock = self.packets.last().and_then(|packet| packet.time).map(|time| time + 1000);
-        self.fin(from_client).fin(!from_client)
+        self
     }
 
     /// A packet and all after it come so many microseconds later.

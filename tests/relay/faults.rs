@@ -230,7 +230,7 @@ fn what_was_not_captured_is_not_held_against_the_server() {
 }
 
 #[test]
-fn a_server_that_stops_forwarding_drops() {
+fn a_server_that_stops_forwarding_is_told_where_it_stopped() {
     let mut recording = record(BOTH);
     let places = player_media(&recording);
     let items = player(&mut recording);
@@ -242,7 +242,7 @@ fn a_server_that_stops_forwarding_drops() {
     });
     // The player stays until the server says that the stream is over.
     let report = follow(&[recording]);
-    let drop = only_error(&report, "relay-drop");
+    let drop = only_error(&report, "relay-stopped");
     // What was sent in the last second may have been on its way.
     let late = report.legs[0].messages.iter().filter(|row| row.reason == Some(Reason::AtTheEnd)).count();
     assert_eq!(drop.evidence.count as usize + late, places.len() - 20);
@@ -292,5 +292,6 @@ fn a_player_that_gets_no_picture_does_not_wait_for_a_key_frame() {
     player(&mut recording).retain(|item| !is(item, MessageTypeId::VIDEO));
     let report = follow(&[recording]);
     let codes = codes(&report);
-    assert!(codes.contains(&"relay-drop") && !codes.contains(&"relay-start-at-key"), "{codes:?}");
+    assert!(codes.contains(&"relay-nothing") && !codes.contains(&"relay-start-at-key"), "{codes:?}");
+    assert!(report.summary.contains("no video reached the player"), "{}", report.summary);
 }

@@ -4,6 +4,7 @@
 
 mod confusable;
 mod faults;
+mod honest;
 mod recordings;
 
 use std::fs;

@@ -8,7 +8,7 @@ use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
-use super::{BOTH, is_break, is_meant, is_nginx, messages, of_row};
+use super::{BOTH, is_break, is_meant, messages, of_row};
 
 pub static RANGE: Rule = Rule {
     code: "chunk-size-range",
@@ -83,7 +83,7 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
                 format!("nginx-rtmp accepts up to {NGINX_MOST} and keeps the old size; the peer closes soon after it"),
             ),
         };
-        let certainty = if !is_legal || is_nginx(comparison.b) { Certainty::Certain } else { Certainty::Likely };
+        let certainty = if !is_legal { Certainty::Certain } else { Certainty::Likely };
         let claim = Claim::of_message(comparison, row, "Set Chunk Size", certainty, title)
             .why(why)
             .fix("announce a size from 4096 to 65536")

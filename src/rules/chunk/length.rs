@@ -7,7 +7,7 @@ use crate::rtmp::message::Ending;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{BOTH, is_break, is_explained, is_meant, is_nginx, is_refused, messages, of_row, type3};
+use super::{BOTH, is_break, is_explained, is_meant, is_refused, messages, of_row, type3};
 
 pub static WITH_HEADERS: Rule = Rule {
     code: "mlen-includes-headers",
@@ -132,11 +132,10 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
             continue;
         }
         let (name, length) = (&comparison.either(row).name, kept.header.length);
-        let server = if is_nginx(comparison.b) { "nginx-rtmp" } else { "many servers" };
         let title = format!("{name} has {length} bytes, and the peer closes the connection without an error message");
         let claim = Claim::of_message(comparison, row, "header.length", Certainty::Likely, title)
             .why(format!(
-                "the default limit of {server} is {LOWEST_MAX} bytes{}",
+                "the default limit of nginx-rtmp and of others is {LOWEST_MAX} bytes{}",
                 longest_of_a.map_or(String::new(), |longest| format!(
                     "; the longest message of A in this direction has {longest}, and the last messages show nothing \
                      else unusual"

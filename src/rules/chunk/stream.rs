@@ -6,7 +6,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rules::broken::{self, Seen, Words};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::{both, is_explained, is_meant, is_nginx, is_refused, open_at, tail, type3};
+use super::{both, has_s1_of_nginx, is_explained, is_meant, is_refused, open_at, tail, type3};
 
 pub static WRONG_CONTINUATION: Rule = Rule {
     code: "wrong-csid-continuation",
@@ -157,12 +157,11 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let name = &comparison.either(row).name;
-    let (certainty, server) = match is_nginx(comparison.b) {
-        true => (
-            Certainty::Certain,
-            "the server is nginx-rtmp, judging by its handshake, and accepts ids up to 31".to_owned(),
-        ),
-        false => (Certainty::Likely, "servers keep 32 (nginx-rtmp) or 64 (mediamtx) chunk streams".to_owned()),
+    let server = match has_s1_of_nginx(comparison.b) {
+        true => {
+            "the server's S1 is that of nginx-rtmp, which accepts ids up to 31 (lal, joy4 and xiu have the same S1)"
+        }
+        false => "servers keep 32 (nginx-rtmp) or 64 (mediamtx) chunk streams",
     };
     let title = format!(
         "{name} is sent on chunk stream {b}, and the peer closes the connection without an error \
@@ -170,7 +169,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     );
     let a = comparison.item(row, Side::A).and_then(|item| item.message());
     let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and continues", a.csid)).unwrap_or_default();
-    let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b.to_string()), certainty, title);
+    let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b.to_string()), Certainty::Likely, title);
     let claim =
         claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Breaks::Framing);
     vec![claim]

@@ -227,6 +227,17 @@ const ROUNDED: i64 = 10;
 /// So many messages are a few.
 const FEW: usize = 3;
 
+/// How much later the timestamps of the other track are than A's, if it is the same for all.
+fn other_track(comparison: &Comparison<'_>, direction: Direction, is_video: bool) -> Option<(&'static str, i64)> {
+    let (name, lane) = if is_video { ("video", Lane::Video) } else { ("audio", Lane::Audio) };
+    let timestamp = |row, side| comparison.item(row, side)?.message()?.header.timestamp;
+    let rows = comparison.rows_of(direction).filter(|&row| comparison.either(row).lane == lane);
+    let mut all =
+        rows.filter_map(|row| Some(i64::from(timestamp(row, Side::B)?) - i64::from(timestamp(row, Side::A)?)));
+    let first = all.next()?;
+    all.all(|by| by == first).then_some((name, first))
+}
+
 fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -267,7 +278,14 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
                     _ => "",
                 };
                 let way = if least < 0 { "earlier" } else { "later" };
-                return format!("{} {track}timestamps are all {} ms {way} than A's", all.len(), least.abs());
+                let title = format!("{} {track}timestamps are all {} ms {way} than A's", all.len(), least.abs());
+                let other = other_track(comparison, direction, track == "audio ");
+                return match other.filter(|_| !track.is_empty()) {
+                    Some((name, by)) => {
+                        format!("{title}, those of {name} {by:+} ms: {} ms out of step", (least - by).abs())
+                    }
+                    None => title,
+                };
             }
             format!("{} timestamps differ, B's by {least} to {most} ms from A's", all.len())
         });

@@ -98,7 +98,12 @@ fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("a server uses the name as it is: it is another stream, or a key that it does not know")
             .fix("send the name as in A")
             .weighing(Severity::Error),
-        None => claim.why("every command that contains the name has the same one"),
+        None => claim.why(format!(
+            "every command that contains the name has the same one; they differ from byte {} on, and have {} and {} bytes",
+            first_difference(a, b),
+            a.len(),
+            b.len()
+        )),
     });
     claim.into_iter().collect()
 }
@@ -110,16 +115,23 @@ fn text(value: &Value) -> Option<&str> {
     }
 }
 
-/// What a mistake made of a name, in words that do not tell it.
+/// What a mistake made of a name, in words that do not tell it: what was done, and at which byte.
 fn relation(a: &str, b: &str, app: &str) -> Option<String> {
     let around = |text: &str, quote: char| text.strip_prefix(quote)?.strip_suffix(quote).map(str::to_owned);
     let last = |text: &str| text.rsplit('/').next().map(str::to_owned);
+    let is_quoted =
+        |outer: &str, inner: &str| ['"', '\''].iter().any(|&quote| around(outer, quote).as_deref() == Some(inner));
+    let first = first_difference(a, b);
     if a.is_empty() || b.is_empty() {
         None
-    } else if ['"', '\''].into_iter().any(|quote| around(b, quote).as_deref() == Some(a)) {
+    } else if is_quoted(b, a) {
         Some("in quotation marks".to_owned())
+    } else if is_quoted(a, b) {
+        Some("without its quotation marks".to_owned())
     } else if b.trim() == a {
-        Some("with white space before or after it".to_owned())
+        Some(format!("with {} around it", space(a, b)?))
+    } else if a.trim() == b {
+        Some(format!("without {} around it", space(b, a)?))
     } else if b.trim_end_matches('\0') == a {
         Some("with NUL after it".to_owned())
     } else if b.strip_prefix(app).and_then(|rest| rest.strip_prefix('/')) == Some(a) && !app.is_empty() {
@@ -128,17 +140,48 @@ fn relation(a: &str, b: &str, app: &str) -> Option<String> {
         Some("as a whole URL".to_owned())
     } else if b.strip_prefix('/') == Some(a) {
         Some("with a slash before it".to_owned())
+    } else if b.strip_suffix('/') == Some(a) {
+        Some("with a slash after it".to_owned())
     } else if b.to_lowercase() == a.to_lowercase() {
-        Some("in other capital and small letters".to_owned())
+        Some(format!("in other capital and small letters, first at byte {first}"))
     } else if let Some(more) = b.strip_prefix(a).filter(|more| more.starts_with(['?', '&'])) {
         Some(format!("and more after it, from the {} on", more.chars().next()?))
-    } else if let Some(rest) = a.strip_prefix(b).filter(|rest| !rest.starts_with(char::is_alphanumeric)) {
-        Some(format!("cut at byte {}, before {:?}", b.len(), rest.chars().next()?))
+    } else if let Some(rest) = a.strip_prefix(b).filter(|rest| is_cut(b, rest)) {
+        Some(match rest.chars().next()? {
+            next if next.is_alphanumeric() => format!("cut at byte {}", b.len()),
+            next => format!("cut at byte {}, before {next:?}", b.len()),
+        })
     } else if percent_decoded(b).as_deref() == Some(a) {
-        Some("percent-encoded".to_owned())
+        Some(format!("percent-encoded, first at byte {first}"))
+    } else if percent_decoded(a).as_deref() == Some(b) {
+        Some(format!("with its percent-encoding undone, first at byte {first}"))
+    } else if a.replace(' ', "+") == b || a.replace('+', " ") == b {
+        Some(format!("with a space and + in each other's place, first at byte {first}"))
+    } else if a.chars().filter(|letter| !letter.is_whitespace()).eq(b.chars()) {
+        Some(format!("without its white space, first at byte {first}"))
     } else {
         None
     }
+}
+
+/// The first byte in which two texts differ.
+fn first_difference(a: &str, b: &str) -> usize {
+    a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count()
+}
+
+/// Whether nobody chooses the beginning of a name: where it ends before a separator, or is long.
+fn is_cut(beginning: &str, rest: &str) -> bool {
+    const LONG: usize = 15;
+    !rest.starts_with(char::is_alphanumeric) || beginning.len() >= LONG
+}
+
+/// The white space around a name: `1 byte of white space (0a)`.
+fn space(inner: &str, outer: &str) -> Option<String> {
+    let before = outer.find(inner)?;
+    let around = [&outer[..before], &outer[before + inner.len()..]].concat();
+    let hex: Vec<String> = around.bytes().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let bytes = if around.len() == 1 { "byte" } else { "bytes" };
+    Some(format!("{} {bytes} of white space ({})", around.len(), hex.join(" ")))
 }
 
 /// The text with its escapes undone, if it has some.
@@ -163,19 +206,36 @@ mod tests {
         let of = |b: &str| relation("cam1?key=secret", b, "live");
         for (b, words) in [
             ("\"cam1?key=secret\"", "in quotation marks"),
-            ("cam1?key=secret\n", "with white space before or after it"),
+            ("cam1?key=secret\n", "with 1 byte of white space (0a) around it"),
+            (" cam1?key=secret\r\n", "with 3 bytes of white space (20 0d 0a) around it"),
+            ("cam1?key=secret/", "with a slash after it"),
             ("cam1?key=secret\0", "with NUL after it"),
             ("live/cam1?key=secret", "with the application, 'live', and a slash before it"),
             ("rtmp://192.0.2.1/live/cam1?key=secret", "as a whole URL"),
             ("/cam1?key=secret", "with a slash before it"),
-            ("Cam1?key=secret", "in other capital and small letters"),
+            ("cam1?Key=secret", "in other capital and small letters, first at byte 5"),
             ("cam1?key=secret&x=1", "and more after it, from the & on"),
             ("cam1", "cut at byte 4, before '?'"),
-            ("cam1%3Fkey%3dsecret", "percent-encoded"),
+            ("cam1%3Fkey%3dsecret", "percent-encoded, first at byte 4"),
         ] {
             assert_eq!(of(b).as_deref(), Some(words));
             assert!(!words.contains("secret"));
         }
+        let of_spaced = |b: &str| relation("\"my cam%21\"", b, "live");
+        assert_eq!(of_spaced("my cam%21").as_deref(), Some("without its quotation marks"));
+        assert_eq!(
+            relation("my cam%21", "my cam!", "").as_deref(),
+            Some("with its percent-encoding undone, first at byte 6")
+        );
+        assert_eq!(
+            relation("my cam", "my+cam", "").as_deref(),
+            Some("with a space and + in each other's place, first at byte 2")
+        );
+        assert_eq!(relation("my cam", "mycam", "").as_deref(), Some("without its white space, first at byte 2"));
+        assert_eq!(
+            relation("a-key-of-thirty-two-bytes-0123456", "a-key-of-thirty-", "").as_deref(),
+            Some("cut at byte 16")
+        );
         for other in ["cam2", "", "cam1%3", "100%", "ca"] {
             assert_eq!(of(other), None, "{other}");
         }

@@ -6,7 +6,7 @@ use crate::origin::FrameNo;
 use crate::recording::{Pause, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, is_over, mismatches_of, row_of};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 use crate::tcp::How;
 
@@ -32,6 +32,28 @@ pub static SILENT_CLOSE: Rule = Rule {
         source: "RTMP 1.0 section 7.2 has errors for commands only, none for what cannot be read. Seen with nginx-rtmp 1.2.",
     },
     check: Check::Diff(silent_close),
+};
+
+pub static RESET: Rule = Rule {
+    code: "reset-differs",
+    layer: Layer::Capture,
+    severity: Severity::Warning,
+    modes: &[Mode::Diff],
+    title: "a side resets the connection in the middle of the session",
+    page: Page {
+        what: "B ends with a RST before its side has said that it is done (FCUnpublish, deleteStream, closeStream); A does not end so. \
+               What was written shortly before may be lost: a reset throws away what the other side has not read yet.",
+        looks: "A  client   02 00 0c 64 65 6c 65 74 65 53 74 72 65 61 6d   deleteStream\n\
+                A  client   FIN\n\
+                \n\
+                B  client   04 00 13 3d 00 02 0a 09 01 00 00 00            video\n\
+                B  client   RST",
+        who: "Programs that are killed, or that close a socket while unread bytes, such as the server's Acknowledgements, are in it; \
+              firewalls and load balancers that drop a connection.",
+        fix: "Send FCUnpublish and deleteStream, read what the other side still sends, and close with FIN.",
+        source: "RFC 9293 3.10.4: closing with data unread, or aborting, sends RST.",
+    },
+    check: Check::Diff(reset),
 };
 
 pub static CUT_SHORT: Rule = Rule {
@@ -100,9 +122,12 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let how = if end.how == How::Rst { "reset" } else { "closed" };
     let owed = of_b(comparison).owed();
-    let at_that_moment = match &owed {
-        Some(owed) => format!("the {} owed {}", sender(owed.duty.by), owed.duty.due.words()),
-        None => "nothing was owed".to_owned(),
+    // A client that came back got what it wanted: the end is worth knowing, and broke no more than this connection.
+    let back = if comparison.a.is_none() { came_back(comparison) } else { None };
+    let at_that_moment = match (&owed, back) {
+        (Some(owed), _) => format!("the {} owed {}", sender(owed.duty.by), owed.duty.due.words()),
+        (None, Some(back)) => format!("the client continued on connection {}", back.stream.tcp_stream.0),
+        (None, None) => "nothing was owed".to_owned(),
     };
     let title = format!("the {} {how} the connection without giving a reason; {at_that_moment}", end.by);
     let short = match comparison.a.is_none() {
@@ -120,7 +145,48 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End);
     // By itself a client that goes may have had all that it came for.
     let is_free_to_go = comparison.a.is_none() && end.by == "client";
-    vec![if is_free_to_go { claim.weighing(Severity::Warning) } else { claim }]
+    let is_harmless = is_free_to_go || owed.is_none() && back.is_some();
+    vec![if is_harmless { claim.weighing(Severity::Warning) } else { claim }]
+}
+
+/// A reset that A does not have. One of the side that is owed nothing has a rule of its own, and so has the server's.
+fn reset(comparison: &Comparison<'_>) -> Vec<Claim> {
+    let (Some(a), b) = (comparison.a, Opening::of(comparison.b)) else { return Vec::new() };
+    let reset = |session: &Session| session.stream.end.filter(|end| end.how == How::Rst);
+    let Some(end) = reset(comparison.b).filter(|end| end.by == "client") else { return Vec::new() };
+    let is_cut = |session: &Session| reset(session).is_some() && !is_over(session);
+    // A snapshot does not say how its connection ended.
+    if a.is_snapshot || is_cut(a) || is_over(comparison.b) || !has_begun(b) {
+        return Vec::new();
+    }
+    let Some((_, row)) = last_whole(comparison, b, CLIENT, end.frame) else { return Vec::new() };
+    let in_a = match a.stream.end {
+        Some(of_a) if of_a.how == How::Fin => format!("; in A the {} closes it (FIN)", of_a.by),
+        _ => "; A ends after FCUnpublish or deleteStream, if at all".to_owned(),
+    };
+    let title = format!("the client resets the connection in the middle of the session{in_a}");
+    let value = Value::words(format!("RST in frame {}", end.frame));
+    let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
+    let why = format!("frame {} is the reset; no FCUnpublish, deleteStream or FIN came before it", end.frame);
+    vec![claim.why(why).fix(RESET.page.fix).with_effect(Effect::MayMatter)]
+}
+
+/// The later session in which the same client does the same at the same server, with audio or video.
+fn came_back<'r>(comparison: &Comparison<'r>) -> Option<&'r Session> {
+    let ended = &comparison.b.stream;
+    let asked = |session: &Session| {
+        let activity = session.stream.activities.first()?;
+        Some((session.stream.app.clone(), activity.what, activity.name.clone()))
+    };
+    let wanted = asked(comparison.b)?;
+    let last = comparison.b.items.iter().map(|item| item.time).max()?;
+    comparison.around.iter().find(|other| {
+        other.stream.start >= last
+            && other.stream.client.ip() == ended.client.ip()
+            && other.stream.server == ended.server
+            && asked(other).as_ref() == Some(&wanted)
+            && has_begun(Opening::of(other))
+    })
 }
 
 /// The last thing that came whole in a direction before frame `end`: what came after the FIN or RST was not received.

@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, FieldPath, Side, ValuePath};
 use crate::owed::{Duty, Owed, Step};
-use crate::recording::RecordedEvent;
+use crate::recording::{RecordedEvent, Session};
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer as CLIENT, ServerToClient as SERVER};
 
@@ -164,8 +164,18 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
     } else if comparison.a.is_some() {
         why.push(format!("in A {} comes", due.words()));
     }
-    if due == Step::PlayStarted || due == Step::ServerMedia {
-        why.push("some servers send nothing as long as nobody publishes the stream".to_owned());
+    let publisher = publisher(comparison).filter(|_| due == Step::ServerMedia);
+    match publisher {
+        Some(publisher) => {
+            let number = publisher.stream.tcp_stream.0;
+            why.push(format!(
+                "connection {number} publishes the stream: the server does not pass it on to this player"
+            ));
+        }
+        None if due == Step::PlayStarted || due == Step::ServerMedia => {
+            why.push("some servers send nothing as long as nobody publishes the stream".to_owned());
+        }
+        None => {}
     }
     if by == CLIENT {
         why.extend(is_cut(asked).then(|| {
@@ -173,10 +183,31 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
                 .to_owned()
         }));
     }
-    let claim = claim.why(why.join("; ")).fix(fix(owed)).breaking(Breaks::Owed);
+    let fix = match publisher {
+        Some(_) => "look at what became of it with rtmp-inspect relay, and into the server's log",
+        None => fix(owed),
+    };
+    let claim = claim.why(why.join("; ")).fix(fix).breaking(Breaks::Owed);
     Some(match severity(comparison, owed) {
         Some(severity) => claim.weighing(severity),
         None => claim,
+    })
+}
+
+/// The session of the same capture that publishes, at the same server, what this one plays, while it waits.
+fn publisher<'r>(comparison: &Comparison<'r>) -> Option<&'r Session> {
+    let stream = &comparison.b.stream;
+    let played = stream.activities.iter().find(|activity| activity.what == "play")?;
+    let ends = |session: &Session| session.stream.start.0 + (session.stream.duration * 1e9) as i64;
+    comparison.around.iter().find(|other| {
+        other.stream.server == stream.server
+            && other.stream.app == stream.app
+            && other.stream.start.0 <= ends(comparison.b)
+            && ends(other) >= stream.start.0
+            && other.stream.activities.iter().any(|one| one.what == "publish" && one.name == played.name)
+            && other.items.iter().any(|item| {
+                item.direction == CLIENT && item.message().is_some_and(|kept| kept.header.type_id.is_media())
+            })
     })
 }
 

@@ -68,6 +68,16 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         taken(
+            "reset-by-the-client",
+            &["reset-differs"],
+            Base::Gstreamer,
+            "the client resets the connection while it publishes",
+            |session| {
+                let packet = session.data(true)[20];
+                session.reset_at(true, packet)
+            },
+        ),
+        taken(
             "pause-in-a-message",
             &["message-stall"],
             Base::Ffmpeg,
