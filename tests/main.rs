@@ -64,6 +64,8 @@ mod hostile;
 #[cfg(feature = "cli")]
 mod hostile_strings;
 #[cfg(feature = "cli")]
+mod inputs;
+#[cfg(feature = "cli")]
 mod machine_reports;
 #[cfg(feature = "cli")]
 mod options;

@@ -18,7 +18,8 @@ use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer
 use crate::tcp::Connection;
 
 use super::EXIT_OK;
-use super::input::{CapturePath, Input};
+use super::given::CaptureArgs;
+use super::input::Input;
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
 use super::values::{self, Types};
@@ -37,7 +38,7 @@ use print::{Printer, Show};
     rtmp-inspect decode --color always capture.pcap | less -R")]
 pub struct Options {
     #[command(flatten)]
-    capture: CapturePath,
+    capture: CaptureArgs,
 
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -124,9 +125,9 @@ impl Options {
     fn outcomes(&self, filter: Option<&Filter>, session: &session::Options) -> anyhow::Result<Answers> {
         let wanted = self.shows_all_fields() || self.names(filter).any(|name| name == "rtmpt.function.call");
         let mut answers = Answers::default();
-        if wanted && self.capture.path().is_file() {
-            answers =
-                Input::open(self.capture.path(), &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
+        let given = self.capture.given();
+        if wanted && given.path().is_file() {
+            answers = Input::open(&given, &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
         }
         Ok(answers)
     }
@@ -175,7 +176,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
     let outcomes = options.outcomes(filter.as_ref(), &session_options)?;
-    let mut input = Input::open(options.capture.path(), &options.bounds)?;
+    let mut input = Input::open(&options.capture.given(), &options.bounds)?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
     // Rows are printed from inside the run; what goes wrong there stops it.

@@ -13,6 +13,7 @@ use crate::view;
 
 use super::check::shown;
 use super::config::ConfigFile;
+use super::given::Given;
 use super::input;
 use super::output::{Output, complain};
 use super::record::record;
@@ -29,9 +30,13 @@ use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
     rtmp-inspect lint --skip keyframe-interval mine.pcap\n  \
     rtmp-inspect lint --format json mine.pcap | jq .captures[0].findings[0].rule")]
 pub struct Options {
-    /// The captures: pcap or pcapng, also in gzip or zstd; '-' reads standard input
+    /// The captures, each for itself: whatever decode reads; '-' reads standard input
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
+
+    /// Read all as one capture, in order of time; files of a tcpdump -C or dumpcap -b ring are without it
+    #[arg(long)]
+    merge: bool,
 
     /// Exit with 1 for findings of this severity or worse [default: error]
     #[arg(long, value_enum, value_name = "LEVEL")]
@@ -111,10 +116,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let mut given = options.connections.given();
     given.extend(options.fail_on.map(|level| Value::FailOn(level.severity())));
     let (mut all, mut trouble) = (Vec::new(), false);
-    for path in &options.captures {
+    for capture in &Given::captures(&options.captures, options.merge) {
+        let path = capture.path();
         let settings = configs.settings(path, &given)?;
         // What cannot be read, or has nothing to judge, is no success; the others are checked nevertheless.
-        let recording = match record(path, &options.connections.with(&settings), &options.bounds) {
+        let recording = match record(capture, &options.connections.with(&settings), &options.bounds) {
             Ok(recording) => recording,
             Err(error) => {
                 complain("error", &format!("{error:#}"));
@@ -123,12 +129,12 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             }
         };
         if recording.is_empty() {
-            complain("error", &input::nothing_to_judge(&input::in_words(path)));
+            complain("error", &input::nothing_to_judge(&capture.name()));
             trouble = true;
         }
         let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
         all.push(Linted {
-            name: shown(path),
+            name: if capture.as_file().is_some() { shown(path) } else { capture.name() },
             report: lint::lint(&recording, &rules),
             fail_on: settings.fail_on.value,
             secrets: Secrets::of(&[&recording]),

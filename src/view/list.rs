@@ -49,10 +49,13 @@ impl List {
 
     /// A row's line, and below it what is wrong. Times count from `start`, the capture's first frame.
     pub fn row(&mut self, row: &Row<'_>, start: Time) -> String {
-        let since = row.time.since(start);
-        let sign = if since < 0 { "-" } else { "" };
-        let since = since.unsigned_abs();
-        let time = format!("{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000);
+        let time = row.time.known().map(|time| {
+            let since = time.since(start);
+            let sign = if since < 0 { "-" } else { "" };
+            let since = since.unsigned_abs();
+            format!("{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000)
+        });
+        let frame = row.frame.known().map(|frame| frame.to_string());
         let (csid, kind, length, timestamp) = match &row.what {
             What::Message(message) => {
                 let timestamp = message.timestamp.map_or_else(|| "?".to_owned(), |timestamp| timestamp.to_string());
@@ -64,8 +67,8 @@ impl List {
         };
         let columns = self.columns([
             &row.number.to_string(),
-            &row.frame.to_string(),
-            &time,
+            frame.as_deref().unwrap_or("-"),
+            time.as_deref().unwrap_or("-"),
             &row.tcp_stream.0.to_string(),
             row.direction.arrow(),
             &csid,

@@ -154,5 +154,6 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn in_one_segment(opening: Opening<'_>) -> Option<(&RecordedEvent, FrameNo)> {
     let (c2, ..) = opening.part(Part::C2).filter(|(item, ..)| item.defects.is_empty())?;
     let first = opening.messages(CLIENT).next()?;
-    (first.frames[1] == c2.frames[0]).then_some((first, c2.frames[0]))
+    let frame = c2.frames[0].known()?;
+    (first.frames[1] == frame).then_some((first, frame))
 }
