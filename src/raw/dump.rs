@@ -244,9 +244,8 @@ fn characters(after: &str, bytes: &[u8]) -> bool {
             matched += 1;
             continue;
         }
-        if at == 8 && *byte != b' ' && chars.peek() == Some(&' ') {
-            chars.next();
-        } else if at == 8 && *byte == b' ' && shown.chars().count() > bytes.len() {
+        let is_gap = *byte != b' ' || shown.chars().count() > bytes.len();
+        if at == 8 && is_gap && chars.peek() == Some(&' ') {
             chars.next();
         }
         match chars.next() {

@@ -172,13 +172,11 @@ pub(super) fn of_lines(lines: Vec<Line>) -> Text {
         ranges.push(start..bytes.len());
         sides.push(line.is_indented);
     }
-    if ranges.iter().all(|range| link_type(&bytes[range.clone()]).is_some()) && !ranges.is_empty() {
-        if let Some(link_type) = common_link_type(&bytes, &ranges) {
-            let packet =
-                |range: &Range<usize>| Packet { number: None, time: Time::NONE, link_type, range: range.clone() };
-            let assumed = vec![Assumption::Packets { count: ranges.len(), link_type }];
-            return Text { content: Content::Packets(ranges.iter().map(packet).collect()), assumed, bytes };
-        }
+    let are_packets = ranges.iter().all(|range| link_type(&bytes[range.clone()]).is_some());
+    if let Some(link_type) = common_link_type(&bytes, &ranges).filter(|_| are_packets) {
+        let packet = |range: &Range<usize>| Packet { number: None, time: Time::NONE, link_type, range: range.clone() };
+        let assumed = vec![Assumption::Packets { count: ranges.len(), link_type }];
+        return Text { content: Content::Packets(ranges.iter().map(packet).collect()), assumed, bytes };
     }
     // One packet in several lines.
     if let Some(link_type) = link_type(&bytes) {
