@@ -32,6 +32,11 @@ impl FrameNo {
         (self != FrameNo::NONE).then_some(self)
     }
 
+    /// Whether it is known to come before another frame: of another file it is not.
+    pub fn precedes(self, other: FrameNo) -> bool {
+        self.known().is_some() && self.file() == other.file() && self < other
+    }
+
     /// For serialization: the number alone, where the file has a field of its own.
     pub fn serialize_number<S: Serializer>(frame: &FrameNo, serializer: S) -> Result<S::Ok, S::Error> {
         frame.known().map(FrameNo::number).serialize(serializer)

@@ -201,6 +201,12 @@ pub enum Error {
          YAML (tshark -z follow,tcp,raw,N)"
     )]
     Ascii,
+    /// Both directions, with nothing between them.
+    #[error(
+        "the bytes of both directions follow each other in it, and nothing tells whose each is; give what \
+         tshark -z follow,tcp,raw,N prints, or each direction alone"
+    )]
+    Conversation,
     /// base64 that is none.
     #[error("line {line}: not valid base64")]
     Base64 {
@@ -239,6 +245,12 @@ fn named(mut text: Text) -> Result<Text, Error> {
         return Err(Error::NoBytes);
     }
     if let Content::Parts(parts) = &text.content {
+        // Lines or dumps of several packets, without a word on whose each is.
+        let is_one_side = parts.iter().all(|part| part.side == 0 && part.connection == 0);
+        let head = &text.bytes[..text.bytes.len().min(beginning::ENOUGH)];
+        if is_one_side && beginning::of(head) == Some(beginning::Beginning::Conversation) {
+            return Err(Error::Conversation);
+        }
         let first = parts.iter().find(|part| !part.range.is_empty());
         let is_chunks = |part: &Part| beginning::is_chunk(&text.bytes[part.range.clone()]);
         if first.is_some_and(is_chunks) {

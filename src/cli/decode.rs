@@ -14,7 +14,7 @@ use crate::dissect::{Dissection, Vocabulary};
 use crate::field::counted;
 use crate::filter::Filter;
 use crate::origin::Time;
-use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, RtmpSession};
+use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, Roles, RtmpSession};
 use crate::tcp::Connection;
 
 use super::EXIT_OK;
@@ -199,7 +199,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     })
     .with_outcomes(outcomes);
-    let observer = Census { rows, wanted, seen: Seen::default(), guessed: 0 };
+    let observer = Census { rows, wanted, seen: Seen::default(), guessed: 0, is_unnamed: false };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
@@ -209,6 +209,9 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
     options.connections.ensure_there(input.name(), &totals)?;
     let (seen, guessed) = (census.seen, census.guessed);
+    if census.is_unnamed {
+        complain("note", &format!("{}: {}", input.name(), Roles::Nothing.why()));
+    }
     if let Some(error) = failure.take() {
         return Err(error);
     }
@@ -234,6 +237,8 @@ struct Census<F> {
     seen: Seen,
     /// How many are guessed at, as they begin in mid-session.
     guessed: usize,
+    /// Whether there are bytes without packets that do not tell whose they are.
+    is_unnamed: bool,
 }
 
 /// What the connections carry, and how many each, in order of their ends.
@@ -265,7 +270,8 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
     fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if self.wanted.covers(connection) {
             let is_open = matches!(conversation.protocol, Protocol::Rtmp | Protocol::Undecided);
-            self.guessed += usize::from(is_open && !conversation.roles().are_known());
+            self.guessed += usize::from(is_open && !connection.is_raw && !conversation.roles().are_known());
+            self.is_unnamed |= is_open && conversation.roles() == Roles::Nothing;
             self.seen.add(conversation);
         }
         self.rows.closed(connection, conversation);

@@ -223,6 +223,7 @@ impl Kept {
             Given::Capture(path) => file(path)?,
             Given::Raw(path) => Kept::Raw(Box::new(file(path)?)),
             Given::Directions([client, server]) => {
+                ensure_read_once([client, server])?;
                 let mut kept = Kept::Directions(Box::new([file(client)?, file(server)?]), Vec::new());
                 let limits = bounds.limits();
                 let named = || format!("cannot read {}", given.name());

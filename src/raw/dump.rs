@@ -187,6 +187,9 @@ impl<'t> Line<'t> {
             }
             all.extend(word);
             ends.push((all.len(), after));
+            if all.len() > LONGEST_LINE {
+                break;
+            }
         }
         let is_apart =
             |after: &str| after.starts_with("  ") || after.starts_with('\t') || after.trim_start().starts_with('|');
@@ -202,6 +205,8 @@ impl<'t> Line<'t> {
     }
 }
 
+/// No tool writes more bytes in a line.
+const LONGEST_LINE: usize = 4096;
 /// So many blanks are between groups of digits at most; more are before the characters.
 const BLANKS: usize = 4;
 

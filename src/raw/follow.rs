@@ -42,9 +42,8 @@ fn tshark(text: &str) -> Result<Text, Error> {
                 break;
             } else if !line.starts_with("Filter: ") {
                 // Empty lines for those before, so that errors name the right one.
-                let missing = (at + 1).saturating_sub(body.lines().count() + 1);
                 if body.is_empty() {
-                    body.extend(std::iter::repeat_n('\n', missing));
+                    body.extend(std::iter::repeat_n('\n', at));
                 }
                 body.push_str(line);
                 body.push('\n');
@@ -164,7 +163,9 @@ fn arrays(text: &str) -> Result<Option<Text>, Error> {
         rest = &rest[at..];
         let name_len = rest.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let (name, after) = rest.split_at(name_len);
-        let (Some(side), Some(open)) = (side_of(name), after.find('{')) else {
+        // The brace is near: after a type, a length, a comment.
+        let near = after.bytes().take(200).position(|byte| byte == b'{');
+        let (Some(side), Some(open)) = (side_of(name), near) else {
             rest = after;
             continue;
         };

@@ -169,10 +169,14 @@ fn quoted(chars: &mut Peekable<CharIndices<'_>>, quote: char, line: usize) -> (Q
 
 /// The bytes of the lists of numbers in braces, or else in brackets, or else in parentheses.
 fn numbers(code: &str) -> Result<Option<Vec<u8>>, Error> {
+    // Kotlin's bytes above 127.
+    let code = &code.replace(".toByte()", "");
     for (open, close) in [('{', '}'), ('[', ']'), ('(', ')')] {
         let mut bytes = Vec::new();
+        let (mut line, mut counted) = (1, 0);
         for (at, group) in groups(code, open, close) {
-            let line = code[..at].matches('\n').count() + 1;
+            line += code[counted..at].matches('\n').count();
+            counted = at;
             bytes.extend(list(group, line)?.unwrap_or_default());
         }
         // Prose has lists too, though short ones.

@@ -59,6 +59,8 @@ fn literals_of_each_language() {
         "new Uint8Array([2, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 112, 108])",
         "{\"type\":\"Buffer\",\"data\":[2,0,0,0,0,0,6,4,0,0,0,0,0,6,0,0,112,108]}",
         "byte[] ping = {(byte) 0x02, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 112, 108};",
+        "byteArrayOf(0x02, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0x70.toByte(), 108)",
+        "let ping: [UInt8] = [0x02, 0, 0, 0, 0, 0, 6, 4, 0, 0, 0, 0, 0, 6, 0, 0, 0x70, 0x6c]",
         "base64.b64decode('AgAAAAAABgQAAAAAAAYAAHBs')",
         "\"\\002\\000\\000\\000\\000\\000\\006\\004\\000\\000\\000\\000\\000\\006\\000\\000pl\"",
         "<Buffer 02 00 00 00 00 00 06 04 00 00 00 00 00 06 00 00 70 6c>",
@@ -206,6 +208,8 @@ fn beginnings() {
         ((0..1536).map(|i| (i % 251) as u8).collect(), (0..1536).map(|i| (i % 241) as u8).collect());
     let both = [&[3][..], &c1, &[3], &s1, &c1, &s1].concat();
     assert_eq!(beginning::of(&both), Some(Beginning::Conversation));
+    let lines = [&both[..1537], &both[1537..1537 + 3073], &both[1537 + 3073..]].map(hex::encode).join("\n");
+    assert_eq!(read(&lines).unwrap_err(), Error::Conversation);
 }
 
 #[test]

@@ -131,7 +131,8 @@ fn last_whole<'r>(
     direction: Direction,
     end: FrameNo,
 ) -> Option<(&'r RecordedEvent, usize)> {
-    let is_before = |item: &&RecordedEvent| b.session.is_snapshot || item.frames[0] < end;
+    let is_before =
+        |item: &&RecordedEvent| b.session.is_snapshot || !end.precedes(item.frames[0]) && item.frames[0] != end;
     let whole = b.items(direction).filter(|item| item.defects.is_empty()).filter(is_before);
     let item = whole.last()?;
     Some((item, row_of(comparison, Side::B, item)?))
