@@ -15,7 +15,7 @@ mod unit;
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use crate::amf::writer::Mistake;
@@ -61,9 +61,9 @@ pub struct Comparison<'r> {
     /// The session of B.
     pub b: &'r Session,
     /// The publishers of B's recording that vanished, if they are known, in order of their numbers.
-    pub around: &'r [LeftBehind],
+    pub around: &'r [Beside],
     /// Those of A's.
-    pub around_a: &'r [LeftBehind],
+    pub around_a: &'r [Beside],
     /// What each item of A and B is, by index.
     pub named: [Vec<Named>; 2],
     /// The items beside each other, in the order of B, what only A has where A has it.
@@ -78,19 +78,26 @@ pub struct Comparison<'r> {
     pub written: OnceCell<[Written; 2]>,
 }
 
-/// A session that published and vanished, for which the server may hold the name still.
+/// What a session beside another one was for, when, and how it ended.
 #[derive(Clone, Debug)]
-pub struct LeftBehind {
+pub struct Beside {
     /// Its number.
     pub tcp_stream: ConnectionId,
-    /// The client's address.
+    /// The client.
     pub client: IpAddr,
+    /// The server.
+    pub server: SocketAddr,
     /// The application.
     pub app: Option<String>,
-    /// The name that it published.
-    pub name: String,
-    /// When the client sent something last, and the frame.
-    pub last: Option<(Time, FrameNo)>,
+    /// What it published and played: `publish` or `play`, and the name.
+    pub activities: Vec<(&'static str, String)>,
+    /// When it began and ended.
+    pub times: [Time; 2],
+    /// Whether it has audio or video, by [`Direction::index`].
+    pub has_media: [bool; 2],
+    /// If it published and vanished, so that the server may hold the name still: when the client sent something last, and the
+    /// frame.
+    pub left: Option<Option<(Time, FrameNo)>>,
 }
 
 /// The mistakes that explain bodies, each by itself, by index of the item.
@@ -164,7 +171,7 @@ impl<'r> Comparison<'r> {
     }
 
     /// A session by itself: each row is B's, and nothing differs.
-    pub fn alone(b: &'r Session, around: &'r [LeftBehind]) -> Comparison<'r> {
+    pub fn alone(b: &'r Session, around: &'r [Beside]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
         let named = [Vec::new(), lane::name_all(&b.items)];
         Comparison {

@@ -4,7 +4,6 @@
 //! Takes the events of [`crate::session`], gives rows in the order in which they complete. A row is
 //! what a list, a CSV or a JSON Lines file shows; how it looks there is the view's business.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -13,7 +12,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::field::counted;
-use crate::origin::{FrameNo, Time};
+use crate::origin::{FrameNo, Time, serialize_address};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::control::{UserControl, wireshark_event_name};
 use crate::rtmp::handshake::Part;
@@ -36,21 +35,25 @@ pub struct Row<'a> {
     /// What the row is.
     pub kind: &'static str,
     /// The frame that completed it, where Wireshark shows it; for a gap, the frame at which it was noticed.
+    #[serde(serialize_with = "FrameNo::serialize_number")]
     pub frame: FrameNo,
+    /// The file of that frame, from 1, where several are one capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<u32>,
     /// The frame that holds its first byte.
     pub first_frame: FrameNo,
     /// The time of `frame`.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "Time::serialize")]
     pub time: Time,
     /// The connection.
     pub tcp_stream: ConnectionId,
     /// Which way it travelled.
     pub direction: Direction,
     /// The sender.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub src: SocketAddr,
     /// The receiver.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub dst: SocketAddr,
     /// Offset of its first byte in the direction's stream.
     pub offset: u64,
@@ -276,6 +279,7 @@ impl<'a> Row<'a> {
             number,
             kind: "message",
             frame: last.0,
+            file: last.0.file(),
             first_frame: first.0,
             time: last.1,
             tcp_stream: event.connection.id,
@@ -446,10 +450,6 @@ fn gap_code(reason: GapReason) -> Option<&'static str> {
         GapReason::TlsRecordsUncounted => Some("tls-records-uncounted"),
         GapReason::Snaplen | GapReason::Acknowledged | GapReason::BufferFull | GapReason::End => None,
     }
-}
-
-fn as_text<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }
 
 fn as_hex<T: AsRef<[u8]>, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -10,9 +10,9 @@ mod ignore;
 mod payload;
 mod report;
 
-use crate::compare::{self, Comparison, LeftBehind, pair};
+use crate::compare::{self, Beside, Comparison, pair};
 use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, mistake, stale};
+use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, beside, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -54,8 +54,8 @@ fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) 
     }
     // Where nothing is known to be wrong with B beside A, a mistake of A's shows in A alone, or not at all.
     if report.works == Some(true) {
-        let left = [a, b].map(|recording| left_behind(&recording.sessions));
-        let alone = |session: &Session, left: &[LeftBehind]| {
+        let left = [a, b].map(|recording| besides(&recording.sessions));
+        let alone = |session: &Session, left: &[Beside]| {
             causes_alone(&Comparison::alone(session, left), 0).into_iter().find(|cause| is_sure(&cause))
         };
         let paired = pair(a, b, &options.pairs).pairs;
@@ -75,7 +75,7 @@ fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) 
 fn one_way(a: &Recording, b: &Recording, options: &Options) -> Report {
     let paired = pair(a, b, &options.pairs);
     let mut report = Report::new(a, b, &paired);
-    let left = [a, b].map(|recording| left_behind(&recording.sessions));
+    let left = [a, b].map(|recording| besides(&recording.sessions));
     for &(of_a, of_b) in &paired.pairs {
         let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
         (comparison.around_a, comparison.around) = (&left[0], &left[1]);
@@ -93,9 +93,9 @@ fn one_way(a: &Recording, b: &Recording, options: &Options) -> Report {
     report.finish()
 }
 
-/// The publishers among these sessions that vanished.
-pub fn left_behind(sessions: &[Session]) -> Vec<LeftBehind> {
-    sessions.iter().filter_map(stale::left_behind).collect()
+/// What each of these sessions is to the others.
+pub fn besides(sessions: &[Session]) -> Vec<Beside> {
+    sessions.iter().map(beside::of).collect()
 }
 
 /// What is wrong with one session by itself: the causes, the gravest of each direction with its consequences folded.

@@ -140,8 +140,8 @@ impl<'a> Dissection<'a> {
         let mut frames: Vec<FrameNo> = Vec::new();
         for run in &in_stream {
             for piece in self.event.sources.resolve(run.from..run.from + run.len) {
-                if frames.last() != Some(&piece.from.frame) {
-                    frames.push(piece.from.frame);
+                if let Some(frame) = piece.from.frame.known().filter(|frame| frames.last() != Some(frame)) {
+                    frames.push(frame);
                 }
             }
         }

@@ -157,6 +157,8 @@ pub mod payload;
 #[doc(hidden)]
 pub mod pipeline;
 #[doc(hidden)]
+pub mod raw;
+#[doc(hidden)]
 pub mod recording;
 #[doc(hidden)]
 pub mod relay;

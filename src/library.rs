@@ -22,7 +22,7 @@ use crate::tcp::Connection;
 
 pub use message::{CapturedMessage, Field};
 
-/// A capture, and how to read it: pcap or pcapng, bare or in gzip or zstd.
+/// A capture, and how to read it: pcap or pcapng, bare or in gzip, zstd, xz or lz4; or text that holds a hex dump.
 ///
 /// It is opened again for each reading. A capture that can be read only once, as a pipe, is kept in memory by
 /// [`CaptureSource::read`].

@@ -7,11 +7,11 @@
 
 use serde::Serialize;
 
-use crate::compare::{Comparison, LeftBehind, Side, role};
+use crate::compare::{Beside, Comparison, Side, role};
 use crate::diff::{self, Cause, causes_alone};
 use crate::owed::Progress;
 use crate::recording::{Recording, Session, Sink};
-use crate::rules::{Break, Diagnosis, Location, Severity, is_symptom, stale};
+use crate::rules::{Break, Diagnosis, Location, Severity, beside, is_symptom};
 use crate::secrets::Secrets;
 use crate::tcp::ConnectionId;
 
@@ -103,10 +103,13 @@ pub struct Evidence {
 /// Looks at every session of a recording.
 pub fn lint(recording: &Recording, options: &Options) -> Report {
     let mut linter = Linter::new(options);
-    let left = diff::left_behind(&recording.sessions);
-    recording.sessions.iter().for_each(|session| linter.look(session, &left));
+    let besides = diff::besides(&recording.sessions);
+    recording.sessions.iter().for_each(|session| linter.look(session, &besides));
     linter.finish().0
 }
+
+/// So many sessions wait for others; more are judged by those that came before.
+const MOST_WAITING: usize = 64;
 
 /// Looks at sessions one by one, each when it is over, and lets go of it.
 #[doc(hidden)]
@@ -114,9 +117,9 @@ pub fn lint(recording: &Recording, options: &Options) -> Report {
 pub struct Linter<'o> {
     options: &'o Options,
     looked_at: Vec<LookedAt>,
-    /// Publishers that vanished.
-    left: Vec<LeftBehind>,
-    /// Sessions for which that matters: any of the others may be one.
+    /// What each session is to the others.
+    besides: Vec<Beside>,
+    /// Sessions for which the others matter, also those that come later.
     waiting: Vec<Session>,
     is_empty: bool,
 }
@@ -132,7 +135,7 @@ struct LookedAt {
 impl<'o> Linter<'o> {
     /// One that has looked at nothing yet.
     pub fn new(options: &'o Options) -> Linter<'o> {
-        Linter { options, looked_at: Vec::new(), left: Vec::new(), waiting: Vec::new(), is_empty: true }
+        Linter { options, looked_at: Vec::new(), besides: Vec::new(), waiting: Vec::new(), is_empty: true }
     }
 
     /// Whether there was nothing that rules could be about.
@@ -140,9 +143,9 @@ impl<'o> Linter<'o> {
         self.is_empty && self.waiting.is_empty()
     }
 
-    fn look(&mut self, session: &Session, left: &[LeftBehind]) {
+    fn look(&mut self, session: &Session, besides: &[Beside]) {
         self.is_empty &= session.items.is_empty();
-        let comparison = Comparison::alone(session, left);
+        let comparison = Comparison::alone(session, besides);
         let serves = Progress::of(session, &comparison.named[Side::B as usize]).serves();
         let of = |cause: Cause| cause.try_map(|evidence| Evidence::of(evidence, session));
         let findings = causes_alone(&comparison, 0).into_iter().filter_map(of);
@@ -152,21 +155,23 @@ impl<'o> Linter<'o> {
 
     /// Looks at a session, and gives it back unless it has to wait for others.
     pub fn take(&mut self, session: Session) -> Option<Session> {
-        self.left.extend(stale::left_behind(&session));
-        if stale::is_refused(&session) {
+        self.besides.push(beside::of(&session));
+        if beside::needs_others(&session) && self.waiting.len() < MOST_WAITING {
             self.waiting.push(session);
             return None;
         }
-        self.look(&session, &[]);
+        let besides = std::mem::take(&mut self.besides);
+        self.look(&session, &besides);
+        self.besides = besides;
         Some(session)
     }
 
     /// What was found in all of them, in order of their numbers, and those that had to wait.
     pub fn finish(mut self) -> (Report, Vec<Session>) {
-        let mut left = std::mem::take(&mut self.left);
-        left.sort_by_key(|one| one.tcp_stream);
+        let mut besides = std::mem::take(&mut self.besides);
+        besides.sort_by_key(|one| one.tcp_stream);
         let waiting = std::mem::take(&mut self.waiting);
-        waiting.iter().for_each(|session| self.look(session, &left));
+        waiting.iter().for_each(|session| self.look(session, &besides));
         self.looked_at.sort_by_key(|one| one.connection.tcp_stream);
         (Report::of(self.looked_at), waiting)
     }

@@ -6,18 +6,78 @@
 //! This is the only module that translates offsets; it knows nothing of packets or of RTMP.
 
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-/// A frame's number in the capture, from 1 over all frames: Wireshark's `frame.number`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(transparent)]
+/// A frame's number in its capture file, from 1 over all frames: Wireshark's `frame.number`. Where several files are one
+/// capture it names the file too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameNo(pub u64);
 
+impl FrameNo {
+    /// No frame: the bytes were given without packets.
+    pub const NONE: FrameNo = FrameNo(0);
+    /// The file is in the bits above these.
+    const FILE: u32 = 40;
+
+    /// Frame `number` of the file with this number, from 1; file 0 is the only one.
+    pub fn in_file(file: u32, number: u64) -> FrameNo {
+        FrameNo(u64::from(file & 0x00ff_ffff) << FrameNo::FILE | number & ((1 << FrameNo::FILE) - 1))
+    }
+
+    /// Itself, unless there is no frame.
+    pub fn known(self) -> Option<FrameNo> {
+        (self != FrameNo::NONE).then_some(self)
+    }
+
+    /// Whether it is known to come before another frame: of another file it is not.
+    pub fn precedes(self, other: FrameNo) -> bool {
+        self.known().is_some() && self.file() == other.file() && self < other
+    }
+
+    /// For serialization: the number alone, where the file has a field of its own.
+    pub fn serialize_number<S: Serializer>(frame: &FrameNo, serializer: S) -> Result<S::Ok, S::Error> {
+        frame.known().map(FrameNo::number).serialize(serializer)
+    }
+
+    /// Whether it does not come before another frame, each with its time: frames of one file are in the order of their
+    /// numbers, those of several in that of their times.
+    pub fn is_after(self, time: Time, (other, then): (FrameNo, Time)) -> bool {
+        if self.file() == other.file() { self >= other } else { time >= then }
+    }
+
+    /// The number in its file.
+    pub fn number(self) -> u64 {
+        self.0 & ((1 << FrameNo::FILE) - 1)
+    }
+
+    /// The file's number, from 1, where several are one capture.
+    pub fn file(self) -> Option<u32> {
+        Some((self.0 >> FrameNo::FILE) as u32).filter(|&file| file > 0)
+    }
+}
+
+/// `17`, or in the second of several files `file2:17`.
 impl fmt::Display for FrameNo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match (self.file(), self.known()) {
+            (Some(file), _) => f.pad(&format!("file{file}:{}", self.number())),
+            (None, Some(_)) => self.0.fmt(f),
+            (None, None) => f.pad("?"),
+        }
+    }
+}
+
+/// The number, as text if it names a file; null if there is no frame.
+impl Serialize for FrameNo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.file(), self.known()) {
+            (Some(_), _) => serializer.collect_str(self),
+            (None, Some(_)) => serializer.serialize_u64(self.0),
+            (None, None) => serializer.serialize_none(),
+        }
     }
 }
 
@@ -26,15 +86,53 @@ impl fmt::Display for FrameNo {
 pub struct Time(pub i64);
 
 impl Time {
-    /// Nanoseconds from `earlier` to `self`; negative when the capture's clock went back.
+    /// No time: the bytes were given without one.
+    pub const NONE: Time = Time(i64::MIN);
+
+    /// Itself, unless there is no time.
+    pub fn known(self) -> Option<Time> {
+        (self != Time::NONE).then_some(self)
+    }
+
+    /// Nanoseconds from `earlier` to `self`; negative when the capture's clock went back, 0 without times.
     pub fn since(self, earlier: Time) -> i64 {
-        self.0.saturating_sub(earlier.0)
+        match (self.known(), earlier.known()) {
+            (Some(Time(late)), Some(Time(early))) => late.saturating_sub(early),
+            _ => 0,
+        }
+    }
+
+    /// For serialization: seconds in decimals as text, or null.
+    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        match time.known() {
+            Some(time) => serializer.collect_str(&time),
+            None => serializer.serialize_none(),
+        }
+    }
+}
+
+/// The address of a side that was given without packets: there is none.
+pub const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// An address, unless there is none.
+pub fn known_address(address: SocketAddr) -> Option<SocketAddr> {
+    (address != NO_ADDRESS).then_some(address)
+}
+
+/// For serialization: `ADDRESS:PORT`, or null.
+pub fn serialize_address<S: Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
+    match known_address(*address) {
+        Some(address) => serializer.collect_str(&address),
+        None => serializer.serialize_none(),
     }
 }
 
 /// Seconds with nine decimals, as Wireshark's `frame.time_epoch`.
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.known().is_none() {
+            return f.write_str("?");
+        }
         let sign = if self.0 < 0 { "-" } else { "" };
         let ns = self.0.unsigned_abs();
         write!(f, "{sign}{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
@@ -241,6 +339,21 @@ mod tests {
         assert_eq!(map.at(3), Some(3));
         map.forget_before(10);
         assert_eq!((map.at(3), map.at(25)), (None, Some(55)));
+    }
+
+    #[test]
+    fn frames_name_their_file_where_there_are_several() {
+        let frame = FrameNo::in_file(2, 17);
+        assert_eq!((frame.file(), frame.number(), frame.to_string()), (Some(2), 17, "file2:17".to_owned()));
+        assert_eq!(format!("{:>10}", frame), "  file2:17");
+        let json = |frame: FrameNo| serde_json::to_string(&frame).expect("serializable");
+        assert_eq!([json(FrameNo(17)), json(frame), json(FrameNo::NONE)], ["17", "\"file2:17\"", "null"]);
+        assert!(FrameNo::in_file(1, 9) < FrameNo::in_file(2, 1));
+    }
+
+    #[test]
+    fn without_times_nothing_takes_time() {
+        assert_eq!((Time::NONE.since(Time(5)), Time(5).since(Time::NONE), Time(5).since(Time(2))), (0, 0, 3));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! Knows no connections.
 
 mod copies;
+mod encapsulated;
 mod extensions;
 mod fragments;
 mod headers;
@@ -21,6 +22,7 @@ use etherparse::IpNumber;
 use crate::capture::Frame;
 use crate::origin::{Form, FrameNo, Source, Time};
 use copies::Likeness;
+use encapsulated::{Inner, inner};
 use extensions::{Upper, may_lead_to_tcp, upper_layer};
 use headers::{Fragmented, Ip, Tcp, place_in, too_short};
 use link::{Carried, PacketType};
@@ -94,15 +96,28 @@ pub struct LinkType(pub u32);
 
 impl fmt::Display for LinkType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self.0 {
-            105 | 119 | 127 => " (IEEE 802.11)",
-            147..=162 => " (private use)",
-            189 | 220 => " (USB)",
-            239 => " (NFLOG)",
-            252 => " (Wireshark upper PDU)",
-            _ => "",
+        let wired = "capture on an Ethernet interface, or on the host itself (tcpdump -i any)";
+        let (name, advice) = match self.0 {
+            105 | 119 | 127 | 163 | 192 => (" (IEEE 802.11)", wired),
+            187 | 201 | 251 | 254 | 255 | 272 => (" (Bluetooth)", wired),
+            189 | 220 | 249 | 266 | 288 | 289 | 292 | 293 => (" (USB)", wired),
+            195 | 215 | 230 | 283 => (" (IEEE 802.15.4)", wired),
+            147..=162 => (
+                " (private use)",
+                "if its frames are those of another type, editcap -T ether IN OUT sets it (editcap -T lists the types)",
+            ),
+            252 => (
+                " (Wireshark upper PDU)",
+                "export the packets themselves: File, Export Specified Packets, or tshark -w",
+            ),
+            253 => (" (netlink)", "capture on the interface of the packets, or on all: tcpdump -i any"),
+            _ => (
+                "",
+                "capture on another interface (tcpdump -i any), or if its frames are those of another type, set that with \
+                 editcap -T TYPE IN OUT",
+            ),
         };
-        write!(f, "link type {}{name} is not supported: frames of that type are left out", self.0)
+        write!(f, "link type {}{name} is not supported: frames of that type are left out; {advice}", self.0)
     }
 }
 
@@ -222,12 +237,14 @@ impl Slicer {
             Carried::Short => return Err(too_short(frame)),
             Carried::UnknownLink => return Err(self.unknown_link(frame.link_type)),
         };
-        let ip = Ip::read(bytes, frame)?;
+        let ip = innermost(Ip::read(bytes, frame)?, frame)?;
         let (tcp, payload) = match ip.fragment {
             None => self.whole(&ip, frame)?,
             Some(fragment) => self.join(&ip, fragment, way, frame)?,
         };
-        let duplicate = way.is_some_and(|way| {
+        // The hosts of two files may both have captured it.
+        let seen = (frame.number.file(), way);
+        let duplicate = seen != (None, None) && {
             let captured = match payload {
                 Payload::InFrame(bytes) => bytes.len(),
                 Payload::Joined(at) => self.joined.len() - at,
@@ -241,8 +258,8 @@ impl Slicer {
                 src: tcp.src,
                 dst: tcp.dst,
             };
-            self.recent.is_copy(likeness, way, frame.time)
-        });
+            self.recent.is_copy(likeness, seen, frame.time)
+        };
         Ok((tcp, payload, duplicate))
     }
 
@@ -292,25 +309,32 @@ impl Slicer {
             file_offset: frame.file_offset + place_in(frame.bytes, ip.payload) as u64,
             time: frame.time,
         };
-        let packet = self.pool.insert(fragment, &self.limits).ok_or(Skip::Fragment)?;
+        let mut packet = self.pool.insert(fragment, &self.limits).ok_or(Skip::Fragment)?;
         // The extension headers after an IPv6 fragment header are part of what was fragmented.
         let protocol = packet.protocol.ok_or(Skip::Malformed)?;
         if !may_lead_to_tcp(protocol) {
             return Err(Skip::NotTcp);
         }
-        let rest = match upper_layer(protocol, &packet.bytes) {
-            Ok(Upper::Whole(IpNumber::TCP, rest)) => rest,
-            Ok(Upper::Whole(..)) => return Err(Skip::NotTcp),
+        let (protocol, rest) = match upper_layer(protocol, &packet.bytes) {
+            Ok(Upper::Whole(protocol, rest)) => (protocol, rest),
             // A fragment of a fragment (RFC 8200 4.5 allows one fragment header), or a header that is cut.
             Ok(Upper::Fragment(..)) | Err(_) => return Err(Skip::Malformed),
         };
         // What one copy of a fragment lacks, another had.
-        let (tcp, payload_at) = Tcp::read(rest, &Ip { missing: 0, ..*ip })?;
-        let payload_at = packet.bytes.len() - rest.len() + payload_at;
+        let outer = Ip { missing: 0, protocol, payload: rest, fragment: None, src: ip.src, dst: ip.dst, id: ip.id };
+        let inside = innermost(outer, frame)?;
+        if inside.fragment.is_some() || inside.protocol != IpNumber::TCP {
+            return Err(Skip::NotTcp);
+        }
+        let (tcp, payload_at) = Tcp::read(inside.payload, &inside)?;
+        let payload_at = place_in(&packet.bytes, inside.payload) + payload_at;
+        // Padding may follow the packet inside.
+        let end = place_in(&packet.bytes, inside.payload) + inside.payload.len();
+        packet.bytes.truncate(end);
         self.sources.clear();
         for part in &packet.parts {
             let start = part.start.max(payload_at as u32);
-            if start < part.end {
+            if start < part.end.min(end as u32) {
                 let file_offset = part.file_offset + u64::from(start - part.start);
                 let source = Source {
                     frame: part.frame,
@@ -336,6 +360,28 @@ impl Slicer {
     }
 }
 
+/// The packet inside others, or itself if it wraps none.
+fn innermost<'a>(mut ip: Ip<'a>, frame: &Frame<'_>) -> Result<Ip<'a>, Skip> {
+    for _ in 0..MOST_NESTED {
+        if ip.fragment.is_some() || ip.protocol == IpNumber::TCP {
+            return Ok(ip);
+        }
+        let carried = match inner(ip.protocol, ip.payload) {
+            None => return Ok(ip),
+            Some(Inner::Ip(bytes)) => Carried::Ip(bytes, None),
+            Some(Inner::Frame(link_type, bytes)) => link::carried(link_type, bytes),
+            Some(Inner::Typed(ether_type, bytes)) => link::typed(ether_type, bytes),
+            Some(Inner::Short) => Carried::Short,
+        };
+        ip = match carried {
+            Carried::Ip(bytes, _) => Ip::read(bytes, frame)?,
+            Carried::Other | Carried::UnknownLink => return Err(Skip::NotTcp),
+            Carried::Short => return Err(too_short(frame)),
+        };
+    }
+    Err(Skip::Malformed)
+}
+
 /// Where a payload is.
 #[derive(Clone, Copy)]
 enum Payload<'a> {
@@ -343,6 +389,9 @@ enum Payload<'a> {
     /// In `Slicer::joined`, from this offset.
     Joined(usize),
 }
+
+/// Packets may be in packets so deep; networks need two or three.
+const MOST_NESTED: usize = 8;
 
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;

@@ -104,10 +104,17 @@ impl<O: Observer> Pipeline<O> {
             }
             Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),
             Some(capture::Event::Secrets(key_log)) => self.tunnels.secrets(key_log),
+            Some(capture::Event::Bytes(bytes)) => {
+                if let (None, Some(time)) = (self.totals.first, bytes.time.known()) {
+                    self.totals.first = Some(time);
+                    watch.started(time);
+                }
+                self.tracker.push_direct(&bytes, &mut self.tunnels);
+            }
             Some(capture::Event::Frame(frame)) => {
-                if self.totals.first.is_none() {
-                    self.totals.first = Some(frame.time);
-                    watch.started(frame.time);
+                if let (None, Some(time)) = (self.totals.first, frame.time.known()) {
+                    self.totals.first = Some(time);
+                    watch.started(time);
                 }
                 match self.slicer.segment(&frame) {
                     Outcome::Segment(segment) => self.tracker.push(&segment, &mut self.tunnels),

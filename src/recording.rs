@@ -109,6 +109,13 @@ pub struct Framing {
     pub hypotheses: Vec<Hypothesis>,
 }
 
+impl Session {
+    /// Whether it is known when its bytes were captured: of a snapshot it is not, nor of bytes without packets.
+    pub fn has_times(&self) -> bool {
+        !self.is_snapshot && self.stream.start.known().is_some()
+    }
+}
+
 impl Recording {
     /// These sessions.
     pub(crate) fn of(mut sessions: Vec<Session>) -> Recording {

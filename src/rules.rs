@@ -53,7 +53,7 @@ use crate::compare::Comparison;
 
 pub use case::{Case, Context, common_prefix};
 pub use claim::{Breaks, Claim, Effect};
-pub(crate) use command::stale;
+pub(crate) use command::beside;
 pub use diagnosis::{Diagnosis, Location};
 pub use finding::{Certainty, Finding};
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};

@@ -133,6 +133,9 @@ impl Options {
 
     /// Why a connection is expected to be RTMP.
     fn expects(&self, connection: &Connection) -> Option<Expected> {
+        if connection.is_raw {
+            return Some(Expected::Given);
+        }
         if self.is_forced(connection) || connection.endpoints.iter().any(|endpoint| self.names(endpoint.port())) {
             return Some(Expected::Port);
         }

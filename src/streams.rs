@@ -5,14 +5,13 @@
 
 mod software;
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use rustc_hash::FxHashMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::amf::Value;
-use crate::origin::{FrameNo, Time};
+use crate::origin::{FrameNo, Time, serialize_address};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
 use crate::rtmp::{MessageTypeId, summary};
@@ -32,10 +31,10 @@ pub struct ConnectionSummary {
     /// Its number.
     pub tcp_stream: ConnectionId,
     /// The client's address.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub client: SocketAddr,
     /// The server's address.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub server: SocketAddr,
     /// Whether it is known who is the client; else it is a guess.
     pub roles_known: bool,
@@ -89,16 +88,16 @@ pub struct ConnectionSummary {
     /// First and last frame.
     pub frames: (FrameNo, FrameNo),
     /// Time of the first packet, in seconds since the epoch.
-    #[serde(serialize_with = "decimal")]
+    #[serde(serialize_with = "Time::serialize")]
     pub start: Time,
-    /// From the first packet to the last, in seconds.
+    /// From the first packet to the last, in seconds; 0 without times.
+    #[serde(skip)]
     pub duration: f64,
+    /// The same, if there are times.
+    #[serde(rename = "duration")]
+    pub known_duration: Option<f64>,
     /// How it ended; absent if the capture ends first.
     pub end: Option<End>,
-}
-
-fn decimal<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }
 
 /// Something the client does with a message stream.
@@ -407,6 +406,7 @@ impl Gathered {
         let mut calls = calls.report();
         calls.whole &= sides.iter().all(|side| side.unseen_bytes == 0);
         let [client_to_server, server_to_client] = sides;
+        let duration = connection.last.time.since(connection.first.time) as f64 / 1e9;
         ConnectionSummary {
             tcp_stream: connection.id,
             client: address(Direction::ClientToServer),
@@ -434,7 +434,8 @@ impl Gathered {
             server_to_client,
             frames: (connection.first.frame, connection.last.frame),
             start: connection.first.time,
-            duration: connection.last.time.since(connection.first.time) as f64 / 1e9,
+            duration,
+            known_duration: connection.first.time.known().map(|_| duration),
             end: connection.end.map(|end| End {
                 how: end.how,
                 by: match conversation.direction(end.by) {
@@ -470,8 +471,4 @@ impl Side {
 
 fn text(value: Option<&Value<'_>>) -> Option<String> {
     value.and_then(|value| value.as_str()).map(|text| text.to_string())
-}
-
-fn as_text<T: fmt::Display, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }

@@ -7,6 +7,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `connection` | what is known of a connection: the public, plain data |
+//! | `direct` | connections whose bytes were given in order, without packets |
 //! | `connections` | which packet belongs to which connection: Wireshark's `tcp.stream` |
 //! | `flow` | one connection's life: SYN, FIN, RST, and when it is over |
 //! | `reassembly` | one direction: first copy wins; its start and end; holes and patience |
@@ -17,6 +18,7 @@
 
 mod connection;
 mod connections;
+mod direct;
 mod flow;
 mod history;
 mod out_of_order;
@@ -27,26 +29,35 @@ mod tests;
 
 pub use connection::{Connection, ConnectionId, End, Endpoint, How, Moment, Side};
 
+use crate::capture::Bytes;
 use crate::origin::{FrameNo, Source, Time};
 use crate::packet::Segment;
 use connections::Connections;
+use direct::Direct;
 
 /// Finds connections in segments and puts their bytes in order.
 #[derive(Debug, Default)]
 pub struct Tracker {
     connections: Connections,
+    direct: Direct,
     resources: Resources,
 }
 
 impl Tracker {
     /// A tracker that has seen nothing.
     pub fn new(limits: Limits) -> Tracker {
-        Tracker { connections: Connections::default(), resources: Resources { limits, ..Resources::default() } }
+        Tracker { resources: Resources { limits, ..Resources::default() }, ..Tracker::default() }
     }
 
     /// Takes the next segment of the capture and reports what it completes.
     pub fn push(&mut self, segment: &Segment<'_>, sink: &mut impl Sink) {
         self.connections.push(segment, &mut self.resources, sink);
+    }
+
+    /// Takes bytes of a direction that were given without packets, after those before them. A capture has either these
+    /// or segments.
+    pub fn push_direct(&mut self, given: &Bytes<'_>, sink: &mut impl Sink) {
+        self.direct.push(given, sink);
     }
 
     /// What the limits on connections cost so far.
@@ -56,13 +67,14 @@ impl Tracker {
 
     /// How many connections there were so far.
     pub fn numbered(&self) -> u32 {
-        self.connections.numbered()
+        self.connections.numbered() + self.direct.numbered()
     }
 
     /// Ends the capture: what waits is delivered, holes become gaps, and connections are closed in
     /// the order of their numbers. The numbers continue counting if there is a next segment.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.connections.finish(&mut self.resources, sink);
+        self.direct.finish(sink);
     }
 }
 

@@ -313,3 +313,116 @@ fn how_many_packets_may_wait_for_fragments_is_limited() {
     }
     assert_eq!(payload(&mut slicer, 101, &second(1)), None, "the oldest was given up");
 }
+
+/// An outer IPv4 packet of a protocol.
+fn outer(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let header = etherparse::Ipv4Header::new(
+        payload.len() as u16,
+        64,
+        etherparse::IpNumber(protocol),
+        [192, 0, 2, 1],
+        [192, 0, 2, 2],
+    );
+    header.expect("short enough").write(&mut packet).expect("in memory");
+    packet.extend_from_slice(payload);
+    packet
+}
+
+fn udp(port: u16, payload: &[u8]) -> Vec<u8> {
+    let length = (8 + payload.len()) as u16;
+    let ports = [&[0x9c, 0x40][..], &port.to_be_bytes(), &length.to_be_bytes(), &[0, 0]].concat();
+    outer(17, &[&ports, payload].concat())
+}
+
+fn bytes(text: &str) -> Vec<u8> {
+    hex::decode(text.replace(' ', "")).expect("hex")
+}
+
+/// Each way to carry a network across another; tshark 4.0 finds the same TCP segment in each.
+#[test]
+fn packets_in_packets() {
+    let mac = bytes("020000000001 020000000002 0800");
+    let ethernet = [&mac[..], &v4()].concat();
+    let with = |header: &str, rest: &[u8]| [&bytes(header)[..], rest].concat();
+    let all = [
+        ("4in4", outer(4, &v4())),
+        ("6in4", outer(41, &v6())),
+        ("GRE", outer(47, &with("0000 0800", &v4()))),
+        ("GRE with key and sequence number", outer(47, &with("3000 86dd 00000007 00000001", &v6()))),
+        ("GRE with Ethernet", outer(47, &with("2000 6558 00000007", &ethernet))),
+        ("ERSPAN I", outer(47, &with("0000 88be", &ethernet))),
+        ("ERSPAN II", outer(47, &with("1000 88be 00000001 1001 0001 00000000", &ethernet))),
+        ("ERSPAN III", outer(47, &with("1000 22eb 00000001 2001 0001 00000000 00000000", &ethernet))),
+        ("VXLAN", udp(4789, &with("08000000 00002a00", &ethernet))),
+        ("VXLAN on its old port", udp(8472, &with("08000000 00002a00", &ethernet))),
+        ("VXLAN-GPE", udp(4790, &with("0c000001 00002a00", &v4()))),
+        ("GENEVE with an option", udp(6081, &with("0200 6558 00002a00 0102 03 01 00000000", &ethernet))),
+        ("GENEVE with IPv6", udp(6081, &with("0000 86dd 00002a00", &v6()))),
+        ("GTP-U", udp(2152, &with(&format!("30ff {:04x} 00000009", v4().len()), &v4()))),
+        (
+            "GTP-U with an extension",
+            udp(2152, &with(&format!("34ff {:04x} 00000009 000000 85 01 10 01 00", v4().len() + 8), &v4())),
+        ),
+    ];
+    for (name, packet) in &all {
+        assert_eq!(payload(&mut Slicer::new(Limits::default()), 101, packet).as_deref(), Some(PAYLOAD), "{name}");
+        // Cut anywhere before the segment, it is no segment; nothing panics.
+        for cut in 0..packet.len() - PAYLOAD.len() - 20 {
+            payload(&mut Slicer::new(Limits::default()), 101, &packet[..cut]);
+        }
+        // In fragments, but for those in UDP.
+        if packet[9] != 17 {
+            let (first, second) = packet[20..].split_at(32);
+            let mut slicer = Slicer::new(Limits::default());
+            let fragment = |offset: u16, bytes: &[u8]| {
+                let mut fragment = outer(packet[9], bytes);
+                fragment[6..8].copy_from_slice(&offset.to_be_bytes());
+                fragment
+            };
+            assert_eq!(payload(&mut slicer, 101, &fragment(0x2000, first)), None);
+            assert_eq!(
+                payload(&mut slicer, 101, &fragment(4, second)).as_deref(),
+                Some(PAYLOAD),
+                "{name} in fragments"
+            );
+        }
+    }
+    // What uses the same ports or protocols for something else is left alone.
+    for packet in
+        [udp(4789, &with("00000000 00002a00", &ethernet)), udp(2152, &v4()), udp(5000, &ethernet), outer(47, &[0; 3])]
+    {
+        assert_eq!(payload(&mut Slicer::new(Limits::default()), 101, &packet), None);
+    }
+}
+
+/// Three layers are read, and a packet that holds itself as often as it can ends well.
+#[test]
+fn packets_are_nested_to_a_bound() {
+    let mut packet = v4();
+    for _ in 0..3 {
+        packet = outer(4, &packet);
+    }
+    assert_eq!(payload(&mut Slicer::new(Limits::default()), 101, &packet).as_deref(), Some(PAYLOAD));
+    for _ in 0..200 {
+        packet = outer(4, &packet);
+    }
+    assert_eq!(payload(&mut Slicer::new(Limits::default()), 101, &packet), None);
+}
+
+/// Logs of packet filters, and PPP with a direction before it.
+#[test]
+fn headers_of_packet_filters() {
+    let v4 = v4();
+    assert!(is_found(
+        117,
+        "3d 02 00 00 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000",
+        &v4
+    ));
+    assert!(is_found(109, "02000000 00000001 00000000", &v4));
+    // NFLOG: family, version, resource id; a prefix (type 10) of 5 bytes, padded; the packet (type 9).
+    let length = (v4.len() + 4) as u16;
+    let nflog = format!("02 00 0000 0500 0a00 41 000000 {:02x}{:02x} 0900", length & 0xff, length >> 8);
+    assert!(is_found(239, &nflog, &v4));
+    assert!(is_found(204, "01 ff03 0021", &v4) && is_found(104, "0f00 0800", &v4));
+}

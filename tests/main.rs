@@ -67,6 +67,8 @@ mod fuzz;
 mod hostile;
 #[cfg(feature = "cli")]
 mod hostile_strings;
+#[cfg(feature = "cli")]
+mod inputs;
 #[cfg(all(feature = "cli", unix))]
 mod long_work;
 #[cfg(feature = "cli")]

@@ -267,6 +267,13 @@ const CASES: &[Case] = &[
     Case("config captures", "--port 5000", Adds("5000")),
     Case("config captures", "--stream 1", Same),
     Case("config captures", "--decode-as tcp:5000", Adds("5000")),
+    // bytes without a capture
+    Case("decode", "--raw inputs/c2s.bin.gz", Status(2, 0)),
+    Case("streams", "--raw inputs/c2s.bin.gz", Status(2, 0)),
+    Case("snapshot", "--raw inputs/c2s.bin.gz", Status(2, 0)),
+    // several files
+    Case("lint captures/pairs/01_same_twice_A.pcap captures/pairs/01_same_twice_B.pcap", "--merge", Adds("file1")),
+    Case("relay captures/a/ffmpeg_pub_play.pcap captures/b/wrong_app.pcap -v", "--merge", Adds("file1")),
     // keys
     Case(
         "decode captures/e/rtmps_ffmpeg_pub.pcap",

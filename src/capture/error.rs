@@ -52,6 +52,31 @@ pub enum Error {
         /// The compressions around it.
         inside: Vec<Compression>,
     },
+    /// It is text that does not say bytes.
+    #[error("not a capture file: it looks like text, and cannot be read as hex: {why}")]
+    Text {
+        /// What is wrong with it.
+        why: crate::raw::Error,
+    },
+    /// It begins as text and is none.
+    #[error("not a capture file: it looks like text, but is not UTF-8 further on")]
+    NotUtf8,
+    /// Raw bytes of both directions in one file.
+    #[error(
+        "the raw bytes of both directions follow each other in it, and nothing says where one ends: save each direction to \
+         a file of its own (in Wireshark's Follow window, the list at the lower left) and give both with --raw C2S S2C, or \
+         save the conversation as YAML, C Arrays or Hex Dump"
+    )]
+    Conversation,
+    /// A text with more than one direction where one was announced.
+    #[error("the text says packets or both directions: give it alone, without --raw")]
+    NotADirection,
+    /// One of several files has no place in time.
+    #[error("its packets have no times, so it cannot be merged with others")]
+    NotInTime,
+    /// A capture file where raw bytes were announced.
+    #[error("it is a capture file: give it without --raw")]
+    IsACapture,
     /// The source could not be read.
     #[error("cannot read the capture: {0}")]
     Io(#[from] io::Error),
@@ -99,7 +124,7 @@ impl fmt::Display for Looks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Looks::Known(name, advice) => write!(f, "it looks like {name}; {advice}"),
-            Looks::Text => write!(f, "it looks like text; a hex dump can be converted: text2pcap FILE out.pcapng"),
+            Looks::Text => write!(f, "it looks like text"),
             Looks::Unknown(head) => {
                 write!(f, "it starts with")?;
                 head.iter().try_for_each(|byte| write!(f, " {byte:02x}"))?;
@@ -149,11 +174,9 @@ const MEDIA: &str = "this program reads packet captures, not media files";
 
 /// Magic numbers, names, and what to do.
 const KNOWN: &[(&[u8], &str, &str)] = &[
-    (b"\xfd7zXZ\0", "an xz file", "unpack it on the way: xz -dc FILE | rtmp-inspect decode -"),
     (b"BZh", "a bzip2 file", "unpack it on the way: bzip2 -dc FILE | rtmp-inspect decode -"),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it on the way: 7z x -so FILE | rtmp-inspect decode -"),
     (b"PK\x03\x04", "a zip archive", "unpack it on the way: unzip -p FILE | rtmp-inspect decode -"),
-    (b"\x04\x22\x4d\x18", "an lz4 file", "unpack it on the way: lz4 -dc FILE | rtmp-inspect decode -"),
     (b"\x1f\x9d", "a compress (.Z) file", "unpack it on the way: zcat FILE | rtmp-inspect decode -"),
     (b"Rar!", "a rar archive", "unpack it first"),
     (b"snoop\0\0\0", "a Solaris snoop capture", CONVERT),

@@ -1,16 +1,18 @@
 //! The bytes of a capture, whatever they were packed in.
 //!
-//! Takes any `Read`, gives a window of decompressed bytes that grows on demand and moves forward. gzip
-//! and zstd are told by their magic, one inside the other if need be. A read asks for as much as the
+//! Takes any `Read`, gives a window of decompressed bytes that grows on demand and moves forward. gzip,
+//! zstd, xz and lz4 are told by their magic, one inside the other if need be. A read asks for as much as the
 //! buffer holds, but [`Input::fill`] returns as soon as what was asked for is there: a live capture
 //! is decoded frame by frame. Knows nothing of capture formats.
 
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use lz4_flex::frame::FrameDecoder;
+use lzma_rust2::XzReader;
 
 use super::zstd;
 
@@ -21,22 +23,30 @@ pub enum Compression {
     Gzip,
     /// Zstandard (RFC 8878), of one or more frames.
     Zstd,
+    /// xz, of one or more streams.
+    Xz,
+    /// LZ4, of one or more frames.
+    Lz4,
 }
 
 impl Compression {
     fn of(head: &[u8]) -> Option<Compression> {
         match head {
             [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+            [0xfd, b'7', b'z', b'X'] => Some(Compression::Xz),
+            [0x04, 0x22, 0x4d, 0x18] => Some(Compression::Lz4),
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
             _ => None,
         }
     }
 
-    /// Its name: `gzip` or `zstd`.
+    /// Its name: `gzip`, `zstd`, `xz` or `lz4`.
     pub fn name(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
             Compression::Zstd => "zstd",
+            Compression::Xz => "xz",
+            Compression::Lz4 => "lz4",
         }
     }
 }
@@ -159,6 +169,8 @@ impl Input {
 const BUFFER: usize = 1 << 20;
 /// Compressions inside each other; nobody needs more than two.
 const LAYERS: usize = 4;
+/// So much memory may a block of xz ask for, in KiB; `xz -9` asks for 65 MiB.
+const XZ_MEMORY: u32 = 256 << 10;
 /// Small files may expand as they like: a capture of zeros is no attack.
 const EXPANSION_GRACE: u64 = 16 << 20;
 
@@ -207,8 +219,24 @@ fn decompressed(
         let reader: Box<dyn Read + Send> = match compression {
             Compression::Gzip => Box::new(MultiGzDecoder::new(packed)),
             Compression::Zstd => Box::new(zstd::Decoder::new(packed)),
+            Compression::Xz => Box::new(XzReader::new_mem_limit(packed, true, XZ_MEMORY)),
+            Compression::Lz4 => Box::new(Lz4(FrameDecoder::new(packed))),
         };
         source = Box::new(Bounded { reader, produced: 0, expansion, shared: shared.clone() });
+    }
+}
+
+/// Frames of LZ4, one after the other: the decoder ends after each.
+struct Lz4<R: Read>(FrameDecoder<BufReader<R>>);
+
+impl<R: Read> Read for Lz4<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let n = self.0.read(buf)?;
+            if n > 0 || buf.is_empty() || self.0.get_mut().fill_buf()?.is_empty() {
+                return Ok(n);
+            }
+        }
     }
 }
 

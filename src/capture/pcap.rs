@@ -6,7 +6,7 @@
 //! record's length before its bytes are there, and pcap-parser has no big-endian form of the modified one.
 
 use super::input::Input;
-use super::{Error, Limits, Order, Part, Step, Warning, cut};
+use super::{Error, Limits, Order, RecordPart, Step, Warning, cut};
 use crate::origin::{FrameNo, Time};
 
 /// What the file header says.
@@ -59,7 +59,7 @@ impl Records {
     pub(super) fn step(&mut self, input: &mut Input, limits: &Limits, frame: FrameNo) -> Result<Step, Error> {
         let had = input.fill(self.header_len)?;
         if had < self.header_len {
-            return Ok(cut(input, frame, Part::RecordHeader, had, self.header_len));
+            return Ok(cut(input, frame, RecordPart::RecordHeader, had, self.header_len));
         }
         let header = input.window();
         let [seconds, fraction, captured, original_len] = [0, 4, 8, 12].map(|at| self.order.u32(header, at));
@@ -72,7 +72,7 @@ impl Records {
         let whole = self.header_len + captured;
         let had = input.fill(whole)?;
         if had < whole {
-            return Ok(cut(input, frame, Part::Frame, had - self.header_len, captured));
+            return Ok(cut(input, frame, RecordPart::Frame, had - self.header_len, captured));
         }
         Ok(Step::Frame {
             time: Time(i64::from(seconds) * 1_000_000_000 + i64::from(fraction) * self.unit),

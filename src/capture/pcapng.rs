@@ -9,7 +9,7 @@ use pcap_parser::{Block, parse_block_be, parse_block_le};
 
 use super::clock::Clock;
 use super::input::Input;
-use super::{BlockProblem, Error, Limits, Order, Part, Step, Warning, cut};
+use super::{BlockProblem, Error, Limits, Order, RecordPart, Step, Warning, cut};
 use crate::origin::{FrameNo, Time};
 
 /// The state of a section.
@@ -50,7 +50,7 @@ impl Blocks {
         loop {
             let had = input.fill(MIN_BLOCK)?;
             if had < MIN_BLOCK {
-                return Ok(cut(input, frame, Part::Block, had, MIN_BLOCK));
+                return Ok(cut(input, frame, RecordPart::Block, had, MIN_BLOCK));
             }
             let head = match self.head(input.window(), limits) {
                 Ok(head) => head,
@@ -202,9 +202,9 @@ impl Blocks {
         let packet = matches!(head.kind, ENHANCED_PACKET | PACKET) && had >= 28;
         let cut = if packet {
             let captured = head.order.u32(input.window(), 20) as usize;
-            cut(input, frame, Part::Frame, (had - 28).min(captured), captured)
+            cut(input, frame, RecordPart::Frame, (had - 28).min(captured), captured)
         } else {
-            cut(input, frame, Part::Block, had, head.len)
+            cut(input, frame, RecordPart::Block, had, head.len)
         };
         let problem = BlockProblem::Overrun { len: head.len as u32, had: had as u64 };
         match self.resume(input, limits, frame, problem, None)? {

@@ -11,6 +11,15 @@ use crate::origin::FrameNo;
 /// Something wrong with the capture, beside which reading continues or ends early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Warning {
+    /// What the bytes do not say was assumed. Nothing is wrong.
+    Assumed(crate::raw::Assumption),
+    /// In one of several files.
+    InFile {
+        /// The file, from 1.
+        file: u32,
+        /// What is wrong.
+        warning: Box<Warning>,
+    },
     /// The bytes end inside a record. Reading ends.
     Cut {
         /// Why the bytes end.
@@ -20,7 +29,7 @@ pub enum Warning {
         /// File offset of the record, in bytes.
         at: u64,
         /// The part of the record that is incomplete.
-        part: Part,
+        part: RecordPart,
         /// Bytes of the part that are there.
         had: u64,
         /// Bytes the part should have.
@@ -65,7 +74,7 @@ pub enum Warning {
 
 /// A part of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum RecordPart {
     /// The header of a pcap record.
     RecordHeader,
     /// A frame's bytes.
@@ -109,6 +118,8 @@ pub enum BlockProblem {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Warning::Assumed(assumption) => assumption.fmt(f),
+            Warning::InFile { file, warning } => write!(f, "file{file}: {warning}"),
             Warning::Cut { ending, frame, at, part, had, needed } => {
                 match ending {
                     Ending::Source => write!(f, "the capture was cut")?,
@@ -120,12 +131,12 @@ impl fmt::Display for Warning {
                 }
                 match part {
                     // A compressed capture may end between two records, and yet not where it should.
-                    _ if *had == 0 && *part != Part::Frame => write!(f, " before frame {frame}")?,
-                    Part::Frame => write!(f, ": {had} of the {needed} bytes of frame {frame} are there")?,
-                    Part::RecordHeader => {
+                    _ if *had == 0 && *part != RecordPart::Frame => write!(f, " before frame {frame}")?,
+                    RecordPart::Frame => write!(f, ": {had} of the {needed} bytes of frame {frame} are there")?,
+                    RecordPart::RecordHeader => {
                         write!(f, ": {had} of the {needed} header bytes of frame {frame} are there")?;
                     }
-                    Part::Block => {
+                    RecordPart::Block => {
                         write!(f, ": {had} of the {needed} bytes of a block before frame {frame} are there")?
                     }
                 }

@@ -20,6 +20,7 @@ use crate::snapshot;
 use crate::view;
 
 use super::config::{ConfigFile, Configs};
+use super::given::Given;
 use super::input::in_words;
 use super::lint::{FailOn, RuleSelection};
 use super::output::{Output, keeping_complaints};
@@ -219,7 +220,7 @@ impl Options {
         let names = [shown(path), shown(reference)];
         let connections = self.connections.with(settings);
         let keep = Keep { digests: true, all: settings.full_payload.value, ..Keep::default() };
-        let read = Subject::open(path, &self.bounds).and_then(|subject| {
+        let read = Subject::open(&Given::of(path), &self.bounds).and_then(|subject| {
             anyhow::ensure!(!subject.is_snapshot(), "{} is a snapshot; give the capture", names[0]);
             subject.record(&connections, &self.bounds, keep)
         });
@@ -259,7 +260,7 @@ impl Options {
         if let Some(version) = older_format(path) {
             return Known::Old(version);
         }
-        let read = Subject::open(path, &self.bounds).and_then(|subject| {
+        let read = Subject::open(&Given::of(path), &self.bounds).and_then(|subject| {
             // What a snapshot has is only what was chosen when it was made.
             let all = Connections { stream: connections.stream, ..Connections::default() };
             let connections = if subject.is_snapshot() { &all } else { connections };

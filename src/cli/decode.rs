@@ -14,11 +14,12 @@ use crate::dissect::{Dissection, Vocabulary};
 use crate::field::counted;
 use crate::filter::Filter;
 use crate::origin::Time;
-use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, RtmpSession};
+use crate::session::{self, Answers, ConnectionFilter, Direction, Event, Observer, Protocol, Roles, RtmpSession};
 use crate::tcp::Connection;
 
 use super::EXIT_OK;
-use super::input::{CapturePath, Input};
+use super::given::CaptureArgs;
+use super::input::Input;
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
 use super::values::{self, Types};
@@ -37,7 +38,7 @@ use print::{Printer, Show};
     rtmp-inspect decode --color always capture.pcap | less -R")]
 pub struct Options {
     #[command(flatten)]
-    capture: CapturePath,
+    capture: CaptureArgs,
 
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -124,9 +125,9 @@ impl Options {
     fn outcomes(&self, filter: Option<&Filter>, session: &session::Options) -> anyhow::Result<Answers> {
         let wanted = self.shows_all_fields() || self.names(filter).any(|name| name == "rtmpt.function.call");
         let mut answers = Answers::default();
-        if wanted && self.capture.path().is_file() {
-            answers =
-                Input::open(self.capture.path(), &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
+        let given = self.capture.given();
+        if wanted && given.path().is_file() {
+            answers = Input::open(&given, &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
         }
         Ok(answers)
     }
@@ -175,7 +176,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
     let outcomes = options.outcomes(filter.as_ref(), &session_options)?;
-    let mut input = Input::open(options.capture.path(), &options.bounds)?;
+    let mut input = Input::open(&options.capture.given(), &options.bounds)?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
     // Rows are printed from inside the run; what goes wrong there stops it.
@@ -198,7 +199,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         }
     })
     .with_outcomes(outcomes);
-    let observer = Census { rows, wanted, seen: Seen::default(), guessed: 0 };
+    let observer = Census { rows, wanted, seen: Seen::default(), guessed: 0, is_unnamed: false };
     let after_frame = || {
         if is_live && let Err(error) = printer.borrow_mut().flush() {
             *failure.borrow_mut() = Some(error);
@@ -208,6 +209,9 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
     options.connections.ensure_there(input.name(), &totals)?;
     let (seen, guessed) = (census.seen, census.guessed);
+    if census.is_unnamed {
+        complain("note", &format!("{}: {}", input.name(), Roles::Nothing.why()));
+    }
     if let Some(error) = failure.take() {
         return Err(error);
     }
@@ -233,6 +237,8 @@ struct Census<F> {
     seen: Seen,
     /// How many are guessed at, as they begin in mid-session.
     guessed: usize,
+    /// Whether there are bytes without packets that do not tell whose they are.
+    is_unnamed: bool,
 }
 
 /// What the connections carry, and how many each, in order of their ends.
@@ -264,7 +270,8 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
     fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if self.wanted.covers(connection) {
             let is_open = matches!(conversation.protocol, Protocol::Rtmp | Protocol::Undecided);
-            self.guessed += usize::from(is_open && !conversation.roles().are_known());
+            self.guessed += usize::from(is_open && !connection.is_raw && !conversation.roles().are_known());
+            self.is_unnamed |= is_open && conversation.roles() == Roles::Nothing;
             self.seen.add(conversation);
         }
         self.rows.closed(connection, conversation);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use crate::capture::{Capture, NotACapture};
+use crate::capture::{self, Capture, NotACapture};
 use crate::escape::escape;
 use crate::origin::Time;
 use crate::packet;
@@ -17,8 +17,9 @@ use crate::rtmp::decoder;
 use crate::session::{self, Learned, Observer, ReadAhead};
 use crate::{tcp, tunnel};
 
-use super::keys;
+use super::given::Given;
 use super::output::{Meter, complain};
+use super::{keys, merge, raw_order};
 
 /// An opened capture.
 pub struct Input {
@@ -33,12 +34,23 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens `path`, or standard input for `-`.
-    pub fn open(path: &Path, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
-        let (name, reader, len) = open(path)?;
-        let again = len.map(|_| Kept::Path(path.to_owned()));
-        let capture = Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
-        Ok(Input::new(name, capture, len, again))
+    /// Opens what was given.
+    pub fn open(given: &Given, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
+        let name = given.name();
+        if let Some(path) = given.as_file().filter(|path| !is_plain_file(path)) {
+            // A pipe is read as it comes, once.
+            let (name, reader, len) = open(path)?;
+            let limits = bounds.limits().capture;
+            let capture = match given.is_raw() {
+                true => Capture::open_raw(reader, limits),
+                false => Capture::open(reader, limits),
+            };
+            let capture = capture.with_context(|| format!("cannot read {name}"))?;
+            return Ok(Input::new(name, capture, len, None));
+        }
+        let mut kept = Kept::of(given, bounds)?;
+        let (capture, len) = kept.open(bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
+        Ok(Input::new(name, capture, len, Some(kept)))
     }
 
     fn new(name: String, capture: Capture, len: Option<u64>, again: Option<Kept>) -> Input {
@@ -57,20 +69,12 @@ impl Input {
             ..options.clone()
         };
         let learn = move || {
-            let read = || -> anyhow::Result<Learned> {
-                let mut again = again.again().context("it cannot be read twice")?;
-                let back = again.position()?;
-                let (reader, _) = again.reader()?;
-                let mut capture = Capture::open(reader, limits.capture)?;
-                let mut watch = Silence(Meter::new(None, true));
-                let learned = pipeline::run(&mut capture, limits, plain.clone(), Learned::default(), &mut watch);
-                if let (Kept::File(file, _), Some(back)) = (&mut again, back) {
-                    file.seek(SeekFrom::Start(back))?;
-                }
-                Ok(learned?.0)
+            let learn = |mut capture: Capture| {
+                let mut watch = Silence::again();
+                pipeline::run(&mut capture, limits, plain.clone(), Learned::default(), &mut watch)
             };
             // What is wrong with the capture is told of when it is read for its rows.
-            read().unwrap_or_default()
+            again.once_more(limits.capture, |capture| Ok(learn(capture)?.0)).unwrap_or_default()
         };
         session::Options { read_ahead: Some(ReadAhead::new(learn)), ..options }
     }
@@ -79,18 +83,7 @@ impl Input {
     fn with_keys(&self, bounds: &super::select::Bounds, options: session::Options) -> anyhow::Result<session::Options> {
         let limits = bounds.limits().capture;
         let again = self.again.as_ref().filter(|_| self.capture.may_have_secrets()).and_then(Kept::again);
-        let rest = again.map(|again| {
-            move || {
-                let mut again = again.again().context("it cannot be read twice")?;
-                let back = again.position()?;
-                let (reader, _) = again.reader()?;
-                let found = keys::in_capture(reader, limits);
-                if let (Kept::File(file, _), Some(back)) = (&mut again, back) {
-                    file.seek(SeekFrom::Start(back))?;
-                }
-                found
-            }
-        });
+        let rest = again.map(|again| move || again.once_more(limits, keys::in_capture));
         let tls = keys::read(&bounds.keys.files(), self.is_live, rest)?;
         Ok(session::Options { tunnel: tunnel::Options { tls }, ..options })
     }
@@ -164,6 +157,7 @@ impl Input {
 pub struct Source {
     name: String,
     kept: Kept,
+    is_plain: bool,
 }
 
 enum Kept {
@@ -172,20 +166,21 @@ enum Kept {
     Memory(Arc<[u8]>),
     /// Without a name: it is missing when the program ends.
     File(File, u64),
+    /// The bytes of one direction.
+    Raw(Box<Kept>),
+    /// The bytes of both, and the order in which they are read.
+    Directions(Box<[Kept; 2]>, Vec<(usize, u64)>),
+    /// Several files, and how far the clock of each is ahead.
+    Merged(Vec<PathBuf>, Vec<i64>),
 }
 
 /// So much of a pipe is kept in memory.
 const MOST_IN_MEMORY: u64 = 16 << 20;
 
 impl Source {
-    /// The capture at `path`, or on standard input for `-`.
-    pub fn new(path: &Path) -> anyhow::Result<Source> {
-        let (name, reader, len) = open(path)?;
-        let kept = match len {
-            Some(_) => Kept::Path(path.to_owned()),
-            None => Kept::keep(reader, &name, MOST_IN_MEMORY)?,
-        };
-        Ok(Source { name, kept })
+    /// What was given.
+    pub fn new(given: &Given, bounds: &super::select::Bounds) -> anyhow::Result<Source> {
+        Ok(Source { name: given.name(), kept: Kept::of(given, bounds)?, is_plain: given.is_plain() })
     }
 
     /// What to call it in messages.
@@ -195,9 +190,8 @@ impl Source {
 
     /// Opens it from its start. One at a time is to be read.
     pub fn open(&mut self, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
-        let (reader, len) = self.kept.reader()?;
-        let capture =
-            Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {}", self.name))?;
+        let opened = self.kept.open(bounds.limits().capture);
+        let (capture, len) = opened.with_context(|| format!("cannot read {}", self.name))?;
         Ok(Input::new(self.name.clone(), capture, len, self.kept.again()))
     }
 
@@ -207,6 +201,9 @@ impl Source {
         beginning: &[u8],
         bounds: &super::select::Bounds,
     ) -> anyhow::Result<Result<Input, NotACapture>> {
+        if !self.is_plain {
+            return self.open(bounds).map(Ok);
+        }
         let (reader, len) = self.kept.reader()?;
         let again = self.kept.again();
         let opened = Capture::open_or(beginning, reader, bounds.limits().capture)
@@ -216,24 +213,121 @@ impl Source {
 }
 
 impl Kept {
+    /// What was given, in a form that can be read again.
+    fn of(given: &Given, bounds: &super::select::Bounds) -> anyhow::Result<Kept> {
+        let file = |path: &Path| -> anyhow::Result<Kept> {
+            let (name, reader, len) = open(path)?;
+            match len {
+                Some(_) => Ok(Kept::Path(path.to_owned())),
+                None => Kept::keep(reader, &name, MOST_IN_MEMORY),
+            }
+        };
+        Ok(match given {
+            Given::Capture(path) => file(path)?,
+            Given::Raw(path) => Kept::Raw(Box::new(file(path)?)),
+            Given::Directions([client, server]) => {
+                ensure_read_once([client, server])?;
+                let mut kept = Kept::Directions(Box::new([file(client)?, file(server)?]), Vec::new());
+                let limits = bounds.limits();
+                let named = || format!("cannot read {}", given.name());
+                let (naive, _) = kept.open(limits.capture).with_context(named)?;
+                let keys = keys::read(&bounds.keys.files(), false, None::<fn() -> anyhow::Result<Vec<u8>>>)?;
+                let options = session::Options { tunnel: tunnel::Options { tls: keys }, ..session::Options::default() };
+                let found = raw_order::steps(naive, limits, options).with_context(named)?;
+                if let Kept::Directions(_, steps) = &mut kept {
+                    *steps = found;
+                }
+                kept
+            }
+            Given::Merged(files) => {
+                ensure_files(files)?;
+                let shown = files.iter().take(MOST_NAMED).enumerate();
+                let named: Vec<_> = shown.map(|(at, path)| format!("file{} is {}", at + 1, in_words(path))).collect();
+                let more = if files.len() > MOST_NAMED { ", and so on" } else { "" };
+                complain("note", &format!("read as one capture: {}{more}", named.join(", ")));
+                let ahead = merge::clocks(files, bounds.limits(), |text| complain("note", &text))?;
+                Kept::Merged(files.clone(), ahead)
+            }
+        })
+    }
+
     /// The same again, if it can be had.
     fn again(&self) -> Option<Kept> {
         Some(match self {
             Kept::Path(path) => Kept::Path(path.clone()),
             Kept::Memory(bytes) => Kept::Memory(Arc::clone(bytes)),
             Kept::File(file, len) => Kept::File(file.try_clone().ok()?, *len),
+            Kept::Raw(kept) => Kept::Raw(Box::new(kept.again()?)),
+            Kept::Directions(both, steps) => {
+                Kept::Directions(Box::new([both[0].again()?, both[1].again()?]), steps.clone())
+            }
+            Kept::Merged(files, ahead) => Kept::Merged(files.clone(), ahead.clone()),
         })
     }
 
-    /// For a file without a name, how far it was read: all that read it move one position.
-    fn position(&mut self) -> io::Result<Option<u64>> {
+    /// Opens it once more while it is being read, for what `read` finds in it.
+    fn once_more<T>(
+        &self,
+        limits: capture::Limits,
+        read: impl FnOnce(Capture) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let mut again = self.again().context("it cannot be read twice")?;
+        let back = again.positions()?;
+        let found = again.open(limits).and_then(|(capture, _)| read(capture));
+        again.seek(&back)?;
+        found
+    }
+
+    /// For files without a name, how far they were read: all that read one move one position.
+    fn positions(&mut self) -> io::Result<Vec<u64>> {
+        let mut positions = Vec::new();
+        self.each_file(&mut |file| {
+            positions.push(file.stream_position()?);
+            Ok(())
+        })?;
+        Ok(positions)
+    }
+
+    fn seek(&mut self, positions: &[u64]) -> io::Result<()> {
+        let mut positions = positions.iter();
+        self.each_file(&mut |file| match positions.next() {
+            Some(&position) => file.seek(SeekFrom::Start(position)).map(drop),
+            None => Ok(()),
+        })
+    }
+
+    fn each_file(&mut self, act: &mut dyn FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
         match self {
-            Kept::File(file, _) => file.stream_position().map(Some),
-            Kept::Path(_) | Kept::Memory(_) => Ok(None),
+            Kept::Path(_) | Kept::Memory(_) | Kept::Merged(..) => Ok(()),
+            Kept::File(file, _) => act(file),
+            Kept::Raw(kept) => kept.each_file(act),
+            Kept::Directions(both, _) => both.iter_mut().try_for_each(|kept| kept.each_file(act)),
         }
     }
 
-    /// Its bytes from the first one, and how many there are.
+    /// Opens it from its first byte. How many bytes there are, if that is known.
+    fn open(&mut self, limits: capture::Limits) -> anyhow::Result<(Capture, Option<u64>)> {
+        Ok(match self {
+            Kept::Raw(kept) => {
+                let (reader, len) = kept.reader()?;
+                (Capture::open_raw(reader, limits)?, len)
+            }
+            Kept::Directions(both, steps) => {
+                let [(client, len), (server, _)] = [both[0].reader()?, both[1].reader()?];
+                (Capture::open_directions([client, server], steps.clone(), limits)?, len)
+            }
+            Kept::Merged(files, ahead) => {
+                let len = files.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|file| file.len()).sum();
+                (merge::open(files, ahead, limits)?, Some(len))
+            }
+            Kept::Path(_) | Kept::Memory(_) | Kept::File(..) => {
+                let (reader, len) = self.reader()?;
+                (Capture::open(reader, limits)?, len)
+            }
+        })
+    }
+
+    /// The bytes of a file from the first one, and how many there are.
     fn reader(&mut self) -> anyhow::Result<(Box<dyn Read + Send>, Option<u64>)> {
         Ok(match self {
             Kept::Path(path) => {
@@ -245,6 +339,9 @@ impl Kept {
                 file.rewind()?;
                 (Box::new(file.try_clone()?), Some(*len))
             }
+            Kept::Raw(kept) => kept.reader()?,
+            Kept::Directions(both, _) => both[0].reader()?,
+            Kept::Merged(files, _) => Kept::Path(files[0].clone()).reader()?,
         })
     }
 
@@ -266,6 +363,24 @@ impl Kept {
         }
         Ok(Kept::File(file, len))
     }
+}
+
+/// So many of several files are named in a note.
+const MOST_NAMED: usize = 8;
+
+/// Fails if one of several files is not a file: what comes once has no place among them.
+fn ensure_files(files: &[PathBuf]) -> anyhow::Result<()> {
+    for path in files {
+        let name = in_words(path);
+        let metadata = std::fs::metadata(path).with_context(|| format!("cannot open {name}"))?;
+        anyhow::ensure!(metadata.is_file(), "cannot merge {name} with other captures: it is not a file");
+    }
+    Ok(())
+}
+
+/// Whether it can be opened and read more than once.
+fn is_plain_file(path: &Path) -> bool {
+    !is_standard_input(path) && std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
 }
 
 /// What to call what is at `path`, the bytes, and how many there are if it is a file.
@@ -311,7 +426,14 @@ pub fn ensure_read_once<'p>(paths: impl IntoIterator<Item = &'p PathBuf>) -> any
 }
 
 /// Looks at everything and says nothing, but how far it is.
-struct Silence(Meter);
+pub struct Silence(Meter);
+
+impl Silence {
+    /// For what is read once more.
+    pub fn again() -> Silence {
+        Silence(Meter::new(None, true))
+    }
+}
 
 impl Progress for Silence {
     fn warning(&mut self, _: Warning) {}
@@ -340,6 +462,9 @@ impl<F: FnMut() -> bool> Progress for Watcher<'_, F> {
 
     fn warning(&mut self, warning: Warning) {
         match warning {
+            Warning::Capture(capture::Warning::Assumed(assumption)) => {
+                complain("note", &format!("{}: {assumption}", self.name));
+            }
             Warning::Capture(warning) => {
                 self.warnings += 1;
                 if self.warnings <= MOST_WARNINGS {
@@ -369,7 +494,10 @@ fn tell_of_packets(name: &str, counts: packet::Counts) {
     say(counts.malformed, "frames with headers that contradict themselves were left out");
     say(counts.headers_cut, "frames were cut by the snap length before their TCP header's end and left out");
     say(counts.incomplete_packets, "fragmented IP packets never became whole");
-    say(counts.duplicates, "frames are second copies, as a capture on all interfaces holds; each packet counts once");
+    say(
+        counts.duplicates,
+        "frames are second copies, as a capture on all interfaces or on two hosts holds; each packet counts once",
+    );
 }
 
 /// What the limits on connections cost.
@@ -395,25 +523,6 @@ fn tell_of_connections(name: &str, counts: tcp::Counts) {
     }
 }
 
-/// The path of a capture, or `-`.
-#[derive(Debug, clap::Args)]
-pub struct CapturePath {
-    /// The capture: pcap or pcapng, also in gzip or zstd; '-' reads standard input as it comes
-    #[arg(value_name = "CAPTURE", required_unless_present = "read")]
-    path: Option<PathBuf>,
-
-    /// The capture, as tshark takes it
-    #[arg(short = 'r', value_name = "CAPTURE", conflicts_with = "path", hide_short_help = true)]
-    read: Option<PathBuf>,
-}
-
-impl CapturePath {
-    /// The path, however it was given.
-    pub fn path(&self) -> &Path {
-        self.path.as_deref().or(self.read.as_deref()).expect("one of the two is required")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -425,7 +534,7 @@ mod tests {
         let mut read = || {
             let mut all = Vec::new();
             match &mut kept {
-                Kept::Path(_) => panic!("it is no file"),
+                Kept::Path(_) | Kept::Raw(_) | Kept::Directions(..) | Kept::Merged(..) => panic!("it is no file"),
                 Kept::Memory(bytes) => all.extend_from_slice(bytes),
                 Kept::File(file, len) => {
                     file.rewind().unwrap();

@@ -78,8 +78,7 @@ fn bytes_from(file: &KeyLogFile, start: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The key logs in a capture.
-pub fn in_capture(reader: Box<dyn Read + Send>, limits: capture::Limits) -> anyhow::Result<Vec<u8>> {
-    let mut capture = Capture::open(reader, limits)?;
+pub fn in_capture(mut capture: Capture) -> anyhow::Result<Vec<u8>> {
     let mut found = Vec::new();
     while let Some(event) = capture.next()? {
         if let capture::Event::Secrets(text) = event

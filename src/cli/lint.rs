@@ -16,6 +16,7 @@ use crate::view;
 
 use super::check::shown;
 use super::config::ConfigFile;
+use super::given::Given;
 use super::input;
 use super::output::{Output, complain};
 use super::record::record_into;
@@ -32,9 +33,13 @@ use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
     rtmp-inspect lint --skip keyframe-interval mine.pcap\n  \
     rtmp-inspect lint --format json mine.pcap | jq .captures[0].findings[0].rule")]
 pub struct Options {
-    /// The captures: pcap or pcapng, also in gzip or zstd; '-' reads standard input
+    /// The captures, each for itself: whatever decode reads; '-' reads standard input
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
+
+    /// Read all as one capture, in order of time; files of a tcpdump -C or dumpcap -b ring are without it
+    #[arg(long)]
+    merge: bool,
 
     /// Exit with 1 for findings of this severity or worse [default: error]
     #[arg(long, value_enum, value_name = "LEVEL")]
@@ -177,14 +182,15 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     // Text is for the user's own terminal; a log of CI is not that.
     let hides = !options.show_secrets && options.reports.for_machines();
     let (mut all, mut trouble) = (Vec::new(), false);
-    for path in &options.captures {
+    for capture in &Given::captures(&options.captures, options.merge) {
+        let path = capture.path();
         let settings = configs.settings(path, &given)?;
         // What cannot be read, or has nothing to judge, is no success; the others are checked nevertheless.
         let rules = lint::Options { levels: settings.levels(), ..options.wanted.options() };
         let connections = options.connections.with(&settings);
         let judge = || Judge { linter: Linter::new(&rules), said: hides.then(Vec::new) };
         let judged = std::thread::scope(|scope| {
-            record_into(path, &connections, &options.bounds, || Judging::new(scope, judge())).map(Judging::finish)
+            record_into(capture, &connections, &options.bounds, || Judging::new(scope, judge())).map(Judging::finish)
         });
         let judge = match judged {
             Ok(judge) => judge,
@@ -195,11 +201,12 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             }
         };
         if judge.linter.is_empty() {
-            complain("error", &input::nothing_to_judge(&input::in_words(path)));
+            complain("error", &input::nothing_to_judge(&capture.name()));
             trouble = true;
         }
         let (report, secrets) = judge.finish();
-        all.push(Linted { name: shown(path), report, fail_on: settings.fail_on.value, secrets });
+        let name = if capture.as_file().is_some() { shown(path) } else { capture.name() };
+        all.push(Linted { name, report, fail_on: settings.fail_on.value, secrets });
     }
     let fails = all.iter().any(|one| one.fail_on.is_some_and(|severity| one.report.reaches(severity)));
     if hides {

@@ -12,6 +12,7 @@ use crate::secrets::{Collector, Secrets};
 use crate::session;
 use crate::view;
 
+use super::given::Given;
 use super::input::{self, Input};
 use super::output::{Output, complain};
 use super::secrets::{Layout, ShowSecrets};
@@ -71,7 +72,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
                 only: options.connections.wanted(),
                 ..options.connections.options(&options.bounds, u32::MAX)
             };
-            let mut input = Input::open(path, &options.bounds)?;
+            let mut input = Input::open(&Given::of(path), &options.bounds)?;
             let both = (Wire::new(&sent, &received), Wire::new(&received, &sent));
             let observer = (both, Collector::default());
             let (((wire, exchanged), collector), totals) =

@@ -10,6 +10,7 @@ use crate::recording::{self, Keep, Recording, Sink};
 use crate::session;
 use crate::snapshot;
 
+use super::given::Given;
 use super::input::{Input, Source};
 use super::output::{keeping_complaints, repeat_complaints};
 use super::select::{Bounds, Connections};
@@ -32,8 +33,8 @@ enum What {
 
 impl Subject {
     /// Opens what is at `path`, or on standard input for `-`; a snapshot is told by its first bytes, and read.
-    pub fn open(path: &Path, bounds: &Bounds) -> anyhow::Result<Subject> {
-        let mut source = Source::new(path)?;
+    pub fn open(given: &Given, bounds: &Bounds) -> anyhow::Result<Subject> {
+        let mut source = Source::new(given, bounds)?;
         let what = match source.open_or(snapshot::BEGINNING, bounds)? {
             Ok(input) => What::Capture(Box::new(input)),
             Err(file) => {
@@ -97,18 +98,18 @@ impl Subject {
 }
 
 /// Records the sessions of a capture; of a snapshot they would have no times.
-pub fn record(path: &Path, connections: &Connections, bounds: &Bounds) -> anyhow::Result<Recording> {
-    record_into(path, connections, bounds, Vec::new).map(Recording::of)
+pub fn record(given: &Given, connections: &Connections, bounds: &Bounds) -> anyhow::Result<Recording> {
+    record_into(given, connections, bounds, Vec::new).map(Recording::of)
 }
 
 /// The same for somebody who takes the sessions one by one.
 pub fn record_into<S: Sink>(
-    path: &Path,
+    given: &Given,
     connections: &Connections,
     bounds: &Bounds,
     sink: impl Fn() -> S,
 ) -> anyhow::Result<S> {
-    let mut subject = Subject::open(path, bounds)?;
+    let mut subject = Subject::open(given, bounds)?;
     let What::Capture(input) = std::mem::replace(&mut subject.what, What::Read) else {
         anyhow::bail!("{} is a snapshot, and this needs the capture: a snapshot has no times", subject.name());
     };
@@ -125,7 +126,7 @@ pub fn record_two(
     connections: &Connections,
     bounds: &Bounds,
 ) -> anyhow::Result<[Recording; 2]> {
-    let mut subjects = [Subject::open(paths[0], bounds)?, Subject::open(paths[1], bounds)?];
+    let mut subjects = [Subject::open(&Given::of(paths[0]), bounds)?, Subject::open(&Given::of(paths[1]), bounds)?];
     let are_snapshots = subjects.each_ref().map(Subject::is_snapshot);
     let keep = Keep { digests: are_snapshots.contains(&true), ..Keep::default() };
     let of_captures = settings.map(|settings| connections.with(settings));

@@ -9,6 +9,7 @@ use crate::relay::{self, Named, Verdict};
 use crate::secrets::Secrets;
 use crate::view;
 
+use super::given::Given;
 use super::input;
 use super::output::{Output, complain};
 use super::record::record;
@@ -20,9 +21,13 @@ use super::{EXIT_FINDINGS, EXIT_OK, EXIT_TROUBLE};
 /// What `relay` was asked for.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The captures: pcap or pcapng, also in gzip or zstd; '-' reads standard input
+    /// The captures: whatever decode reads; '-' reads standard input
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
+
+    /// Read all as one capture, in order of time; files of a tcpdump -C or dumpcap -b ring are without it
+    #[arg(long)]
+    merge: bool,
 
     /// Follow connection PUB to connection PLAY (repeatable); N/M is connection M of the Nth capture
     #[arg(long, value_name = "PUB:PLAY", value_parser = pair)]
@@ -53,24 +58,22 @@ pub struct Options {
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     input::ensure_read_once(&options.captures)?;
-    let captures = options.captures.iter().map(|path| record(path, &options.connections, &options.bounds));
+    let given = Given::captures(&options.captures, options.merge);
+    let captures = given.iter().map(|capture| record(capture, &options.connections, &options.bounds));
     let recordings = captures.collect::<Result<Vec<_>, _>>()?;
-    for (path, recording) in options.captures.iter().zip(&recordings) {
+    for (capture, recording) in given.iter().zip(&recordings) {
         for framing in recording.sessions.iter().flat_map(|session| &session.framing) {
             let (connection, direction) = (framing.connection.0, framing.direction.arrow());
             let code = framing.hypotheses[0].code; // there is always one
             let said = "the chunks are malformed, and read as the sender meant them";
-            complain(
-                "note",
-                &format!("{}: connection {connection} {direction}: {said} ({code})", input::in_words(path)),
-            );
+            complain("note", &format!("{}: connection {connection} {direction}: {said} ({code})", capture.name()));
         }
     }
     let wanted = relay::Options { pairs: options.pair.clone(), messages: options.verbose };
     let report = relay::relay(&recordings, &wanted).map_err(|why| anyhow!(why)).context("cannot follow --pair")?;
     match options.format {
         Format::Text => {
-            let names: Vec<_> = options.captures.iter().map(|path| path.display().to_string()).collect();
+            let names: Vec<_> = given.iter().map(Given::name).collect();
             output.text(&view::relay::relay(&report, &names, output.layout(), output.colour))?;
         }
         Format::Json => {

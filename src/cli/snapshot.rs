@@ -11,7 +11,7 @@ use crate::snapshot;
 
 use super::EXIT_OK;
 use super::config::ConfigFile;
-use super::input::CapturePath;
+use super::given::CaptureArgs;
 use super::output::Output;
 use super::output_file;
 use super::record::Subject;
@@ -27,7 +27,7 @@ use super::select::{Bounds, Connections};
 )]
 pub struct Options {
     #[command(flatten)]
-    capture: CapturePath,
+    capture: CaptureArgs,
 
     /// Write to FILE, completely or not at all if it is a regular file; '-' is standard output
     #[arg(short, long, value_name = "FILE")]
@@ -61,7 +61,8 @@ enum Payload {
 
 /// Runs it.
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
-    let path = options.capture.path();
+    let subject = options.capture.given();
+    let path = subject.path();
     let configs = options.config.configs()?;
     let mut read = configs.files([path])?;
     read.push(path.to_path_buf());
@@ -73,7 +74,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         false => snapshot::Payload::Sha256,
         true => snapshot::Payload::Full,
     };
-    let subject = Subject::open(path, &options.bounds)?;
+    let subject = Subject::open(&subject, &options.bounds)?;
     let input_name = subject.name().to_owned();
     let connections =
         if subject.is_snapshot() { options.connections.clone() } else { options.connections.with(&settings) };

@@ -12,7 +12,8 @@ use crate::streams::{ConnectionSummary, FORMAT_VERSION, MOST, Streams};
 use crate::view;
 
 use super::EXIT_OK;
-use super::input::{CapturePath, Input};
+use super::given::CaptureArgs;
+use super::input::Input;
 use super::output::{Output, complain};
 use super::secrets::{Layout, ShowSecrets};
 use super::select::{Bounds, Connections};
@@ -22,7 +23,7 @@ use super::values;
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
-    capture: CapturePath,
+    capture: CaptureArgs,
 
     /// How to print the connections
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -70,7 +71,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         only: options.connections.wanted(),
         ..options.connections.options(&options.bounds, MEDIA_PREFIX)
     };
-    let mut input = Input::open(options.capture.path(), &options.bounds)?;
+    let mut input = Input::open(&options.capture.given(), &options.bounds)?;
     let observer = (Streams::at_most(options.max_listed_connections), Collector::default());
     let ((streams, collector), totals) =
         input.run(&options.bounds, session_options, observer, false, &Cell::default(), || true)?;

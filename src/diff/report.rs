@@ -522,7 +522,7 @@ fn place(comparison: &Comparison<'_>, row: usize, path: &FieldPath, sides: &[Opt
         let is_known = !comparison.session(side)?.is_snapshot;
         Some(Place {
             number: item.number,
-            frame: is_known.then_some(frame),
+            frame: frame.known().filter(|_| is_known),
             stream_offset: is_known.then_some(offset),
             value: value.map(|value| value.text.clone()),
         })

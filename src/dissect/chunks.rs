@@ -165,9 +165,9 @@ fn facts<R: Record>(entry: &Entry<'_>, reader: &mut Reader<'_, '_, R>) {
     add(&CHUNK_PAYLOAD, chunk.payload.into());
     add(&CHUNK_SIZE, chunk.chunk_size.into());
     if let Some(frame) = entry.frames[0] {
-        add(&CHUNK_FRAME, frame.0);
+        add(&CHUNK_FRAME, frame.number());
     }
     if let Some(frame) = entry.frames[1] {
-        add(&CHUNK_LAST_FRAME, frame.0);
+        add(&CHUNK_LAST_FRAME, frame.number());
     }
 }

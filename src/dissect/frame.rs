@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::decode::{Row, What};
 use crate::field::{Def, Record, Tree, Value};
-use crate::origin::Time;
+use crate::origin::{FrameNo, Time, known_address};
 use crate::session::Outcome;
 
 crate::fields! {
     FRAME = "frame", Group, "Frame", "The frame that completed the row.";
     NUMBER = "frame.number", Uint, "Frame number", "The frame that completed the row, counted from 1.";
+    FILE = "frame.file", Uint, "File", "Where several files are one capture: the file of the frame, counted from 1 (own name).";
     TIME_EPOCH = "frame.time_epoch", Seconds, "Epoch time", "When the frame was captured, in seconds since 1970.";
     TIME_RELATIVE = "frame.time_relative", Seconds, "Time since first frame", "Seconds since the capture's first frame.";
     IP = "ip", Group, "Internet Protocol Version 4", "The addresses of the frame.";
@@ -50,18 +51,30 @@ crate::fields! {
 pub fn tree(row: &Row<'_>, start: Time) -> Tree {
     let mut tree = Tree::default();
     let mut fields = Fields(&mut tree);
-    fields.group(&FRAME, |fields| {
-        fields.add(&NUMBER, Value::Uint(row.frame.0));
-        fields.add(&TIME_EPOCH, Value::Seconds(row.time.0));
-        fields.add(&TIME_RELATIVE, Value::Seconds(row.time.since(start)));
-    });
-    fields.addresses(row.src, row.dst);
+    if row.frame.known().is_some() || row.time.known().is_some() {
+        fields.group(&FRAME, |fields| {
+            fields.frame(&NUMBER, row.frame);
+            if let Some(file) = row.file {
+                fields.add(&FILE, Value::Uint(file.into()));
+            }
+            if let Some(time) = row.time.known() {
+                fields.add(&TIME_EPOCH, Value::Seconds(time.0));
+                fields.add(&TIME_RELATIVE, Value::Seconds(time.since(start)));
+            }
+        });
+    }
+    let has_addresses = known_address(row.src).is_some();
+    if has_addresses {
+        fields.addresses(row.src, row.dst);
+    }
     fields.group(&TCP, |fields| {
         fields.add(&TCP_STREAM, Value::Uint(row.tcp_stream.0.into()));
-        fields.add(&TCP_SRCPORT, Value::Uint(row.src.port().into()));
-        fields.add(&TCP_DSTPORT, Value::Uint(row.dst.port().into()));
-        for end in [row.src, row.dst] {
-            fields.add(&TCP_PORT, Value::Uint(end.port().into()));
+        if has_addresses {
+            fields.add(&TCP_SRCPORT, Value::Uint(row.src.port().into()));
+            fields.add(&TCP_DSTPORT, Value::Uint(row.dst.port().into()));
+            for end in [row.src, row.dst] {
+                fields.add(&TCP_PORT, Value::Uint(end.port().into()));
+            }
         }
     });
     fields.group(&MSG, |fields| fields.row(row));
@@ -76,7 +89,7 @@ impl Fields<'_> {
         self.add(&MSG_NUMBER, Value::Uint(row.number));
         self.add(&MSG_KIND, Value::Text(row.kind.to_owned()));
         self.add(&MSG_DIRECTION, Value::Text(row.direction.code().to_owned()));
-        self.add(&MSG_FIRST_FRAME, Value::Uint(row.first_frame.0));
+        self.frame(&MSG_FIRST_FRAME, row.first_frame);
         self.add(&MSG_OFFSET, Value::Uint(row.offset));
         self.add(&MSG_LENGTH, Value::Uint(row.length()));
         if let What::Message(message) = &row.what {
@@ -90,11 +103,13 @@ impl Fields<'_> {
             self.add(&MSG_DETAIL, Value::Text(row.detail.clone()));
         }
         if let Some(Outcome::Answered(reply)) = row.outcome {
-            self.add(&FUNCTION_CALL, Value::Uint(reply.frame.0));
+            self.frame(&FUNCTION_CALL, reply.frame);
         }
         if let Some(answer) = &row.answers {
-            self.add(&FUNCTION_RESPONSE, Value::Uint(answer.call.frame.0));
-            self.add(&FUNCTION_TIME, Value::Seconds(answer.response_time));
+            self.frame(&FUNCTION_RESPONSE, answer.call.frame);
+            if answer.call.time.known().is_some() {
+                self.add(&FUNCTION_TIME, Value::Seconds(answer.response_time));
+            }
         }
         for defect in &row.defects {
             self.add(&MSG_DEFECT, Value::Text(defect.code.to_owned()));
@@ -119,6 +134,13 @@ impl Fields<'_> {
         self.0.open(def, 0);
         fill(self);
         self.0.close(0);
+    }
+
+    /// A frame's number, if there is a frame.
+    fn frame(&mut self, def: &'static Def, frame: FrameNo) {
+        if frame.known().is_some() {
+            self.add(def, Value::Uint(frame.number()));
+        }
     }
 
     fn add(&mut self, def: &'static Def, value: Value) {

@@ -1,8 +1,8 @@
 //! Packets that a capture holds twice.
 //!
 //! `tcpdump -i any` sees a packet between two programs of one host when it is sent and when it is received,
-//! and a forwarded one on its way in and out. Takes the facts of a packet, tells whether it is the second
-//! copy. Retransmissions are none: they went the same way twice.
+//! and a forwarded one on its way in and out; the captures of two hosts that are read as one both hold it. Takes the
+//! facts of a packet, tells whether it is the second copy. Retransmissions are none: they went the same way twice.
 
 use std::net::SocketAddr;
 
@@ -21,18 +21,21 @@ pub(super) struct Likeness {
     pub(super) dst: SocketAddr,
 }
 
+/// Where a packet was seen: in which of several files, and which way it went. A copy was seen elsewhere.
+pub(super) type Seen = (Option<u32>, Option<PacketType>);
+
 /// The packets of which the other copy may follow.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    ring: Vec<Option<(Likeness, PacketType, Time)>>,
+    ring: Vec<Option<(Likeness, Seen, Time)>>,
     next: usize,
 }
 
 impl Recent {
     /// Whether this packet is the second copy of a recent one.
-    pub(super) fn is_copy(&mut self, likeness: Likeness, packet_type: PacketType, time: Time) -> bool {
-        let other = |(seen, way, at): &(Likeness, PacketType, Time)| {
-            *seen == likeness && *way != packet_type && time.since(*at).unsigned_abs() <= APART
+    pub(super) fn is_copy(&mut self, likeness: Likeness, place: Seen, time: Time) -> bool {
+        let other = |(seen, way, at): &(Likeness, Seen, Time)| {
+            *seen == likeness && *way != place && time.since(*at).unsigned_abs() <= APART
         };
         // A copy is taken out: a third one would be a retransmission.
         if let Some(slot) = self.ring.iter_mut().find(|slot| slot.as_ref().is_some_and(other)) {
@@ -42,7 +45,7 @@ impl Recent {
         if self.ring.is_empty() {
             self.ring.resize(RECENT, None);
         }
-        self.ring[self.next] = Some((likeness, packet_type, time));
+        self.ring[self.next] = Some((likeness, place, time));
         self.next = (self.next + 1) % RECENT;
         false
     }

@@ -66,6 +66,8 @@ pub(super) fn may_lead_to_tcp(protocol: IpNumber) -> bool {
     matches!(
         protocol,
         IpNumber::TCP
+            // Packets in packets. UDP has them too, but seldom in fragments, and fragments of other UDP are many.
+            | IpNumber(4 | 41 | 47)
             | IpNumber::IPV6_HEADER_HOP_BY_HOP
             | IpNumber::IPV6_ROUTE_HEADER
             | IpNumber::IPV6_FRAGMENTATION_HEADER

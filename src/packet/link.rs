@@ -25,14 +25,23 @@ pub(super) enum PacketType {
     Incoming,
 }
 
+/// The IP packet after an EtherType.
+pub(super) fn typed(ether_type: u16, bytes: &[u8]) -> Carried<'_> {
+    carried_by(behind_type(ether_type, bytes), None)
+}
+
 /// The IP packet in a frame.
 pub(super) fn carried(link_type: u32, bytes: &[u8]) -> Carried<'_> {
     let inside = match link_type {
         ETHERNET => read(bytes, 12).and_then(|at| behind_ether_type(bytes, at)),
         NULL | LOOP => null(bytes),
         RAW | 12 | 14 | IPV4 | IPV6 => Ok(Some(bytes)),
-        PPP => ppp(bytes),
-        PPP_HDLC => ppp_hdlc(bytes),
+        PPP | PPP_PPPD => ppp(bytes),
+        PPP_WITH_DIRECTION => bytes.get(1..).ok_or(Short).and_then(ppp),
+        PFLOG => pflog(bytes),
+        ENC => enc(bytes),
+        NFLOG => nflog(bytes),
+        PPP_HDLC | CISCO_HDLC => ppp_hdlc(bytes),
         PPP_ETHER => pppoe(bytes),
         LINUX_SLL => return cooked(bytes, 16, 0, 2, 14),
         LINUX_SLL2 => return cooked(bytes, 20, 10, 8, 0),
@@ -140,6 +149,42 @@ fn ppp(bytes: &[u8]) -> Inside<'_> {
     }
 }
 
+/// OpenBSD's packet filter: the header's length, then the address family; padded to four bytes.
+fn pflog(bytes: &[u8]) -> Inside<'_> {
+    let (Some(&len), Some(&family)) = (bytes.first(), bytes.get(1)) else { return Err(Short) };
+    let len = usize::from(len).next_multiple_of(4);
+    let rest = bytes.get(len..).filter(|_| len >= 4).ok_or(Short)?;
+    Ok(matches!(family, 2 | 10 | 24 | 28 | 30).then_some(rest))
+}
+
+/// OpenBSD's encapsulating interface: the address family in host byte order, an index and flags.
+fn enc(bytes: &[u8]) -> Inside<'_> {
+    let (_, rest) = bytes.split_first_chunk::<12>().ok_or(Short)?;
+    null(bytes).map(|inside| inside.map(|_| rest))
+}
+
+/// Linux's netfilter log: attributes with length and type in host byte order (linux/netfilter/nfnetlink_log.h); the packet
+/// is in the one of type 9.
+fn nflog(bytes: &[u8]) -> Inside<'_> {
+    let (_, mut rest) = bytes.split_first_chunk::<4>().ok_or(Short)?;
+    while let Some(&[l0, l1, t0, t1]) = rest.first_chunk::<4>() {
+        // The type is small, so its zero byte tells the order.
+        let (len, kind) = match t0 & 0x7f {
+            0 => (u16::from_be_bytes([l0, l1]), t1),
+            _ => (u16::from_le_bytes([l0, l1]), t0),
+        };
+        let len = usize::from(len);
+        if len < 4 {
+            return Ok(None);
+        }
+        if kind == 9 {
+            return rest.get(4..len.min(rest.len())).map(Some).ok_or(Short);
+        }
+        rest = rest.get(len.next_multiple_of(4)..).ok_or(Short)?;
+    }
+    Ok(None)
+}
+
 /// PPP in HDLC framing, or Cisco HDLC, which has an EtherType.
 fn ppp_hdlc(bytes: &[u8]) -> Inside<'_> {
     match bytes {
@@ -188,6 +233,12 @@ const ETHERNET: u32 = 1;
 const PPP: u32 = 9;
 const PPP_HDLC: u32 = 50;
 const PPP_ETHER: u32 = 51;
+const CISCO_HDLC: u32 = 104;
+const ENC: u32 = 109;
+const PFLOG: u32 = 117;
+const PPP_PPPD: u32 = 166;
+const PPP_WITH_DIRECTION: u32 = 204;
+const NFLOG: u32 = 239;
 const RAW: u32 = 101;
 const LOOP: u32 = 108;
 const LINUX_SLL: u32 = 113;

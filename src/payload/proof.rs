@@ -6,9 +6,9 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use crate::origin::FrameNo;
+use crate::origin::{FrameNo, serialize_address};
 use crate::rtmp::{ChunkStreamId, MessageTypeId};
 use crate::rules::{Certainty, Context};
 use crate::session::Direction;
@@ -55,10 +55,10 @@ pub struct Leg {
     /// The direction.
     pub direction: Direction,
     /// Who sent there.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub src: SocketAddr,
     /// To whom.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub dst: SocketAddr,
     /// How many bytes of the payload are in bodies of messages there.
     pub carried: u64,
@@ -84,10 +84,10 @@ pub struct Player {
     /// The connection.
     pub tcp_stream: ConnectionId,
     /// The server.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub src: SocketAddr,
     /// The player.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "serialize_address")]
     pub dst: SocketAddr,
     /// The frame of its `play`.
     pub frame: FrameNo,
@@ -354,8 +354,4 @@ fn context(seen: &Seen) -> Context {
     boundaries.sort_unstable();
     boundaries.dedup();
     Context { boundaries, ..seen.context.clone() }
-}
-
-fn as_text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
 }

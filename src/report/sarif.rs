@@ -116,7 +116,8 @@ fn result(problem: &Problem, suite: &Suite, case: &Case, rules: &[Kind]) -> Valu
         for (key, value) in [
             ("tcp_stream", Some(u64::from(spot.tcp_stream.0))),
             ("number", Some(spot.number)),
-            ("frame", spot.frame.map(|frame| frame.0)),
+            ("frame", spot.frame.map(|frame| frame.number())),
+            ("file", spot.frame.and_then(|frame| frame.file()).map(u64::from)),
             ("stream_offset", spot.stream_offset),
         ] {
             if let Some(value) = value {

@@ -225,7 +225,7 @@ impl Decoder {
             held: Vec::new(),
             held_from: 0,
             sources: SourceMap::default(),
-            readable: Default::default(),
+            readable: (FrameNo::NONE, Time::NONE),
             open_bytes: 0,
             idle_bytes: 0,
             open_bytes_allowed: usize::MAX,
@@ -303,7 +303,7 @@ impl Decoder {
         for (i, &(start, source)) in sources.iter().enumerate() {
             let end = sources.get(i + 1).map_or(bytes.len() as u64, |next| next.0.into());
             // What waited after a late segment can be read when that has come.
-            if source.packet > self.readable.0 {
+            if source.packet.is_after(source.time, self.readable) {
                 self.readable = (source.packet, source.time);
             }
             let (packet, time) = self.readable;

@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`beside`] | what sessions of one capture are to each other |
 //! | [`connect`] | connect: its fields, the split of the URL, no answer |
 //! | [`answers`] | answers that do not fit, or say no |
 //! | [`start`] | publish and play: their order, streams and first status |
@@ -10,6 +11,7 @@
 //! | [`stale`] | a name held by the client's own last connection |
 
 pub mod answers;
+pub mod beside;
 pub mod connect;
 pub mod exchanged;
 pub mod habits;

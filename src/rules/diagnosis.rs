@@ -105,10 +105,11 @@ impl Location {
     pub fn in_words(&self) -> String {
         let Location { tcp_stream, direction, message, number, .. } = self;
         let mut words = format!("{message} row {number}, connection {}, {}", tcp_stream.0, direction.in_words());
-        for (what, value) in [("frame", self.frame.map(|frame| frame.0)), ("stream offset", self.stream_offset)] {
-            if let Some(value) = value {
-                words.push_str(&format!(", {what} {value}"));
-            }
+        if let Some(frame) = self.frame {
+            words.push_str(&format!(", frame {frame}"));
+        }
+        if let Some(offset) = self.stream_offset {
+            words.push_str(&format!(", stream offset {offset}"));
         }
         words
     }

@@ -76,7 +76,8 @@ pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let of_times = media::OF_TIMES.map(|operator| format!("mistake:{operator}:header.timestamp"));
     let known: HashSet<&str> = all.iter().map(|rule| rule.code).collect();
     let of_values = values::codes();
-    let codes: BTreeSet<String> = of_media.chain(of_times).chain(of_values).filter(|code| !known.contains(code.as_str())).collect();
+    let codes: BTreeSet<String> =
+        of_media.chain(of_times).chain(of_values).filter(|code| !known.contains(code.as_str())).collect();
     all.extend(codes.into_iter().map(|code| generated(Layer::Media, &[Mode::Lint, Mode::Diff], code.leak())));
     all
 });
@@ -128,7 +129,8 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         // Bytes that belong to nothing, and one length alone, are said where nothing else is known.
         let is_weak = |found: &Found| {
             let is_alone = comparison.a.is_none() && found.mistake.field == Field::Length && found.times < 2;
-            found.foreign == Some(Foreign::Other) || is_alone && matches!(found.mistake.operator, Operator::Plus(_) | Operator::Constant(_))
+            found.foreign == Some(Foreign::Other)
+                || is_alone && matches!(found.mistake.operator, Operator::Plus(_) | Operator::Constant(_))
         };
         let is_weaker = explained.found.iter().any(is_weak)
             && others.iter().any(|(rule, other)| {

@@ -295,7 +295,8 @@ fn of_header(
     let msid = sent.map(|sent| sent.msid).or(walk.msid_of_streams()).unwrap_or(0);
     let style = Message { csid, form, fmt, timestamp, type_id, msid, body: &[] };
     // A full header says which stream it is; one that is not full may say so by mistake, and then it is the known one.
-    let told = raw.get(type_at.max(length_at + 2) + 1..).and_then(<[u8]>::first_chunk).map(|&bytes| u32::from_le_bytes(bytes));
+    let told =
+        raw.get(type_at.max(length_at + 2) + 1..).and_then(<[u8]>::first_chunk).map(|&bytes| u32::from_le_bytes(bytes));
     let style = match told.filter(|&told| fmt == 0 && told <= MOST_STREAMS) {
         Some(msid) => Message { msid, ..style },
         None => style,

@@ -124,9 +124,9 @@ impl<'r, 'b> Walk<'r, 'b> {
             }
             operator => match mistake.field {
                 Field::Continuation | Field::ChunkSize => return message.body.len() <= 128,
-                field => field.number(message).is_none_or(|(value, bytes)| {
-                    operator.apply(value, bytes).is_none_or(|written| written == value)
-                }),
+                field => field
+                    .number(message)
+                    .is_none_or(|(value, bytes)| operator.apply(value, bytes).is_none_or(|written| written == value)),
             },
         };
         let before = self.anchors.before.iter().filter(|message| mistake.scope.covers(message));

@@ -4,7 +4,7 @@
 //! it, and a second pass asks. It holds one small entry for each answered call, up to a bound.
 
 use rustc_hash::FxHashMap;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::{By, Call, Direction, Event, Kind, Observer, RtmpSession, TransactionOutcome, Transactions};
 use crate::origin::{FrameNo, Time};
@@ -37,7 +37,7 @@ pub struct Reply {
     /// The frame that completed the answer.
     pub frame: FrameNo,
     /// The time of `frame`.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "Time::serialize")]
     pub time: Time,
     /// How it is known to be the answer.
     pub by: By,
@@ -91,8 +91,4 @@ impl Observer for Answers {
             self.keep(connection.id, call, Outcome::Unanswered);
         }
     }
-}
-
-fn as_text<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }

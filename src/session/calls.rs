@@ -292,7 +292,8 @@ impl Transactions {
         }
         let (name, id) = (said.name, vocabulary::number(id));
         if let Some(frame) = self.answered.get(&(caller, bits)) {
-            let text = format!("the call with transaction id {id} has its answer already, in frame {frame}");
+            let place = frame.known().map(|frame| format!(", in frame {frame}")).unwrap_or_default();
+            let text = format!("the call with transaction id {id} has its answer already{place}");
             return self.wrong(said, "answered-twice", text);
         }
         if said.id == Some(0.0) && self.sides[caller.index()].has_zero {
@@ -342,9 +343,10 @@ impl Transactions {
     ) -> Option<Response> {
         let call = self.calls.get_mut(&serial)?;
         let response_time = said.time.since(call.time);
+        let has_times = call.time.known().is_some();
         let id = call.transaction_id.map(f64::to_bits);
         if !std::mem::replace(&mut call.is_answered, true) {
-            self.tally.answered(response_time, is_error);
+            self.tally.answered(has_times.then_some(response_time), is_error);
             // It gives way to unanswered calls of its id, and to them only: a `_result` may still follow.
             if let Some(id) = id.filter(|&id| self.by_id.remove(&(call.direction, id, false, serial))) {
                 self.by_id.insert((call.direction, id, true, serial));
@@ -373,9 +375,25 @@ impl Side {
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Response { call, response_time, .. } = self;
-        write!(f, "answers {} (frame {}, {}", call.name, call.frame, milliseconds(*response_time))?;
-        self.doubt.map_or(Ok(()), |doubt| write!(f, "; {doubt}"))?;
-        f.write_str(")")
+        write!(f, "answers {}", call.name)?;
+        let mut separator = " (";
+        let mut add = |text: &dyn fmt::Display| {
+            write!(f, "{separator}{text}")?;
+            separator = ", ";
+            Ok(())
+        };
+        if let Some(frame) = call.frame.known() {
+            add(&format_args!("frame {frame}"))?;
+        }
+        if call.time.known().is_some() {
+            add(&milliseconds(*response_time))?;
+        }
+        match (separator, self.doubt) {
+            (" (", None) => Ok(()),
+            (" (", Some(doubt)) => write!(f, " ({doubt})"),
+            (_, None) => f.write_str(")"),
+            (_, Some(doubt)) => write!(f, "; {doubt})"),
+        }
     }
 }
 
@@ -388,7 +406,8 @@ impl Serialize for Response {
         if let Some(id) = self.call.transaction_id {
             map.serialize_entry("transaction_id", &Number(id))?;
         }
-        map.serialize_entry("response_time", &report::seconds(self.response_time))?;
+        let response_time = self.call.time.known().map(|_| report::seconds(self.response_time));
+        map.serialize_entry("response_time", &response_time)?;
         map.serialize_entry("by", &self.by)?;
         if let Some(doubt) = self.doubt {
             map.serialize_entry("doubt", doubt)?;

@@ -292,7 +292,17 @@ impl RtmpSession {
 
     /// Finds out the protocol if it can be told now, and then deals with what was held.
     fn decide(&mut self, connection: &Connection, is_over: bool, options: &mut Options, observer: &mut impl Observer) {
+        if connection.is_raw && self.roles < Roles::Messages {
+            let Stage::Detecting(held) = &self.stage else { return };
+            match speaking_client(connection, held, options) {
+                Some(client) => (self.client, self.roles) = (client, Roles::Messages),
+                // No port and no SYN says whose the bytes are: more of them may.
+                None if !is_over && held.bytes < MOST_HELD => return,
+                None => {}
+            }
+        }
         let Stage::Detecting(held) = &self.stage else { return };
+        let is_told = connection.is_raw && self.roles >= Roles::Messages;
         let find = |client: Endpoint, roles: Roles, options: &Options| {
             let head = |endpoint: Endpoint| Head {
                 bytes: &held.heads[endpoint.index()],
@@ -301,8 +311,8 @@ impl RtmpSession {
             };
             let began = held.arrivals.iter().find(|(_, arrival)| matches!(arrival, Arrival::Piece(_)));
             let context = Context {
-                roles_known: roles == Roles::Syn,
-                client_began: began.is_none_or(|(from, _)| *from == client),
+                roles_known: roles == Roles::Syn || is_told,
+                client_began: is_told || began.is_none_or(|(from, _)| *from == client),
                 expected: self.rtmpt.as_ref().map(|_| Expected::Tunnel).or_else(|| options.expects(connection)),
                 is_full: held.bytes >= MOST_HELD,
                 has_payload: held.bytes > 0,
@@ -502,6 +512,30 @@ impl RtmpSession {
         let kind = Kind::Undecoded { range: foreign.range.clone(), why };
         observer.event(&Event { connection, conversation: self, direction, kind, sources: &map });
     }
+}
+
+/// The client by what each side sent so far, of a connection that has no packets.
+fn speaking_client(connection: &Connection, held: &Held, options: &Options) -> Option<Endpoint> {
+    let mut votes = Votes::default();
+    for from in Endpoint::BOTH {
+        // The parts of both sides' handshakes have the same lengths.
+        let mut decoder = match connection.side(from).started_at_syn {
+            true => Decoder::client(options.decoder),
+            false => Decoder::midstream(options.decoder),
+        };
+        let mut hear = |event: decoder::Event<'_>, _: &SourceMap<Source>| {
+            if let decoder::Event::Message(message) = event {
+                votes.hear(from, message);
+            }
+        };
+        for (sender, arrival) in held.arrivals.iter() {
+            if let (true, Arrival::Piece(piece)) = (*sender == from, arrival) {
+                decoder.push(piece.offset, &piece.bytes, &[], &mut hear);
+            }
+        }
+        decoder.finish(&mut hear);
+    }
+    votes.client()
 }
 
 impl Foreign {

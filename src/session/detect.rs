@@ -130,6 +130,8 @@ pub(super) enum Expected {
     Server,
     /// It is inside a tunnel that carries nothing else.
     Tunnel,
+    /// Its bytes were given without packets: to be read as RTMP.
+    Given,
 }
 
 /// As many first bytes as are ever needed: both blocks of a handshake, the first chunk header and a command's name.
@@ -279,6 +281,10 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
                 Expected::Server => (
                     "perhaps: no handshake was captured, but the server speaks RTMP on other connections",
                     "no handshake was captured; the server speaks RTMP on other connections, and messages were found",
+                ),
+                Expected::Given => (
+                    "perhaps: the bytes given begin without a handshake",
+                    "the bytes given begin without a handshake, and messages were found",
                 ),
                 Expected::Tunnel => (
                     "perhaps: no handshake was captured, but it is inside RTMPT",

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::origin::known_address;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::message::Message;
 use crate::tcp::{Connection, Endpoint};
@@ -15,6 +16,8 @@ use super::Learned;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Roles {
+    /// On nothing: bytes were given without packets, and do not say whose they are.
+    Nothing,
     /// On nothing but who sent the first packet that was captured.
     FirstPacket,
     /// A guess: one port is of the range that clients get from their system, the other is not.
@@ -40,6 +43,9 @@ impl Roles {
     /// On what it rests, in words.
     pub fn why(self) -> &'static str {
         match self {
+            Roles::Nothing => {
+                "nothing in the bytes says which side sent them; those given first are shown as the client's"
+            }
             Roles::FirstPacket => "the client is the one that sent the first packet captured",
             Roles::PortRange => "the client's port is from the ephemeral range",
             Roles::Port => "the server's port is RTMP's",
@@ -64,6 +70,9 @@ pub(super) fn client(connection: &Connection, learned: &Learned, ports: impl Fn(
     }
     if let Some(client) = learned.client_of(connection.id) {
         return (client, Roles::Messages);
+    }
+    if connection.is_raw && connection.endpoints.iter().all(|&endpoint| known_address(endpoint).is_none()) {
+        return (Endpoint::First, Roles::Nothing);
     }
     let [first, second] = connection.endpoints.map(|endpoint| endpoint.port());
     let only = |is: &dyn Fn(u16) -> bool| match (is(first), is(second)) {
@@ -98,6 +107,10 @@ pub(super) fn speaker(message: &Message) -> Option<Speaker> {
         Body::Command(command) => match command.name()?.to_string().as_str() {
             "connect" | "createStream" | "releaseStream" | "FCPublish" | "FCUnpublish" | "publish" | "play"
             | "play2" | "deleteStream" | "getStreamLength" | "FCSubscribe" => Some(Speaker::Client),
+            // The answer to connect.
+            "_result" | "_error" if command.arguments().iter().any(|value| value.property(b"code").is_some()) => {
+                Some(Speaker::Server)
+            }
             "onStatus" | "onBWDone" | "onFCPublish" | "onFCUnpublish" | "onFCSubscribe" => Some(Speaker::Server),
             _ => None,
         },

@@ -162,8 +162,9 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         client_to_server: side(Direction::ClientToServer),
         server_to_client: side(Direction::ServerToClient),
         frames: (FrameNo(0), FrameNo(0)),
-        start: Time::default(),
+        start: Time::NONE,
         duration: 0.0,
+        known_duration: None,
         end: ended_by.map(|(_, by)| End { how: How::Fin, by, frame: FrameNo(0) }),
     };
     let count = keys.some_number("messages", u64::MAX)?;
@@ -230,7 +231,7 @@ fn item(mut keys: Keys, connections: usize) -> Result<(usize, RecordedEvent), Er
     let mut item = RecordedEvent {
         number: keys.line,
         frames: [FrameNo(0); 2],
-        time: Time(0),
+        time: Time::NONE,
         pause: None,
         direction,
         at: 0..0,

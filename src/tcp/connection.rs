@@ -49,6 +49,8 @@ pub struct Connection {
     pub id: ConnectionId,
     /// The endpoints, indexed as [`Endpoint`].
     pub endpoints: [SocketAddr; 2],
+    /// Whether its bytes were given in order, without packets: then it is taken to be RTMP.
+    pub is_raw: bool,
     /// The endpoint that opened the connection, when a SYN or SYN+ACK was captured.
     pub client: Option<Endpoint>,
     /// The first packet.
@@ -69,6 +71,7 @@ impl Connection {
         Connection {
             id: ConnectionId(0),
             endpoints: [address(4000), address(1935)],
+            is_raw: false,
             client: Some(Endpoint::First),
             first: now,
             last: now,
@@ -82,6 +85,7 @@ impl Connection {
         Connection {
             id,
             endpoints: [segment.src, segment.dst],
+            is_raw: false,
             client: None,
             first: now,
             last: now,

@@ -132,11 +132,12 @@ fn places(at: &Where, pair: usize, report: &Report, layout: Layout, colour: bool
     text
 }
 
-/// Which row, and its frame; of a snapshot, which line.
+/// Which row, and its frame if there is one; of a snapshot, which line.
 fn row(place: &Place) -> String {
-    match place.frame {
-        Some(frame) => format!("row {}, frame {frame}", place.number),
-        None => format!("line {}", place.number),
+    match (place.frame, place.stream_offset) {
+        (Some(frame), _) => format!("row {}, frame {frame}", place.number),
+        (None, Some(_)) => format!("row {}", place.number),
+        (None, None) => format!("line {}", place.number),
     }
 }
 

@@ -72,11 +72,23 @@ impl List {
         let (mut line, mut texts) = (std::mem::take(&mut self.line), std::mem::take(&mut self.texts));
         line.clear();
         texts.clear();
-        let since = row.time.since(start);
-        let sign = if since < 0 { "-" } else { "" };
-        let since = since.unsigned_abs();
-        let _ = write!(texts, "{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000);
+        match row.time.known() {
+            Some(time) => {
+                let since = time.since(start);
+                let sign = if since < 0 { "-" } else { "" };
+                let since = since.unsigned_abs();
+                let _ = write!(texts, "{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000);
+            }
+            None => texts.push('-'),
+        }
         let time_len = texts.len();
+        // A frame of one of several files is not a number alone.
+        if let Some(frame) = row.frame.known() {
+            let _ = write!(texts, "{frame}");
+        } else {
+            texts.push('-');
+        }
+        let frame_len = texts.len();
         let (csid, timestamp) = match &row.what {
             What::Message(message) => {
                 self.write_type(message.type_id, &mut texts);
@@ -92,10 +104,11 @@ impl List {
                 (Cell::Text(""), Cell::Text(""))
             }
         };
-        let (time, kind) = texts.split_at(time_len);
+        let (time, rest) = texts.split_at(time_len);
+        let (frame, kind) = rest.split_at(frame_len - time_len);
         let cells = [
             Cell::Number(row.number),
-            Cell::Number(row.frame.0),
+            Cell::Text(frame),
             Cell::Text(time),
             Cell::Number(row.tcp_stream.0.into()),
             Cell::Text(row.direction.arrow()),

@@ -1,10 +1,12 @@
 //! The table of connections, and what is to be said of each.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::field::counted;
+use crate::origin::known_address;
 use crate::session::Protocol;
 use crate::session::calls::{Report, Unanswered};
 use crate::streams::{ConnectionSummary, Side, Software};
@@ -32,13 +34,13 @@ pub fn streams(streams: &[ConnectionSummary], layout: Layout) -> String {
     table.set_header(header);
     for stream in streams {
         let mut row = vec![stream.tcp_stream.0.to_string()];
-        row.extend(addresses.then(|| [stream.client.to_string(), stream.server.to_string()]).into_iter().flatten());
+        row.extend(addresses.then(|| [address(stream.client), address(stream.server)]).into_iter().flatten());
         row.extend([
             protocol(stream),
             session(stream),
             format!("{} {}", stream.client_to_server.messages, stream.server_to_client.messages),
             format!("{} {}", stream.client_to_server.bytes, stream.server_to_client.bytes),
-            format!("{:.3}", stream.duration),
+            stream.known_duration.map_or_else(|| "-".to_owned(), |duration| format!("{duration:.3}")),
             end(stream),
         ]);
         table.add_row(row);
@@ -59,6 +61,11 @@ pub fn streams(streams: &[ConnectionSummary], layout: Layout) -> String {
 fn protocol(stream: &ConnectionSummary) -> String {
     let is_guess = matches!(stream.protocol, Protocol::Rtmp | Protocol::Rtmpe) && !stream.protocol_certain;
     format!("{}{}", stream.protocol_name(), if is_guess { "?" } else { "" })
+}
+
+/// An address, or a dash where the bytes were given without packets.
+fn address(address: SocketAddr) -> String {
+    known_address(address).map_or_else(|| "-".to_owned(), |address| address.to_string())
 }
 
 /// What the session is about: `publish live/one`.
@@ -122,7 +129,11 @@ fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
         note(label, side_note(side));
     }
     note("end", stream.end.map(|end| end_note(stream, end.by, end.frame)));
-    format!("\nConnection {}  {} → {}\n{}\n", stream.tcp_stream.0, stream.client, stream.server, notes.join("\n"))
+    let ends = match (known_address(stream.client), known_address(stream.server)) {
+        (Some(client), Some(server)) => format!("  {client} → {server}"),
+        _ => String::new(),
+    };
+    format!("\nConnection {}{ends}\n{}\n", stream.tcp_stream.0, notes.join("\n"))
 }
 
 /// `fmsVer FMS/3,5,3,888; SRS 7.0.18(Hang) (srs_server in the answer to connect)`.
@@ -159,7 +170,10 @@ fn unanswered_note(calls: &Report) -> Option<String> {
     const SHOWN: usize = 4;
     let of = |call: &Unanswered| {
         let id = call.transaction_id.map(|id| format!("txn {id}, ")).unwrap_or_default();
-        format!("{} ({id}frame {})", escape(&call.name), call.frame)
+        match call.frame.known() {
+            Some(frame) => format!("{} ({id}frame {frame})", escape(&call.name)),
+            None => format!("{} ({})", escape(&call.name), id.trim_end_matches(", ")),
+        }
     };
     let mut said: Vec<_> = calls.unanswered.iter().take(SHOWN).map(of).collect();
     said.extend(calls.unanswered.len().checked_sub(SHOWN + 1).map(|more| format!("{} more", more + 1)));
@@ -168,7 +182,10 @@ fn unanswered_note(calls: &Report) -> Option<String> {
 }
 
 fn end_note(stream: &ConnectionSummary, by: &str, frame: crate::origin::FrameNo) -> String {
-    let mut text = format!("{} in frame {frame}", end(stream));
+    let mut text = match frame.known() {
+        Some(frame) => format!("{} in frame {frame}", end(stream)),
+        None => end(stream),
+    };
     // What the other side said last is what this side reacted to.
     let (other, side) = match by {
         "client" => ("server", &stream.server_to_client),

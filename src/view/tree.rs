@@ -16,7 +16,7 @@ use crate::decode::Row;
 use crate::dissect::vocabulary::Place;
 use crate::dissect::{Dissection, Section};
 use crate::field::{Node, Value};
-use crate::origin::FrameNo;
+use crate::origin::{FrameNo, known_address};
 use crate::session::{self, Outcome};
 
 use super::Layout;
@@ -80,15 +80,24 @@ impl Page<'_, '_> {
     fn place(&mut self, row: &Row<'_>) {
         let from =
             if row.first_frame == row.frame { String::new() } else { format!(" (from frame {})", row.first_frame) };
-        let (src, dst, stream, at) = (row.src, row.dst, row.tcp_stream.0, row.offset);
-        self.line(format!(
-            "Frame {}{from}, connection {stream}, {src} → {dst}, stream offset {at} ({at:#x})",
-            row.frame
-        ));
+        let (stream, at) = (row.tcp_stream.0, row.offset);
+        let way = match (known_address(row.src), known_address(row.dst)) {
+            (Some(src), Some(dst)) => format!("{src} → {dst}"),
+            _ => row.direction.in_words().to_owned(),
+        };
+        let place = match row.frame.known() {
+            Some(frame) => format!("Frame {frame}{from}, connection {stream}"),
+            None => format!("Connection {stream}"),
+        };
+        self.line(format!("{place}, {way}, stream offset {at} ({at:#x})"));
         match row.outcome {
             Some(Outcome::Answered(reply)) => {
-                let later = session::milliseconds(reply.time.since(row.time));
-                self.line(format!("Answered in frame {}, {later} later", reply.frame));
+                let later = format!(", {} later", session::milliseconds(reply.time.since(row.time)));
+                let later = if reply.time.known().is_some() { later } else { String::new() };
+                match reply.frame.known() {
+                    Some(frame) => self.line(format!("Answered in frame {frame}{later}")),
+                    None => self.line(format!("Answered{later}")),
+                }
             }
             Some(Outcome::Unanswered) => self.line("No answer to this call is in the capture".to_owned()),
             None => {}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rtmp_inspect::capture::{self, Capture, Event};
@@ -22,6 +23,11 @@ fn every_target_has_seeds() {
     for path in files(&testdata) {
         let bytes = fs::read(&path).expect("readable");
         let name = path.to_string_lossy();
+        if name.contains("testdata/inputs/") {
+            let mut text = Vec::new();
+            flate2::read::GzDecoder::new(&bytes[..]).read_to_end(&mut text).expect("gzip");
+            seeds.write("given", &text);
+        }
         if name.ends_with(".pcap") || name.ends_with(".pcapng") || name.ends_with(".gz") {
             seeds.capture(&bytes);
         } else if name.ends_with(".snapshot.jsonl") {

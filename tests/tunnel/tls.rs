@@ -396,6 +396,7 @@ impl Edited {
                 capture::Event::Frame(frame) => frames.push(((frame.time.0 / 1000) as u64, frame.bytes.to_vec())),
                 capture::Event::Secrets(text) => keys.extend_from_slice(text),
                 capture::Event::Warning(warning) => panic!("{warning}"),
+                capture::Event::Bytes(_) => panic!("it has packets"),
             }
         }
         let seen = through(&file, KeyLog::default());
@@ -487,6 +488,7 @@ fn through(file: &[u8], keys: KeyLog) -> Seen {
                 }
             }
             capture::Event::Warning(warning) => panic!("{warning}"),
+            capture::Event::Bytes(_) => panic!("it has packets"),
         }
     }
     tracker.finish(&mut tunnels);

@@ -132,8 +132,7 @@ pub static VALUE_FORM: Rule = Rule {
             matches!(
                 mistake,
                 Number(_) | TransactionId(_) | BooleanWidth(_) | BooleanAsNumber | NoZone | NoCount | Utf16(..)
-            )
-                && *mistake != Number(NumberForm::DoubleLowFirst)
+            ) && *mistake != Number(NumberForm::DoubleLowFirst)
         })
     }),
 };

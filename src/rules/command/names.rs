@@ -140,7 +140,8 @@ fn command_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let found = of(comparison.b);
     let known = comparison.a.map(of).unwrap_or_default();
-    let Some((item, name, meant)) = found.into_iter().find(|(_, name, _)| known.iter().all(|known| known.1 != *name)) else {
+    let Some((item, name, meant)) = found.into_iter().find(|(_, name, _)| known.iter().all(|known| known.1 != *name))
+    else {
         return Vec::new();
     };
     let spots = [Spot::new(item, 0..name.len() + 3, name.clone())];
@@ -171,7 +172,9 @@ fn publish_type(comparison: &Comparison<'_>) -> Vec<Claim> {
             (!is_known && !is_type).then(|| (said.item, text.unwrap_or_else(|| kind_of(kind).to_owned())))
         })
     };
-    let Some((item, text)) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none()) else { return Vec::new() };
+    let Some((item, text)) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none()) else {
+        return Vec::new();
+    };
     let meant = TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(&text)).unwrap_or("live");
     let spots = [Spot::new(item, 0..0, "the type of publish")];
     let title = format!("the type of publish is {text}, and not {meant}");
@@ -258,7 +261,9 @@ fn after_delete(comparison: &Comparison<'_>) -> Vec<Claim> {
         let mut deleted: Option<u32> = None;
         let mut said = commands(session).into_iter().filter(|said| said.direction == ClientToServer).peekable();
         let mut media: Vec<usize> = Vec::new();
-        for (index, item) in session.items.iter().enumerate().filter(|(_, item)| item.direction == Direction::ClientToServer) {
+        for (index, item) in
+            session.items.iter().enumerate().filter(|(_, item)| item.direction == Direction::ClientToServer)
+        {
             if let Some(said) = said.next_if(|said| said.item == index) {
                 let stream = said.command.arguments().iter().rev().find_map(Value::as_number).map(|id| id as u32);
                 match &*said.name {
@@ -277,7 +282,9 @@ fn after_delete(comparison: &Comparison<'_>) -> Vec<Claim> {
         media
     };
     let found = of(comparison.b);
-    let Some(&first) = found.first().filter(|_| comparison.a.is_none_or(|a| of(a).is_empty())) else { return Vec::new() };
+    let Some(&first) = found.first().filter(|_| comparison.a.is_none_or(|a| of(a).is_empty())) else {
+        return Vec::new();
+    };
     // What a second thread still had to send is no mistake that anybody sees.
     const LATE: usize = 8;
     let certainty = if found.len() > LATE { Certainty::Certain } else { Certainty::Possible };

@@ -1,12 +1,9 @@
 //! A name that is in use by a publisher who is gone.
 
-use crate::compare::{Comparison, LeftBehind};
-use crate::recording::Session;
+use crate::compare::{Beside, Comparison};
 use crate::rules::look::{self, Spot};
-use crate::rules::opening::is_over;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::ClientToServer;
-use crate::tcp::How;
 
 use super::{Said, commands, commands_of_a};
 
@@ -40,15 +37,16 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some((refusal, name)) = refusal.zip(published(&said)) else { return Vec::new() };
     let asked = comparison.b.items[refusal.item].time;
     let stream = &comparison.b.stream;
-    let holds_it = |other: &&LeftBehind| {
-        let same = other.name == name && other.app == stream.app && other.client == stream.client.ip();
+    let holds_it = |other: &&Beside| {
+        let is_name = other.activities.iter().any(|(what, of)| *what == "publish" && *of == name);
+        let same = is_name && other.app == stream.app && other.client == stream.client.ip();
         // Who still sends is no ghost.
-        let silent = other.last.is_none_or(|(time, _)| time < asked);
+        let silent = other.left.is_some_and(|last| last.is_none_or(|(time, _)| time < asked));
         same && silent && other.tcp_stream < stream.tcp_stream
     };
     let Some(before) = comparison.around.iter().find(holds_it) else { return Vec::new() };
     let number = before.tcp_stream.0;
-    let last = before.last.map(|(_, frame)| format!(", last seen in frame {frame}")).unwrap_or_default();
+    let last = before.left.flatten().map(|(_, frame)| format!(", last seen in frame {frame}")).unwrap_or_default();
     let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), "the name is in use")];
     let title = format!("the server refuses the name, which the client's own connection {number} still holds");
     let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Likely, title);
@@ -62,34 +60,12 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     ]
 }
 
-fn is_refusal(said: &&Said<'_>) -> bool {
+pub(super) fn is_refusal(said: &&Said<'_>) -> bool {
     said.text("code").is_some_and(|code| code.ends_with(".BadName"))
 }
 
-/// Whether a session is refused a name, so that it matters who else published.
-pub fn is_refused(session: &Session) -> bool {
-    commands(session).iter().any(|said| is_refusal(&said))
-}
-
-/// What a session leaves, if it published, and ended without a word.
-pub fn left_behind(session: &Session) -> Option<LeftBehind> {
-    let stream = &session.stream;
-    let closed = stream.end.is_some_and(|end| end.how == How::Fin && end.by == "client");
-    if closed || is_over(session) {
-        return None;
-    }
-    let sent = || session.items.iter().filter(|item| item.direction == ClientToServer);
-    Some(LeftBehind {
-        tcp_stream: stream.tcp_stream,
-        client: stream.client.ip(),
-        app: stream.app.clone(),
-        name: published(&commands(session))?,
-        last: sent().map(|item| item.time).max().zip(sent().map(|item| item.frames[0]).max()),
-    })
-}
-
 /// The name that a session publishes.
-fn published(said: &[Said<'_>]) -> Option<String> {
+pub(super) fn published(said: &[Said<'_>]) -> Option<String> {
     let publish = said.iter().find(|said| said.is(ClientToServer, "publish"))?;
     Some(publish.command.arguments().get(1)?.as_str()?.to_string())
 }

@@ -46,7 +46,8 @@ fn of_server(comparison: &Comparison<'_>) -> Option<Claim> {
         let mut wrong: Vec<(usize, u32)> = Vec::new();
         let mut all = 0;
         let said = commands(session);
-        let is_play = |index: usize| said.iter().any(|said| said.item == index && said.is(Direction::ClientToServer, "play"));
+        let is_play =
+            |index: usize| said.iter().any(|said| said.item == index && said.is(Direction::ClientToServer, "play"));
         for (index, item) in session.items.iter().enumerate() {
             let Some(kept) = item.message() else { continue };
             let Some(stream) = kept.header.message_stream_id.map(|stream| stream.0) else { continue };
@@ -58,7 +59,11 @@ fn of_server(comparison: &Comparison<'_>) -> Option<Claim> {
                 && kept.fmt.is_none_or(|fmt| fmt == 0)
             {
                 all += 1;
-                if !asked.is_empty() && !asked.contains(&stream) && !asked.contains(&stream.swap_bytes()) && stream < 1 << 24 {
+                if !asked.is_empty()
+                    && !asked.contains(&stream)
+                    && !asked.contains(&stream.swap_bytes())
+                    && stream < 1 << 24
+                {
                     wrong.push((index, stream));
                 }
             }

@@ -197,7 +197,8 @@ fn of_other_things(session: &Session, direction: Direction) -> Option<Vec<Ack>> 
     let (first, last) = (acks.first()?, acks.last()?);
     let grow = acks.windows(2).all(|pair| pair[0].value <= pair[1].value);
     let is_less = |said: u64, came: u64| said.saturating_mul(FEWER) < came;
-    let is_little = is_less(last.value.into(), last.sent) && is_less((last.value - first.value.min(last.value)).into(), last.sent - first.sent);
+    let is_little = is_less(last.value.into(), last.sent)
+        && is_less((last.value - first.value.min(last.value)).into(), last.sent - first.sent);
     (acks.len() > 1 && grow && is_little && last.sent - first.sent > ENOUGH).then_some(acks)
 }
 
@@ -230,7 +231,8 @@ fn other_things(comparison: &Comparison<'_>, direction: Direction) -> Option<Cla
         return None;
     }
     let (last, receiver) = (acks.last()?, sender(back(direction)));
-    let title = format!("the {receiver}'s Acknowledgements do not count bytes: {} after {} bytes", last.value, last.sent);
+    let title =
+        format!("the {receiver}'s Acknowledgements do not count bytes: {} after {} bytes", last.value, last.sent);
     let spots = [Spot::new(last.item, 0..4, last.value.to_string())];
     let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
     claim.explains.clear();

@@ -148,7 +148,10 @@ fn unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
         let claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Likely, title);
         return vec![
             claim
-                .why(format!("read in two bytes it is event {}; with two bytes for {kind} the length is right", spots[0].text))
+                .why(format!(
+                    "read in two bytes it is event {}; with two bytes for {kind} the length is right",
+                    spots[0].text
+                ))
                 .fix(format!("write the event's type in two bytes: 00 {kind:02x}"))
                 .weighing(Severity::Error),
         ];

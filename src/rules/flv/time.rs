@@ -154,8 +154,8 @@ fn coded<'r>(session: &'r Session, way: Direction, medium: MessageTypeId) -> Vec
         Some(At { item, kept, time: kept.header.timestamp?.into(), captured, run: flow.run(item) })
     };
     let mut all: Vec<_> = such.filter_map(at).collect();
-    // A snapshot does not say when they were captured.
-    let jumps = if session.is_snapshot { Vec::new() } else { jumps(&all) };
+    // A snapshot, or bytes without packets, do not say when they were captured.
+    let jumps = if !session.has_times() { Vec::new() } else { jumps(&all) };
     for jump in jumps {
         all[jump..].iter_mut().for_each(|at| at.run += 1);
     }
@@ -177,7 +177,7 @@ fn jumps(all: &[At<'_>]) -> Vec<usize> {
 }
 
 fn jump(comparison: &Comparison<'_>) -> Vec<Claim> {
-    if comparison.b.is_snapshot {
+    if !comparison.b.has_times() {
         return Vec::new();
     }
     let find = |all: &[At<'_>]| {
@@ -409,6 +409,7 @@ fn said(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
 /// How many milliseconds lie between two messages as they were captured.
 fn pace(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
     let [first, .., last] = all else { return None };
+    comparison.b.has_times().then_some(())?;
     let time = |at: &At<'_>| comparison.b.items[at.item].time.0;
     Some((time(last) - time(first)) / (all.len() as i64 - 1) / 1_000_000)
 }

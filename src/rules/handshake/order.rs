@@ -98,7 +98,7 @@ fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<Early
     let c2 = opening.part(Part::C2).map(|(item, ..)| item).filter(|_| direction == CLIENT);
     if let (Some(c2), EventKind::Handshake { places, .. }) = (c2, &handshake.content)
         && let Some((_, ready)) = places.of(BLOCK).filter(|_| bytes.len() > BLOCK)
-        && c2.frames[0] < ready
+        && c2.frames[0].precedes(ready)
     {
         return Some(Early { item: c2, what: "S1", ready });
     }
@@ -107,7 +107,7 @@ fn early(opening: Opening<'_>, direction: Direction, part: Part) -> Option<Early
     let first = opening.messages(direction).next()?;
     let ready = handshake.frames[0];
     let what = if part == Part::C2 { "C2" } else { "S2" };
-    (is_whole && first.number < handshake.number && first.frames[0] < ready).then_some(Early {
+    (is_whole && first.number < handshake.number && first.frames[0].precedes(ready)).then_some(Early {
         item: first,
         what,
         ready,
@@ -154,5 +154,6 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn in_one_segment(opening: Opening<'_>) -> Option<(&RecordedEvent, FrameNo)> {
     let (c2, ..) = opening.part(Part::C2).filter(|(item, ..)| item.defects.is_empty())?;
     let first = opening.messages(CLIENT).next()?;
-    (first.frames[1] == c2.frames[0]).then_some((first, c2.frames[0]))
+    let frame = c2.frames[0].known()?;
+    (first.frames[1] == frame).then_some((first, frame))
 }

@@ -111,7 +111,8 @@ pub fn claim(
     }
     // What is done to media in particular has rules of its own.
     let forms = TRANSFORMS.iter().flat_map(|forms| forms.iter());
-    let forms = forms.filter_map(|form| Some((form, find(form.rule)?))).filter(|(_, rule)| rule.layer == Layer::Payload);
+    let forms =
+        forms.filter_map(|form| Some((form, find(form.rule)?))).filter(|(_, rule)| rule.layer == Layer::Payload);
     let mut tried = forms.flat_map(|form| track.starts().iter().map(move |&start| (form, start)));
     let ((_, rule), start) = tried.find(|&((form, _), start)| track.undone(form, start))?;
     let (row, item, kept) = track.all[0];

@@ -213,7 +213,9 @@ fn sides(comparison: &Comparison<'_>, row: usize, edit: &Edit) -> [Option<Value>
         let range = match edit {
             Edit::Body(BodyEdit::Fields(fields)) => fields[0].range.clone(),
             Edit::Body(BodyEdit::PutIn { at, .. } | BodyEdit::LeftOut { at, .. }) => *at..at + SHOWN,
-            Edit::Body(BodyEdit::Filled { .. } | BodyEdit::Cut { .. }) => kept.body.len().saturating_sub(SHOWN)..kept.body.len(),
+            Edit::Body(BodyEdit::Filled { .. } | BodyEdit::Cut { .. }) => {
+                kept.body.len().saturating_sub(SHOWN)..kept.body.len()
+            }
             Edit::Time(_) | Edit::Order(_) => {
                 let text = match (edit, kept.header.timestamp) {
                     (Edit::Time(_), Some(timestamp)) => timestamp.to_string(),

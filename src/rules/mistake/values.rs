@@ -20,7 +20,10 @@ use super::generated_rule;
 pub(super) fn codes() -> impl Iterator<Item = String> {
     let numbers = crate::rtmp::control::FIELDS.iter().map(|def| def.name.strip_prefix("rtmpt.").unwrap_or(def.name));
     let numbers = numbers.map(|name| format!("mistake:byte-order:{name}"));
-    numbers.chain(["mistake:exchanged:value", "mistake:replaced:audio.config", "mistake:replaced:video.config"].map(str::to_owned))
+    numbers.chain(
+        ["mistake:exchanged:value", "mistake:replaced:audio.config", "mistake:replaced:video.config"]
+            .map(str::to_owned),
+    )
 }
 
 /// Adds the mistakes that nothing else explains. What is said of a body that has a wrong type is taken out.
@@ -32,7 +35,9 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
     for (rule, claim, rows) in found.chain(configurations(comparison)).collect::<Vec<_>>() {
         let is_same = |other: &Claim| other.explains.iter().any(|index| claim.explains.contains(index));
         let is_known = |(rule, other): &(&'static Rule, Claim)| {
-            other.certainty >= claim.certainty && other.severity.unwrap_or(rule.severity) >= Severity::Warning && is_same(other)
+            other.certainty >= claim.certainty
+                && other.severity.unwrap_or(rule.severity) >= Severity::Warning
+                && is_same(other)
         };
         if claim.explains.is_empty() || others.iter().any(is_known) {
             continue;
@@ -75,7 +80,8 @@ fn types(comparison: &Comparison<'_>) -> Vec<Said> {
             many => format!("{many} messages, first {name},"),
         };
         let title = format!("{whose} was sent with message type {} where A has {}", sent.numbers(), meant.numbers());
-        let explains: Vec<usize> = comparison.open().filter(|&index| rows.contains(&comparison.mismatches[index].row)).collect();
+        let explains: Vec<usize> =
+            comparison.open().filter(|&index| rows.contains(&comparison.mismatches[index].row)).collect();
         let sides = comparison.mismatches[indices[0]].sides.clone();
         let claim = Claim::on(row, FieldPath::TYPE_ID, sides, Certainty::Certain, title)
             .why(format!("the bodies are A's to the byte, and A sends them as {meant}"))
@@ -133,7 +139,8 @@ fn exchanged(comparison: &Comparison<'_>) -> Vec<Said> {
     let value = |index: usize, side: Side| comparison.mismatches[index].side(side).map(|value| value.value.clone());
     let mut found = Vec::new();
     for (row, indices) in of_row.into_iter().filter(|(_, indices)| indices.len() < 64) {
-        let pairs = indices.iter().enumerate().flat_map(|(at, &one)| indices[at + 1..].iter().map(move |&two| [one, two]));
+        let pairs =
+            indices.iter().enumerate().flat_map(|(at, &one)| indices[at + 1..].iter().map(move |&two| [one, two]));
         let is_crossed = |[one, two]: &[usize; 2]| {
             value(*one, Side::A) == value(*two, Side::B) && value(*two, Side::A) == value(*one, Side::B)
         };
@@ -187,7 +194,10 @@ fn configurations(comparison: &Comparison<'_>) -> Vec<Said> {
                 words.join(", ")
             );
             let claim = Claim::at(comparison, first, Certainty::Likely, text)
-                .why(format!("{} are A's to the byte, and A announces another configuration for them", count(same, "frame")))
+                .why(format!(
+                    "{} are A's to the byte, and A announces another configuration for them",
+                    count(same, "frame")
+                ))
                 .fix("send the configuration that the encoder gave with these frames, as it is")
                 .weighing(Severity::Error)
                 .explaining(indices);

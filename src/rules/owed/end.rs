@@ -1,7 +1,7 @@
 //! How a connection ends or stands still. An end is a symptom: any cause before it is the better answer, and without
 //! one it is said what was owed, never that the last message was to blame.
 
-use crate::compare::{Comparison, Side, Value};
+use crate::compare::{Beside, Comparison, Side, Value};
 use crate::origin::FrameNo;
 use crate::recording::{Pause, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
@@ -126,7 +126,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let back = if comparison.a.is_none() { came_back(comparison) } else { None };
     let at_that_moment = match (&owed, back) {
         (Some(owed), _) => format!("the {} owed {}", sender(owed.duty.by), owed.duty.due.words()),
-        (None, Some(back)) => format!("the client continued on connection {}", back.stream.tcp_stream.0),
+        (None, Some(back)) => format!("the client continued on connection {}", back.tcp_stream.0),
         (None, None) => "nothing was owed".to_owned(),
     };
     let title = format!("the {} {how} the connection without giving a reason; {at_that_moment}", end.by);
@@ -172,20 +172,18 @@ fn reset(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 /// The later session in which the same client does the same at the same server, with audio or video.
-fn came_back<'r>(comparison: &Comparison<'r>) -> Option<&'r Session> {
+fn came_back<'r>(comparison: &Comparison<'r>) -> Option<&'r Beside> {
     let ended = &comparison.b.stream;
-    let asked = |session: &Session| {
-        let activity = session.stream.activities.first()?;
-        Some((session.stream.app.clone(), activity.what, activity.name.clone()))
-    };
-    let wanted = asked(comparison.b)?;
+    let wanted = ended.activities.first()?;
     let last = comparison.b.items.iter().map(|item| item.time).max()?;
     comparison.around.iter().find(|other| {
-        other.stream.start >= last
-            && other.stream.client.ip() == ended.client.ip()
-            && other.stream.server == ended.server
-            && asked(other).as_ref() == Some(&wanted)
-            && has_begun(Opening::of(other))
+        let asked = other.activities.first();
+        other.times[0] >= last
+            && other.client == ended.client.ip()
+            && other.server == ended.server
+            && other.app == ended.app
+            && asked.is_some_and(|(what, name)| *what == wanted.what && *name == wanted.name)
+            && other.has_media.contains(&true)
     })
 }
 
@@ -197,7 +195,8 @@ fn last_whole<'r>(
     direction: Direction,
     end: FrameNo,
 ) -> Option<(&'r RecordedEvent, usize)> {
-    let is_before = |item: &&RecordedEvent| b.session.is_snapshot || item.frames[0] < end;
+    let is_before =
+        |item: &&RecordedEvent| b.session.is_snapshot || !end.precedes(item.frames[0]) && item.frames[0] != end;
     let whole = b.items(direction).filter(|item| item.defects.is_empty()).filter(is_before);
     let item = whole.last()?;
     Some((item, row_of(comparison, Side::B, item)?))

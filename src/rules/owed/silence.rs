@@ -1,8 +1,8 @@
 //! A step that is due and does not come. Of each session the earliest is told, whoever owed it.
 
-use crate::compare::{Comparison, FieldPath, Side, ValuePath};
+use crate::compare::{Beside, Comparison, FieldPath, Side, ValuePath};
 use crate::owed::{Duty, Owed, Step};
-use crate::recording::{RecordedEvent, Session};
+use crate::recording::RecordedEvent;
 use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer as CLIENT, ServerToClient as SERVER};
 
@@ -167,7 +167,7 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
     let publisher = publisher(comparison).filter(|_| due == Step::ServerMedia);
     match publisher {
         Some(publisher) => {
-            let number = publisher.stream.tcp_stream.0;
+            let number = publisher.tcp_stream.0;
             why.push(format!(
                 "connection {number} publishes the stream: the server does not pass it on to this player"
             ));
@@ -195,19 +195,17 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
 }
 
 /// The session of the same capture that publishes, at the same server, what this one plays, while it waits.
-fn publisher<'r>(comparison: &Comparison<'r>) -> Option<&'r Session> {
+fn publisher<'r>(comparison: &Comparison<'r>) -> Option<&'r Beside> {
     let stream = &comparison.b.stream;
     let played = stream.activities.iter().find(|activity| activity.what == "play")?;
-    let ends = |session: &Session| session.stream.start.0 + (session.stream.duration * 1e9) as i64;
+    let end = stream.start.0 + (stream.duration * 1e9) as i64;
     comparison.around.iter().find(|other| {
-        other.stream.server == stream.server
-            && other.stream.app == stream.app
-            && other.stream.start.0 <= ends(comparison.b)
-            && ends(other) >= stream.start.0
-            && other.stream.activities.iter().any(|one| one.what == "publish" && one.name == played.name)
-            && other.items.iter().any(|item| {
-                item.direction == CLIENT && item.message().is_some_and(|kept| kept.header.type_id.is_media())
-            })
+        other.server == stream.server
+            && other.app == stream.app
+            && other.times[0].0 <= end
+            && other.times[1] >= stream.start
+            && other.activities.iter().any(|(what, name)| *what == "publish" && *name == played.name)
+            && other.has_media[CLIENT.index()]
     })
 }
 

@@ -151,7 +151,8 @@ fn cut(all: &[One<'_>]) -> Option<Meant> {
     const FEWEST: usize = 2;
     let (untiled, tiled) = untiled(all);
     let longest = all.iter().map(|one| one.kept.body.len()).max()?;
-    let is_cut = untiled.len() >= FEWEST && tiled >= untiled.len() && untiled.iter().all(|one| one.kept.body.len() == longest);
+    let is_cut =
+        untiled.len() >= FEWEST && tiled >= untiled.len() && untiled.iter().all(|one| one.kept.body.len() == longest);
     let edit = Edit::Body(BodyEdit::Cut { at: longest });
     let scope = MediaScope::Longer(MediaKind::Video, longest.saturating_sub(1) as u32);
     is_cut.then(|| Meant { edit, scope, rows: untiled.iter().map(|one| one.row).collect(), is_sole: true })
@@ -290,8 +291,9 @@ fn clock(all: &[One<'_>]) -> Option<Meant> {
     let captured = (first.item.time.0 / 1_000_000) as u32;
     let rows = || frames.iter().map(|one| one.row).collect();
     let meant = |edit, rows| Meant { edit: Edit::Time(edit), scope: MediaScope::All, rows, is_sole: true };
-    let is_time_of_day = captured.wrapping_sub(begins).min(begins.wrapping_sub(captured)) < NEAR;
-    if first.item.time.0 > 0 && is_time_of_day || i64::from(begins) >= times::OTHER_BASE {
+    let is_near = captured.wrapping_sub(begins).min(begins.wrapping_sub(captured)) < NEAR;
+    let is_time_of_day = first.item.time.0 > 0 && is_near;
+    if is_time_of_day || i64::from(begins) >= times::OTHER_BASE {
         return Some(Meant { is_sole: is_time_of_day, ..meant(TimeEdit::Plus(begins.into()), rows()) });
     }
     if let Some((kind, late)) = late(&frames) {

@@ -57,7 +57,7 @@ pub struct Unanswered {
     /// The frame that completed the call.
     pub frame: FrameNo,
     /// The time of `frame`.
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "Time::serialize")]
     pub time: Time,
 }
 
@@ -74,9 +74,10 @@ pub(super) struct Tally {
 
 impl Tally {
     /// A call got its first answer.
-    pub fn answered(&mut self, response_time: i64, is_error: bool) {
+    pub fn answered(&mut self, response_time: Option<i64>, is_error: bool) {
         self.answered += 1;
         self.errors += u64::from(is_error);
+        let Some(response_time) = response_time else { return };
         self.longest = self.longest.max(Some(response_time));
         if self.times.len() < MOST_TIMES {
             self.times.push(response_time);
@@ -133,8 +134,4 @@ fn as_seconds<S: Serializer>(nanoseconds: &i64, serializer: S) -> Result<S::Ok, 
 
 fn as_number<S: Serializer>(id: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     id.map(Number).serialize(serializer)
-}
-
-fn as_text<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }

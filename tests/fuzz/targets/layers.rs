@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use rtmp_inspect::capture::{self, Capture, Event, Frame};
 use rtmp_inspect::origin::{Form, FrameNo, Source, Time};
 use rtmp_inspect::packet::{self, Outcome, Segment, Slicer};
+use rtmp_inspect::raw::{self, Content};
 use rtmp_inspect::tcp::{Connection, Endpoint, Gap, Limits, Piece, Sink, Tracker};
 
 use super::bytes::Bytes;
@@ -15,6 +16,8 @@ pub fn capture(data: &[u8]) {
     let compressed = data.starts_with(&[0x1f, 0x8b]) || data.get(1..4) == Some(&[0xb5, 0x2f, 0xfd]);
     let limits = capture::Limits { record_len: 1 << 20, ..capture::Limits::default() };
     let Ok(mut capture) = Capture::open(Cursor::new(data.to_vec()), limits) else { return };
+    // Of a text, places are among the bytes that it says.
+    let is_text = std::str::from_utf8(data).is_ok();
     let mut last = 0;
     loop {
         match capture.next() {
@@ -22,13 +25,19 @@ pub fn capture(data: &[u8]) {
                 // A damaged block may have held frames that are counted and not seen.
                 assert!(frame.number.0 > last);
                 last = frame.number.0;
-                if !compressed && !data.starts_with(&[0x50]) {
+                if !compressed && !is_text && !data.starts_with(&[0x50]) {
                     let at = frame.file_offset as usize;
                     assert_eq!(data.get(at..at + frame.bytes.len()), Some(frame.bytes));
                 }
             }
             Ok(Some(Event::Warning(warning))) => _ = warning.to_string(),
             Ok(Some(Event::Secrets(_))) => {}
+            Ok(Some(Event::Bytes(given))) => {
+                if !compressed && !is_text {
+                    let at = given.file_offset as usize;
+                    assert_eq!(data.get(at..at + given.bytes.len()), Some(given.bytes));
+                }
+            }
             Ok(None) => break,
             Err(error) => {
                 error.to_string();
@@ -36,6 +45,29 @@ pub fn capture(data: &[u8]) {
             }
         }
     }
+}
+
+/// A text, or a direction's bytes: whatever is said of them, the pieces and packets are in the bytes in their order.
+pub fn given(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        match raw::read(text) {
+            Ok(read) => {
+                let ranges: Vec<_> = match &read.content {
+                    Content::Packets(packets) => packets.iter().map(|packet| packet.range.clone()).collect(),
+                    Content::Parts(parts) => parts.iter().map(|part| part.range.clone()).collect(),
+                };
+                let mut end = 0;
+                for range in ranges {
+                    assert!(end <= range.start && range.start <= range.end && range.end <= read.bytes.len());
+                    end = range.end;
+                }
+                read.assumed.iter().for_each(|assumption| _ = assumption.to_string());
+            }
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+    let Ok(mut capture) = Capture::open_raw(Cursor::new(data.to_vec()), capture::Limits::default()) else { return };
+    while let Ok(Some(_)) = capture.next() {}
 }
 
 /// The link types that frames may have.

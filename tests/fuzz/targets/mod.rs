@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("decoder", stream::decoder),
     ("diff", compared::diff),
     ("filter", texts::filter),
+    ("given", layers::given),
     ("packet", layers::packet),
     ("pipeline", whole::pipeline),
     ("session", whole::session),

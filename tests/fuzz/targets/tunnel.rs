@@ -31,6 +31,7 @@ pub fn tunnel(data: &[u8]) {
             Event::Frame(frame) => frames.push(frame.bytes.to_vec()),
             Event::Secrets(text) => keys.extend_from_slice(text),
             Event::Warning(warning) => panic!("{warning}"),
+            Event::Bytes(_) => panic!("it has packets"),
         }
     }
     for _ in 0..64 {

@@ -326,10 +326,17 @@ pub fn faults() -> Vec<Fault> {
                 body[name..].rotate_left(end - name);
             },
         ),
-        fault("command-in-capitals", &["command-name"], Base::Own, GoesOn, "createStream is called CreateStream", |s| {
-            let at = s.command("createStream");
-            s.replace(at, b"createStream", b"CreateStream");
-        }),
+        fault(
+            "command-in-capitals",
+            &["command-name"],
+            Base::Own,
+            GoesOn,
+            "createStream is called CreateStream",
+            |s| {
+                let at = s.command("createStream");
+                s.replace(at, b"createStream", b"CreateStream");
+            },
+        ),
         fault("publish-type-in-capitals", &["publish-type"], Base::Own, GoesOn, "publish has the type LIVE", |s| {
             let at = s.command("publish");
             s.replace(at, b"\x04live", b"\x04LIVE");

@@ -1,0 +1,3 @@
+#![no_main]
+
+rtmp_inspect_fuzz::fuzz!("given");
