@@ -53,10 +53,12 @@ pub enum Error {
         inside: Vec<Compression>,
     },
     /// It is text that does not say bytes.
-    #[error("not a capture file: it looks like text, and cannot be read as hex: {why}")]
+    #[error("not a capture file{}: it looks like text, and cannot be read as hex: {why}", Inside(.inside))]
     Text {
         /// What is wrong with it.
         why: crate::raw::Error,
+        /// The compressions around it.
+        inside: Vec<Compression>,
     },
     /// It begins as text and is none.
     #[error("not a capture file: it looks like text, but is not UTF-8 further on")]

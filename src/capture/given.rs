@@ -27,9 +27,10 @@ impl Given {
     pub(super) fn read(input: &mut Input, limits: &Limits) -> Result<Given, Error> {
         let bytes = whole(input, LONGEST)?;
         let text = raw::decode_text(bytes).map_err(|_| Error::NotUtf8)?;
-        let text = raw::read(&text).map_err(|why| Error::Text { why })?;
+        let failed = |why| Error::Text { why, inside: input.compressions().to_vec() };
+        let text = raw::read(&text).map_err(failed)?;
         if text.bytes.len() > limits.text {
-            return Err(Error::Text { why: raw::Error::TooLong { most: limits.text } });
+            return Err(failed(raw::Error::TooLong { most: limits.text }));
         }
         Ok(Given { starts: starts(&text), text, assumed: 0, next: 0 })
     }
