@@ -18,6 +18,8 @@ mod layering;
 mod library;
 mod links;
 mod lint;
+#[cfg(feature = "cli")]
+mod literals;
 mod long_runs;
 mod loss;
 mod names;
@@ -43,6 +45,8 @@ mod words;
 #[cfg(feature = "cli")]
 mod allocations;
 #[cfg(feature = "cli")]
+mod amf_tool;
+#[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
 mod bounded;
@@ -61,6 +65,8 @@ mod diff;
 mod drawn;
 #[cfg(feature = "cli")]
 mod field_parity;
+#[cfg(feature = "cli")]
+mod follow;
 #[cfg(feature = "cli")]
 mod fuzz;
 #[cfg(feature = "cli")]
