@@ -14,6 +14,7 @@ mod input;
 mod interrupt;
 mod keys;
 mod lint;
+mod live;
 mod output;
 mod output_file;
 mod payload;

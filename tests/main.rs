@@ -76,6 +76,8 @@ mod hostile_strings;
 #[cfg(all(feature = "cli", unix))]
 mod long_work;
 #[cfg(feature = "cli")]
+mod live;
+#[cfg(feature = "cli")]
 mod machine_reports;
 #[cfg(feature = "cli")]
 mod options;

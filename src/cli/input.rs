@@ -41,6 +41,12 @@ impl Input {
         Ok(Input::new(name, capture, len, again))
     }
 
+    /// A capture that is still being made.
+    pub fn live(name: String, reader: Box<dyn Read + Send>, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
+        let capture = Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
+        Ok(Input::new(name, capture, None, None))
+    }
+
     fn new(name: String, capture: Capture, len: Option<u64>, again: Option<Kept>) -> Input {
         Input { name, capture, is_live: len.is_none(), len, again }
     }
@@ -410,7 +416,12 @@ pub struct CapturePath {
 impl CapturePath {
     /// The path, however it was given.
     pub fn path(&self) -> &Path {
-        self.path.as_deref().or(self.read.as_deref()).expect("one of the two is required")
+        self.given().expect("one of the two is required")
+    }
+
+    /// The path, if there need not be one.
+    pub fn given(&self) -> Option<&Path> {
+        self.path.as_deref().or(self.read.as_deref())
     }
 }
 
