@@ -183,7 +183,7 @@ impl Side {
     }
 
     /// Hands on what is known, in the order of the stream; all of it if no more comes.
-    fn flush<'s>(&'s mut self, is_over: bool, mut emit: impl FnMut(u64, Bytes<'_>, Option<&str>)) {
+    fn flush(&mut self, is_over: bool, mut emit: impl FnMut(u64, Bytes<'_>, Option<&str>)) {
         loop {
             let next = self.spans.first_key_value().map(|(start, span)| (*start, span.end));
             match next {

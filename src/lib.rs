@@ -144,6 +144,8 @@ pub mod field;
 #[doc(hidden)]
 pub mod filter;
 #[doc(hidden)]
+pub mod flv;
+#[doc(hidden)]
 pub mod follow;
 mod library;
 #[doc(hidden)]

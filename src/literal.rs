@@ -279,7 +279,7 @@ fn named(text: &str) -> Option<Form> {
         _ => (text, ""),
     };
     let is_around = |word: &&str| first.contains(word) || last.contains(word);
-    WORDS.iter().find(|(_, words)| words.iter().any(|word| is_around(&word))).map(|(form, _)| *form)
+    WORDS.iter().find(|(_, words)| words.iter().any(is_around)).map(|(form, _)| *form)
 }
 
 /// `bytes.fromhex("706c")` and other calls on a text in hexadecimal or base64, and the text.

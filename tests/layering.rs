@@ -16,6 +16,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("amf", &["field"]),
     ("filter", &["field"]),
     ("rtmp", &["amf"]),
+    ("flv", &["rtmp"]),
     ("capture", &["origin"]),
     ("packet", &["capture"]),
     ("tcp", &["packet"]),
@@ -41,7 +42,7 @@ const BELOW: &[(&str, &[&str])] = &[
     ("snapshot", &["diff", "escape"]),
     ("config", &["escape", "lint"]),
     ("check", &["lint", "snapshot"]),
-    ("view", &["check", "config", "escape", "follow", "literal", "payload", "relay"]),
+    ("view", &["check", "config", "escape", "flv", "follow", "literal", "payload", "relay"]),
     ("report", &["view"]),
     ("cli", &["report", "pipeline"]),
 ];

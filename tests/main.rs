@@ -66,6 +66,8 @@ mod drawn;
 #[cfg(feature = "cli")]
 mod field_parity;
 #[cfg(feature = "cli")]
+mod flv;
+#[cfg(feature = "cli")]
 mod follow;
 #[cfg(feature = "cli")]
 mod fuzz;

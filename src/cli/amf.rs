@@ -11,8 +11,8 @@ use serde_json::{Value as Json, json};
 use crate::amf::encode::encode;
 use crate::amf::exact::exact;
 use crate::amf::{Values, amf0, amf3};
-use crate::escape::json;
-use crate::field::{Reader, Tree, Value};
+use crate::escape::{escape, json};
+use crate::field::{Defect, Node, Reader, Tree, Value};
 use crate::literal::{self, Form};
 use crate::view;
 use crate::view::follow::Dump;
@@ -114,7 +114,7 @@ struct Report<'r> {
     values: Json,
     fields: Vec<Field<'r>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    defects: &'r [crate::field::Defect],
+    defects: &'r [Defect],
 }
 
 /// A field: its name in filters, where it is, and its value if it has one.
@@ -157,8 +157,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let values = if options.amf3 { amf3::values(&mut reader) } else { amf0::values(&mut reader) };
     match options.format {
         Format::Text => {
-            let text = view::amf::tree(&tree, bytes, &values.defects, output.layout(), output.colour);
+            let text = view::amf::tree(&tree, bytes, 0, output.layout(), output.colour);
             output.write_all(text.as_bytes())?;
+            for Defect { code, message, offset } in &values.defects {
+                output.text(&format!("! {code}: {} (offset {offset})\n", escape(message)))?;
+            }
         }
         Format::Json => {
             let report = report(&values, &tree, bytes, options.amf3)?;
@@ -178,7 +181,7 @@ fn report<'r>(values: &'r Values<'_>, tree: &'r Tree, bytes: &[u8], is_amf3: boo
         Some(json) => json,
         None => serde_json::to_value(&values.values)?,
     };
-    let field = |node: &'r crate::field::Node| Field {
+    let field = |node: &'r Node| Field {
         name: node.def.name,
         depth: node.depth,
         offset: node.range.start,
@@ -251,7 +254,7 @@ impl Options {
             Ok(bytes) => Ok(bytes),
             Err(error @ literal::Error::Ambiguous(..)) => bail!("cannot read {name}: {error}; --from FORM chooses one"),
             Err(error) if self.input.len() == 1 && !content.contains(&b'\n') && name == "the argument" => {
-                bail!("no file has the name '{}', and as bytes it is {error}", crate::escape::escape(text))
+                bail!("no file has the name '{}', and as bytes it is {error}", escape(text))
             }
             Err(error) => bail!("cannot read {name}: {error}"),
         }

@@ -1,6 +1,7 @@
 //! `rtmp-inspect decode`.
 
 mod columns;
+mod flv;
 mod print;
 
 use std::cell::{Cell, RefCell};
@@ -37,6 +38,7 @@ use print::{Printer, Show};
     rtmp-inspect decode -e frame.number -e amf.string capture.pcap columns\n  \
     rtmp-inspect decode -Y 'onStatus.level == \"error\" or rtmpt.msg.complete == 0' capture.pcap\n  \
     rtmp-inspect decode --format jsonl capture.pcap | jq .info\n  \
+    rtmp-inspect decode file.flv                                   the tags of an FLV file\n  \
     rtmp-inspect decode -i eth0                                    live, until Ctrl-C\n  \
     rtmp-inspect decode --color always capture.pcap | less -R")]
 pub struct Options {
@@ -202,6 +204,9 @@ impl Options {
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.format == Format::Csv && options.shows_all_fields() {
         bail!("CSV cannot hold the trees of -V and -n; use --format json or jsonl");
+    }
+    if let Some(path) = options.capture.given().filter(|path| !options.follow && flv::is_flv(path)) {
+        return flv::run(path, options, output);
     }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();

@@ -1,10 +1,10 @@
-//! Values of AMF as a tree: offset, bytes, and each field in words.
+//! The fields of bytes that no row of a capture has, as a tree: offset, bytes, and each field in words.
 
 use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use crate::field::{Defect, Node, Tree, Value};
+use crate::field::{Node, Tree, Value};
 
 use super::palette::Palette;
 use super::tree::words::{repeats, words};
@@ -13,8 +13,8 @@ use super::{Layout, list::cut};
 /// Bytes beside a field.
 const BYTES: usize = 8;
 
-/// The fields of `bytes`, and below them what is wrong. A group that only repeats its parent has no line.
-pub fn tree(tree: &Tree, bytes: &[u8], defects: &[Defect], layout: Layout, colour: bool) -> String {
+/// The fields of `bytes`, of which the first is at offset `base`. A group that only repeats its parent has no line.
+pub fn tree(tree: &Tree, bytes: &[u8], base: u64, layout: Layout, colour: bool) -> String {
     let palette = Palette::new(tree, colour);
     let mut text = String::new();
     let mut parents: Vec<(&Node, usize)> = Vec::new();
@@ -39,19 +39,16 @@ pub fn tree(tree: &Tree, bytes: &[u8], defects: &[Defect], layout: Layout, colou
         for (line, part) in own.chunks(BYTES).enumerate().take(1.max(own.len().div_ceil(BYTES))) {
             let hex = part.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
             let padding = " ".repeat(3 * BYTES + 1 - hex.len());
-            let at = node.range.start + line * BYTES;
+            let at = base + (node.range.start + line * BYTES) as u64;
             let hex = palette.paint(style, &hex);
             let said =
                 if line == 0 { format!("{padding}{indent}{}", palette.paint(style, &said)) } else { String::new() };
             let _ = writeln!(text, "{at:08x}  {hex}{said}");
         }
         if own.is_empty() {
-            let _ = writeln!(text, "{:08x}  {}{indent}{said}", node.range.start, " ".repeat(3 * BYTES + 1));
+            let _ =
+                writeln!(text, "{:08x}  {}{indent}{said}", base + node.range.start as u64, " ".repeat(3 * BYTES + 1));
         }
-    }
-    for defect in defects {
-        let _ =
-            writeln!(text, "! {}: {} (offset {})", defect.code, crate::escape::escape(&defect.message), defect.offset);
     }
     text
 }
