@@ -271,6 +271,13 @@ fn json_encodes_again_and_has_the_places() {
     let text = said(&["amf", "--format", "json", hex], b"");
     let report: Json = serde_json::from_str(&text).expect("JSON");
     assert_eq!(report["values"], json!(["publish", 5, null, "one"]));
+    let schema = fs::read_to_string(testdata().join("../schema/amf.schema.json")).expect("in the repository");
+    let schema = jsonschema::validator_for(&serde_json::from_str(&schema).expect("JSON")).expect("a schema");
+    let damaged: Json = serde_json::from_slice(&run(&["amf", "--format", "json", "030001"], b"").stdout).expect("JSON");
+    assert!(schema.is_valid(&report) && schema.is_valid(&damaged) && damaged["defects"].is_array(), "{damaged}");
+    let mut wrong = report.clone();
+    wrong["amf"] = json!(1);
+    assert!(!schema.is_valid(&wrong));
     let name = &report["fields"].as_array().expect("fields")[3];
     assert_eq!((&name["name"], &name["offset"], &name["length"]), (&json!("amf.string"), &json!(3), &json!(7)));
     assert_eq!(said(&["amf", "--encode", "-"], text.as_bytes()).replace([' ', '\n'], ""), hex.replace(' ', ""));
@@ -291,7 +298,7 @@ fn what_is_wrong_is_said() {
         (&["amf", "no-such-file.bin"], 2, "no file has the name 'no-such-file.bin'"),
         (&["amf", "b\"\\01\""], 2, "--from FORM chooses one"),
         (&["amf", "70 6"], 2, "at the end"),
-        (&["amf", ""], 2, "the text is empty"),
+        (&["amf"], 2, "the text is empty"),
         (&["amf", "--skip", "9", "05"], 2, "--skip 9 leaves none"),
         (&["amf", "--encode", "{"], 2, "is not JSON"),
         (&["amf", "--encode", "[{\"a\": {\"$date\": \"x\"}}]"], 2, "at values[0].a: a number is needed"),

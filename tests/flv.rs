@@ -40,6 +40,7 @@ fn rows_have_what_a_file_has() {
         }
         assert_eq!((&row["kind"], &row["complete"], row.get("defects")), (&json!("tag"), &json!(true), None), "{row}");
         assert_eq!(row["body_sha256"].as_str().map(str::len), Some(64));
+        assert!(schema().is_valid(row), "{row}");
     }
     let metadata = &rows[0];
     assert_eq!((&metadata["number"], &metadata["offset"], &metadata["type_id"]), (&json!(1), &json!(13), &json!(18)));
@@ -100,6 +101,23 @@ fn damage_is_told_at_its_place() {
     let text = decoded(&bytes);
     assert!(text.contains("8 bytes not decoded") && text.contains("(file offset 296)"), "{text}");
     assert_eq!(text.lines().count(), good.lines().count() + 2);
+    let path = dir.path().join("damaged.flv");
+    let all = rows(&["decode", "--format", "jsonl", "-x", path.to_str().expect("UTF-8")]);
+    let schema = schema();
+    assert!(all.iter().all(|row| schema.is_valid(row)) && all[1]["kind"] == "undecoded", "{}", all[1]);
+    // A schema that accepts everything would prove nothing.
+    for (key, wrong) in
+        [("frame", json!(1)), ("kind", json!("message")), ("timestamp", json!(-1)), ("type_id", json!(20))]
+    {
+        let mut row = all[0].clone();
+        row[key] = wrong;
+        assert!(!schema.is_valid(&row), "{key}");
+    }
+}
+
+fn schema() -> jsonschema::Validator {
+    let schema = fs::read_to_string(testdata().join("../schema/flv.schema.json")).expect("in the repository");
+    jsonschema::validator_for(&serde_json::from_str(&schema).expect("JSON")).expect("a schema")
 }
 
 fn rows(args: &[&str]) -> Vec<Json> {

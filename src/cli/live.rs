@@ -20,7 +20,7 @@ use crate::field::counted;
 use super::input::in_words;
 use super::output::complain;
 
-/// The programs that capture, the fastest first, and what they are given besides interface and filter.
+/// The programs that capture, the faster first (dumpcap passes packets on every 250 ms, its CAP_READ_TIMEOUT), and what they are given besides interface and filter.
 const TOOLS: [(&str, &[&str]); 2] = [
     // Packets are handed on at once (--immediate-mode), each by itself (-U); 16 MiB wait for a slow reader.
     ("tcpdump", &["-n", "-U", "--immediate-mode", "-s", "0", "-B", "16384", "-w", "-"]),
