@@ -165,7 +165,7 @@ fn print(options: &Options, picked: &Picked, output: &mut Output) -> anyhow::Res
         None if options.shape == Shape::Raw => output.write_all(&picked.bytes)?,
         None => {
             let dump = Dump::new(output.layout(), output.colour);
-            output.write_all(dump.plain(&picked.bytes, picked.offset).as_bytes())?;
+            output.text(&dump.plain(&picked.bytes, picked.offset))?;
         }
     }
     Ok(EXIT_OK)
@@ -190,9 +190,9 @@ fn follow(options: &Options, connection: ConnectionId, output: &mut Output) -> a
             };
         }
         if !printed.replace(true) {
-            output.write_all(dump.legend().as_bytes())?;
+            output.text(&dump.legend())?;
         }
-        output.write_all(dump.stretch(stretch).as_bytes())
+        output.text(&dump.stretch(stretch))
     };
     let observer = Follow::new(connection, options.direction, |stretch| {
         if failure.borrow().is_none()
