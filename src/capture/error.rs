@@ -145,6 +145,7 @@ fn is_erf(head: &[u8]) -> bool {
 }
 
 const CONVERT: &str = "convert it first: editcap FILE out.pcapng";
+const MEDIA: &str = "this program reads packet captures, not media files";
 const FLV: &str = "rtmp-inspect decode lists its tags, if it is given by its name";
 
 /// Magic numbers, names, and what to do.
