@@ -228,6 +228,7 @@ impl Read for Growing {
 #[cfg(unix)]
 fn when_interrupted(child: Option<&Child>) -> anyhow::Result<Arc<AtomicBool>> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    super::interrupt::leave();
     let flag = Arc::new(AtomicBool::new(false));
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot wait for signals")?;
