@@ -11,9 +11,12 @@
 //! | [`mod@fields`] | the names of the fields of both |
 //! | `progress` | what both keep while reading: depth, counts, defects |
 //! | `json` | values as natural JSON, with `$` names for what JSON cannot say |
+//! | [`mod@exact`], [`mod@encode`] | the same with what else the bytes need, and the way back |
 
 pub mod amf0;
 pub mod amf3;
+pub mod encode;
+pub mod exact;
 pub mod fields;
 mod json;
 mod progress;

@@ -3,16 +3,19 @@
 //! Only here are files opened, the environment read and anything printed. What was typed is turned
 //! into library options once, in each subcommand's module.
 
+mod amf;
 mod check;
 mod config;
 mod decode;
 mod diff;
 mod fields;
+mod follow;
 mod given;
 mod input;
 mod interrupt;
 mod keys;
 mod lint;
+mod live;
 mod merge;
 mod output;
 mod output_file;
@@ -96,6 +99,10 @@ enum Command {
     Config(config::Options),
     /// List the fields that -e, -Y and -V know, with type and meaning
     Fields(fields::Options),
+    /// Show a connection's bytes in the colours of their layers, or a selection of them as a literal
+    Follow(follow::Options),
+    /// Decode AMF from bytes in any form, or encode it from JSON
+    Amf(amf::Options),
     /// Explain how the bytes received came from the bytes sent, and who changed them
     Payload(payload::Options),
     /// List the rules, print one rule's page, or find rules by words or a line from a log
@@ -142,6 +149,8 @@ pub fn main() -> ExitCode {
         Command::Check(options) => check::run(&options, &mut output),
         Command::Config(options) => config::run(&options, &mut output),
         Command::Fields(options) => fields::run(&options, &mut output),
+        Command::Follow(options) => follow::run(&options, &mut output),
+        Command::Amf(options) => amf::run(&options, &mut output),
         Command::Payload(options) => payload::run(&options, &mut output),
         Command::Snapshot(options) => snapshot::run(&options, &mut output),
         Command::Rules(options) => rules::run(&options, &mut output),

@@ -143,9 +143,15 @@ pub mod escape;
 pub mod field;
 #[doc(hidden)]
 pub mod filter;
+#[doc(hidden)]
+pub mod flv;
+#[doc(hidden)]
+pub mod follow;
 mod library;
 #[doc(hidden)]
 pub mod lint;
+#[doc(hidden)]
+pub mod literal;
 #[doc(hidden)]
 pub mod origin;
 #[doc(hidden)]

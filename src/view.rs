@@ -3,11 +3,13 @@
 //! Takes rows and reports, gives text. Strings from the wire are escaped as they are laid out
 //! ([`escape`](crate::escape)). JSON needs no view: it is the report itself, serialized.
 
+pub mod amf;
 pub mod check;
 pub mod config;
 mod diagnosis;
 pub mod diff;
 pub mod fields;
+pub mod follow;
 pub mod hexdump;
 pub mod lint;
 pub mod list;

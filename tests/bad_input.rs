@@ -8,9 +8,10 @@ use std::process::{Command, Output};
 const GOOD: &str = "captures/a/ffmpeg_pub_c4096.pcap";
 
 /// How each subcommand is given one file; `FILE` stands for it.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 10] = [
     &["decode", "FILE"],
     &["streams", "FILE"],
+    &["follow", "FILE"],
     &["relay", "FILE"],
     &["lint", "FILE"],
     &["snapshot", "FILE"],

@@ -18,6 +18,8 @@ mod layering;
 mod library;
 mod links;
 mod lint;
+#[cfg(feature = "cli")]
+mod literals;
 mod long_runs;
 mod loss;
 mod names;
@@ -43,6 +45,8 @@ mod words;
 #[cfg(feature = "cli")]
 mod allocations;
 #[cfg(feature = "cli")]
+mod amf_tool;
+#[cfg(feature = "cli")]
 mod bad_input;
 #[cfg(feature = "cli")]
 mod bounded;
@@ -62,6 +66,10 @@ mod drawn;
 #[cfg(feature = "cli")]
 mod field_parity;
 #[cfg(feature = "cli")]
+mod flv;
+#[cfg(feature = "cli")]
+mod follow;
+#[cfg(feature = "cli")]
 mod fuzz;
 #[cfg(feature = "cli")]
 mod hostile;
@@ -69,6 +77,8 @@ mod hostile;
 mod hostile_strings;
 #[cfg(feature = "cli")]
 mod inputs;
+#[cfg(feature = "cli")]
+mod live;
 #[cfg(all(feature = "cli", unix))]
 mod long_work;
 #[cfg(feature = "cli")]

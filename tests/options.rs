@@ -188,6 +188,29 @@ const CASES: &[Case] = &[
     // fields
     Case("fields rtmpt.header.typeid", "--format json", Adds("\"title\"")),
     Case("fields rtmpt.header.typeid", "--color always", Same),
+    // follow
+    Case("follow captures/a/ffmpeg_pub_c4096.pcap", "--direction s2c", Removes("releaseStream")),
+    Case("follow captures/a/ffmpeg_pub_c4096.pcap", "--message 9", Adds("00000000  00 00 10 00")),
+    Case("follow captures/a/ffmpeg_pub_c4096.pcap", "--field connect.app", Removes("releaseStream")),
+    Case("follow captures/a/ffmpeg_pub_c4096.pcap --message 9", "--bytes 2..3", Removes("00 00 10 00")),
+    Case("follow captures/a/ffmpeg_pub_c4096.pcap --message 9", "--as python", Adds("b'\\x00\\x00\\x10\\x00'")),
+    Case("follow captures/a/ffmpeg_pub_c4096.pcap", "--color always", Adds("\u{1b}[35m")),
+    Case("follow DIR/ports.pcap", "--stream 0", Status(2, 0)),
+    Case("follow DIR/ports.pcap", "--port 1936", Status(2, 0)),
+    Case("follow DIR/ports.pcap --stream 2", "--decode-as tcp:5000", Adds("Set Chunk Size 4097")),
+    Case(
+        "follow captures/e/rtmps_ffmpeg_pub.pcap --stream 0",
+        "--keylog captures/e/rtmps_ffmpeg_pub.keylog",
+        Adds("connect('live')"),
+    ),
+    // amf
+    Case("amf 02000170", "--from base64", Status(0, 1)),
+    Case("amf 0002000170", "--skip 1", Adds("String: 'p'")),
+    Case("amf 0401", "--amf3", Adds("Integer: 1")),
+    Case("amf 5", "--encode", Adds("00 40 14 00 00 00 00 00 00")),
+    Case("amf 706c6179", "--as python", Adds("b'play'")),
+    Case("amf 05", "--format json", Adds("\"format_version\"")),
+    Case("amf 020001700500", "--color always", Adds("\u{1b}[")),
     // payload
     Case(
         "payload captures/seed/jpeg_c4096.sent.jpg captures/seed/jpeg_c4096.received.bin",
@@ -334,11 +357,15 @@ const CASES: &[Case] = &[
 const IN_BOUNDED: &[&str] =
     &["--max-total-open-bytes", "--max-open-connections", "--max-known-connections", "--max-listed-connections"];
 
+/// Options of captures that are still being made, which `live` tries.
+const IN_LIVE: &[&str] = &["--interface", "--capture-filter", "--follow"];
+
 /// The subcommands that read captures, each on one with a publisher and a player, and what it prints of `name.pcap` in
 /// `DIR` where nothing is wrong.
 const READERS: &[(&str, &str)] = &[
     ("decode", "decode DIR/NAME"),
     ("streams", "streams DIR/NAME"),
+    ("follow", "follow --stream 0 DIR/NAME"),
     ("lint", "lint -v DIR/NAME"),
     ("relay", "relay DIR/NAME"),
     ("snapshot", "snapshot DIR/NAME"),
@@ -377,8 +404,9 @@ fn every_option_has_a_test() {
         for (_, option) in options(&command) {
             count += 1;
             // `terminal::dash_r_is_read_as_tshark_reads_it` has the other form of the capture itself.
-            let is_tested_elsewhere =
-                ["--help", "-r"].contains(&option.as_str()) || IN_BOUNDED.contains(&option.as_str());
+            let is_tested_elsewhere = ["--help", "-r"].contains(&option.as_str())
+                || IN_BOUNDED.contains(&option.as_str())
+                || IN_LIVE.contains(&option.as_str());
             if !is_tested_elsewhere && !tested.contains(&(command.clone(), option.clone())) {
                 missing.push(format!("{command} {option}"));
             }
@@ -401,7 +429,7 @@ const GROUPS: [&[&str]; 5] = [
     &["diff", "relay"],
     &["lint", "snapshot"],
     &["check"],
-    &["config", "fields", "payload", "rules", "completions", "man"],
+    &["amf", "config", "fields", "follow", "payload", "rules", "completions", "man"],
 ];
 
 #[test]

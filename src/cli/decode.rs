@@ -1,16 +1,18 @@
 //! `rtmp-inspect decode`.
 
 mod columns;
+mod flv;
 mod print;
 
 use std::cell::{Cell, RefCell};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::decode::{Row, Rows, Selection};
 use crate::dissect::vocabulary::{self, Known, Place};
 use crate::dissect::{Dissection, Vocabulary};
+use crate::escape::escape;
 use crate::field::counted;
 use crate::filter::Filter;
 use crate::origin::Time;
@@ -19,7 +21,8 @@ use crate::tcp::Connection;
 
 use super::EXIT_OK;
 use super::given::CaptureArgs;
-use super::input::Input;
+use super::input::{self, Input};
+use super::live::{self, Growing, Live};
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
 use super::values::{self, Types};
@@ -27,6 +30,7 @@ use print::{Printer, Show};
 
 /// What `decode` was asked for.
 #[derive(Debug, Args)]
+#[command(mut_arg("path", |path| path.required_unless_present_any(["interface", "read", "raw"])))]
 #[command(after_help = "Examples:\n  \
     rtmp-inspect decode capture.pcap\n  \
     rtmp-inspect decode --direction s2c --type 20 capture.pcap     the server's commands\n  \
@@ -35,10 +39,24 @@ use print::{Printer, Show};
     rtmp-inspect decode -e frame.number -e amf.string capture.pcap columns\n  \
     rtmp-inspect decode -Y 'onStatus.level == \"error\" or rtmpt.msg.complete == 0' capture.pcap\n  \
     rtmp-inspect decode --format jsonl capture.pcap | jq .info\n  \
+    rtmp-inspect decode file.flv                                   the tags of an FLV file\n  \
+    rtmp-inspect decode -i eth0                                    live, until Ctrl-C\n  \
     rtmp-inspect decode --color always capture.pcap | less -R")]
 pub struct Options {
     #[command(flatten)]
     capture: CaptureArgs,
+
+    /// Capture on an interface, with tcpdump or dumpcap, until Ctrl-C; 'any' is all of them
+    #[arg(short = 'i', long, value_name = "IFACE", conflicts_with_all = ["path", "read", "raw", "follow"], help_heading = "Live")]
+    interface: Option<String>,
+
+    /// With -i: which packets to capture [default: the ports of --port and --decode-as, and 1935]
+    #[arg(long, value_name = "FILTER", help_heading = "Live")]
+    capture_filter: Option<String>,
+
+    /// Wait for more at the end of a file that is still being written, until Ctrl-C
+    #[arg(long, help_heading = "Live")]
+    follow: bool,
 
     /// How to print the rows
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -125,11 +143,38 @@ impl Options {
     fn outcomes(&self, filter: Option<&Filter>, session: &session::Options) -> anyhow::Result<Answers> {
         let wanted = self.shows_all_fields() || self.names(filter).any(|name| name == "rtmpt.function.call");
         let mut answers = Answers::default();
-        let given = self.capture.given();
-        if wanted && given.path().is_file() {
+        let given = self.capture.named().filter(|given| wanted && given.path().is_file() && !self.follow);
+        if let Some(given) = given {
             answers = Input::open(&given, &self.bounds)?.look_through(&self.bounds, session.clone(), answers)?;
         }
         Ok(answers)
+    }
+
+    /// The capture, and what makes it if it is made now.
+    fn open(&self) -> anyhow::Result<(Input, Option<Live>)> {
+        ensure!(
+            self.capture_filter.is_none() || self.interface.is_some(),
+            "--capture-filter is for -i IFACE; -Y FILTER selects rows of a capture"
+        );
+        if let Some(interface) = &self.interface {
+            let filter = self.capture_filter.clone().unwrap_or_else(|| self.filter_of_ports());
+            let (live, reader) = Live::start(interface, &filter)?;
+            return Ok((Input::live(format!("interface {}", escape(interface)), reader, &self.bounds)?, Some(live)));
+        }
+        let given = self.capture.given();
+        if self.follow {
+            let path = given.path();
+            ensure!(given.is_plain(), "--follow reads one capture that grows");
+            return Ok((Input::live(input::in_words(path), Box::new(Growing::open(path)?), &self.bounds)?, None));
+        }
+        Ok((Input::open(&given, &self.bounds)?, None))
+    }
+
+    fn filter_of_ports(&self) -> String {
+        let Connections { port, decode_as, .. } = &self.connections;
+        let usual = session::Options::default().ports;
+        let ports = if port.is_empty() { [&usual[..], decode_as].concat() } else { port.clone() };
+        live::filter(&ports)
     }
 
     /// Whether more of the bodies is needed than a list shows.
@@ -163,6 +208,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.format == Format::Csv && options.shows_all_fields() {
         bail!("CSV cannot hold the trees of -V and -n; use --format json or jsonl");
     }
+    if let Some(given) = options.capture.named().filter(|given| given.is_plain() && !options.follow)
+        && flv::is_flv(given.path())
+    {
+        return flv::run(given.path(), options, output);
+    }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();
     let selection = Selection {
@@ -176,7 +226,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     };
     let session_options = options.connections.options(&options.bounds, selection.media_prefix());
     let outcomes = options.outcomes(filter.as_ref(), &session_options)?;
-    let mut input = Input::open(&options.capture.given(), &options.bounds)?;
+    let (mut input, live) = options.open()?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
     // Rows are printed from inside the run; what goes wrong there stops it.
@@ -207,6 +257,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         left.get() > 0 && failure.borrow().is_none() && !printer.borrow().is_closed()
     };
     let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
+    live.map_or(Ok(()), Live::finish)?;
     options.connections.ensure_there(input.name(), &totals)?;
     let (seen, guessed) = (census.seen, census.guessed);
     if census.is_unnamed {

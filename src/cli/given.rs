@@ -117,14 +117,19 @@ pub struct CaptureArgs {
 impl CaptureArgs {
     /// What is named, however it was given.
     pub fn given(&self) -> Given {
-        match &self.raw[..] {
+        self.named().expect("one of them is required")
+    }
+
+    /// What is named, where there need not be anything.
+    pub fn named(&self) -> Option<Given> {
+        Some(match &self.raw[..] {
             [] => match &self.path[..] {
-                [] => Given::of(self.read.as_deref().expect("one of them is required")),
+                [] => Given::of(self.read.as_deref()?),
                 [one] => Given::of(one),
                 several => Given::several(several.to_vec()),
             },
             [one] => Given::Raw(one.clone()),
             [client, server, ..] => Given::Directions([client.clone(), server.clone()]),
-        }
+        })
     }
 }

@@ -53,6 +53,12 @@ impl Input {
         Ok(Input::new(name, capture, len, Some(kept)))
     }
 
+    /// A capture that is still being made.
+    pub fn live(name: String, reader: Box<dyn Read + Send>, bounds: &super::select::Bounds) -> anyhow::Result<Input> {
+        let capture = Capture::open(reader, bounds.limits().capture).with_context(|| format!("cannot read {name}"))?;
+        Ok(Input::new(name, capture, None, None))
+    }
+
     fn new(name: String, capture: Capture, len: Option<u64>, again: Option<Kept>) -> Input {
         Input { name, capture, is_live: len.is_none(), len, again }
     }

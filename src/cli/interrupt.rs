@@ -50,8 +50,19 @@ pub fn install() {
 #[cfg(not(unix))]
 pub fn install() {}
 
+/// Whether a live capture ends by signals itself.
+static IS_LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Leaves signals to a live capture, which has more to read and to say after them.
+pub fn leave() {
+    IS_LEFT.store(true, Ordering::Relaxed);
+}
+
 #[cfg(unix)]
 fn end(signal: i32) {
+    if IS_LEFT.load(Ordering::Relaxed) {
+        return;
+    }
     // A reader that takes nothing more, as a pager does, does not keep anybody.
     const PATIENCE: u32 = 50;
     IS_ENDING.store(true, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, TypedValueParser};
 
 use crate::dissect::vocabulary;
+use crate::literal::Form;
 use crate::rtmp::{self, MessageTypeId};
 use crate::rules::{self, Layer, RULES};
 use crate::session::Direction;
@@ -21,6 +22,52 @@ pub enum Format {
     Text,
     /// One JSON document
     Json,
+}
+
+/// How bytes are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// Offsets, hexadecimal and characters; in a stream, chunk headers in brackets and each layer in its colour
+    Dump,
+    /// The bytes themselves
+    Raw,
+    /// 70 6c 61 79
+    Hex,
+    /// cGxheQ==
+    Base64,
+    /// "play"
+    C,
+    /// b"play"
+    Rust,
+    /// b'play'
+    Python,
+    /// []byte("play")
+    Go,
+    /// new TextEncoder().encode("play")
+    #[value(name = "javascript", alias = "js")]
+    JavaScript,
+    /// Array("play".utf8)
+    Swift,
+    /// "play".toByteArray()
+    Kotlin,
+}
+
+impl Shape {
+    /// The form of literals that it is, if it is one.
+    pub fn form(self) -> Option<Form> {
+        Some(match self {
+            Shape::Dump | Shape::Raw => return None,
+            Shape::Hex => Form::Hex,
+            Shape::Base64 => Form::Base64,
+            Shape::C => Form::C,
+            Shape::Rust => Form::Rust,
+            Shape::Python => Form::Python,
+            Shape::Go => Form::Go,
+            Shape::JavaScript => Form::JavaScript,
+            Shape::Swift => Form::Swift,
+            Shape::Kotlin => Form::Kotlin,
+        })
+    }
 }
 
 /// A parser, and the values that a shell may offer; others may be read too.

@@ -5,7 +5,7 @@
 //! that only repeats what the line above it says has no line.
 
 mod ledger;
-mod words;
+pub(super) mod words;
 
 use std::fmt::Write;
 

@@ -166,4 +166,5 @@ kill -QUIT "$nginx"
 wait "$nginx" || fail "nginx: $(cat "$dir/nginx.log")"
 started=()
 
+python3 "$here/live.py" "$binary" || fail "decode -i"
 python3 "$here/check.py" "$binary" "$dir"
