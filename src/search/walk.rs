@@ -123,7 +123,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                 message.fmt > last
             }
             operator => match mistake.field {
-                Field::Continuation | Field::ChunkSize => return message.body.len() <= 128,
+                Field::Continuation | Field::ChunkSize => message.body.len() <= 128,
                 field => field
                     .number(message)
                     .is_none_or(|(value, bytes)| operator.apply(value, bytes).is_none_or(|written| written == value)),

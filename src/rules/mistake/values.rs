@@ -43,7 +43,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
             continue;
         }
         let is_of_type = claim.path == FieldPath::TYPE_ID;
-        others.retain(|(_, other)| !is_same(other) && !(is_of_type && rows.contains(&other.row)));
+        others.retain(|(_, other)| !(is_same(other) || is_of_type && rows.contains(&other.row)));
         others.push((rule, claim));
     }
 }
