@@ -112,7 +112,8 @@ impl Write for Output {
 impl Output {
     fn write_out(&mut self, len: usize) -> io::Result<()> {
         let _whole = interrupt::printing();
-        let result = self.pipe.write_all(&self.buffer[..len]);
+        // Standard output keeps the end of a piece that was interrupted in a buffer of its own, and takes it for written.
+        let result = self.pipe.write_all(&self.buffer[..len]).and_then(|()| self.pipe.flush());
         self.buffer.drain(..len);
         self.lines = 0;
         result

@@ -101,6 +101,8 @@ pub struct Recorder<S = Vec<Session>> {
     /// Broken framing that something explains: found in the first reading, followed in the last.
     explained: Vec<Framing>,
     texts: Texts,
+    /// For the places of a message.
+    near: Vec<(u32, u32, u32)>,
     selection: Selection,
     keep: Keep,
     seen: u64,
@@ -166,6 +168,7 @@ impl<S: Sink> Recorder<S> {
             open: FxHashMap::default(),
             explained: Vec::new(),
             texts: Texts::default(),
+            near: Vec::new(),
             selection: Selection::default(),
             keep: keep.clone(),
             seen: 0,
@@ -219,7 +222,7 @@ impl<S: Sink> Recorder<S> {
             normal: None,
             hash: sha256.as_deref().map_or_else(|| self.hashing().of(&message.body), first_half),
             sha256,
-            places: places(&message.body_map(), event),
+            places: places(&message.body_map(), event, &mut self.near),
         }
     }
 
@@ -252,9 +255,7 @@ impl<S: Sink> Recorder<S> {
                 item.number = rows.number(id, item.direction, item.at.start).unwrap_or(item.number);
             }
         }
-        if S::KEEPS {
-            items.shrink_to_fit();
-        } else {
+        if !S::KEEPS {
             self.kept -= open.kept;
         }
         let framing = self.explained.iter().filter(|framing| framing.connection == id).cloned().collect();
@@ -305,7 +306,7 @@ impl<S: Sink> Observer for Recorder<S> {
             Kind::Handshake(part, facts) => {
                 let mut map = SourceMap::default();
                 map.push(0, part.bytes.len() as u64, part.range.start);
-                let places = places(&map, event);
+                let places = places(&map, event, &mut self.near);
                 EventKind::Handshake { part: part.part, facts: *facts, bytes: part.bytes.into(), places }
             }
             Kind::Gap(gap) => EventKind::Gap(*gap),
@@ -381,10 +382,11 @@ fn pause(event: &Event<'_>, range: Range<u64>) -> Option<Pause> {
 }
 
 /// Where the bytes of a body are.
-fn places(map: &SourceMap<u64>, event: &Event<'_>) -> Places {
-    Places::new(map.runs().flat_map(|run| {
+fn places(map: &SourceMap<u64>, event: &Event<'_>, near: &mut Vec<(u32, u32, u32)>) -> Places {
+    let runs = map.runs().flat_map(|run| {
         let pieces = event.sources.resolve(run.from..run.from + run.len);
         // Bodies are shorter than 2^24 bytes, handshakes shorter still.
         pieces.map(|piece| ((run.start + (piece.start - run.from)) as u32, piece.start, piece.from.frame))
-    }))
+    });
+    Places::new(runs, near)
 }
