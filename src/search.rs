@@ -143,7 +143,9 @@ fn explain(walk: &mut Walk<'_, '_>, offset: u64, ends: bool) -> Option<Explained
     }
     let reaches_end = walk.is_done();
     // Bytes that belong to nothing make room for any break.
-    is_sole &= found.iter().all(|one| one.foreign != Some(Foreign::Other));
+    let is_any =
+        |one: &Found| matches!(one.mistake.operator, Operator::Stray(_)) && one.foreign == Some(Foreign::Other);
+    is_sole &= !found.iter().any(is_any);
     (!found.is_empty()).then(|| Explained {
         certain: reaches_end && ends && is_sole && walk.content >= PROOF && !walk.is_spent(),
         until: offset + walk.at as u64,

@@ -132,7 +132,7 @@ const CASES: &[Case] = &[
     ),
     Case("lint captures/pairs/04_type14_B.pcap", "--color always", Adds("\u{1b}[")),
     // check
-    Case("check DIR/mine/one.pcap", "--against DIR/one.pcap", Status(1, 0)),
+    Case("check --no-lint DIR/mine/one.pcap", "--against DIR/one.pcap", Status(1, 0)),
     Case("check DIR/mine", "--update", Writes("mine/one.pcap.snapshot.jsonl", "\"format_version\":1")),
     Case("check DIR/mine --update", "--prune", Deletes("mine/gone.pcap.snapshot.jsonl")),
     Case("check --against captures/pairs/04_type14_B.pcap captures/pairs/04_type14_B.pcap", "--no-lint", Status(1, 0)),
@@ -294,6 +294,7 @@ const CASES: &[Case] = &[
     Case("decode", "--raw inputs/c2s.bin.gz", Status(2, 0)),
     Case("streams", "--raw inputs/c2s.bin.gz", Status(2, 0)),
     Case("snapshot", "--raw inputs/c2s.bin.gz", Status(2, 0)),
+    Case("follow", "--raw inputs/c2s.bin.gz", Status(2, 0)),
     // several files
     Case("lint captures/pairs/01_same_twice_A.pcap captures/pairs/01_same_twice_B.pcap", "--merge", Adds("file1")),
     Case("relay captures/a/ffmpeg_pub_play.pcap captures/b/wrong_app.pcap -v", "--merge", Adds("file1")),

@@ -33,7 +33,7 @@ const NOT_THERE: &[NotThere] = &[
         &[("create-early", "commands-differ"), ("early-server", NOTHING), ("publish-early", NOTHING)],
     ),
     ("when messages were captured is left out; lint judges it", "all", &[("pause-in-a-message", NOTHING)]),
-    ("segments are left out", "all", &[("tail-lost", "connect-unanswered"), ("window-closed", "media-differs")]),
+    ("segments are left out", "all", &[("window-closed", "media-differs")]),
     (
         "how messages were cut is left out",
         "all",

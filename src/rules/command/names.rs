@@ -35,7 +35,7 @@ pub static PUBLISH_TYPE: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "the type of publish is none that the specification has",
+    title: "the specification does not have this type of publish",
     page: Page {
         what: "After the stream's name publish says how: live, record or append, in these letters. Some servers ignore what \
                they do not know, others refuse it or record where live was meant.",
@@ -56,7 +56,7 @@ pub static STATUS_LEVEL: Rule = Rule {
     title: "the level of a status contradicts its code",
     page: Page {
         what: "A status has a level, `status`, `warning` or `error`, and a code. Clients look at either: where they \
-               contradict each other, some go on and others give up.",
+               contradict each other, some continue and others give up.",
         looks: "00 05 6c 65 76 65 6c 02 00 05 65 72 72 6f 72   level `error`\n\
                 00 04 63 6f 64 65 02 00 14 4e 65 74 53 ..      code `NetStream.Play.Start`",
         who: "Servers that build all their answers from one template.",
@@ -89,7 +89,7 @@ pub static AFTER_DELETE: Rule = Rule {
     layer: Layer::Command,
     severity: Severity::Error,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "audio or video goes on after deleteStream",
+    title: "audio or video continues after deleteStream",
     page: Page {
         what: "deleteStream gives a message stream back: what is published on it ends. Here audio and video follow on the same \
                stream, and it was not created again. Servers drop them, or close.",

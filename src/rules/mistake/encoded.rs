@@ -73,10 +73,13 @@ impl<'r> Track<'r> {
         if self.kind == MediaKind::Video { &[0, 1, 2, 5] } else { &[0, 1, 2] }
     }
 
-    fn undone(&self, form: &Transform, start: usize) -> bool {
+    /// Whether the messages can be read after a change that one of these undoes: what cannot be undone was not done.
+    fn undone(&self, form: &Transform, forms: &[Transform], start: usize) -> bool {
         let reads = |body: &[u8]| {
             let Some((tag, payload)) = body.split_at_checked(start) else { return false };
-            (form.apply)(payload).is_some_and(|payload| self.reads(&[tag, &payload].concat()))
+            let Some(undone) = (form.apply)(payload) else { return false };
+            let is_back = || forms.iter().any(|back| (back.apply)(&undone).is_some_and(|made| made == payload));
+            self.reads(&[tag, &undone].concat()) && is_back()
         };
         // A configuration of video says nothing that can be checked.
         let spared = usize::from(self.kind == MediaKind::Video);
@@ -110,11 +113,11 @@ pub fn claim(
         return None;
     }
     // What is done to media in particular has rules of its own.
-    let forms = TRANSFORMS.iter().flat_map(|forms| forms.iter());
-    let forms =
-        forms.filter_map(|form| Some((form, find(form.rule)?))).filter(|(_, rule)| rule.layer == Layer::Payload);
+    let forms = TRANSFORMS.iter().flat_map(|forms| forms.iter().map(move |form| (form, *forms)));
+    let forms = forms.filter_map(|(form, forms)| Some((form, forms, find(form.rule)?)));
+    let forms = forms.filter(|(.., rule)| rule.layer == Layer::Payload);
     let mut tried = forms.flat_map(|form| track.starts().iter().map(move |&start| (form, start)));
-    let ((_, rule), start) = tried.find(|&((form, _), start)| track.undone(form, start))?;
+    let ((.., rule), start) = tried.find(|&((form, forms, _), start)| track.undone(form, forms, start))?;
     let (row, item, kept) = track.all[0];
     let bytes = kept.body[start..].iter().take(SHOWN).copied().collect();
     let text = format!("at {start} of {} bytes", kept.body.len());

@@ -11,7 +11,7 @@ use crate::field::Value;
 use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
 use crate::rules::look::count;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity};
+use crate::rules::{Breaks, Certainty, Claim, Rule, Severity, find};
 use crate::session::Direction;
 
 use super::generated_rule;
@@ -118,7 +118,13 @@ fn numbers(comparison: &Comparison<'_>) -> Vec<Said> {
             .fix("write the most significant byte first: only the message stream id of a chunk header is the other way round")
             .weighing(Severity::Error)
             .explaining(vec![index]);
-        Some((generated_rule(&format!("mistake:byte-order:{name}")), claim, vec![mismatch.row]))
+        // What the catalogue knows by name.
+        let rule = match name {
+            "scm.chunksize" => find("chunk-size-byte-order")?,
+            "scm.seq" => find("ack-byte-order")?,
+            _ => generated_rule(&format!("mistake:byte-order:{name}")),
+        };
+        Some((rule, claim, vec![mismatch.row]))
     });
     claims.collect()
 }
