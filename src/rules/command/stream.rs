@@ -89,15 +89,15 @@ fn of_server(comparison: &Comparison<'_>) -> Option<Claim> {
     let explains: Vec<usize> = comparison.open().filter(is_of).collect();
     let claim =
         Claim::at_header(comparison, row, FieldPath::STREAM_ID, (8..12, sent.to_string()), Certainty::Certain, title);
-    Some(
-        claim
-            .why(format!(
-                "{} of audio and video are on it; a player that keeps its streams apart drops them",
-                count(items.len(), "message")
-            ))
-            .fix(format!("send the media of a stream with the message stream id of its play: {asked}"))
-            .explaining(explains),
-    )
+    let claim = claim
+        .why(format!(
+            "{} of audio and video are on it; a player that keeps its streams apart drops them",
+            count(items.len(), "message")
+        ))
+        .fix(format!("send the media of a stream with the message stream id of its play: {asked}"))
+        .explaining(explains);
+    // Servers do it, and there are players that do not look.
+    Some(if comparison.a.is_none() { claim.weighing(Severity::Warning) } else { claim })
 }
 
 fn of_client(comparison: &Comparison<'_>) -> Vec<Claim> {
