@@ -38,6 +38,10 @@ fn drawn() -> Vec<Mistake> {
     draw(Field::TypeId, &[Operator::LeftOut, Operator::PutIn], &[video, audio]);
     draw(Field::Csid, &[Operator::Constant(0), Operator::Constant(1)], &[video, audio]);
     draw(Field::Payload, &[Operator::Padded], &[video, long]);
+    draw(Field::Timestamp, &[Operator::Widened], &[video, audio]);
+    draw(Field::Length, &[Operator::Widened, Operator::Exchanged], &[video, audio]);
+    draw(Field::TypeId, &[Operator::Exchanged], &[video, audio]);
+    draw(Field::ChunkSize, &[Operator::WithHeader(true), Operator::WithHeader(false)], &[all, video]);
     drawn
 }
 

@@ -104,14 +104,17 @@ impl Live {
     pub fn finish(mut self) -> anyhow::Result<()> {
         let is_over = self.child.try_wait().is_ok_and(|status| status.is_some());
         terminate(&self.child);
-        let deadline = Instant::now() + Live::PATIENCE;
-        while Instant::now() < deadline && self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            thread::sleep(Duration::from_millis(5));
-        }
-        // It may wait for its output to be read.
+        let is_running = |child: &mut Child| child.try_wait().is_ok_and(|status| status.is_none());
+        while_waiting(|| is_running(&mut self.child));
+        // It may wait for its output to be read, or for something else.
         self.pipe.close();
+        while_waiting(|| is_running(&mut self.child));
+        let _ = self.child.kill();
         let status = self.child.wait().context("cannot wait for the capture's end")?;
-        let said = self.said.take().and_then(|said| said.join().ok()).unwrap_or_default();
+        // What it started may keep its error output open.
+        let said = self.said.take();
+        while_waiting(|| said.as_ref().is_some_and(|said| !said.is_finished()));
+        let said = said.filter(JoinHandle::is_finished).and_then(|said| said.join().ok()).unwrap_or_default();
         match lost(&said) {
             0 => {}
             lost => {
@@ -135,8 +138,18 @@ impl Drop for Live {
         if self.said.is_some() {
             terminate(&self.child);
             self.pipe.close();
+            while_waiting(|| self.child.try_wait().is_ok_and(|status| status.is_none()));
+            let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+/// Waits as long as this holds, and not longer than [`Live::PATIENCE`].
+fn while_waiting(mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Live::PATIENCE;
+    while Instant::now() < deadline && holds() {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 
