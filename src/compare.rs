@@ -5,12 +5,12 @@
 //! of [`crate::rules`]. Nothing is aligned by position alone: messages are told by what they are.
 
 mod align;
-mod common;
 mod expected;
 mod lane;
 mod pairing;
 mod path;
 pub mod placeholder;
+mod prefix;
 mod unit;
 
 use std::cell::OnceCell;
@@ -26,10 +26,10 @@ use crate::session::Direction;
 use crate::steps;
 use crate::tcp::ConnectionId;
 
-pub use common::{common_prefix, common_suffix};
 pub use lane::{Lane, Named, name_all};
 pub use pairing::{Paired, Role, pair, role, scenario};
 pub use path::{FieldPath, Step, ValuePath};
+pub use prefix::{common_prefix, common_suffix};
 pub use unit::{Unit, header_value, units, units_of};
 
 /// One side of a comparison.

@@ -207,7 +207,7 @@ pub enum Error {
          tshark -z follow,tcp,raw,N prints, or each direction alone"
     )]
     Conversation,
-    /// base64 that is none.
+    /// It is announced as base64 and is not.
     #[error("line {line}: not valid base64")]
     Base64 {
         /// The line, from 1.

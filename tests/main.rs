@@ -63,6 +63,7 @@ mod diagnosis;
 #[cfg(feature = "cli")]
 mod diff;
 mod drawn;
+mod edits;
 mod encoded;
 #[cfg(feature = "cli")]
 mod field_parity;

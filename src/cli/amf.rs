@@ -198,7 +198,7 @@ fn report<'r>(values: &'r Values<'_>, tree: &'r Tree, bytes: &[u8], is_amf3: boo
     })
 }
 
-/// Says if the values do not stand for these bytes: some have two ways to write one number.
+/// Says if the values do not give these bytes back: some numbers can be written in two ways.
 fn tell_of_differences(values: &Json, bytes: &[u8], is_amf3: bool) {
     let Some(values) = values.as_array() else { return };
     let encoded = encode(values, is_amf3).unwrap_or_default();
@@ -251,7 +251,14 @@ impl Options {
             None => literal::read(text),
         };
         match read {
-            Ok(bytes) => Ok(bytes),
+            Ok(bytes) => {
+                // A word of letters may be a file's name with a slip in it.
+                let is_word = name == "the argument" && form.is_none() && !text.contains(char::is_whitespace);
+                if is_word && literal::read_as(text.trim(), Form::Base64).as_ref() == Ok(&bytes) {
+                    complain("note", &format!("no file has the name '{}': it is read as base64", escape(text)));
+                }
+                Ok(bytes)
+            }
             Err(error @ literal::Error::Ambiguous(..)) => bail!("cannot read {name}: {error}; --from FORM chooses one"),
             Err(error) if self.input.len() == 1 && !content.contains(&b'\n') && name == "the argument" => {
                 bail!("no file has the name '{}', and as bytes it is {error}", escape(text))

@@ -36,7 +36,7 @@ pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Option
     in_order(a, b, &partner, options)
 }
 
-/// Pairs of messages with the same body under another type, where neither side has it under the other's type.
+/// Pairs of messages with the same body under another type.
 fn of_other_types(sessions: [&Session; 2], named: &[Vec<Named>; 2]) -> HashMap<usize, usize> {
     const LEAST: usize = 24;
     type Bodies = HashMap<(Direction, u128), Vec<usize>>;
@@ -53,11 +53,15 @@ fn of_other_types(sessions: [&Session; 2], named: &[Vec<Named>; 2]) -> HashMap<u
     let mut partner = HashMap::new();
     for (key, of_b) in &bodies[1] {
         let Some(of_a) = bodies[0].get(key) else { continue };
-        let shares = |&index: &usize| of_b.iter().any(|&other| type_id(0, index) == type_id(1, other));
         // A type that nobody knows is read as what the body is, and aligned with that.
-        let is_known = |&other: &usize| named[1][other].read_as.is_none();
-        if !of_a.iter().any(shares) && of_b.iter().all(is_known) {
-            partner.extend(of_a.iter().copied().zip(of_b.iter().copied()));
+        if !of_b.iter().all(|&other| named[1][other].read_as.is_none()) {
+            continue;
+        }
+        let pairs = || of_a.iter().copied().zip(of_b.iter().copied());
+        let shares = |&index: &usize| of_b.iter().any(|&other| type_id(0, index) == type_id(1, other));
+        // The same may be sent again: of as many, each is the one in its turn.
+        if of_a.len() == of_b.len() || !of_a.iter().any(shares) {
+            partner.extend(pairs().filter(|&(of_a, of_b)| type_id(0, of_a) != type_id(1, of_b)));
         }
     }
     partner

@@ -12,7 +12,7 @@ use super::Error;
 use super::digits::pairs;
 
 pub(super) fn read(text: &str) -> Result<Option<Vec<u8>>, Error> {
-    // A JSON document is none, but for what Node prints of a Buffer.
+    // A JSON document does not hold literals, except what Node prints of a Buffer.
     let beginning: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
     if matches!(&*beginning, "{\"" | "[{") && !text.contains("\"Buffer\"") {
         return Ok(None);

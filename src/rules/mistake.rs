@@ -38,7 +38,9 @@ fn rule(found: &Found) -> &'static Rule {
 
 /// The rule with a code of its own.
 fn generated_rule(code: &str) -> &'static Rule {
-    GENERATED.iter().find(|rule| rule.code == code).unwrap_or(&GENERATED[0])
+    let found = GENERATED.iter().find(|rule| rule.code == code);
+    debug_assert!(found.is_some(), "{code} is not among the generated codes");
+    found.unwrap_or(&GENERATED[0])
 }
 
 /// Whether one of two numbers is the other one's digits in base 10 read in base 16.

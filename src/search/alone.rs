@@ -14,6 +14,7 @@ use crate::session::Direction;
 use super::anchors::{Anchors, Due, is_sound, lane};
 use super::candidates::{self, Candidate};
 use super::interrupted::{self, Interrupted};
+use super::media;
 use super::walk::{Walk, id_at};
 use super::{Explained, Found, SHOWN};
 
@@ -319,6 +320,7 @@ fn of_header(
                 bits += if repeats_stream && header > honest { 24 } else { 0 };
                 if bits > 0
                     && is_sound(type_id, &body)
+                    && media::is_sound(type_id, &body) != Some(false)
                     && !all.iter().any(|(_, built)| built.style == style && built.body == body)
                 {
                     // With another length the next message begins elsewhere.

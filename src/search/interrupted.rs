@@ -174,9 +174,12 @@ fn inside<'r, 'b>(walk: &Walk<'r, 'b>) -> Option<Interrupted<'r, 'b>> {
             continue;
         }
         past.last_own = Some((begun.sent.type_id, begun.sent.length));
+        let mistake = Begun::mistake(Operator::Inserted(place as u32, inserted as u32), Field::Message);
+        // What follows speaks for it.
+        past.sender.mistakes.push(mistake);
         let next = raw[place] & 0x3f;
         return Some(Interrupted {
-            mistake: Begun::mistake(Operator::Inserted(place as u32, inserted as u32), Field::Message),
+            mistake,
             length: begun.sent.length,
             wrong_at: place,
             foreign: Some(Foreign::Message(type_id, next.into())),

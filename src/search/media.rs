@@ -17,7 +17,7 @@ use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rtmp::message::Ending;
 use crate::session::Direction;
 
-pub use alone::{alone, is_sound};
+pub use alone::{alone, has_units, is_sound};
 pub use bodies::{BodyEdit, FieldEdit};
 pub use order::OrderEdit;
 pub use times::TimeEdit;

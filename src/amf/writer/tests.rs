@@ -89,6 +89,10 @@ fn each_mistake_is_the_only_one_that_explains_what_it_wrote() {
         [&length[..], text.as_bytes()].concat()
     };
     let itself: fn(&str) -> Vec<u8> = |text| [&(text.len() as u16 + 2).to_be_bytes()[..], text.as_bytes()].concat();
+    let utf16: fn(&str) -> Vec<u8> = |text| {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()
+    };
     let cases: Vec<(Out, Mistake)> = vec![
         (Out { name: low_first, string: low_first, ..out() }, M::Length(Texts::All, Length::U16LowFirst)),
         (Out { name: low_first, ..out() }, M::Length(Texts::Names, Length::U16LowFirst)),
@@ -108,10 +112,20 @@ fn each_mistake_is_the_only_one_that_explains_what_it_wrote() {
         (Out { end: &[0, 0], ..out() }, M::End(End::OnlyName)),
         (Out { end: &[], ..out() }, M::End(End::None)),
         (Out { boolean: &[0, 0, 0, 1], ..out() }, M::BooleanWidth(4)),
+        (Out { string: utf16, ..out() }, M::Utf16(Texts::Strings, ByteOrder::HighFirst)),
+        (Out { name: utf16, string: utf16, ..out() }, M::Utf16(Texts::All, ByteOrder::HighFirst)),
     ];
     for (written, mistake) in cases {
         assert_eq!(only(&written.connect()), mistake);
     }
+    // The transaction id is the first number, after the name; `fpad` is the last value.
+    let mut bytes = out().connect();
+    bytes.splice(11..19, [0, 0, 0, 1]);
+    assert_eq!(only(&bytes), M::TransactionId(NumberForm::Integer));
+    let mut bytes = out().connect();
+    let fpad = bytes.windows(6).position(|window| window == b"fpad\x01\x00").expect("it has one");
+    bytes[fpad + 4] = 0;
+    assert_eq!(only(&bytes), M::BooleanAsNumber);
     // 3f f0 became 3f c3 b0.
     let text: String = out().connect().iter().map(|&byte| char::from(byte)).collect();
     assert_eq!(only(text.as_bytes()), M::ThroughText);

@@ -89,8 +89,12 @@ fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
     if !type3::is_of_form(csid, named) {
         return None;
     }
-    let slip =
-        if named == csid + 64 { "64 is not subtracted from the id" } else { "the two bytes of the id are swapped" };
+    let is_first_off = type3::is_first_off(csid, named);
+    let slip = match named == csid + 64 {
+        true => "64 is not subtracted from the id",
+        false if is_first_off => "64 is not subtracted from the id in the first header, or is subtracted twice here",
+        false => "the two bytes of the id are swapped",
+    };
     Some(Words {
         title: format!(
             "{} on chunk stream {csid} continues with {}, which is chunk stream {named}: {slip}",
@@ -98,10 +102,17 @@ fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
             broken::spaced(&bytes)
         ),
         why: format!("no message is open on chunk stream {named}, and the one on {csid} lacks bytes"),
-        fix: format!(
-            "write chunk stream {csid} as {}, or use an id from 3 to 63",
-            broken::spaced(&type3::header(csid))
-        ),
+        // Which of the two headers is meant is known only of a type 3 header that is too high.
+        fix: match named == csid + 64 {
+            true => format!(
+                "write chunk stream {csid} as {}, or use an id from 3 to 63",
+                broken::spaced(&type3::header(csid))
+            ),
+            false => {
+                "write the id less 64, the low byte first, in every header of the message, or use an id from 3 to 63"
+                    .to_owned()
+            }
+        },
     })
 }
 

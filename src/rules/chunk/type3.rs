@@ -22,7 +22,13 @@ pub fn header(csid: u32) -> Vec<u8> {
 /// Whether one id comes of the other by a slip in the longer forms.
 pub fn is_of_form(csid: u32, named: u32) -> bool {
     let swapped = named.checked_sub(64).map(|low| (low as u16).swap_bytes()).map(u32::from);
-    named == csid + 64 || csid >= 64 && swapped == Some(csid - 64)
+    named == csid + 64 || is_first_off(csid, named) || csid >= 64 && swapped == Some(csid - 64)
+}
+
+/// Whether the first header is 64 more than the type 3 header, in forms that add 64 (RTMP 1.0 5.3.1.1). An id below 64 there
+/// is the first one cut to six bits.
+pub fn is_first_off(csid: u32, named: u32) -> bool {
+    named >= 64 && csid == named + 64
 }
 
 pub static EXTRA: Rule = Rule {
@@ -263,6 +269,8 @@ mod tests {
     #[test]
     fn a_slip_in_the_longer_forms_is_told_from_another_id() {
         assert!(is_of_form(65, 129), "64 was not taken away");
+        assert!(is_of_form(134, 70), "64 was not taken away in the first header");
+        assert!(!is_of_form(70, 6), "cut to six bits");
         assert!(is_of_form(400, 0x5001 + 64), "0x0150 the other way round");
         assert!(!is_of_form(6, 3), "a constant");
         assert!(!is_of_form(65, 1), "in one byte");

@@ -287,7 +287,11 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
                     None => title,
                 };
             }
-            format!("{} timestamps differ, B's by {least} to {most} ms from A's", all.len())
+            let by = if least == most { least.to_string() } else { format!("{least} to {most}") };
+            match all.len() {
+                1 => format!("1 timestamp differs, B's by {by} ms from A's"),
+                many => format!("{many} timestamps differ, B's by {by} ms from A's"),
+            }
         });
         claims.extend(claim.map(|claim| claim.with_effect(effect)));
     }

@@ -150,6 +150,8 @@ mod tests {
         assert_eq!(wrong(5, 0xe0), "no sequence parameter set");
         assert_eq!(wrong(6, 1), "a parameter set of 258 bytes where 6 are left");
         assert_eq!(wrong(10, 0), "no picture parameter set");
+        assert_eq!(wrong(8, 0x68), "a NAL unit of type 8 where the sequence parameter set (type 7) should be");
+        assert_eq!(wrong(13, 0x67), "a NAL unit of type 7 where the picture parameter set (type 8) should be");
         for len in 0..valid.len() {
             assert!(avc_config(&valid[..len], 0).is_err(), "{len} bytes");
         }

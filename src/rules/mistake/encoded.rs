@@ -17,7 +17,7 @@ use crate::rtmp::message::Ending;
 use crate::rules::look::count;
 use crate::rules::transform::{TRANSFORMS, Transform};
 use crate::rules::{Certainty, Claim, Layer, Rule, find};
-use crate::search::media::is_sound;
+use crate::search::media::{has_units, is_sound};
 use crate::session::Direction;
 
 /// So many messages are tried, of at most so many bytes.
@@ -63,7 +63,9 @@ impl<'r> Track<'r> {
     /// Whether a body is what it should be; None if that cannot be told.
     fn reads(&self, body: &[u8]) -> bool {
         match (self.kind, self.config) {
-            (MediaKind::Video, _) => is_sound(MessageTypeId::VIDEO, body) == Some(true),
+            (MediaKind::Video, _) => {
+                has_units(body).unwrap_or_else(|| is_sound(MessageTypeId::VIDEO, body) == Some(true))
+            }
             (MediaKind::Audio, Some(config)) => {
                 matches!(body, [tag, 1, frame @ ..] if tag >> 4 == audio::AAC && aac::is_frame(config, frame))
             }

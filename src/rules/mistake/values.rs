@@ -73,7 +73,6 @@ fn types(comparison: &Comparison<'_>) -> Vec<Said> {
     let claims = groups.into_iter().filter_map(|((_, meant, sent), indices)| {
         let rows = rows_of(comparison, &indices);
         let row = *rows.first()?;
-        // Both forms of commands and of data are right (RTMP 1.0 7.1.1), with a body that begins otherwise.
         let name = &comparison.name(row, Side::A)?.name;
         let whose = match rows.len() {
             1 => name.clone(),
@@ -158,8 +157,10 @@ fn exchanged(comparison: &Comparison<'_>) -> Vec<Said> {
                 .why("each has the value that the other has in A")
                 .fix(format!("write the value of {first} under {first}, and that of {second} under {second}"))
                 .weighing(Severity::Error)
-                .explaining(vec![one, two])
-                .breaking(Breaks::Response);
+                .explaining(vec![one, two]);
+            // Nothing answers data.
+            let is_command = comparison.either(row).lane == Lane::Command;
+            let claim = if is_command { claim.breaking(Breaks::Response) } else { claim };
             found.push((generated_rule("mistake:exchanged:value"), claim, vec![row]));
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::compare::{Beside, Comparison, Side, Value};
 use crate::origin::FrameNo;
+use crate::owed::Step;
 use crate::recording::{Pause, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, is_over, mismatches_of, row_of};
@@ -10,7 +11,7 @@ use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, R
 use crate::session::Direction;
 use crate::tcp::How;
 
-use super::{of_b, sender};
+use super::{of_a, of_b, sender};
 
 pub static SILENT_CLOSE: Rule = Rule {
     code: "silent-close",
@@ -109,11 +110,11 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let Some((item, row)) = last_whole(comparison, b, to_closer, end.frame) else { return Vec::new() };
     let only_in_a = |at: usize| at > row && comparison.item(at, Side::B).is_none();
-    let explains: Vec<usize> = mismatches_of(comparison, only_in_a)
+    let lacks: Vec<usize> = mismatches_of(comparison, only_in_a)
         .into_iter()
         .filter(|&index| comparison.mismatches[index].is_whole_message())
         .collect();
-    let answers = explains.iter().any(|&index| {
+    let answers = lacks.iter().any(|&index| {
         let row = comparison.mismatches[index].row;
         !comparison.either(row).lane.is_media()
     });
@@ -132,7 +133,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("the {} {how} the connection without giving a reason; {at_that_moment}", end.by);
     let short = match comparison.a.is_none() {
         true => String::new(),
-        false => format!(", {} messages short of the good one", explains.len()),
+        false => format!(", {} messages short of the good one", lacks.len()),
     };
     let why = format!(
         "frame {} ends the session{short}; no _error and no onStatus came before. The last whole message that the \
@@ -142,9 +143,14 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let value = Value::words(item.info.clone());
     let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
     let fix = format!("look into the {}'s log", end.by);
-    let claim = claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::End);
-    // By itself a client that goes may have had all that it came for.
-    let is_free_to_go = comparison.a.is_none() && end.by == "client";
+    let claim = claim.why(why).fix(fix).explaining(lacks.first().copied()).breaking(Breaks::End);
+    // By itself a client that goes may have had all that it came for; so may one that lacks no more than A's farewell.
+    let ends_in_a = of_a(comparison).and_then(|a| a.first(Step::ClientEnds));
+    let is_farewell = |index: &usize| {
+        let row = comparison.mismatches[*index].row;
+        comparison.rows[row].a.zip(ends_in_a).is_some_and(|(item, first)| item >= first)
+    };
+    let is_free_to_go = end.by == "client" && lacks.iter().all(is_farewell);
     let is_harmless = is_free_to_go || owed.is_none() && back.is_some();
     vec![if is_harmless { claim.weighing(Severity::Warning) } else { claim }]
 }

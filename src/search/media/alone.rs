@@ -124,8 +124,10 @@ fn lengths(all: &[One<'_>]) -> Option<Meant> {
         let Some(mut at) = payload_at(MessageTypeId::VIDEO, body) else { return false };
         while at < body.len() {
             let Some(length) = body[at..].first_chunk().and_then(|bytes| read(operator, *bytes)) else { return false };
+            let header = body.get(at + 4).copied().unwrap_or_default();
             at = at.saturating_add(4).saturating_add(length as usize);
-            if length == 0 {
+            // One length alone comes out of swapped words, too.
+            if length == 0 || !is_unit_header(header) {
                 return false;
             }
         }
@@ -144,6 +146,20 @@ fn lengths(all: &[One<'_>]) -> Option<Meant> {
     let edit = Edit::Body(BodyEdit::Fields(vec![edit]));
     let rows = untiled.iter().map(|one| one.row).collect();
     Some(Meant { edit, scope: MediaScope::Frames(MediaKind::Video), rows, is_sole: true })
+}
+
+/// Whether a byte begins a NAL unit of H.264 that people send (H.264 7.4.1, table 7-1).
+fn is_unit_header(byte: u8) -> bool {
+    byte & 0x80 == 0 && matches!(byte & 0x1f, 1 | 5..=12)
+}
+
+/// Whether the NAL units of a frame of H.264 lead to its end, and begin as they should; None if it is no such frame.
+pub fn has_units(body: &[u8]) -> Option<bool> {
+    let start = payload_at(MessageTypeId::VIDEO, body)?;
+    let ends = units(MessageTypeId::VIDEO, body);
+    let starts = [start].into_iter().chain(ends.iter().copied()).take(ends.len());
+    let are_units = starts.into_iter().all(|at| body.get(at + 4).is_some_and(|&header| is_unit_header(header)));
+    Some(ends.last() == Some(&body.len()) && are_units)
 }
 
 /// Frames that end in the middle of a NAL unit, all with the same length, and none is longer.
