@@ -6,12 +6,12 @@
 
 mod align;
 mod expected;
-mod lane;
+mod fields;
+mod identity;
 mod pairing;
 mod path;
 pub mod placeholder;
 mod prefix;
-mod unit;
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -26,11 +26,11 @@ use crate::session::Direction;
 use crate::steps;
 use crate::tcp::ConnectionId;
 
-pub use lane::{Lane, Named, name_all};
+pub use fields::{FieldValue, field_values_of, header_value, units};
+pub use identity::{MessageIdentity, MessageKind, identify_all};
 pub use pairing::{Paired, Role, pair, role, scenario};
 pub use path::{FieldPath, Step, ValuePath};
 pub use prefix::{common_prefix, common_suffix};
-pub use unit::{Unit, header_value, units, units_of};
 
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +65,7 @@ pub struct Comparison<'r> {
     /// Those of A's.
     pub around_a: &'r [Beside],
     /// What each item of A and B is, by index.
-    pub named: [Vec<Named>; 2],
+    pub identities: [Vec<MessageIdentity>; 2],
     /// The items beside each other, in the order of B, what only A has where A has it.
     pub rows: Vec<Aligned>,
     /// Where they differ, in the order of `rows`.
@@ -143,14 +143,14 @@ pub struct Value {
 impl<'r> Comparison<'r> {
     /// Compares two sessions.
     pub fn new(a: &'r Session, b: &'r Session, options: &Options) -> Comparison<'r> {
-        let named = [lane::name_all(&a.items), lane::name_all(&b.items)];
-        let rows = align::align(a, b, &named, options);
+        let identities = [identity::identify_all(&a.items), identity::identify_all(&b.items)];
+        let rows = align::align(a, b, &identities, options);
         let mut comparison = Comparison {
             a: Some(a),
             b,
             around: &[],
             around_a: &[],
-            named,
+            identities,
             rows,
             mismatches: Vec::new(),
             accounted_for: HashSet::new(),
@@ -158,7 +158,7 @@ impl<'r> Comparison<'r> {
             written: OnceCell::new(),
         };
         for row in 0..comparison.rows.len() {
-            let found = unit::compare(&comparison, row);
+            let found = fields::compare(&comparison, row);
             comparison.mismatches.extend(found);
         }
         expected::mark(&mut comparison, options.strict);
@@ -173,13 +173,13 @@ impl<'r> Comparison<'r> {
     /// A session by itself: each row is B's, and nothing differs.
     pub fn alone(b: &'r Session, around: &'r [Beside]) -> Comparison<'r> {
         let rows = (0..b.items.len()).map(|index| Aligned { a: None, b: Some(index) }).collect();
-        let named = [Vec::new(), lane::name_all(&b.items)];
+        let identities = [Vec::new(), identity::identify_all(&b.items)];
         Comparison {
             a: None,
             b,
             around,
             around_a: &[],
-            named,
+            identities,
             rows,
             mismatches: Vec::new(),
             accounted_for: HashSet::new(),
@@ -217,12 +217,12 @@ impl<'r> Comparison<'r> {
     }
 
     /// What the item of a row on a side is.
-    pub fn name(&self, row: usize, side: Side) -> Option<&Named> {
-        self.index(row, side).map(|index| &self.named[side as usize][index])
+    pub fn name(&self, row: usize, side: Side) -> Option<&MessageIdentity> {
+        self.index(row, side).map(|index| &self.identities[side as usize][index])
     }
 
     /// What a row is, by the side that has it.
-    pub fn either(&self, row: usize) -> &Named {
+    pub fn either(&self, row: usize) -> &MessageIdentity {
         self.name(row, Side::B).or_else(|| self.name(row, Side::A)).expect("a row has a side")
     }
 

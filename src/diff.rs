@@ -33,6 +33,9 @@ pub struct Options {
     pub pairs: Vec<(u32, u32)>,
     /// Paths whose differences do not count.
     pub ignore: Vec<Pattern>,
+    /// Codes of rules whose own functions are left out, so that only the search finds what they find.
+    #[doc(hidden)]
+    pub search_only: Vec<&'static str>,
 }
 
 /// Compares two recordings.
@@ -80,7 +83,7 @@ fn one_way(a: &Recording, b: &Recording, options: &Options) -> Report {
         let mut comparison = Comparison::new(&a.sessions[of_a], &b.sessions[of_b], &options.compare);
         (comparison.around_a, comparison.around) = (&left[0], &left[1]);
         let ignored = ignore::mark(&mut comparison, &options.ignore);
-        let mut claims = claims(&comparison, Mode::Diff);
+        let mut claims = claims(&comparison, Mode::Diff, &options.search_only);
         claims.extend(payload::claims(&comparison, &claims));
         let shown = [(a, of_a), (b, of_b)].map(|(recording, at)| recording.as_snapshot.as_ref()?.sessions.get(at));
         let mut fold = Fold::new(shown);
@@ -101,15 +104,15 @@ pub fn besides(sessions: &[Session]) -> Vec<Beside> {
 /// What is wrong with one session by itself: the causes, the gravest of each direction with its consequences folded.
 pub fn causes_alone(comparison: &Comparison<'_>, connection: usize) -> Vec<Cause> {
     let mut fold = Fold::new([None, None]);
-    fold.add(comparison, claims(comparison, Mode::Lint));
+    fold.add(comparison, claims(comparison, Mode::Lint, &[]));
     let outcome = fold.finish(comparison);
     let works = outcome.works;
     outcome.causes.into_iter().map(|cause| Cause::new(comparison, cause, connection, works)).collect()
 }
 
-/// What the rules of a mode say.
-fn claims(comparison: &Comparison<'_>, mode: Mode) -> Vec<(&'static Rule, Claim)> {
-    let of_mode = RULES.iter().filter(|rule| rule.modes.contains(&mode));
+/// What the rules of a mode say, but those of `left_out`, and what the search finds.
+fn claims(comparison: &Comparison<'_>, mode: Mode, left_out: &[&str]) -> Vec<(&'static Rule, Claim)> {
+    let of_mode = RULES.iter().filter(|rule| rule.modes.contains(&mode) && !left_out.contains(&rule.code));
     let claims = of_mode.flat_map(|rule| match rule.check {
         Check::Diff(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
         Check::Payload(_) | Check::Relay | Check::Rest(_) => Vec::new(),

@@ -146,7 +146,7 @@ impl<'o> Linter<'o> {
     fn look(&mut self, session: &Session, besides: &[Beside]) {
         self.is_empty &= session.items.is_empty();
         let comparison = Comparison::alone(session, besides);
-        let serves = Progress::of(session, &comparison.named[Side::B as usize]).serves();
+        let serves = Progress::of(session, &comparison.identities[Side::B as usize]).serves();
         let of = |cause: Cause| cause.try_map(|evidence| Evidence::of(evidence, session));
         let findings = causes_alone(&comparison, 0).into_iter().filter_map(of);
         let findings = findings.filter_map(|mut finding| self.options.wants(&mut finding).then_some(finding)).collect();

@@ -6,7 +6,7 @@
 
 mod table;
 
-use crate::compare::{Lane, Named, is_gap};
+use crate::compare::{MessageIdentity, MessageKind, is_gap};
 use crate::origin::Time;
 use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::rtmp::class::{DataName, MessageClass};
@@ -58,7 +58,7 @@ const SHORTEST: f64 = 0.2;
 
 impl<'r> Progress<'r> {
     /// Of a session; `named` has what each of its items is.
-    pub fn of(session: &'r Session, named: &[Named]) -> Progress<'r> {
+    pub fn of(session: &'r Session, named: &[MessageIdentity]) -> Progress<'r> {
         let mut progress = Progress { session, taken: Vec::new(), is_whole: [false; 2], unreadable: [None; 2] };
         let mut begun = [false; 2];
         progress.is_whole = [true; 2];
@@ -180,7 +180,7 @@ fn seconds(time: Time) -> f64 {
 }
 
 /// The step that an item is.
-fn step(item: &RecordedEvent, named: &Named) -> Option<Step> {
+fn step(item: &RecordedEvent, named: &MessageIdentity) -> Option<Step> {
     let is_client = item.direction == Direction::ClientToServer;
     match &item.content {
         EventKind::Handshake { .. } if item.is_damaged() => {}
@@ -191,10 +191,10 @@ fn step(item: &RecordedEvent, named: &Named) -> Option<Step> {
     }
     let kept = item.message()?;
     let is_notice = matches!(kept.class, MessageClass::Data(DataName::SampleAccess | DataName::OnStatus));
-    match named.lane {
-        Lane::Command => Some(table::command(is_client, named)),
-        Lane::Data if is_notice => None,
-        _ if named.lane.is_media() || named.lane == Lane::Data || kept.class == MessageClass::Aggregate => {
+    match named.kind {
+        MessageKind::Command => Some(table::command(is_client, named)),
+        MessageKind::Data if is_notice => None,
+        _ if named.kind.is_media() || named.kind == MessageKind::Data || kept.class == MessageClass::Aggregate => {
             Some(if is_client { Step::ClientMedia } else { Step::ServerMedia })
         }
         _ => None,

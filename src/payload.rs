@@ -13,7 +13,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::origin::FrameNo;
-use crate::rules::{Diagnosis, Finding, Rule};
+use crate::rules::{Diagnosis, PayloadClaim, Rule};
 use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
@@ -180,7 +180,7 @@ impl Report {
 }
 
 impl Cause {
-    fn new(rule: &'static Rule, finding: Finding, sent: &[u8], received: &[u8]) -> Cause {
+    fn new(rule: &'static Rule, finding: PayloadClaim, sent: &[u8], received: &[u8]) -> Cause {
         let r#where = Where {
             sent_offset: finding.sent.start as u64,
             received_offset: finding.received.start as u64,

@@ -35,7 +35,7 @@ use crate::streams::Software;
 pub use crate::rules::Severity;
 pub use findings::Finding;
 pub use judge::{Fate, Judged, Reason};
-pub use legs::Named;
+pub use legs::LegName;
 pub use measure::{Delay, Timestamps};
 pub use unit::Kind;
 
@@ -210,7 +210,7 @@ pub struct Row {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Pairs named by hand, publisher first; if there are any, no others are looked for.
-    pub pairs: Vec<(Named, Named)>,
+    pub pairs: Vec<(LegName, LegName)>,
     /// Whether every message is to be listed.
     pub messages: bool,
 }

@@ -1,67 +1,56 @@
 //! The catalogue: one entry for each thing that goes wrong, with its page and the function that finds it.
 //!
-//! Takes a [`Case`] (for now: what was sent and what was received), gives [`Finding`]s. Whoever compares,
-//! checks or explains iterates [`RULES`]; nothing else knows what a code means. It does not read files or
-//! captures, and it does not lay out text.
+//! Takes two sessions, or one ([`Comparison`]), or two payloads ([`Case`]), and returns what the rules say of them:
+//! [`Claim`]s and [`PayloadClaim`]s. Callers iterate [`RULES`]; nothing else knows what
+//! a code means. It does not read files or captures, and it does not lay out text.
 //!
-//! Rules of one mode are tried in the order of [`RULES`], and the first that fires is the answer. So a
-//! rule that says more comes before one that says less, and of two that say the same the simpler one.
+//! Rules are tried in the order of [`RULES`]: one that says more comes before one that says less, and of two that say
+//! the same the simpler one.
 
 pub mod amf;
-mod arithmetic;
 pub mod broken;
 mod capture;
-mod case;
 mod chunk;
 mod claim;
 mod command;
-mod compressed;
 mod control;
 mod diagnosis;
 mod differ;
 mod enhanced;
-mod finding;
 mod flv;
-mod foreign;
-mod framing;
 mod handshake;
-pub mod index;
-mod length;
-mod look;
 mod malformed;
-mod media;
+mod message_fault;
+mod messages;
 pub mod mistake;
-mod oddity;
 mod opening;
+mod other_protocol;
 mod owed;
-mod rearranged;
+pub mod payload;
 pub(crate) mod relay;
 mod search;
 mod stall;
-mod text;
-mod transform;
 mod verdict;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use serde::Serialize;
 
 use crate::compare::Comparison;
 
-pub use case::{Case, Context, common_prefix};
-pub use claim::{Breaks, Claim, Effect};
+pub use claim::{Certainty, Claim, DiagnosisText, Effect, Impact};
 pub(crate) use command::beside;
 pub use diagnosis::{Diagnosis, Location};
-pub use finding::{Certainty, Finding};
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
-pub use framing::describe_header;
-pub use media::header_before;
-pub use rearranged::describe_block;
+pub use payload::{
+    Case, Context, PayloadClaim, TRANSFORMS, Transform, common_prefix, describe_block, describe_header,
+    explain_payload, header_before,
+};
 pub use search::{Found, FoundLine, LogLine, Pattern, Symptom, nearest, search};
-pub use transform::{TRANSFORMS, Transform};
 pub use verdict::Break;
 
 /// One entry of the catalogue.
@@ -124,7 +113,7 @@ impl Page {
 #[derive(Clone, Copy)]
 pub enum Check {
     /// Compares a payload that was sent with what was received.
-    Payload(fn(&Case<'_>) -> Option<Finding>),
+    Payload(fn(&Case<'_>) -> Option<PayloadClaim>),
     /// Explains differences of two sessions.
     Diff(fn(&Comparison<'_>) -> Vec<Claim>),
     /// Names the differences of two sessions that no other rule accounts for.
@@ -135,7 +124,7 @@ pub enum Check {
 
 impl Check {
     /// What the rule does with a payload, if it is a rule for payloads.
-    pub fn payload(self) -> Option<fn(&Case<'_>) -> Option<Finding>> {
+    pub fn payload(self) -> Option<fn(&Case<'_>) -> Option<PayloadClaim>> {
         match self {
             Check::Payload(check) => Some(check),
             Check::Diff(_) | Check::Rest(_) | Check::Relay => None,
@@ -239,19 +228,22 @@ macro_rules! lowercase {
 lowercase!(Layer, Severity, Mode);
 
 /// Every rule, in the order in which they are tried.
-pub static RULES: &[&Rule] = &[
+pub static RULES: LazyLock<Vec<&'static Rule>> =
+    LazyLock::new(|| [OF_SESSIONS, payload::RULES, OF_RELAYS, OF_DIFFERENCES].concat());
+
+static OF_SESSIONS: &[&Rule] = &[
     // capture and handshake
     &capture::SNAPLEN,
     &capture::ONE_WAY,
     &capture::MIDSTREAM,
     &capture::GAP,
-    &foreign::TLS_ON_RTMP_PORT,
-    &foreign::PLAIN_ON_TLS_PORT,
-    &foreign::NOT_RTMP,
+    &other_protocol::TLS_ON_RTMP_PORT,
+    &other_protocol::PLAIN_ON_TLS_PORT,
+    &other_protocol::NOT_RTMP,
     &handshake::WAIT_S0_DEADLOCK,
     &handshake::C0_MISSING,
     &handshake::VERSION,
-    &foreign::RTMPE,
+    &other_protocol::RTMPE,
     &handshake::SIZE,
     &handshake::C2_MISSING,
     &handshake::DIGEST_INVALID,
@@ -399,43 +391,10 @@ pub static RULES: &[&Rule] = &[
     &enhanced::NOT_NEGOTIATED,
     &enhanced::RECONNECT,
     &enhanced::METADATA_CODEC,
-    &framing::HEADERS_LEFT,
-    &framing::EXT_LEFT,
-    &framing::OVER_STRIPPED,
-    &framing::STALE_PREFIX,
-    &framing::FOREIGN_CHUNK,
-    &text::CRLF,
-    &text::UTF8_LOSSY,
-    &text::LATIN1_UTF8,
-    &text::UTF8_LATIN1,
-    &text::SEVEN_BIT,
-    &arithmetic::SWAP16,
-    &arithmetic::SWAP32,
-    &arithmetic::SWAP64,
-    &arithmetic::XOR,
-    &arithmetic::ADD,
-    &text::BASE64,
-    &text::HEX,
-    &compressed::COMPRESSED,
-    &media::AVCC_ANNEXB,
-    &media::ANNEXB_AVCC,
-    &media::EPB,
-    &media::ADTS,
-    &media::PREFIX_KNOWN,
-    &media::HEADER_DROPPED,
-    &rearranged::SPLIT,
-    &rearranged::CONCAT,
-    &length::STALE_PAD,
-    &length::TRUNC,
-    &length::ZERO_PAD,
-    &rearranged::SHIFT,
-    &rearranged::INSERT,
-    &rearranged::DELETE,
-    &rearranged::REORDER,
-    &arithmetic::XOR_KEY,
-    &arithmetic::BITFLIP,
-    &compressed::UNRELATED,
-    // Between publisher and player
+];
+
+/// Between publisher and player.
+static OF_RELAYS: &[&Rule] = &[
     &relay::NOTHING,
     &relay::METADATA_REWRITTEN,
     &relay::TS_REBASE,
@@ -447,7 +406,10 @@ pub static RULES: &[&Rule] = &[
     &relay::UNKNOWN_TYPE,
     &relay::REORDER,
     &relay::DELAY,
-    // What is merely different
+];
+
+/// What is merely different.
+static OF_DIFFERENCES: &[&Rule] = &[
     &differ::OTHER_ROLE,
     &differ::STREAM_NAME,
     &differ::STREAM_NAME_FORM,
@@ -470,12 +432,4 @@ pub fn is_symptom(rule: &Rule) -> bool {
 pub fn find(code: &str) -> Option<&'static Rule> {
     let mut all = RULES.iter().copied().chain(mistake::GENERATED.iter());
     all.find(|rule| rule.code == code)
-}
-
-/// The first payload rule that fires.
-pub fn explain_payload(case: &Case<'_>) -> Option<(&'static Rule, Finding)> {
-    if !case.differs() {
-        return None;
-    }
-    RULES.iter().find_map(|rule| Some((*rule, rule.check.payload()?(case)?)))
 }

@@ -8,10 +8,10 @@ mod answers;
 pub mod calls;
 mod conversation;
 mod detect;
-mod foreign;
 pub mod framing_trace;
 mod handshake_blocks;
 mod learned;
+mod other_protocol;
 mod roles;
 
 use std::net::SocketAddr;

@@ -387,7 +387,7 @@ fn captures_are_found_by_name_and_by_content() {
     let found: Vec<_> =
         report["captures"].as_array().expect("a list").iter().map(|one| one["capture"].clone()).collect();
     assert_eq!(found, ["a/three.pcapng", "b/one.PCAP", "b/six.cap.gz", "b/two.dump"]);
-    // Named twice it is checked once, and the order is that of the command line.
+    // MessageIdentity twice it is checked once, and the order is that of the command line.
     let output = command(directory.path(), &["--format", "json", "--no-lint", "b/two.dump", "b"]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let found: Vec<_> =

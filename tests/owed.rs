@@ -7,7 +7,7 @@ use crate::kit::faults::{self, Base};
 use crate::kit::recorded::record;
 use crate::kit::recording::{Recording, What};
 use crate::near_misses_excuses::{Excuse, assert_counts};
-use rtmp_inspect::compare::name_all;
+use rtmp_inspect::compare::identify_all;
 use rtmp_inspect::lint::{self, Finding};
 use rtmp_inspect::owed::{Progress, Step};
 use rtmp_inspect::rules::Severity;
@@ -180,7 +180,7 @@ fn who_owed_what_is_told_of_both_sides() {
         let mut session = Base::Own.recording();
         end(&mut session);
         let recording = record(&session.pcap());
-        let progress = Progress::of(&recording.sessions[0], &name_all(&recording.sessions[0].items));
+        let progress = Progress::of(&recording.sessions[0], &identify_all(&recording.sessions[0].items));
         progress.owed().map(|owed| (owed.duty.due, owed.is_late()))
     };
     assert_eq!(owed(|_| {}), None);
@@ -196,14 +196,14 @@ fn who_owed_what_is_told_of_both_sides() {
         let at = session.command(name);
         session.silence(at);
         let recording = record(&session.pcap());
-        let progress = Progress::of(&recording.sessions[0], &name_all(&recording.sessions[0].items));
+        let progress = Progress::of(&recording.sessions[0], &identify_all(&recording.sessions[0].items));
         assert_eq!(progress.owed().map(|owed| owed.duty.due), Some(due), "{name}");
         assert!(!progress.serves(), "{name}");
         // A capture that ends at once shows nobody waiting.
         let at = session.command(name);
         session.steps.truncate(at + 1);
         let recording = record(&session.pcap());
-        let progress = Progress::of(&recording.sessions[0], &name_all(&recording.sessions[0].items));
+        let progress = Progress::of(&recording.sessions[0], &identify_all(&recording.sessions[0].items));
         assert!(progress.owed().is_none_or(|owed| !owed.is_late()), "{name}");
     }
 }

@@ -143,6 +143,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
             },
             pairs: options.pair.clone(),
             ignore: ignore.into_iter().map(Pattern).collect(),
+            ..diff::Options::default()
         },
     );
     if !options.only.is_empty() {

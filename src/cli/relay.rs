@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, anyhow};
 use clap::Args;
 
-use crate::relay::{self, Named, Verdict};
+use crate::relay::{self, LegName, Verdict};
 use crate::secrets::Secrets;
 use crate::view;
 
@@ -31,7 +31,7 @@ pub struct Options {
 
     /// Follow connection PUB to connection PLAY (repeatable); N/M is connection M of the Nth capture
     #[arg(long, value_name = "PUB:PLAY", value_parser = pair)]
-    pair: Vec<(Named, Named)>,
+    pair: Vec<(LegName, LegName)>,
 
     /// How to print the report
     #[arg(long, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
@@ -92,11 +92,11 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 }
 
 /// `1:0`, or with captures counted from 1 `1/1:2/0`.
-fn pair(text: &str) -> Result<(Named, Named), String> {
+fn pair(text: &str) -> Result<(LegName, LegName), String> {
     let one = |text: &str| {
         let (capture, connection) = text.split_once('/').unwrap_or(("1", text));
         let capture = capture.parse::<usize>().ok()?.checked_sub(1)?;
-        Some(Named { capture, connection: connection.parse().ok()? })
+        Some(LegName { capture, connection: connection.parse().ok()? })
     };
     let both = text.split_once(':').and_then(|(publisher, player)| Some((one(publisher)?, one(player)?)));
     both.ok_or_else(|| "write two connections, for example 1:0, or with captures counted from 1, 1/1:2/0".to_owned())

@@ -54,7 +54,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     }
     let Some(code) = &options.code else {
         if is_text {
-            output.text(&view::rules::table(RULES, layout, colour))?;
+            output.text(&view::rules::table(&RULES, layout, colour))?;
         } else {
             let rules: Vec<Value> = RULES.iter().map(|rule| rule_json(rule)).collect();
             write_json(output, &json!({ "format_version": FORMAT_VERSION, "rules": rules }))?;

@@ -1,4 +1,4 @@
-//! Which message of A is which of B: lane by lane, anchored on what is the same.
+//! Which message of A is which of B: kind by kind, anchored on what is the same.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,20 +8,20 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::recording::Session;
 use crate::session::Direction;
 
-use super::lane::{Lane, Named};
+use super::identity::{MessageIdentity, MessageKind};
 use super::{Aligned, Options};
 
 /// Aligns two sessions. Rows come in the order of B; what only A has comes after the row that A has before it.
-pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Options) -> Vec<Aligned> {
-    let mut partner = of_other_types([a, b], named);
+pub fn align(a: &Session, b: &Session, identities: &[Vec<MessageIdentity>; 2], options: &Options) -> Vec<Aligned> {
+    let mut partner = of_other_types([a, b], identities);
     let taken: [HashSet<usize>; 2] = [partner.keys().copied().collect(), partner.values().copied().collect()];
-    for track in tracks(a, b, named) {
+    for track in tracks(a, b, identities) {
         let [in_a, in_b] = [(a, 0), (b, 1)].map(|(session, side)| {
-            let mut members = members(session, &named[side], track);
+            let mut members = members(session, &identities[side], track);
             members.retain(|index| !taken[side].contains(index));
             members
         });
-        let mut pairs = Pairs { sessions: [a, b], named, found: Vec::new() };
+        let mut pairs = Pairs { sessions: [a, b], identities, found: Vec::new() };
         let ways: &[Way] = if track.1.is_media() { &[Way::Same, Way::End, Way::Middle] } else { &[Way::Same] };
         pairs.between(&in_a, &in_b, ways);
         partner.extend(pairs.found);
@@ -37,7 +37,7 @@ pub fn align(a: &Session, b: &Session, named: &[Vec<Named>; 2], options: &Option
 }
 
 /// Pairs of messages with the same body under another type.
-fn of_other_types(sessions: [&Session; 2], named: &[Vec<Named>; 2]) -> HashMap<usize, usize> {
+fn of_other_types(sessions: [&Session; 2], identities: &[Vec<MessageIdentity>; 2]) -> HashMap<usize, usize> {
     const LEAST: usize = 24;
     type Bodies = HashMap<(Direction, u128), Vec<usize>>;
     let bodies = sessions.map(|session| {
@@ -54,7 +54,7 @@ fn of_other_types(sessions: [&Session; 2], named: &[Vec<Named>; 2]) -> HashMap<u
     for (key, of_b) in &bodies[1] {
         let Some(of_a) = bodies[0].get(key) else { continue };
         // A type that nobody knows is read as what the body is, and aligned with that.
-        if !of_b.iter().all(|&other| named[1][other].read_as.is_none()) {
+        if !of_b.iter().all(|&other| identities[1][other].read_as.is_none()) {
             continue;
         }
         let pairs = || of_a.iter().copied().zip(of_b.iter().copied());
@@ -67,31 +67,33 @@ fn of_other_types(sessions: [&Session; 2], named: &[Vec<Named>; 2]) -> HashMap<u
     partner
 }
 
-/// Messages that keep their order: a direction's of one lane. Configuration keeps it with what it configures, as what
+/// Messages that keep their order: a direction's of one kind. Configuration keeps it with what it configures, as what
 /// is one and what the other may be the very thing that differs.
-type Track = (Direction, Lane);
+type Track = (Direction, MessageKind);
 
-fn track(direction: Direction, lane: Lane) -> Track {
-    let lane = match lane {
-        Lane::AudioConfig => Lane::Audio,
-        Lane::VideoConfig => Lane::Video,
+fn track(direction: Direction, kind: MessageKind) -> Track {
+    let kind = match kind {
+        MessageKind::AudioConfig => MessageKind::Audio,
+        MessageKind::VideoConfig => MessageKind::Video,
         other => other,
     };
-    (direction, lane)
+    (direction, kind)
 }
 
-fn tracks(a: &Session, b: &Session, named: &[Vec<Named>; 2]) -> Vec<Track> {
-    let of = |session: &Session, named: &[Named]| -> Vec<Track> {
-        session.items.iter().zip(named).map(|(item, named)| track(item.direction, named.lane)).collect()
+fn tracks(a: &Session, b: &Session, identities: &[Vec<MessageIdentity>; 2]) -> Vec<Track> {
+    let of = |session: &Session, identities: &[MessageIdentity]| -> Vec<Track> {
+        session.items.iter().zip(identities).map(|(item, identities)| track(item.direction, identities.kind)).collect()
     };
-    let all: HashSet<_> = of(a, &named[0]).into_iter().chain(of(b, &named[1])).collect();
+    let all: HashSet<_> = of(a, &identities[0]).into_iter().chain(of(b, &identities[1])).collect();
     let mut all: Vec<_> = all.into_iter().collect();
     all.sort();
     all
 }
 
-fn members(session: &Session, named: &[Named], of: Track) -> Vec<usize> {
-    (0..session.items.len()).filter(|&index| track(session.items[index].direction, named[index].lane) == of).collect()
+fn members(session: &Session, identities: &[MessageIdentity], of: Track) -> Vec<usize> {
+    (0..session.items.len())
+        .filter(|&index| track(session.items[index].direction, identities[index].kind) == of)
+        .collect()
 }
 
 /// By what a message of one side is recognised on the other.
@@ -113,7 +115,7 @@ const HEADERS: usize = 16;
 /// Pairs of indices, as they are found.
 struct Pairs<'s> {
     sessions: [&'s Session; 2],
-    named: &'s [Vec<Named>; 2],
+    identities: &'s [Vec<MessageIdentity>; 2],
     found: Vec<(usize, usize)>,
 }
 
@@ -127,7 +129,7 @@ impl Pairs<'_> {
         };
         match way {
             Way::Same => {
-                let Named { name, key, .. } = &self.named[side][index];
+                let MessageIdentity { name, key, .. } = &self.identities[side][index];
                 of(format!("{name}\0{key}").as_bytes())
             }
             Way::End => body().and_then(|body| of(&body[body.len() - TELLING..])),
@@ -169,17 +171,17 @@ impl Pairs<'_> {
     /// Pairs what is between two anchors in order: those of the same name, and of media all of them, if they are equally
     /// many.
     fn fill(&mut self, gap_a: &[usize], gap_b: &[usize]) {
-        let named = self.named;
-        if gap_a.len() == gap_b.len() && named[0][gap_a[0]].lane.is_media() {
+        let identities = self.identities;
+        if gap_a.len() == gap_b.len() && identities[0][gap_a[0]].kind.is_media() {
             self.found.extend(gap_a.iter().copied().zip(gap_b.iter().copied()));
             return;
         }
         let mut waiting: HashMap<&str, Vec<usize>> = HashMap::new();
         for &index in gap_b.iter().rev() {
-            waiting.entry(&named[1][index].name).or_default().push(index);
+            waiting.entry(&identities[1][index].name).or_default().push(index);
         }
         for &index in gap_a {
-            if let Some(partner) = waiting.get_mut(named[0][index].name.as_str()).and_then(Vec::pop) {
+            if let Some(partner) = waiting.get_mut(identities[0][index].name.as_str()).and_then(Vec::pop) {
                 self.found.push((index, partner));
             }
         }

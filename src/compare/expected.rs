@@ -6,7 +6,7 @@ use crate::field::Value;
 use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::session::Direction;
 
-use super::lane::Lane;
+use super::identity::MessageKind;
 use super::placeholder::{self, Bindings};
 use super::{Comparison, FieldPath, Mismatch, Side};
 
@@ -66,33 +66,33 @@ fn by_snapshot(comparison: &Comparison<'_>, mismatch: &Mismatch, bindings: &mut 
 
 /// Whether a snapshot cannot say what else would be compared.
 fn is_unsaid(why: &str) -> bool {
-    [VOLATILE_LANE, OFFSET].contains(&why)
+    [VOLATILE_KIND, OFFSET].contains(&why)
 }
 
 const OVERWRITTEN: &str = "a placeholder of the snapshot replaces it";
-const VOLATILE_LANE: &str = "acknowledgements and pings depend on time and load";
+const VOLATILE_KIND: &str = "acknowledgements and pings depend on time and load";
 const OFFSET: &str = "timestamps start at another value";
 
 fn reason(
     comparison: &Comparison<'_>,
     mismatch: &Mismatch,
-    offsets: &HashMap<(Direction, Lane), i64>,
+    offsets: &HashMap<(Direction, MessageKind), i64>,
 ) -> Option<&'static str> {
-    let lane = comparison.either(mismatch.row).lane;
+    let kind = comparison.either(mismatch.row).kind;
     let values = [Side::A, Side::B].map(|side| mismatch.side(side).map(|value| &value.value));
     match &mismatch.path {
-        _ if lane == Lane::Volatile => Some(VOLATILE_LANE),
+        _ if kind == MessageKind::Volatile => Some(VOLATILE_KIND),
         FieldPath::Handshake("software") => Some("the software's version in the handshake"),
         FieldPath::Handshake("random") => Some("times and random bytes of the handshake"),
         FieldPath::Handshake("scheme") if both_answer(comparison) => Some("how the handshake is made"),
         &FieldPath::TIMESTAMP => {
             let direction = comparison.either_item(mismatch.row).direction;
-            let offset = offsets.get(&(direction, lane))?;
+            let offset = offsets.get(&(direction, kind))?;
             let [Some(Value::Uint(a)), Some(Value::Uint(b))] = values else { return None };
             let is_common = step(*a as u32, *b as u32) == *offset;
             // A snapshot has all timestamps from the first on.
             let is_harmless = comparison.has_snapshot() || is_harmless(offsets, direction, *offset);
-            (is_common && is_harmless || !lane.is_media()).then_some(OFFSET)
+            (is_common && is_harmless || !kind.is_media()).then_some(OFFSET)
         }
         FieldPath::Chunk("cut" | "fmt") => Some("how messages are cut into chunks"),
         path => match (path.last(), values) {
@@ -113,18 +113,18 @@ fn both_answer(comparison: &Comparison<'_>) -> bool {
     [(comparison.a, 0), (Some(comparison.b), 1)].into_iter().all(|(session, side)| {
         let items = session.iter().flat_map(|session| &session.items);
         items
-            .zip(&comparison.named[side])
+            .zip(&comparison.identities[side])
             .any(|(item, named)| item.direction == Direction::ServerToClient && named.is("_result"))
     })
 }
 
-/// The offset that most timestamps of a lane have between A and B; of several the smallest.
-fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), i64> {
-    let mut counts: HashMap<(Direction, Lane), HashMap<i64, usize>> = HashMap::new();
+/// The offset that most timestamps of a kind have between A and B; of several the smallest.
+fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, MessageKind), i64> {
+    let mut counts: HashMap<(Direction, MessageKind), HashMap<i64, usize>> = HashMap::new();
     for row in 0..comparison.rows.len() {
         let timestamp = |side| comparison.item(row, side)?.message()?.header.timestamp;
         if let (Some(a), Some(b)) = (timestamp(Side::A), timestamp(Side::B)) {
-            let key = (comparison.either_item(row).direction, comparison.either(row).lane);
+            let key = (comparison.either_item(row).direction, comparison.either(row).kind);
             *counts.entry(key).or_default().entry(step(a, b)).or_default() += 1;
         }
     }
@@ -140,9 +140,9 @@ fn timestamp_offsets(comparison: &Comparison<'_>) -> HashMap<(Direction, Lane), 
 
 /// Whether it makes no difference that the timestamps of a track are all this far from A's: those of the other track are
 /// about as far, and none begins at the time of day.
-fn is_harmless(offsets: &HashMap<(Direction, Lane), i64>, direction: Direction, offset: i64) -> bool {
-    let of = |lane| offsets.get(&(direction, lane)).copied();
-    let nearest = [Lane::Audio, Lane::Video].into_iter().filter_map(of).min_by_key(|offset| offset.abs());
+fn is_harmless(offsets: &HashMap<(Direction, MessageKind), i64>, direction: Direction, offset: i64) -> bool {
+    let of = |kind| offsets.get(&(direction, kind)).copied();
+    let nearest = [MessageKind::Audio, MessageKind::Video].into_iter().filter_map(of).min_by_key(|offset| offset.abs());
     nearest.is_none_or(|nearest| (offset - nearest).abs() <= IN_STEP) && offset.abs() < OTHER_BASE
 }
 

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use crate::compare::{Comparison, FieldPath, Mismatch, Side};
 use crate::owed::Progress;
 use crate::recording::{RecordedEvent, Session};
-use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Mode, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Effect, Impact, Mode, Rule, Severity};
 use crate::session::Direction;
 
 /// A cause, and what belongs to it.
-pub struct Folded {
+pub struct FoldedCause {
     /// The rule that claims it.
     pub rule: &'static Rule,
     /// What it says.
@@ -58,14 +58,14 @@ impl Said {
 }
 
 fn said(comparison: Comparison<'_>) -> HashSet<Said> {
-    let claims = super::claims(&comparison, Mode::Diff).into_iter();
+    let claims = super::claims(&comparison, Mode::Diff, &[]).into_iter();
     claims.map(|(rule, claim)| Said::new(&comparison, rule, &claim)).collect()
 }
 
 /// The causes in order, and the mismatches left.
 pub struct Outcome {
     /// The causes.
-    pub causes: Vec<Folded>,
+    pub causes: Vec<FoldedCause>,
     /// Indices of mismatches that nothing explains.
     pub unexplained: Vec<usize>,
     /// Whether B does what it is for, and none of the causes breaks it.
@@ -76,7 +76,7 @@ pub struct Outcome {
 pub struct Fold<'r> {
     as_snapshots: [Option<&'r Session>; 2],
     known: Option<Known>,
-    causes: Vec<Folded>,
+    causes: Vec<FoldedCause>,
     taken: HashSet<usize>,
 }
 
@@ -111,9 +111,9 @@ impl<'r> Fold<'r> {
         // is known. Of two claims about the same place the surer one counts, then the worse one; rules that say more
         // are first.
         claims.sort_by_key(|(rule, claim)| {
-            let breaks_framing = claim.breaks == Breaks::Framing;
+            let breaks_framing = claim.impact == Impact::Framing;
             (
-                turn(claim),
+                phase(claim),
                 claim.severity.unwrap_or(rule.severity) == Severity::Info,
                 claim.row,
                 Reverse(breaks_framing),
@@ -122,7 +122,7 @@ impl<'r> Fold<'r> {
             )
         });
         let breaks: Vec<usize> =
-            claims.iter().filter(|(_, claim)| claim.breaks == Breaks::Framing).map(|(_, claim)| claim.row).collect();
+            claims.iter().filter(|(_, claim)| claim.impact == Impact::Framing).map(|(_, claim)| claim.row).collect();
         for (rule, claim) in claims {
             if !breaks.iter().any(|&row| is_spoilt_by(comparison, row, &claim)) {
                 self.put(comparison, rule, claim);
@@ -138,9 +138,9 @@ impl<'r> Fold<'r> {
         let fresh: Vec<usize> = claim.explains.iter().copied().filter(|index| !taken.contains(index)).collect();
         let has_open = |indices: &[usize]| indices.iter().any(|index| is_open(comparison, *index));
         let brings_more = || {
-            claim.breaks != Breaks::Nothing
+            claim.impact != Impact::Nothing
                 && (0..comparison.mismatches.len()).any(|index| {
-                    is_open(comparison, index) && !taken.contains(&index) && is_behind(comparison, index, &claim)
+                    is_open(comparison, index) && !taken.contains(&index) && comes_after(comparison, index, &claim)
                 })
         };
         // What is expected anyhow is no news, unless something comes of it.
@@ -151,9 +151,9 @@ impl<'r> Fold<'r> {
         }
         if let Some(cause) = causes.iter_mut().find(|cause| follows(comparison, cause, &claim)) {
             cause.folded += 1;
-            if matches!(claim.breaks, Breaks::End | Breaks::Owed) {
+            if matches!(claim.impact, Impact::End | Impact::Owed) {
                 // What the end cut off belongs to what brought it about.
-                let mut end = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
+                let mut end = FoldedCause { rule, claim, consequences: Vec::new(), folded: 0 };
                 end.take_consequences(comparison, taken);
                 cause.consequences.append(&mut end.consequences);
             }
@@ -169,8 +169,8 @@ impl<'r> Fold<'r> {
             claim.certainty = claim.certainty.min(Certainty::Likely);
         }
         taken.extend(fresh);
-        let mut cause = Folded { rule, claim, consequences: Vec::new(), folded: 0 };
-        if turn(&cause.claim) > 0 {
+        let mut cause = FoldedCause { rule, claim, consequences: Vec::new(), folded: 0 };
+        if phase(&cause.claim) > 0 {
             cause.take_consequences(comparison, taken);
         }
         causes.push(cause);
@@ -185,13 +185,13 @@ impl<'r> Fold<'r> {
     pub fn finish(self, comparison: &Comparison<'_>) -> Outcome {
         let Fold { mut causes, mut taken, .. } = self;
         // What the capture lost may be why anything differs after it, where nothing else explains it.
-        for cause in causes.iter_mut().filter(|cause| turn(&cause.claim) == 0) {
+        for cause in causes.iter_mut().filter(|cause| phase(&cause.claim) == 0) {
             cause.take_consequences(comparison, &mut taken);
         }
         let is_left = |index: &usize| is_open(comparison, *index) && !taken.contains(index);
         let unexplained = (0..comparison.mismatches.len()).filter(is_left).collect();
         causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
-        let serves = Progress::of(comparison.b, &comparison.named[Side::B as usize]).serves();
+        let serves = Progress::of(comparison.b, &comparison.identities[Side::B as usize]).serves();
         let works = serves && causes.iter().all(|cause| cause.effect() < Effect::Breaks);
         Outcome { causes, unexplained, works }
     }
@@ -207,19 +207,19 @@ fn field_differs(comparison: &Comparison<'_>, claim: &Claim) -> bool {
 /// Whether a claim that is a guess is at the last message before a break, whose bytes it spoils.
 fn is_spoilt_by(comparison: &Comparison<'_>, broken: usize, claim: &Claim) -> bool {
     let direction = comparison.either_item(broken).direction;
-    let is_guess = claim.certainty == Certainty::Possible && claim.breaks == Breaks::Nothing;
+    let is_guess = claim.certainty == Certainty::Possible && claim.impact == Impact::Nothing;
     let before = || comparison.rows_of(direction).take_while(|&row| row < broken).last();
-    is_guess && comparison.either(claim.row).lane.is_media() && before() == Some(claim.row)
+    is_guess && comparison.either(claim.row).kind.is_media() && before() == Some(claim.row)
 }
 
 fn is_open(comparison: &Comparison<'_>, index: usize) -> bool {
     comparison.mismatches[index].expected.is_none()
 }
 
-impl Folded {
+impl FoldedCause {
     /// Takes what differs after it and belongs to nothing else.
     fn take_consequences(&mut self, comparison: &Comparison<'_>, taken: &mut HashSet<usize>) {
-        let behind = comparison.open().filter(|index| is_behind(comparison, *index, &self.claim));
+        let behind = comparison.open().filter(|index| comes_after(comparison, *index, &self.claim));
         self.consequences.extend(behind.filter(|index| taken.insert(*index)));
     }
 
@@ -230,9 +230,9 @@ impl Folded {
 
     /// Its place among the causes.
     pub fn rank(&self) -> Rank {
-        match (self.claim.breaks, self.severity()) {
-            (Breaks::Capture { .. }, _) => Rank::Capture,
-            (Breaks::End, _) => Rank::End,
+        match (self.claim.impact, self.severity()) {
+            (Impact::Capture { .. }, _) => Rank::Capture,
+            (Impact::End, _) => Rank::End,
             (_, Severity::Fatal | Severity::Error) => Rank::Failure,
             (_, Severity::Warning) => Rank::Warning,
             (_, Severity::Info) if self.effect() > Effect::NoneKnown => Rank::MayMatter,
@@ -255,7 +255,7 @@ impl Folded {
     pub fn certainty(&self, all_is_well: bool) -> Option<Certainty> {
         let is_fact = match self.severity() {
             Severity::Info => true,
-            Severity::Warning => all_is_well && !matches!(self.claim.breaks, Breaks::Capture { .. }),
+            Severity::Warning => all_is_well && !matches!(self.claim.impact, Impact::Capture { .. }),
             Severity::Error | Severity::Fatal => false,
         };
         (!is_fact && !matches!(self.rule.check, Check::Rest(_))).then_some(self.claim.certainty)
@@ -263,30 +263,30 @@ impl Folded {
 }
 
 /// When a claim is looked at.
-fn turn(claim: &Claim) -> u8 {
-    match claim.breaks {
-        Breaks::Capture { .. } => 0,
-        Breaks::Owed => 2,
-        Breaks::End => 3,
+fn phase(claim: &Claim) -> u8 {
+    match claim.impact {
+        Impact::Capture { .. } => 0,
+        Impact::Owed => 2,
+        Impact::End => 3,
         _ => 1,
     }
 }
 
 /// Whether an earlier cause explains this one too.
-fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
+fn follows(comparison: &Comparison<'_>, cause: &FoldedCause, claim: &Claim) -> bool {
     let is_later = claim.row > cause.claim.row;
-    match (cause.claim.breaks, claim.breaks) {
+    match (cause.claim.impact, claim.impact) {
         // Each says of its own bytes that they are lost.
-        (_, Breaks::Capture { .. }) => false,
+        (_, Impact::Capture { .. }) => false,
         // Whatever fails may be why it ends.
-        (Breaks::Owed, Breaks::End) => true,
-        (Breaks::Nothing | Breaks::Owed | Breaks::End, Breaks::Owed | Breaks::End) => cause.rank() == Rank::Failure,
+        (Impact::Owed, Impact::End) => true,
+        (Impact::Nothing | Impact::Owed | Impact::End, Impact::Owed | Impact::End) => cause.rank() == Rank::Failure,
         // The last message that came whole may come before the one that broke.
-        (Breaks::Framing | Breaks::Response, Breaks::Owed | Breaks::End) => true,
-        (Breaks::Nothing | Breaks::Owed | Breaks::End, _) => false,
-        (Breaks::Framing | Breaks::Response, _) => is_later && row_is_behind(comparison, claim.row, &cause.claim),
+        (Impact::Framing | Impact::Response, Impact::Owed | Impact::End) => true,
+        (Impact::Nothing | Impact::Owed | Impact::End, _) => false,
+        (Impact::Framing | Impact::Response, _) => is_later && row_comes_after(comparison, claim.row, &cause.claim),
         // What came whole after the loss says what it says, but for what a receiver needs the lost bytes for.
-        (Breaks::Capture { direction, from }, _) => {
+        (Impact::Capture { direction, from }, _) => {
             let needs_the_lost = matches!(claim.path, FieldPath::TIMESTAMP | FieldPath::Chunk(_));
             claim.row >= from
                 && is_of(comparison, claim.row, direction)
@@ -297,7 +297,7 @@ fn follows(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
 
 /// Whether a claim about one session is about what an earlier, surer one has said already: the same bytes, the same
 /// layer of the same message, or a message that nobody understands anyhow. Beside a good session the mismatches tell.
-fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
+fn is_same_place(cause: &FoldedCause, rule: &Rule, claim: &Claim) -> bool {
     let bytes = |claim: &Claim| claim.sides[Side::B as usize].as_ref().and_then(|value| value.in_body.clone());
     let overlap = match (bytes(&cause.claim), bytes(claim)) {
         (Some(one), Some(other)) => one.start < other.end && other.start < one.end,
@@ -306,51 +306,51 @@ fn is_same_place(cause: &Folded, rule: &Rule, claim: &Claim) -> bool {
     // Who is not answered, or is closed on, for a message that is wrong, is so for that; and what is merely possible
     // needs no saying where something surer is known.
     let is_failure = cause.rank() == Rank::Failure;
-    let is_weak = matches!(claim.breaks, Breaks::Response) || claim.certainty == Certainty::Possible;
+    let is_weak = matches!(claim.impact, Impact::Response) || claim.certainty == Certainty::Possible;
     let follows = is_failure && is_weak && claim.certainty < cause.claim.certainty;
     let is_here = cause.claim.row == claim.row
-        && (overlap || cause.rule.layer == rule.layer || cause.claim.breaks != Breaks::Nothing || follows)
-        && !matches!(cause.claim.breaks, Breaks::Capture { .. });
-    is_here || is_failure && matches!(claim.breaks, Breaks::Owed | Breaks::End)
+        && (overlap || cause.rule.layer == rule.layer || cause.claim.impact != Impact::Nothing || follows)
+        && !matches!(cause.claim.impact, Impact::Capture { .. });
+    is_here || is_failure && matches!(claim.impact, Impact::Owed | Impact::End)
 }
 
 /// Whether a claim is made of what a capture has left.
-fn is_doubtful(comparison: &Comparison<'_>, cause: &Folded, claim: &Claim) -> bool {
-    match (cause.claim.breaks, claim.breaks) {
-        (_, Breaks::Capture { .. }) => false,
-        (Breaks::Capture { direction, from }, _) => {
+fn is_doubtful(comparison: &Comparison<'_>, cause: &FoldedCause, claim: &Claim) -> bool {
+    match (cause.claim.impact, claim.impact) {
+        (_, Impact::Capture { .. }) => false,
+        (Impact::Capture { direction, from }, _) => {
             claim.row >= from && (is_of(comparison, claim.row, direction) || is_missing(comparison, claim.row))
         }
         _ => false,
     }
 }
 
-fn is_behind(comparison: &Comparison<'_>, mismatch: usize, claim: &Claim) -> bool {
+fn comes_after(comparison: &Comparison<'_>, mismatch: usize, claim: &Claim) -> bool {
     let Mismatch { row, path, sides, .. } = &comparison.mismatches[mismatch];
     let row = *row;
-    match claim.breaks {
-        Breaks::Capture { direction, from } => {
+    match claim.impact {
+        Impact::Capture { direction, from } => {
             // Without its call an answer has another name, and without its block a C2 or S2 is judged by nobody.
             let is_of_lost_call = is_missing(comparison, row) && comparison.either(row).is("_result");
             let is_of_lost_block = *path == FieldPath::ANSWER && sides.iter().any(Option::is_none);
             row >= from && (is_of(comparison, row, direction) || is_of_lost_call || is_of_lost_block)
         }
         _ => {
-            row == claim.row && claim.breaks == Breaks::Framing
-                || row > claim.row && row_is_behind(comparison, row, claim)
+            row == claim.row && claim.impact == Impact::Framing
+                || row > claim.row && row_comes_after(comparison, row, claim)
         }
     }
 }
 
 /// Whether what a row shows can come of the claim: it is later, and of the direction that broke, or of the other
 /// side's answers, or it is missing.
-fn row_is_behind(comparison: &Comparison<'_>, row: usize, claim: &Claim) -> bool {
+fn row_comes_after(comparison: &Comparison<'_>, row: usize, claim: &Claim) -> bool {
     let broken = comparison.either_item(claim.row).direction;
-    match claim.breaks {
-        Breaks::Nothing | Breaks::Capture { .. } => false,
-        Breaks::Framing => comparison.either_item(row).direction == broken || is_missing(comparison, row),
-        Breaks::Response => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
-        Breaks::Owed | Breaks::End => comparison.item(row, Side::B).is_none(),
+    match claim.impact {
+        Impact::Nothing | Impact::Capture { .. } => false,
+        Impact::Framing => comparison.either_item(row).direction == broken || is_missing(comparison, row),
+        Impact::Response => is_missing(comparison, row) || comparison.either_item(row).direction != broken,
+        Impact::Owed | Impact::End => comparison.item(row, Side::B).is_none(),
     }
 }
 

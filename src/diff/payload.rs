@@ -11,7 +11,7 @@ use crate::rtmp::body::Body;
 use crate::rtmp::media::{Audio, Video};
 use crate::rtmp::message::Ending;
 use crate::rtmp::{MessageTypeId, body};
-use crate::rules::{Breaks, Case, Certainty, Claim, Finding, Rule, avc_slices, explain_payload, is_avc_config};
+use crate::rules::{Case, Certainty, Claim, Impact, PayloadClaim, Rule, avc_slices, explain_payload, is_avc_config};
 use crate::session::Direction;
 
 /// So many messages are explained one by one; what the first say must hold for the others.
@@ -50,7 +50,7 @@ struct Explained {
     rows: [usize; 2],
     mismatches: Vec<usize>,
     rule: &'static Rule,
-    finding: Finding,
+    finding: PayloadClaim,
     /// Where the compared bytes begin in both bodies.
     starts: [usize; 2],
 }
@@ -66,7 +66,7 @@ pub fn claims(comparison: &Comparison<'_>, others: &[(&'static Rule, Claim)]) ->
     let rows: HashSet<usize> = of_body.map(|mismatch| mismatch.row).collect();
     // Where chunks cannot be told apart, a body ends early or late just before.
     let breaks = |direction: Direction| {
-        let of = others.iter().filter(|(_, claim)| claim.breaks == Breaks::Framing);
+        let of = others.iter().filter(|(_, claim)| claim.impact == Impact::Framing);
         let of = of.filter(|(_, claim)| comparison.either_item(claim.row).direction == direction);
         of.map(|(_, claim)| claim.row).min()
     };
@@ -136,7 +136,7 @@ fn differences(
         let mismatch = &comparison.mismatches[index];
         let row = mismatch.row;
         if mismatch.path.is_of_header()
-            || !comparison.either(row).lane.is_media()
+            || !comparison.either(row).kind.is_media()
             || comparison.either_item(row).direction != direction
         {
             continue;
@@ -227,7 +227,7 @@ fn claim(comparison: &Comparison<'_>, same: &[Explained], differing: usize) -> C
         why: format!("{}{more}", finding.why),
         fix: finding.fix.clone(),
         explains: same.iter().flat_map(|one| one.mismatches.iter().copied()).collect(),
-        breaks: Breaks::Nothing,
+        impact: Impact::Nothing,
         severity: None,
         effect: None,
     }

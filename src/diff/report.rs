@@ -11,7 +11,7 @@ use crate::session::Direction;
 use crate::tcp::ConnectionId;
 
 use super::FORMAT_VERSION;
-use super::fold::{Folded, Outcome, Rank};
+use super::fold::{FoldedCause, Outcome, Rank};
 
 /// What became of the comparison.
 #[derive(Debug, Serialize)]
@@ -256,7 +256,7 @@ impl Report {
     pub(super) fn add(&mut self, comparison: &Comparison<'_>, outcome: Outcome, ignored: Vec<(String, u64)>) {
         let Some(a) = comparison.a else { return };
         let pair = self.pairs.len();
-        let serves = |session, side: Side| Progress::of(session, &comparison.named[side as usize]).serves();
+        let serves = |session, side: Side| Progress::of(session, &comparison.identities[side as usize]).serves();
         self.serve.push([serves(a, Side::A), serves(comparison.b, Side::B)]);
         self.pairs.push(Pair {
             a: connection(a),
@@ -409,10 +409,10 @@ impl Report {
 
 impl Cause {
     /// A cause with its places; `pair` is the index of the pair of connections.
-    pub(super) fn new(comparison: &Comparison<'_>, cause: Folded, pair: usize, works: bool) -> Cause {
+    pub(super) fn new(comparison: &Comparison<'_>, cause: FoldedCause, pair: usize, works: bool) -> Cause {
         let (rank, severity) = (cause.rank(), cause.severity());
         let (certainty, effect) = (cause.certainty(works), Some(cause.effect()));
-        let Folded { rule, claim, consequences, folded } = cause;
+        let FoldedCause { rule, claim, consequences, folded } = cause;
         let (row, sides) = values(comparison, &claim, &consequences);
         let evidence =
             Evidence { pair, r#where: place(comparison, row, &claim.path, &sides), bytes: bytes(&sides), rank };

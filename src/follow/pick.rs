@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use crate::compare::{FieldPath, units_of};
+use crate::compare::{FieldPath, field_values_of};
 use crate::decode::{Row, Selection};
 use crate::dissect::{Dissection, paths, vocabulary};
 use crate::field::counted;
@@ -156,7 +156,7 @@ fn value_of(message: &Message, path: &str) -> Option<Vec<u8>> {
     let is_coded = matches!(MessageClass::of(type_id, &decoded), MessageClass::Audio | MessageClass::Video { .. });
     // `command.NAME.…` is how paths to messages of any name begin.
     let path = path.strip_prefix("command.").unwrap_or(path);
-    units_of(type_id, bytes, length, &name.unwrap_or_default(), is_coded)
+    field_values_of(type_id, bytes, length, &name.unwrap_or_default(), is_coded)
         .into_iter()
         .find(|unit| match &unit.path {
             FieldPath::Field(..) => path == unit.path.to_string() || path == format!("rtmpt.{}", unit.path),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::compare::{FieldPath, units_of};
+use crate::compare::{FieldPath, field_values_of};
 use crate::decode::{Row, Selection};
 use crate::dissect;
 use crate::field::Value;
@@ -122,7 +122,7 @@ impl CapturedMessage {
         let is_coded = matches!(MessageClass::of(type_id, &decoded), MessageClass::Audio | MessageClass::Video { .. });
         let map = self.message.body_map();
         let name = self.name().unwrap_or_default();
-        for unit in units_of(type_id, body, length, &name, is_coded) {
+        for unit in field_values_of(type_id, body, length, &name, is_coded) {
             let name = match &unit.path {
                 FieldPath::Field(..) => format!("rtmpt.{}", unit.path),
                 path => path.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! RTMP 1.0 5.2.1 (handshake), 7.2.1.1 (connect), 7.2.1.3 (createStream), 7.2.2.1 (play), 7.2.2.6 (publish).
 
-use crate::compare::Named;
+use crate::compare::MessageIdentity;
 use crate::session::Direction::{self, ClientToServer as CLIENT, ServerToClient as SERVER};
 
 /// A step of a session.
@@ -176,7 +176,7 @@ pub fn is_refusal(code: &str) -> bool {
 }
 
 /// The step that a command is.
-pub(super) fn command(is_client: bool, named: &Named) -> Step {
+pub(super) fn command(is_client: bool, named: &MessageIdentity) -> Step {
     let name = named.command.as_deref().unwrap_or_default();
     match (is_client, name) {
         (true, "connect") => Step::Connect,

@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
-use crate::rules::index::Index;
+use crate::rules::payload::index::Index;
 use crate::rules::{
-    self, Case, Certainty, Context, Finding, Rule, TRANSFORMS, Transform, common_prefix, describe_block,
+    self, Case, Certainty, Context, PayloadClaim, Rule, TRANSFORMS, Transform, common_prefix, describe_block,
     describe_header, explain_payload, header_before,
 };
 
@@ -67,7 +67,8 @@ fn changed_then_cut(case: &Case<'_>) -> Option<Vec<Cause>> {
         }
         let between = (form.apply)(sent).filter(|between| between != sent)?;
         let (rule, finding) = second_fault(&between, received)?;
-        let second = Finding { why: format!("Second, applied to the result of the first: {}", finding.why), ..finding };
+        let second =
+            PayloadClaim { why: format!("Second, applied to the result of the first: {}", finding.why), ..finding };
         Some(vec![first_fault(case, form), Cause::new(rule, second, &between, received)])
     })
 }
@@ -78,7 +79,7 @@ fn cut_then_changed(case: &Case<'_>) -> Option<Vec<Cause>> {
     decoders.into_iter().find_map(|form| {
         let between = (form.apply)(case.received)?;
         let (rule, finding) = second_fault(case.sent, &between)?;
-        let finding = Finding { why: format!("Before the other change: {}", finding.why), ..finding };
+        let finding = PayloadClaim { why: format!("Before the other change: {}", finding.why), ..finding };
         Some(vec![Cause::new(rule, finding, case.sent, &between), first_fault(case, form)])
     })
 }
@@ -98,7 +99,7 @@ fn header_and_change(case: &Case<'_>) -> Option<Vec<Cause>> {
         let header = rules::find(code)?;
         let gone = code == "px-header-dropped";
         let what = if gone { "is missing" } else { "comes before the payload" };
-        let first = Finding {
+        let first = PayloadClaim {
             certainty: Certainty::Certain,
             title: format!("{name} {what}"),
             sent: if gone { 0..len } else { 0..0 },
@@ -118,14 +119,14 @@ const DECODED: &[&str] = &["px-base64", "px-hex", "px-crlf"];
 /// Rules that explain anything, given another change first.
 const WEAK: &[&str] = &["px-bitflip", "px-unrelated", "px-insert", "px-delete", "px-shift", "px-reorder"];
 
-fn second_fault(sent: &[u8], received: &[u8]) -> Option<(&'static Rule, Finding)> {
+fn second_fault(sent: &[u8], received: &[u8]) -> Option<(&'static Rule, PayloadClaim)> {
     explain_payload(&Case::new(sent, received)).filter(|(rule, _)| !["px-bitflip", "px-unrelated"].contains(&rule.code))
 }
 
 fn first_fault(case: &Case<'_>, form: &Transform) -> Cause {
     let rule = rules::find(form.rule).expect("each transform belongs to a rule, as a test checks");
     let at = |bytes: &[u8]| case.prefix.min(bytes.len())..(case.prefix + 1).min(bytes.len());
-    let finding = Finding {
+    let finding = PayloadClaim {
         certainty: Certainty::Certain,
         title: rule.title.to_owned(),
         sent: at(case.sent),
@@ -195,7 +196,7 @@ fn stretches(case: &Case<'_>) -> (Vec<Cause>, u64) {
         (code, Certainty::Possible, format!("{count}; the first has {what}"), why.trim_end().to_owned())
     };
     let rule = rules::find(code).expect("a code of the catalogue");
-    let finding = Finding {
+    let finding = PayloadClaim {
         certainty,
         title,
         sent: first.sent.clone(),

@@ -9,8 +9,8 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::origin::FrameNo;
-use crate::rules::index::Run;
-use crate::rules::{self, Certainty, Finding, describe_header};
+use crate::rules::payload::index::Run;
+use crate::rules::{self, Certainty, PayloadClaim, describe_header};
 use crate::session::Direction;
 
 use super::Cause;
@@ -260,7 +260,7 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
             let code = if is_between { "px-foreign-chunk" } else { "px-insert" };
             let sent_at = if at >= sent.len() { sent.len() } else { at };
             let where_ = if at >= sent.len() { "after the payload" } else { "in the payload" };
-            let finding = Finding {
+            let finding = PayloadClaim {
                 certainty: Certainty::Certain,
                 title: format!("{reader} read {} {where_}: {what}", bytes(len)),
                 sent: sent_at..sent_at,
@@ -279,7 +279,7 @@ pub(super) fn reader_cause(steps: &Steps, found: Found<'_>, sent: &[u8], receive
         (None, &Wrong::Lost { received: at, stream, sent: sent_at, len }) => {
             let lost = steps.all.iter().filter(|wrong| matches!(wrong, Wrong::Lost { .. })).count();
             let code = if lost > 1 { "px-over-stripped" } else { "px-delete" };
-            let finding = Finding {
+            let finding = PayloadClaim {
                 certainty: Certainty::Certain,
                 title: format!("{reader} skipped {} of the payload at offset {sent_at}", bytes(len)),
                 sent: sent_at..sent_at + len,
@@ -343,7 +343,7 @@ fn smaller_chunks(steps: &Steps, found: Found<'_>, sent: &[u8], received: &[u8])
         );
     }
     let rule = rules::find("px-over-stripped")?;
-    let finding = Finding {
+    let finding = PayloadClaim {
         certainty: Certainty::Certain,
         title: format!(
             "{reader} drops {} of payload after every {every} bytes, in {} places: it reads chunks of {every} bytes where {size} are sent",
@@ -368,7 +368,7 @@ fn left_headers(
     headers: u64,
     received: Range<usize>,
     first: &Wrong,
-) -> Finding {
+) -> PayloadClaim {
     let (seen, reader) = (found.seen, found.reader());
     let sender = if found.direction == Direction::ClientToServer { "client" } else { "server" };
     let header = describe_header(&chunk.header);
@@ -408,7 +408,7 @@ fn left_headers(
         }
     }
     let bytes = hex::encode(&chunk.header);
-    Finding {
+    PayloadClaim {
         certainty: Certainty::Certain,
         title: format!(
             "{reader} left {headers} {plural} in the payload, every {size} bytes: {header}, first at received offset {}",

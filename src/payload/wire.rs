@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::origin::FrameNo;
 use crate::rtmp::message::Message;
 use crate::rtmp::{ChunkStreamId, MessageTypeId, body, summary};
-use crate::rules::index::{Index, Run};
+use crate::rules::payload::index::{Index, Run};
 use crate::rules::{Context, common_prefix};
 use crate::session::{Direction, Event, Kind, Observer, RtmpSession};
 use crate::tcp::{Connection, ConnectionId};

@@ -73,7 +73,7 @@ fn known_transform(sent: &RecordedMessage, received: &RecordedMessage) -> Option
         return None;
     }
     let (_, finding) = rules::explain_payload(&Case::new(&sent.body, &received.body))?;
-    let rules::Finding { title, why, fix, certainty, .. } = finding;
+    let rules::PayloadClaim { title, why, fix, certainty, .. } = finding;
     Some(Transform { title, why, fix, certainty })
 }
 

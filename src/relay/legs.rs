@@ -49,7 +49,7 @@ pub enum Role {
 
 /// A connection named by hand: capture and connection, both from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct LegName {
     /// Which capture.
     pub capture: usize,
     /// Which of its connections.
@@ -164,8 +164,8 @@ fn copies(legs: &[Leg<'_>]) -> FxHashSet<(usize, usize)> {
 }
 
 /// The pair named by hand.
-pub fn named(recordings: &[Recording], publisher: Named, player: Named) -> Result<Pair<'_>, String> {
-    let leg = |named: Named, role| -> Result<Leg<'_>, String> {
+pub fn named(recordings: &[Recording], publisher: LegName, player: LegName) -> Result<Pair<'_>, String> {
+    let leg = |named: LegName, role| -> Result<Leg<'_>, String> {
         let recording =
             recordings.get(named.capture).ok_or_else(|| format!("there is no capture {}", named.capture + 1))?;
         let session = recording.sessions.iter().find(|session| session.stream.tcp_stream.0 == named.connection);

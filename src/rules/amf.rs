@@ -16,7 +16,7 @@ use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::body;
 use crate::rtmp::message::Ending;
 
-use super::oddity::{self, Oddity};
+use super::message_fault::{self, MessageFault};
 use super::{Check, Layer, Mode, Page, Rule, Severity};
 
 pub static FIRST_NOT_STRING: Rule = Rule {
@@ -44,7 +44,7 @@ pub static FIRST_NOT_STRING: Rule = Rule {
                 defective(item, kept, "amf-first-not-string", "write the name as the first value")
             }
         };
-        oddity::claims(comparison, find, |_| true)
+        message_fault::claims(comparison, find, |_| true)
     }),
 };
 
@@ -107,13 +107,13 @@ const MOST: usize = 64;
 const LONGEST: usize = 1 << 20;
 
 fn by_defect(comparison: &Comparison<'_>, code: &'static str, fix: &'static str) -> Vec<super::Claim> {
-    oddity::claims(comparison, |item, kept| defective(item, kept, code, fix), |_| true)
+    message_fault::claims(comparison, |item, kept| defective(item, kept, code, fix), |_| true)
 }
 
-fn defective(item: &RecordedEvent, kept: &RecordedMessage, code: &str, fix: &'static str) -> Option<Oddity> {
+fn defective(item: &RecordedEvent, kept: &RecordedMessage, code: &str, fix: &'static str) -> Option<MessageFault> {
     let defect = item.defects.iter().find(|defect| defect.code == code).filter(|_| is_amf(kept))?;
     let type_id = kept.header.type_id;
-    Some(Oddity::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
+    Some(MessageFault::certain(format!("a message of type {type_id}: {}", defect.message), SILENT, fix))
 }
 
 const SILENT: &str = "receivers do not find the message's name, and most do not answer";
@@ -134,9 +134,9 @@ fn repaired(
         let fixed = repair(kept, &kept.body, at)?;
         let why = "with that corrected, the whole body decodes without a defect; receivers lose the values after it";
         let title = format!("a message of type {} has {what}", kept.header.type_id);
-        first_defect(kept, &fixed).is_none().then(|| Oddity::certain(title, why, fix))
+        first_defect(kept, &fixed).is_none().then(|| MessageFault::certain(title, why, fix))
     };
-    oddity::claims(comparison, find, |_| true)
+    message_fault::claims(comparison, find, |_| true)
 }
 
 /// Where the body's first defect is.
@@ -160,7 +160,7 @@ fn fields(kept: &RecordedMessage, bytes: &[u8], name: &str) -> Vec<Node> {
 
 /// Values of a message that decodes, and what is odd about them.
 struct Values {
-    oddity: Oddity,
+    fault: MessageFault,
     /// Where they are.
     ranges: Vec<Range<usize>>,
     /// The names that A has in place of odd ones.
@@ -170,7 +170,7 @@ struct Values {
 /// Claims the values that `find` finds odd in the messages of B; none if A has such.
 fn odd_values(comparison: &Comparison<'_>, find: impl Fn(&RecordedMessage) -> Option<Values>) -> Vec<super::Claim> {
     let find = |kept: &RecordedMessage| if is_amf(kept) { find(kept) } else { None };
-    let mut claims = oddity::claims(comparison, |_, kept| find(kept).map(|values| values.oddity), |_| true);
+    let mut claims = message_fault::claims(comparison, |_, kept| find(kept).map(|values| values.fault), |_| true);
     for claim in &mut claims {
         let explains = std::mem::take(&mut claim.explains);
         // Differences are in the order of their rows; each message is looked at once.

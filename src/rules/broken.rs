@@ -1,6 +1,6 @@
 //! Rules for framing that is broken: each is a hypothesis that was replayed (see [`crate::rtmp::hypotheses`]).
 //!
-//! A rule gives the words, from what is [`Seen`] of its case; the place, the evidence and the certainty are the
+//! A rule gives the words, from what is [`FramingEvidence`] of its case; the place, the evidence and the certainty are the
 //! hypothesis's own.
 
 use crate::compare::{Comparison, FieldPath, Side, Value};
@@ -9,10 +9,10 @@ use crate::rtmp::MessageTypeId;
 use crate::rtmp::hypotheses::{Hypothesis, PROOF};
 use crate::rtmp::message::Ending;
 
-use super::{Breaks, Certainty, Claim};
+use super::{Certainty, Claim, DiagnosisText, Impact};
 
 /// A broken direction of B, as a rule sees it.
-pub struct Seen<'c, 'r> {
+pub struct FramingEvidence<'c, 'r> {
     /// The sessions.
     pub comparison: &'c Comparison<'r>,
     /// The direction, and what explains it.
@@ -25,25 +25,19 @@ pub struct Seen<'c, 'r> {
     pub item: &'r RecordedEvent,
 }
 
-/// What a rule says of a case.
-#[derive(Default)]
-pub struct Words {
-    /// What happened, with the numbers of the case.
-    pub title: String,
-    /// What it means for the receiver; the evidence is put after it.
-    pub why: String,
-    /// What to change.
-    pub fix: String,
-}
-
 /// The claims of the rule `code`: the directions of B that its mistake explains best. What A does too is no cause.
 pub fn claims(comparison: &Comparison<'_>, code: &str) -> Vec<Claim> {
-    claims_with(comparison, code, |_| Some(Words::default()))
+    claims_with(comparison, code, |_| Some(DiagnosisText::default()))
 }
 
 /// The same in a rule's own words. None: the case is another rule's.
-pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
-    let is_best = |framing: &&Framing| Seen::new(comparison, framing).is_some_and(|seen| seen.best.code == code);
+pub fn claims_with(
+    comparison: &Comparison<'_>,
+    code: &str,
+    words: fn(&FramingEvidence<'_, '_>) -> Option<DiagnosisText>,
+) -> Vec<Claim> {
+    let is_best =
+        |framing: &&Framing| FramingEvidence::new(comparison, framing).is_some_and(|seen| seen.best.code == code);
     let also_in_a = |framing: &&Framing| {
         comparison.a.iter().flat_map(|a| &a.framing).any(|other| {
             let of_a = other.hypotheses[0].code;
@@ -52,7 +46,7 @@ pub fn claims_with(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, 
     };
     let of_b = comparison.b.framing.iter().filter(is_best).filter(|framing| !also_in_a(framing));
     let of_b = of_b.filter(|framing| is_worth_a_claim(comparison, framing));
-    of_b.filter_map(|framing| claim(&Seen::new(comparison, framing)?, words)).collect()
+    of_b.filter_map(|framing| claim(&FramingEvidence::new(comparison, framing)?, words)).collect()
 }
 
 /// Whether the best explanation of a broken direction says anything: it leads to the end, or gives the very message
@@ -61,14 +55,17 @@ pub fn is_worth_a_claim(comparison: &Comparison<'_>, framing: &Framing) -> bool 
     framing.hypotheses.first().is_some_and(|best| {
         best.certain
             || best.reaches_end
-            || Seen::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
+            || FramingEvidence::new(comparison, framing).is_some_and(|seen| seen.is_like_a())
             || comparison.a.is_none() && best.bits >= PROOF
     })
 }
 
-fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Option<Claim> {
-    let Words { title, why, fix } = words(seen)?;
-    let Seen { comparison, best, row, item, .. } = *seen;
+fn claim(
+    seen: &FramingEvidence<'_, '_>,
+    words: fn(&FramingEvidence<'_, '_>) -> Option<DiagnosisText>,
+) -> Option<Claim> {
+    let DiagnosisText { title, why, fix } = words(seen)?;
+    let FramingEvidence { comparison, best, row, item, .. } = *seen;
     let first = best.evidence.first();
     let value = Value {
         bytes: first.map(|evidence| evidence.bytes.clone()).unwrap_or_default(),
@@ -92,11 +89,11 @@ fn claim(seen: &Seen<'_, '_>, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Opti
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     let why = [why, seen.evidence()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
     let claim = Claim::on(row, FieldPath::Chunk(""), [None, Some(value)], certainty, title);
-    Some(Claim { explains, breaks: Breaks::Framing, ..claim.why(why).fix(fix) })
+    Some(Claim { explains, impact: Impact::Framing, ..claim.why(why).fix(fix) })
 }
 
-impl<'c, 'r> Seen<'c, 'r> {
-    fn new(comparison: &'c Comparison<'r>, framing: &'c Framing) -> Option<Seen<'c, 'r>> {
+impl<'c, 'r> FramingEvidence<'c, 'r> {
+    fn new(comparison: &'c Comparison<'r>, framing: &'c Framing) -> Option<FramingEvidence<'c, 'r>> {
         let best = framing.hypotheses.first()?;
         // The first message of the direction that the mistake is in, or the last one before it.
         let rows: Vec<(usize, &RecordedEvent)> = comparison
@@ -105,7 +102,7 @@ impl<'c, 'r> Seen<'c, 'r> {
             .collect();
         let holds = |(_, item): &(usize, &RecordedEvent)| item.at.end > best.first_at;
         let (row, item) = rows.iter().copied().find(holds).or(rows.last().copied())?;
-        let mut seen = Seen { comparison, framing, best, row, item };
+        let mut seen = FramingEvidence { comparison, framing, best, row, item };
         // A message in one piece lacks its type 3 headers, or the announcement of a size that it is within: the bytes
         // are the same. What A has in its place tells.
         let other = match best.code {

@@ -8,7 +8,7 @@ use crate::session::{Direction, Protocol};
 use crate::tcp::{Gap, GapReason};
 
 use super::opening::{CLIENT, Opening, SERVER, first_row, mismatches_of, row_of};
-use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use super::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 pub static GAP: Rule = Rule {
     code: "capture-gap",
@@ -169,7 +169,7 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut values = [None, None];
     values[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", values, Certainty::Certain, title);
-    let breaks = Breaks::Capture { direction: None, from: 0 };
+    let breaks = Impact::Capture { direction: None, from: 0 };
     let why = "there is no SYN and no handshake before the first bytes; the chunk sizes and all that chunk headers \
                inherit from earlier ones are inferred from what follows, so everything else reported here is an \
                assumption";
@@ -204,7 +204,7 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
     );
     let fix = "capture both directions: filter with `port 1935`, not `dst port` or `src port`";
     let claim = Claim::on(row, "capture", [None, None], Certainty::Certain, title);
-    vec![claim.why(why).fix(fix).explaining(explains).breaking(Breaks::Capture { direction: Some(direction), from: 0 })]
+    vec![claim.why(why).fix(fix).explaining(explains).breaking(Impact::Capture { direction: Some(direction), from: 0 })]
 }
 
 /// A claim about bytes that one capture lost, beginning with this item. None if nothing differs for it.
@@ -233,7 +233,7 @@ fn claim(
     sides[side as usize] = Some(value);
     let claim = Claim::on(row, "capture", sides, certainty, title);
     (!explains.is_empty() || comparison.a.is_none())
-        .then(|| claim.explaining(explains).breaking(Breaks::Capture { direction: lost, from }))
+        .then(|| claim.explaining(explains).breaking(Impact::Capture { direction: lost, from }))
 }
 
 fn gaps<'r>(opening: Opening<'r>, direction: Direction) -> impl Iterator<Item = (&'r RecordedEvent, Gap)> {

@@ -18,8 +18,8 @@ use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::{EventKind, Framing, RecordedEvent, RecordedMessage, Session};
 use crate::session::Direction;
 
-use super::Claim;
-use super::broken::{self, Seen, Words};
+use super::broken::{self, FramingEvidence};
+use super::{Claim, DiagnosisText};
 
 const BOTH: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClient];
 
@@ -27,7 +27,11 @@ const BOTH: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClie
 const NGINX: [u8; 4] = [0x0d, 0x0e, 0x0a, 0x0d];
 
 /// The claims of a mistake that was replayed, or shows in the last message of a direction.
-fn both(comparison: &Comparison<'_>, code: &str, words: fn(&Seen<'_, '_>) -> Option<Words>) -> Vec<Claim> {
+fn both(
+    comparison: &Comparison<'_>,
+    code: &str,
+    words: fn(&FramingEvidence<'_, '_>) -> Option<DiagnosisText>,
+) -> Vec<Claim> {
     let mut claims = broken::claims_with(comparison, code, words);
     claims.extend(tail::claims(comparison, code));
     claims

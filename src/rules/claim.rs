@@ -9,7 +9,7 @@ use crate::compare::{Comparison, FieldPath, Mismatch, Side, Value, header_value}
 use crate::field;
 use crate::session::Direction;
 
-use super::{Certainty, Severity};
+use super::Severity;
 
 /// What a rule found in two sessions: a cause, and the differences that it explains.
 #[derive(Clone, Debug)]
@@ -31,11 +31,45 @@ pub struct Claim {
     /// Indices of the mismatches that are this very thing.
     pub explains: Vec<usize>,
     /// Whether the session cannot continue after it as it should: what differs later in time is its consequence.
-    pub breaks: Breaks,
+    pub impact: Impact,
     /// How bad this case is, if not as bad as the rule has it.
     pub severity: Option<Severity>,
     /// What comes of it, if that is not what its severity says.
     pub effect: Option<Effect>,
+}
+
+/// What a rule says of a case, in sentences.
+#[derive(Default)]
+pub struct DiagnosisText {
+    /// What happened, with the numbers of the case.
+    pub title: String,
+    /// What it means for the receiver; the evidence is put after it.
+    pub why: String,
+    /// What to change.
+    pub fix: String,
+}
+
+/// How sure a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Certainty {
+    /// The bytes allow it.
+    Possible,
+    /// The bytes speak for it, and something else could explain them too.
+    Likely,
+    /// The hypothesis was replayed and gives the observed bytes exactly.
+    Certain,
+}
+
+impl fmt::Display for Certainty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Certainty::Possible => "possible",
+            Certainty::Likely => "likely",
+            Certainty::Certain => "certain",
+        })
+    }
 }
 
 /// What comes of a difference, or of a fact.
@@ -64,7 +98,7 @@ impl fmt::Display for Effect {
 
 /// What a cause does to the rest of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breaks {
+pub enum Impact {
     /// Nothing.
     Nothing,
     /// The sender's direction cannot be read after it, and the receiver may give up.
@@ -128,7 +162,7 @@ impl Claim {
             why: String::new(),
             fix: String::new(),
             explains: Vec::new(),
-            breaks: Breaks::Nothing,
+            impact: Impact::Nothing,
             severity: None,
             effect: None,
         }
@@ -169,8 +203,8 @@ impl Claim {
     }
 
     /// With what it does to the rest of the session.
-    pub fn breaking(self, breaks: Breaks) -> Claim {
-        Claim { breaks, ..self }
+    pub fn breaking(self, impact: Impact) -> Claim {
+        Claim { impact, ..self }
     }
 
     /// With what comes of it, where its severity does not say that.

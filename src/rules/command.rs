@@ -21,7 +21,7 @@ pub mod start;
 pub mod stream;
 
 use crate::amf::Value;
-use crate::compare::{Comparison, FieldPath, Named, Side};
+use crate::compare::{Comparison, FieldPath, MessageIdentity, Side};
 use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::command::Command;
@@ -79,7 +79,7 @@ fn ended_by(session: &Session, who: &str) -> bool {
 }
 
 /// The messages that only A has, of one direction and of these names.
-fn only_in_a(comparison: &Comparison<'_>, direction: Direction, is: impl Fn(&Named) -> bool) -> Vec<usize> {
+fn only_in_a(comparison: &Comparison<'_>, direction: Direction, is: impl Fn(&MessageIdentity) -> bool) -> Vec<usize> {
     let such = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         mismatch.is_whole_message()

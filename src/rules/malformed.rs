@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Side, ValuePath};
 use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::message::Ending;
 
-use super::look::{self, Spot};
+use super::messages::{self, BodyPlace};
 use super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static AMF: Rule = Rule {
@@ -60,16 +60,16 @@ fn first(comparison: &Comparison<'_>, is: impl Fn(&RecordedMessage) -> bool) -> 
     let Some(&(item, kept, defect)) = all.first() else { return Vec::new() };
     let more = match all.len() - 1 {
         0 => String::new(),
-        more => format!("; the same in {}", look::count(more, "other message")),
+        more => format!("; the same in {}", messages::count(more, "other message")),
     };
     let at = usize::try_from(defect.offset).unwrap_or_default().min(kept.body.len());
-    let spots = [Spot::new(item, at..kept.body.len().min(at + 16), defect.code)];
+    let spots = [BodyPlace::new(item, at..kept.body.len().min(at + 16), defect.code)];
     let title = format!("{}{more}", defect.message);
     let row = comparison.rows.iter().position(|row| row.b == Some(item)).unwrap_or_default();
     let named = comparison.either(row);
     let path = ValuePath::of(named.command.as_deref().unwrap_or(&named.name));
     // That it is malformed is certain; that nobody has a better name for it is not, so all others go first.
-    let claim = look::claim(comparison, &spots, path, Certainty::Possible, title);
+    let claim = messages::claim(comparison, &spots, path, Certainty::Possible, title);
     vec![claim.why("receivers cannot read it").fix("compare the bytes at that place with what was meant")]
 }
 

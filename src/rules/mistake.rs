@@ -17,7 +17,7 @@ use crate::search::{self, Explained, Foreign, Found};
 use crate::sender::{Field, Mistake, Operator};
 use crate::session::Direction;
 
-use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, chunk};
+use super::{Certainty, Check, Claim, DiagnosisText, Impact, Layer, Mode, Page, Rule, Severity, chunk};
 
 /// The rule of a mistake.
 fn rule(found: &Found) -> &'static Rule {
@@ -116,7 +116,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         }
         let Some(explained) = search::framing(comparison, direction) else { continue };
         let is_of = |other: &Claim| comparison.either_item(other.row).direction == direction;
-        let is_of_framing = |other: &Claim| other.breaks == Breaks::Framing && is_of(other);
+        let is_of_framing = |other: &Claim| other.impact == Impact::Framing && is_of(other);
         let from = spoilt_from(comparison, direction, &explained);
         let said = |code: &str| others.iter().any(|(rule, other)| rule.code == code && is_of(other));
         let is_named = |found: &Found| !rule(found).code.starts_with("mistake:");
@@ -155,7 +155,7 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
         if explained.certain || comparison.a.is_none() {
             let is_spoilt = |other: &Claim| {
                 let item = comparison.item(other.row, Side::B).filter(|item| item.direction == direction);
-                let is_read = !matches!(other.breaks, Breaks::Capture { .. } | Breaks::End);
+                let is_read = !matches!(other.impact, Impact::Capture { .. } | Impact::End);
                 is_of_framing(other) || is_read && item.is_some_and(|item| item.at.end > from)
             };
             others.retain(|(_, other)| !is_spoilt(other));
@@ -225,9 +225,9 @@ fn claim(
     let row = search::row_of(comparison, direction, found.at.min(from))?;
     let name = match comparison.a.is_none() {
         true => &comparison.either(row).name,
-        false => &comparison.named[0].get(found.item_of_a)?.name,
+        false => &comparison.identities[0].get(found.item_of_a)?.name,
     };
-    let Words { title, fix } = words(found, name);
+    let DiagnosisText { title, fix, .. } = words(found, name);
     let why = match comparison.a.is_none() {
         true => format!(
             "read so, what follows decodes to the end of what was captured, from stream offset {} on, and the body ends where \
@@ -236,7 +236,7 @@ fn claim(
         ),
         false => format!(
             "{} of A, written so, {} exactly B's bytes from stream offset {} on{}",
-            super::look::count(explained.messages as usize, "message"),
+            super::messages::count(explained.messages as usize, "message"),
             if explained.messages == 1 { "is" } else { "are" },
             found.at,
             match explained.reaches_end {
@@ -260,16 +260,11 @@ fn claim(
             .why(why)
             .fix(fix)
             .explaining(of_row)
-            .breaking(Breaks::Framing),
+            .breaking(Impact::Framing),
     )
 }
 
-struct Words {
-    title: String,
-    fix: String,
-}
-
-fn words(found: &Found, name: &str) -> Words {
+fn words(found: &Found, name: &str) -> DiagnosisText {
     let Found { mistake, values, length, chunk_size, .. } = found;
     let field = mistake.field.title();
     let whose = whose(found, name);
@@ -373,7 +368,7 @@ fn words(found: &Found, name: &str) -> Words {
             (format!("the {field} of {whose} {how}{pair}"), fix)
         }
     };
-    Words { title, fix }
+    DiagnosisText { title, fix, ..Default::default() }
 }
 
 /// What is in a message, or after it.

@@ -22,12 +22,12 @@ use super::Claim;
 
 /// How far B got.
 fn of_b<'r>(comparison: &Comparison<'r>) -> Progress<'r> {
-    Progress::of(comparison.b, &comparison.named[Side::B as usize])
+    Progress::of(comparison.b, &comparison.identities[Side::B as usize])
 }
 
 /// How far A got, if there is one.
 fn of_a<'r>(comparison: &Comparison<'r>) -> Option<Progress<'r>> {
-    comparison.a.map(|a| Progress::of(a, &comparison.named[Side::A as usize]))
+    comparison.a.map(|a| Progress::of(a, &comparison.identities[Side::A as usize]))
 }
 
 /// Who sends in a direction.

@@ -244,11 +244,11 @@ fn near_miss(code: &str) -> Fixture {
 }
 
 impl Fixture {
-    fn first(&self) -> Option<(&'static Rule, Finding)> {
+    fn first(&self) -> Option<(&'static Rule, PayloadClaim)> {
         explain_payload(&Case::with_context(&self.sent, &self.received, Cow::Borrowed(&self.context)))
     }
 
-    fn fires(&self, rule: &Rule) -> Option<Finding> {
+    fn fires(&self, rule: &Rule) -> Option<PayloadClaim> {
         let check = rule.check.payload()?;
         check(&Case::with_context(&self.sent, &self.received, Cow::Borrowed(&self.context)))
     }
@@ -298,7 +298,7 @@ fn every_entry_is_complete() {
     codes.dedup();
     assert_eq!(codes.len(), RULES.len(), "codes are unique");
     let mut wrong: Vec<String> = Vec::new();
-    for rule in RULES {
+    for rule in RULES.iter() {
         let kebab = rule
             .code
             .split('-')
@@ -501,7 +501,7 @@ proptest! {
         };
         for (sent, received) in [(&sent, &received), (&sent, &[&sent[..], &received].concat())] {
             let case = Case::with_context(sent, received, Cow::Borrowed(&context));
-            for rule in RULES {
+            for rule in RULES.iter() {
                 let check = rule.check.payload();
                 if case.differs() && let Some(finding) = check.and_then(|check| check(&case)) {
                     prop_assert!(finding.sent.end <= sent.len() && finding.received.end <= received.len());

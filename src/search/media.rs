@@ -120,7 +120,7 @@ fn aligned<'r>(comparison: &Comparison<'r>, direction: Direction) -> Vec<Both<'r
         let kept = comparison.item(row, side)?.message()?;
         (kept.ending == Ending::Complete).then_some(kept)
     };
-    let rows = comparison.rows_of(direction).filter(|&row| comparison.either(row).lane.is_media());
+    let rows = comparison.rows_of(direction).filter(|&row| comparison.either(row).kind.is_media());
     let both = rows.filter_map(|row| {
         let sides = [of(row, Side::A), of(row, Side::B)];
         let kept = sides[1].or(sides[0])?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::rtmp::handshake::{self, BLOCK, Maker};
 
-use super::foreign::{self, Beginning};
+use super::other_protocol::{self, Beginning};
 use super::roles::Roles;
 
 /// What a connection carries.
@@ -148,7 +148,7 @@ pub(super) fn detect(client: Head<'_>, server: Head<'_>, context: Context) -> Op
         return context.is_at_end.then(|| none(Protocol::Empty, "no payload was captured"));
     }
     for head in [client, server].into_iter().filter(|head| !head.bytes.is_empty()) {
-        match foreign::beginning(head) {
+        match other_protocol::beginning(head) {
             Beginning::Is(protocol, why) => return Some(none(protocol, why)),
             Beginning::Perhaps => return None,
             Beginning::Unknown => {}

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::compare::{FieldPath, Named, Step, ValuePath, placeholder, units};
+use crate::compare::{FieldPath, MessageIdentity, Step, ValuePath, placeholder, units};
 use crate::dissect::paths;
 use crate::field::{Node, Tree};
 use crate::recording::{RecordedMessage, Session};
@@ -55,7 +55,7 @@ impl<'s> Normaliser<'s> {
     }
 
     /// The body with placeholders.
-    pub fn body(&self, kept: &RecordedMessage, named: &Named) -> Vec<u8> {
+    pub fn body(&self, kept: &RecordedMessage, named: &MessageIdentity) -> Vec<u8> {
         let type_id = named.read_as.unwrap_or(kept.header.type_id);
         let mut tree = Tree::default();
         body::decode(type_id, &kept.body, kept.header.length, &mut tree);

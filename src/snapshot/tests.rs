@@ -1,7 +1,7 @@
 //! Lines written by hand, read and written again.
 
 use super::*;
-use crate::compare::{Comparison, name_all};
+use crate::compare::{Comparison, identify_all};
 use crate::recording::{EventKind, Recording};
 use crate::rtmp::message::Ending;
 
@@ -61,7 +61,7 @@ fn what_a_line_says_is_read() {
     let cut = session.items[3].message().expect("a message");
     assert_eq!((cut.ending, cut.header.length, &cut.body[..]), (Ending::Cut, 9, &[0xaf, 0][..]));
     assert_eq!(session.items[3].defects[0].code, "cut");
-    let names: Vec<_> = name_all(&session.items).into_iter().map(|named| named.name).collect();
+    let names: Vec<_> = identify_all(&session.items).into_iter().map(|named| named.name).collect();
     assert_eq!(names, ["C0+C1", "publish", "video keyframe", "audio config"]);
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::compare::{FieldPath, Lane, Named, Unit, name_all, placeholder, units};
+use crate::compare::{FieldPath, FieldValue, MessageIdentity, MessageKind, identify_all, placeholder, units};
 use crate::escape;
 use crate::recording::{self, EventKind, RecordedEvent, RecordedMessage, Recording, Session};
 use crate::rtmp::message::MessageHeader;
@@ -28,7 +28,7 @@ pub fn write(recording: &Recording, options: &Options) -> String {
         .map(|(number, session)| Writer {
             number,
             session,
-            named: name_all(&session.items),
+            identities: identify_all(&session.items),
             normaliser: (!session.is_snapshot).then(|| Normaliser::new(session, &secrets)),
             payload: options.payload,
             first: [None; 2],
@@ -81,7 +81,7 @@ fn normalise(mut capture: Recording) -> Recording {
     let secrets = Secrets::of(&[&capture]);
     for session in &mut capture.sessions {
         let normaliser = Normaliser::new(session, &secrets);
-        let named = name_all(&session.items);
+        let named = identify_all(&session.items);
         for (item, named) in session.items.iter_mut().zip(&named) {
             let EventKind::Message(kept) = &mut item.content else { continue };
             let normal = match (is_text(kept.header.type_id), head(kept, named)) {
@@ -101,7 +101,7 @@ fn normalise(mut capture: Recording) -> Recording {
 struct Writer<'r> {
     number: u32,
     session: &'r Session,
-    named: Vec<Named>,
+    identities: Vec<MessageIdentity>,
     normaliser: Option<Normaliser<'r>>,
     payload: Payload,
     /// The time of the first audio or video of each direction.
@@ -161,22 +161,23 @@ impl Writer<'_> {
 
     /// The calls that answers in the snapshot belong to, where its order says another: by item.
     fn calls(&self, order: &[usize]) -> HashMap<usize, String> {
-        let in_order = name_all(order.iter().map(|&index| &self.session.items[index]));
-        let others = order.iter().zip(in_order).filter(|(index, named)| self.named[**index].call != named.call);
+        let in_order = identify_all(order.iter().map(|&index| &self.session.items[index]));
+        let others = order.iter().zip(in_order).filter(|(index, named)| self.identities[**index].call != named.call);
         let told = order.iter().filter_map(|&index| Some((index, self.session.items[index].call.as_deref().cloned()?)));
         // What was read from a snapshot says it already.
-        others.map(|(&index, _)| (index, self.named[index].call.clone().unwrap_or_default())).chain(told).collect()
+        others.map(|(&index, _)| (index, self.identities[index].call.clone().unwrap_or_default())).chain(told).collect()
     }
 
     /// The items that are in the snapshot, in its order.
     fn order(&self) -> Vec<usize> {
-        let items: Vec<usize> =
-            (0..self.session.items.len()).filter(|&index| self.named[index].lane != Lane::Volatile).collect();
+        let items: Vec<usize> = (0..self.session.items.len())
+            .filter(|&index| self.identities[index].kind != MessageKind::Volatile)
+            .collect();
         if self.session.is_snapshot { items } else { order::dialogue(self.session, &items) }
     }
 
     fn line(&mut self, index: usize) -> Line {
-        let (item, named) = (&self.session.items[index], &self.named[index]);
+        let (item, named) = (&self.session.items[index], &self.identities[index]);
         let mut line = Line {
             connection: self.number,
             direction: item.direction.code(),
@@ -213,7 +214,7 @@ impl Writer<'_> {
         line
     }
 
-    fn message(&self, line: &mut Line, item: &RecordedEvent, kept: &RecordedMessage, named: &Named) {
+    fn message(&self, line: &mut Line, item: &RecordedEvent, kept: &RecordedMessage, named: &MessageIdentity) {
         let MessageHeader { type_id, length, .. } = kept.header;
         line.kind = "message";
         line.message = self.text(&named.name);
@@ -249,7 +250,7 @@ impl Writer<'_> {
     }
 
     /// The message as the snapshot has it, with the first bytes of the body only, or all.
-    fn normal(&self, kept: &RecordedMessage, named: &Named, head: Option<usize>) -> RecordedMessage {
+    fn normal(&self, kept: &RecordedMessage, named: &MessageIdentity, head: Option<usize>) -> RecordedMessage {
         let body = match (&self.normaliser, head) {
             (_, Some(head)) => Cow::Borrowed(&kept.body[..head]),
             (Some(normaliser), None) if is_text(kept.header.type_id) && self::head(kept, named).is_none() => {
@@ -287,8 +288,9 @@ const UNKNOWN: usize = 16;
 
 /// Of sound, video frames and aggregates: how many bytes come before the coded payload. None for all else, and for
 /// what configures a decoder.
-fn head(kept: &RecordedMessage, named: &Named) -> Option<usize> {
-    let is_coded = matches!(named.lane, Lane::Audio | Lane::Video) || kept.header.type_id == MessageTypeId::AGGREGATE;
+fn head(kept: &RecordedMessage, named: &MessageIdentity) -> Option<usize> {
+    let is_coded = matches!(named.kind, MessageKind::Audio | MessageKind::Video)
+        || kept.header.type_id == MessageTypeId::AGGREGATE;
     if !is_coded {
         return None;
     }
@@ -296,9 +298,9 @@ fn head(kept: &RecordedMessage, named: &Named) -> Option<usize> {
     Some(payload.unwrap_or(UNKNOWN).min(kept.body.len()))
 }
 
-fn fields(kept: &RecordedMessage, named: &Named) -> Vec<(String, String)> {
+fn fields(kept: &RecordedMessage, named: &MessageIdentity) -> Vec<(String, String)> {
     // Markers say what the values' own words say too.
-    let is_marker = |unit: &Unit| {
+    let is_marker = |unit: &FieldValue| {
         let part = unit.path.part().unwrap_or_default();
         ["amf0_type", "amf3_type", "end_of_"].iter().any(|marker| part.starts_with(marker))
     };
@@ -307,6 +309,6 @@ fn fields(kept: &RecordedMessage, named: &Named) -> Vec<(String, String)> {
 }
 
 /// Whether a unit is coded audio or video.
-fn is_payload(unit: &Unit) -> bool {
+fn is_payload(unit: &FieldValue) -> bool {
     unit.path.is_payload()
 }

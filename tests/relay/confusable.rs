@@ -1,7 +1,7 @@
 //! Messages and legs that can be mistaken for each other: two publishers of one name, data messages of which some are
 //! missing, a key frame among inter frames.
 
-use rtmp_inspect::relay::{self, Leg, Named, Options, Report, Verdict};
+use rtmp_inspect::relay::{self, Leg, LegName, Options, Report, Verdict};
 
 use super::recordings::follow;
 use crate::kit::recorded::record;
@@ -238,7 +238,7 @@ fn roles_the_other_way_round_are_an_error_that_says_so() {
     let all = publisher(50_001, 500, &sent).then(player(&sent)).in_time();
     let recording = [record(&all.pcap())];
     let of = |role| recording[0].sessions.iter().find(|one| one.stream.activities[0].what == role).expect("one");
-    let named = |role| Named { capture: 0, connection: of(role).stream.tcp_stream.0 };
+    let named = |role| LegName { capture: 0, connection: of(role).stream.tcp_stream.0 };
     let (publisher, player) = (named("publish"), named("play"));
     let follow = |pair| relay::relay(&recording, &Options { pairs: vec![pair], ..Options::default() });
     assert_eq!(follow((publisher, player)).expect("the right order").verdict, Verdict::Intact);

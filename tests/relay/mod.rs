@@ -9,7 +9,7 @@ mod recordings;
 
 use std::fs;
 
-use rtmp_inspect::relay::{self, Counts, Kind, Named, Options, Reason, Severity};
+use rtmp_inspect::relay::{self, Counts, Kind, LegName, Options, Reason, Severity};
 use serde_json::Value;
 
 use recordings::*;
@@ -121,7 +121,7 @@ fn what_nginx_makes_of_metadata_is_told_by_property() {
 
 #[test]
 fn a_pair_named_by_hand_is_followed() {
-    let named = |connection| Named { capture: 0, connection };
+    let named = |connection| LegName { capture: 0, connection };
     let options = |publisher, player| Options { pairs: vec![(named(publisher), named(player))], messages: false };
     let recordings = [record("d/many.pcap")];
     let report = relay::relay(&recordings, &options(3, 6)).expect("they are there");

@@ -1,14 +1,14 @@
 //! Values in another form than the working client's: which arrays, which counts, which version of AMF.
 
 use crate::amf::Value;
-use crate::compare::{Comparison, FieldPath, Lane, Side, ValuePath};
+use crate::compare::{Comparison, FieldPath, MessageKind, Side, ValuePath};
 use crate::field;
 use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
 
-use super::super::look::{self, Spot};
-use super::super::oddity::{self, Oddity};
+use super::super::message_fault::{self, MessageFault};
+use super::super::messages::{self, BodyPlace};
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use super::{fields, is_amf};
 
@@ -83,13 +83,13 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
         let title = format!("AMF 3 ({what}) is sent, but objectEncoding 3 was not agreed on");
         let why = "a peer that did not answer connect with objectEncoding 3 need not understand types 15 and 17 or the \
              marker 11";
-        Some(Oddity::certain(title, why, "send types 20 and 18, or ask for objectEncoding 3 in connect"))
+        Some(MessageFault::certain(title, why, "send types 20 and 18, or ask for objectEncoding 3 in connect"))
     };
     let is_of_form = |path: &FieldPath| {
         let is_marker = matches!(path.part(), Some("amf0_type" | "amf3_type"));
         is_marker || matches!(path, FieldPath::Header("typeid") | FieldPath::Field("amf_format", _))
     };
-    oddity::claims(comparison, find, is_of_form)
+    message_fault::claims(comparison, find, is_of_form)
 }
 
 /// Whether both agreed on AMF 3: the last who names an encoding counts.
@@ -144,9 +144,9 @@ fn miscounts(comparison: &Comparison<'_>, row: usize) -> Option<(Claim, u32, usi
         let bytes = kept.body.get(node.range.clone())?;
         (bytes == said.to_be_bytes()).then(|| node.range.clone())
     });
-    let spot = Spot::new(comparison.rows[row].b?, at.unwrap_or(0..0), said.to_string());
+    let spot = BodyPlace::new(comparison.rows[row].b?, at.unwrap_or(0..0), said.to_string());
     let path = FieldPath::Value(ValuePath::of(comparison.either(row).command.as_deref()?).part("arraylength"));
-    Some((look::claim(comparison, &[spot], path, Certainty::Certain, String::new()), said, entries))
+    Some((messages::claim(comparison, &[spot], path, Certainty::Certain, String::new()), said, entries))
 }
 
 /// Whether a path is of bytes of this kind at the object of the metadata itself.
@@ -177,7 +177,7 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_object = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         is_part(&mismatch.path, "amf0_type")
-            && comparison.either(mismatch.row).lane == Lane::Data
+            && comparison.either(mismatch.row).kind == MessageKind::Data
             && (marker(*index, Side::A), marker(*index, Side::B)) == (Some(8), Some(3))
     };
     let explains = |index: usize| {
@@ -192,7 +192,7 @@ fn not_ecma(comparison: &Comparison<'_>) -> Vec<Claim> {
     // By itself: a publisher's. Servers send such to players, and players take it.
     let by_itself = |row: usize| {
         let named = comparison.either(row);
-        (named.lane == Lane::Data && named.is("onMetaData")).then_some(())?;
+        (named.kind == MessageKind::Data && named.is("onMetaData")).then_some(())?;
         let Body::Data(data) = decode(comparison.item(row, Side::B)?.message()?) else { return None };
         matches!(data.arguments().last()?, Value::Object(_)).then_some(())?;
         Some(Claim::of_message(

@@ -1,6 +1,6 @@
 //! Objects that were read by looking for the byte of their end.
 
-use crate::compare::{Comparison, Lane, Side, Unit, units};
+use crate::compare::{Comparison, FieldValue, MessageKind, Side, units};
 use crate::recording::RecordedMessage;
 
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -33,14 +33,14 @@ fn scanned(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// A message of B that has the first properties of A's and none after the first byte 09.
 fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
-    matches!(comparison.either(row).lane, Lane::Command | Lane::Data).then_some(())?;
+    matches!(comparison.either(row).kind, MessageKind::Command | MessageKind::Data).then_some(())?;
     let of = |side| {
         let kept: &RecordedMessage = comparison.item(row, side)?.message()?;
         let properties = units(kept, comparison.name(row, side)?).into_iter().filter(is_property);
         Some((kept, properties.collect::<Vec<_>>()))
     };
     let ((in_a, all), (_, left)) = (of(Side::A)?, of(Side::B)?);
-    let lost: Vec<&Unit> = all.iter().filter(|unit| left.iter().all(|other| other.path != unit.path)).collect();
+    let lost: Vec<&FieldValue> = all.iter().filter(|unit| left.iter().all(|other| other.path != unit.path)).collect();
     // What is lost is all that comes after a place, and nothing else.
     let kept_before = all.len().checked_sub(lost.len())?;
     let is_tail = all[kept_before..].iter().zip(&lost).all(|(one, other)| one.path == other.path);
@@ -72,6 +72,6 @@ fn of_row(comparison: &Comparison<'_>, row: usize) -> Option<Claim> {
     )
 }
 
-fn is_property(unit: &Unit) -> bool {
+fn is_property(unit: &FieldValue) -> bool {
     unit.path.value().is_some_and(|path| path.last().is_some())
 }

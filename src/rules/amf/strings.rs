@@ -4,7 +4,7 @@ use crate::compare::Comparison;
 use crate::field::Value as Field;
 use crate::recording::RecordedMessage;
 
-use super::super::oddity::Oddity;
+use super::super::message_fault::MessageFault;
 use super::super::{Check, Layer, Mode, Page, Rule, Severity};
 use super::{MOST, Values, fields, first_defect, odd_values, repaired};
 
@@ -63,9 +63,9 @@ fn counted_nul(comparison: &Comparison<'_>) -> Vec<super::super::Claim> {
         let (range, text) = odd.first()?;
         let title = format!("the string '{text}' ends in a NUL that its length counts: {} bytes", range.len());
         let why = "with the NUL it is a different text: receivers do not find the key, or see another name";
-        let oddity = Oddity::certain(title, why, "leave the NUL out of the text and of its length");
+        let fault = MessageFault::certain(title, why, "leave the NUL out of the text and of its length");
         let (ranges, meant) = odd.into_iter().unzip();
-        Some(Values { oddity, ranges, meant })
+        Some(Values { fault, ranges, meant })
     })
 }
 

@@ -1,14 +1,14 @@
 //! Values of another type than the working client's, and numbers written the wrong way round.
 
 use crate::amf::{Value, number_text};
-use crate::compare::{Comparison, Lane, Side, units};
+use crate::compare::{Comparison, MessageKind, Side, units};
 use crate::field;
 use crate::rtmp::body::{self, Body};
 use crate::session::Direction;
 
-use super::super::look::{self, Spot};
-use super::super::oddity::{self, Oddity};
-use super::super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use super::super::message_fault::{self, MessageFault};
+use super::super::messages::{self, BodyPlace};
+use super::super::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use super::{Values, fields, odd_values};
 
 pub static DOUBLE_ENDIAN: Rule = Rule {
@@ -46,9 +46,9 @@ fn double_endian(comparison: &Comparison<'_>) -> Vec<Claim> {
         let (_, read, meant) = odd.first()?;
         let title = format!("the number {meant} is written low byte first, and reads as {read:e}");
         let why = "doubles are written high byte first; ids in the wrong byte order match no answer and no stream";
-        let oddity = Oddity::certain(title, why, "write the eight bytes high byte first");
+        let fault = MessageFault::certain(title, why, "write the eight bytes high byte first");
         let ranges = odd.into_iter().map(|(range, ..)| range.start.saturating_sub(1)..range.end).collect();
-        Some(Values { oddity, ranges, meant: Vec::new() })
+        Some(Values { fault, ranges, meant: Vec::new() })
     })
 }
 
@@ -89,14 +89,14 @@ fn wrong_alone(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of_row = |row: usize| {
         let kept = comparison.item(row, Side::B)?.message()?;
         let named = comparison.name(row, Side::B)?;
-        matches!(named.lane, Lane::Command | Lane::Data).then_some(())?;
+        matches!(named.kind, MessageKind::Command | MessageKind::Data).then_some(())?;
         units(kept, named).into_iter().find_map(|unit| {
             let (_, field, meant) = TYPES.iter().find(|(message, name, _)| unit.path.is(message, name))?;
             let (found, value) = type_of(&unit.value).filter(|(found, _)| found != meant)?;
             let title = format!("{}'s {field} is a {found}, {value}, and should be a {meant}", named.name);
-            let spots = [Spot::new(comparison.rows[row].b?, unit.range, unit.text.clone())];
-            let matters = named.lane == Lane::Command;
-            let claim = look::claim(comparison, &spots, unit.path, Certainty::Certain, title)
+            let spots = [BodyPlace::new(comparison.rows[row].b?, unit.range, unit.text.clone())];
+            let matters = named.kind == MessageKind::Command;
+            let claim = messages::claim(comparison, &spots, unit.path, Certainty::Certain, title)
                 .why(format!(
                     "a receiver that looks for a {meant} finds none there: it refuses the message or continues without"
                 ))
@@ -192,12 +192,12 @@ fn misshapen(comparison: &Comparison<'_>) -> Option<Claim> {
         None => format!("{name} has no {what}"),
     };
     let explains: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
-    let spots = [Spot::new(comparison.rows[row].b?, 0..0, found.unwrap_or_else(|| format!("no {what}")))];
-    let claim = look::claim(comparison, &spots, "message", Certainty::Certain, title)
+    let spots = [BodyPlace::new(comparison.rows[row].b?, 0..0, found.unwrap_or_else(|| format!("no {what}")))];
+    let claim = messages::claim(comparison, &spots, "message", Certainty::Certain, title)
         .why("a receiver identifies the values of a command by position, and the one it looks for is not there")
         .fix(format!("write {due} there"))
         .explaining(explains);
-    Some(claim.breaking(if oddity::stops(comparison, row) { Breaks::Response } else { Breaks::Nothing }))
+    Some(claim.breaking(if message_fault::stops(comparison, row) { Impact::Response } else { Impact::Nothing }))
 }
 
 fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -207,7 +207,7 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = left_out(comparison);
     for index in comparison.open() {
         let mismatch = &comparison.mismatches[index];
-        let lane = comparison.either(mismatch.row).lane;
+        let kind = comparison.either(mismatch.row).kind;
         let (Some((a, of_a)), Some((b, of_b))) = (
             mismatch.side(Side::A).and_then(|value| type_of(&value.value)),
             mismatch.side(Side::B).and_then(|value| type_of(&value.value)),
@@ -219,13 +219,17 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
         // Codecs are numbers in old metadata and FourCCs in new. deleteStream by name has a rule of its own.
         let by_choice = matches!(mismatch.path.last(), Some("videocodecid" | "audiocodecid"))
             || mismatch.path.is("deleteStream", "stream");
-        if a == b || by_choice || !matches!(lane, Lane::Command | Lane::Data) || mismatch.path.part().is_some() {
+        if a == b
+            || by_choice
+            || !matches!(kind, MessageKind::Command | MessageKind::Data)
+            || mismatch.path.part().is_some()
+        {
             continue;
         }
         let title = format!("{message}'s {field} is a {b}, {of_b}, not the {a} {of_a}");
         let direction = comparison.either_item(mismatch.row).direction;
-        let matters = lane == Lane::Command && direction == Direction::ClientToServer;
-        let stops = oddity::stops(comparison, mismatch.row);
+        let matters = kind == MessageKind::Command && direction == Direction::ClientToServer;
+        let stops = message_fault::stops(comparison, mismatch.row);
         claims.push(
             Claim::at(comparison, index, Certainty::Certain, title)
                 .why(format!(
@@ -233,7 +237,7 @@ fn wrong_type(comparison: &Comparison<'_>) -> Vec<Claim> {
                 ))
                 .fix(format!("write {field} as a {a}"))
                 .weighing(if matters { Severity::Error } else { Severity::Warning })
-                .breaking(if matters && stops { Breaks::Response } else { Breaks::Nothing }),
+                .breaking(if matters && stops { Impact::Response } else { Impact::Nothing }),
         );
     }
     let misshapen = misshapen(comparison).filter(|one| claims.iter().all(|claim| claim.row != one.row));
@@ -271,7 +275,7 @@ fn left_out(comparison: &Comparison<'_>) -> Vec<Claim> {
             )
             .fix(format!("write the {what} before the other values"))
             .explaining(explains)
-            .breaking(if oddity::stops(comparison, row) { Breaks::Response } else { Breaks::Nothing });
+            .breaking(if message_fault::stops(comparison, row) { Impact::Response } else { Impact::Nothing });
         Some(claim)
     };
     comparison.rows_of(Direction::ClientToServer).filter_map(of_row).collect()
@@ -356,11 +360,11 @@ fn unsupported(comparison: &Comparison<'_>) -> Vec<Claim> {
             kept.header.type_id, first.1, first.0
         );
         let why = "that is legal, but some receivers do not know the type and give up on the message";
-        let oddity = Oddity::certain(title, why, "leave the value out to see whether it matters");
-        let oddity = Oddity { certainty: Certainty::Likely, ..oddity };
-        Some(Values { oddity, ranges: ranges.collect(), meant: Vec::new() })
+        let fault = MessageFault::certain(title, why, "leave the value out to see whether it matters");
+        let fault = MessageFault { certainty: Certainty::Likely, ..fault };
+        Some(Values { fault, ranges: ranges.collect(), meant: Vec::new() })
     });
     // A receiver that goes on knows the type.
-    let weigh = |claim: Claim| if claim.breaks == Breaks::Nothing { claim.weighing(Severity::Info) } else { claim };
+    let weigh = |claim: Claim| if claim.impact == Impact::Nothing { claim.weighing(Severity::Info) } else { claim };
     claims.into_iter().map(weigh).collect()
 }

@@ -6,7 +6,7 @@ use crate::amf::writer::{ByteOrder, End, Explainer, Length, Mistake, NumberForm,
 use crate::compare::{Comparison, Side, Written};
 use crate::recording::{RecordedEvent, RecordedMessage, Session};
 
-use super::super::oddity::{self, Oddity};
+use super::super::message_fault::{self, MessageFault};
 use super::super::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity, flv};
 use super::{is_amf, strings, values};
 
@@ -241,7 +241,7 @@ fn claims(comparison: &Comparison<'_>, is: impl Fn(&Mistake) -> bool) -> Vec<Cla
     let Some((row, mistake, explanations)) = found.next() else { return Vec::new() };
     let all: Vec<usize> = [row].into_iter().chain(found.map(|(row, ..)| row)).collect();
     let Some(kept) = comparison.item(row, Side::B).and_then(RecordedEvent::message) else { return Vec::new() };
-    vec![oddity::claim(comparison, row, &all, odd(kept, mistake, explanations), |_| true)]
+    vec![message_fault::claim(comparison, row, &all, odd(kept, mistake, explanations), |_| true)]
 }
 
 /// The bodies of a session that a mistake explains.
@@ -258,7 +258,7 @@ fn written(session: Option<&Session>) -> Written {
     items.filter_map(of_item).collect()
 }
 
-fn odd(kept: &RecordedMessage, mistake: Mistake, explanations: &[Vec<Mistake>]) -> Oddity {
+fn odd(kept: &RecordedMessage, mistake: Mistake, explanations: &[Vec<Mistake>]) -> MessageFault {
     let rivals: Vec<String> = explanations[1..].iter().map(|mistakes| together(mistakes)).collect();
     let is_single = explanations[0].len() == 1;
     let why = match rivals.as_slice() {
@@ -271,7 +271,7 @@ fn odd(kept: &RecordedMessage, mistake: Mistake, explanations: &[Vec<Mistake>]) 
     let (what, fix) = words(mistake);
     let title = format!("a message of type {} is written with {what}", kept.header.type_id);
     let certainty = if rivals.is_empty() && is_single { Certainty::Certain } else { Certainty::Likely };
-    Oddity { certainty, title, why, fix: fix.into() }
+    MessageFault { certainty, title, why, fix: fix.into() }
 }
 
 /// The values of a body, without the format byte of types 15 and 17.

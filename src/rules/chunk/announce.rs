@@ -3,9 +3,9 @@
 use crate::compare::{Comparison, Side};
 use crate::recording::RecordedEvent;
 use crate::rules::broken;
-use crate::rules::oddity::stops;
+use crate::rules::message_fault::stops;
 use crate::rules::opening::is_over;
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{BOTH, is_break, is_meant, messages, of_row};
@@ -88,7 +88,7 @@ fn range(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(why)
             .fix("announce a size from 4096 to 65536")
             .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
+            .breaking(Impact::Framing);
         claims.push(claim);
     }
     claims
@@ -157,7 +157,7 @@ fn timing(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// When a side first announces its chunk size, and the index of that item.
 fn phase(comparison: &Comparison<'_>, side: Side, direction: Direction) -> Option<(&'static str, usize)> {
     let mut phase = "before connect";
-    let items = comparison.session(side)?.items.iter().zip(&comparison.named[side as usize]).enumerate();
+    let items = comparison.session(side)?.items.iter().zip(&comparison.identities[side as usize]).enumerate();
     for (index, (item, named)) in items.filter(|(_, (item, _))| item.direction == direction) {
         let Some(kept) = item.message() else { continue };
         if broken::announced(kept).is_some() {

@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, FieldPath, Side};
 use crate::rtmp::MessageTypeId;
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 use super::open_at;
 
@@ -49,7 +49,7 @@ fn type_id(comparison: &Comparison<'_>) -> Vec<Claim> {
     let title = format!("{name} was sent with message type {} where {} is meant", sent.numbers(), meant.numbers());
     let claim =
         Claim::at_header(comparison, row, FieldPath::TYPE_ID, (7..8, sent.to_string()), Certainty::Certain, title);
-    vec![claim.why(why).fix(format!("send type {}", meant.numbers())).explaining(wrong).breaking(Breaks::Response)]
+    vec![claim.why(why).fix(format!("send type {}", meant.numbers())).explaining(wrong).breaking(Impact::Response)]
 }
 
 pub static MSID_BIG_ENDIAN: Rule = Rule {

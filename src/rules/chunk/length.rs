@@ -4,8 +4,8 @@ use crate::compare::{Comparison, Side};
 use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
-use crate::rules::broken::{self, Seen, Words};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::broken::{self, FramingEvidence};
+use crate::rules::{Certainty, Check, Claim, DiagnosisText, Impact, Layer, Mode, Page, Rule, Severity};
 
 use super::{BOTH, is_break, is_explained, is_meant, is_refused, messages, of_row, type3};
 
@@ -28,13 +28,13 @@ pub static WITH_HEADERS: Rule = Rule {
     check: Check::Diff(|comparison| broken::claims_with(comparison, WITH_HEADERS.code, with_headers)),
 };
 
-fn with_headers(seen: &Seen<'_, '_>) -> Option<Words> {
+fn with_headers(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let kept = seen.kept()?;
     let extra = kept.chunks?.count.saturating_sub(1) as usize * type3::header(kept.csid).len();
     // The header's own bytes say what the receiver reads.
     let written = length_in(&kept.first_header)?;
     let payload = if kept.header.length == written { written.saturating_sub(extra as u32) } else { kept.header.length };
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("the length of {} is {written}, but its payload has {payload} bytes", seen.name()),
         why: format!(
             "the {} extra bytes are its type 3 headers; the receiver reads that many bytes of the next message as its \
@@ -63,12 +63,12 @@ pub static BYTE_ORDER: Rule = Rule {
     check: Check::Diff(|comparison| broken::claims_with(comparison, BYTE_ORDER.code, byte_order)),
 };
 
-fn byte_order(seen: &Seen<'_, '_>) -> Option<Words> {
+fn byte_order(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let bytes: [u8; 3] =
         *seen.kept()?.first_header.get(basic_len(seen.kept()?.first_header.first()?) + 3..)?.first_chunk()?;
     let [a, b, c] = bytes;
     let (read, meant) = (u32::from_be_bytes([0, a, b, c]), u32::from_be_bytes([0, c, b, a]));
-    Some(Words {
+    Some(DiagnosisText {
         title: format!(
             "the length of {} was sent as {} ({read}), {meant} in little-endian",
             seen.name(),
@@ -143,7 +143,7 @@ fn over_peer_max(comparison: &Comparison<'_>) -> Vec<Claim> {
             ))
             .fix("raise the server's limit (nginx-rtmp: max_message), or send smaller key frames")
             .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
+            .breaking(Impact::Framing);
         claims.push(claim);
     }
     claims
@@ -220,7 +220,7 @@ fn changes(comparison: &Comparison<'_>) -> Vec<Claim> {
             ))
             .fix("write a message to its end before the next one on its chunk stream, one writer at a time")
             .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
+            .breaking(Impact::Framing);
         claims.push(claim);
     }
     claims

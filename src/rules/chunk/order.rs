@@ -6,7 +6,7 @@ use crate::compare::{Comparison, Side};
 use crate::recording::{EventKind, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
 use crate::rules::broken::spaced;
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{BOTH, is_break, is_explained, is_meant, is_refused, messages, of_row, raw};
@@ -90,7 +90,7 @@ fn fmt_first(comparison: &Comparison<'_>) -> Vec<Claim> {
             .explaining(of_row(comparison, row));
         claims.push(match is_taken {
             true => claim.weighing(Severity::Warning),
-            false => claim.breaking(Breaks::Framing),
+            false => claim.breaking(Impact::Framing),
         });
     }
     claims
@@ -213,7 +213,7 @@ fn desync(comparison: &Comparison<'_>) -> Vec<Claim> {
                  bytes too many",
             )
             .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
+            .breaking(Impact::Framing);
         claims.push(claim);
     }
     claims

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::compare::{Comparison, Lane, Side};
+use crate::compare::{Comparison, MessageKind, Side};
 use crate::recording::RecordedMessage;
-use crate::rules::framing;
-use crate::rules::{Case, Certainty, Check, Claim, Context, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::payload::framing;
+use crate::rules::{Case, Certainty, Check, Claim, Context, Layer, Mode, Page, PayloadClaim, Rule, Severity};
 
 use super::of_row;
 
@@ -29,7 +29,7 @@ pub static NO_DECHUNK: Rule = Rule {
 };
 
 fn no_dechunk(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let is_amf = |lane| matches!(lane, Lane::Command | Lane::Data);
+    let is_amf = |kind| matches!(kind, MessageKind::Command | MessageKind::Data);
     left_in(comparison, &framing::HEADERS_LEFT, is_amf)
 }
 
@@ -55,8 +55,8 @@ pub static EXT_UNREAD: Rule = Rule {
 };
 
 /// The first body of B in which a payload rule finds what an earlier receiver left in it.
-fn left_in(comparison: &Comparison<'_>, rule: &Rule, is_one: impl Fn(Lane) -> bool) -> Vec<Claim> {
-    let found = bodies(comparison).filter(|(row, ..)| is_one(comparison.either(*row).lane)).find_map(|(row, a, b)| {
+fn left_in(comparison: &Comparison<'_>, rule: &Rule, is_one: impl Fn(MessageKind) -> bool) -> Vec<Claim> {
+    let found = bodies(comparison).filter(|(row, ..)| is_one(comparison.either(*row).kind)).find_map(|(row, a, b)| {
         let check = rule.check.payload()?;
         Some((row, check(&Case::new(&a.body, &b.body))?))
     });
@@ -112,8 +112,8 @@ fn bodies<'r>(comparison: &Comparison<'r>) -> impl Iterator<Item = (usize, &'r R
     })
 }
 
-fn received(comparison: &Comparison<'_>, row: usize, finding: Finding) -> Claim {
-    let Finding { certainty, title, why, fix, .. } = finding;
+fn received(comparison: &Comparison<'_>, row: usize, finding: PayloadClaim) -> Claim {
+    let PayloadClaim { certainty, title, why, fix, .. } = finding;
     Claim::of_message(comparison, row, "body", certainty.min(Certainty::Likely), title)
         .why(why)
         .fix(fix)

@@ -2,8 +2,8 @@
 
 use crate::compare::{Comparison, Side};
 use crate::rtmp::dialect::ChunkSize;
-use crate::rules::broken::{self, Seen, Words};
-use crate::rules::{Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::broken::{self, FramingEvidence};
+use crate::rules::{Check, Claim, DiagnosisText, Layer, Mode, Page, Rule, Severity};
 
 use super::both;
 
@@ -35,7 +35,7 @@ pub static NOT_ANNOUNCED: Rule = Rule {
     }),
 };
 
-fn not_announced(seen: &Seen<'_, '_>) -> Option<Words> {
+fn not_announced(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let ChunkSize::Own(size) = seen.best.dialect.chunk_size else { return None };
     let (name, length, force) = (seen.name(), seen.length(), seen.size_in_force());
     let how = match size {
@@ -47,7 +47,7 @@ fn not_announced(seen: &Seen<'_, '_>) -> Option<Words> {
         None => "no Set Chunk Size precedes it, so the default of 128 applies".to_owned(),
     };
     let wrong = seen.read_as_header(force).map(|read| format!("; the receiver reads {read}")).unwrap_or_default();
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("{name} {how}, but the chunk size is {force}"),
         why: format!("{said}{wrong}"),
         fix: match size {
@@ -74,13 +74,13 @@ fn with_announcement(comparison: &Comparison<'_>, claims: Vec<Claim>) -> Vec<Cla
 }
 
 /// A message in one piece, shorter than the peer's chunks: that it is cut by those is one guess of many.
-fn in_one_piece(seen: &Seen<'_, '_>) -> Option<Words> {
+fn in_one_piece(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     if is_cut_by_the_peers(seen) {
         return None;
     }
     let (name, length, force) = (seen.name(), seen.length(), seen.size_in_force());
     let wrong = seen.read_as_header(force).map(|read| format!("; the receiver reads {read}")).unwrap_or_default();
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("{name} is written in one piece of {length} bytes, but the chunk size is {force}"),
         why: format!(
             "no Set Chunk Size precedes it, so {force} applies; what the other side announced is for its own \
@@ -92,7 +92,7 @@ fn in_one_piece(seen: &Seen<'_, '_>) -> Option<Words> {
     })
 }
 
-fn is_cut_by_the_peers(seen: &Seen<'_, '_>) -> bool {
+fn is_cut_by_the_peers(seen: &FramingEvidence<'_, '_>) -> bool {
     let ChunkSize::Own(size) = seen.best.dialect.chunk_size else { return false };
     seen.best.certain || seen.length() > size
 }
@@ -117,11 +117,11 @@ pub static NOT_APPLIED: Rule = Rule {
     check: Check::Diff(|comparison| both(comparison, NOT_APPLIED.code, not_applied)),
 };
 
-fn not_applied(seen: &Seen<'_, '_>) -> Option<Words> {
+fn not_applied(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let (_, size) = seen.announced()?;
     let chunks = seen.kept()?.chunks?;
     let extra = chunks.count.saturating_sub(1);
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("Set Chunk Size announced {size}, but {} is still cut at {}", seen.name(), chunks.size),
         why: format!(
             "its {extra} type 3 headers ({}) are {} bytes apart; a receiver that reads {size} bytes at once treats \
@@ -153,10 +153,10 @@ pub static BYTE_ORDER: Rule = Rule {
     check: Check::Diff(|comparison| with_announcement(comparison, both(comparison, BYTE_ORDER.code, byte_order))),
 };
 
-fn byte_order(seen: &Seen<'_, '_>) -> Option<Words> {
+fn byte_order(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let (_, size) = seen.announced()?;
     let meant = size.swap_bytes();
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("Set Chunk Size was sent as {} ({size}), {meant} in little-endian", written(size)),
         why: format!("{} is cut at {meant}, and the receiver was told {size}", seen.name()),
         fix: format!("write the size big-endian: {}", written(meant)),
@@ -183,7 +183,7 @@ pub static WRONG_DIRECTION: Rule = Rule {
     check: Check::Diff(|comparison| broken::claims_with(comparison, WRONG_DIRECTION.code, wrong_direction)),
 };
 
-fn wrong_direction(seen: &Seen<'_, '_>) -> Option<Words> {
+fn wrong_direction(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     if !is_cut_by_the_peers(seen) {
         return None;
     }
@@ -193,7 +193,7 @@ fn wrong_direction(seen: &Seen<'_, '_>) -> Option<Words> {
     })?;
     let force = seen.size_in_force();
     let wrong = seen.read_as_header(force).map(|read| format!(", and the receiver reads {read}")).unwrap_or_default();
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("{} is cut at {size} bytes, the size that the other side announced for itself", seen.name()),
         why: format!(
             "the Set Chunk Size {size} in frame {} applies to its sender only; in this direction {force} is in \
@@ -223,13 +223,13 @@ pub static NOT_RESET: Rule = Rule {
     check: Check::Diff(|comparison| broken::claims_with(comparison, NOT_RESET.code, not_reset)),
 };
 
-fn not_reset(seen: &Seen<'_, '_>) -> Option<Words> {
+fn not_reset(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let ChunkSize::Own(size) = seen.best.dialect.chunk_size else { return None };
     let force = seen.size_in_force();
     let wrong = seen.read_as_header(force).map(|read| format!(": the receiver reads {read}")).unwrap_or_default();
     let length = seen.length();
     let how = if length <= size { format!("in one piece of {length} bytes") } else { format!("cut at {size} bytes") };
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("{} is written {how}, by the chunk size {size} of an earlier connection", seen.name()),
         why: format!(
             "{size} was announced on another connection of this {}; on this one {force} is in force{wrong}",
@@ -261,7 +261,7 @@ pub static TYPE3_MISSING: Rule = Rule {
     check: Check::Diff(|comparison| both(comparison, TYPE3_MISSING.code, type3_missing)),
 };
 
-fn type3_missing(seen: &Seen<'_, '_>) -> Option<Words> {
+fn type3_missing(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let (name, length, force, csid) = (seen.name(), seen.length(), seen.size_in_force(), seen.kept()?.csid);
     let wrong = seen.read_as_header(force).map(|read| format!("; the receiver reads {read}")).unwrap_or_default();
     let rightly = seen.comparison.rows_of(seen.framing.direction).take_while(|&row| row < seen.row).find_map(|row| {
@@ -270,7 +270,7 @@ fn type3_missing(seen: &Seen<'_, '_>) -> Option<Words> {
     });
     let rightly = rightly.map(|name| format!("; {name} before it is cut correctly")).unwrap_or_default();
     let missing = length.saturating_sub(1) / force;
-    Some(Words {
+    Some(DiagnosisText {
         title: format!(
             "{name} of {length} bytes has no type 3 headers: {missing} {} left out at chunk size {force}",
             if missing == 1 { "is" } else { "are" }

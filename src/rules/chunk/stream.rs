@@ -3,8 +3,8 @@
 use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::RecordedEvent;
 use crate::rtmp::MessageTypeId;
-use crate::rules::broken::{self, Seen, Words};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::broken::{self, FramingEvidence};
+use crate::rules::{Certainty, Check, Claim, DiagnosisText, Impact, Layer, Mode, Page, Rule, Severity};
 
 use super::{both, has_s1_of_nginx, is_explained, is_meant, is_refused, open_at, tail, type3};
 
@@ -50,7 +50,7 @@ pub static EXTENDED_FORM: Rule = Rule {
 };
 
 /// The chunk stream of the message, the one its type 3 header names, and that header's bytes.
-fn continuation(seen: &Seen<'_, '_>) -> Option<(u32, u32, Vec<u8>)> {
+fn continuation(seen: &FramingEvidence<'_, '_>) -> Option<(u32, u32, Vec<u8>)> {
     let csid = seen.kept()?.csid;
     let bytes = seen.best.evidence.iter().find(|one| one.offset >= seen.best.first_at)?.bytes.clone();
     let named = match (bytes.first()? & 0x3f, bytes.get(1), bytes.get(2)) {
@@ -61,8 +61,8 @@ fn continuation(seen: &Seen<'_, '_>) -> Option<(u32, u32, Vec<u8>)> {
     Some((csid, named, bytes))
 }
 
-fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
-    let Some((csid, named, bytes)) = continuation(seen) else { return Some(Words::default()) };
+fn wrong_continuation(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
+    let Some((csid, named, bytes)) = continuation(seen) else { return Some(DiagnosisText::default()) };
     if type3::is_of_form(csid, named) {
         return None;
     }
@@ -73,7 +73,7 @@ fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
         }
         _ => format!("{} is fmt 3 on chunk stream {named}, on which no message is open", broken::spaced(&bytes)),
     };
-    Some(Words {
+    Some(DiagnosisText {
         title: format!(
             "{} on chunk stream {csid} continues with {}, chunk stream {named}",
             seen.name(),
@@ -84,7 +84,7 @@ fn wrong_continuation(seen: &Seen<'_, '_>) -> Option<Words> {
     })
 }
 
-fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
+fn extended_form(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let (csid, named, bytes) = continuation(seen)?;
     if !type3::is_of_form(csid, named) {
         return None;
@@ -95,7 +95,7 @@ fn extended_form(seen: &Seen<'_, '_>) -> Option<Words> {
         false if is_first_off => "64 is not subtracted from the id in the first header, or is subtracted twice here",
         false => "the two bytes of the id are swapped",
     };
-    Some(Words {
+    Some(DiagnosisText {
         title: format!(
             "{} on chunk stream {csid} continues with {}, which is chunk stream {named}: {slip}",
             seen.name(),
@@ -182,7 +182,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let a = a.map(|a| format!("; A sends {name} on chunk stream {}, and continues", a.csid)).unwrap_or_default();
     let claim = Claim::at_header(comparison, row, FieldPath::CSID, (0..1, b.to_string()), Certainty::Likely, title);
     let claim =
-        claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Breaks::Framing);
+        claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Impact::Framing);
     vec![claim]
 }
 

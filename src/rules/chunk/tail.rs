@@ -5,7 +5,7 @@ use crate::compare::{Comparison, Side};
 use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::{MessageTypeId, body};
 use crate::rules::broken::{self, spaced};
-use crate::rules::{Breaks, Certainty, Claim};
+use crate::rules::{Certainty, Claim, Impact};
 use crate::session::Direction;
 
 use super::{BOTH, is_explained, messages, of_row, raw, type3};
@@ -218,7 +218,7 @@ fn claim(comparison: &Comparison<'_>, tail: &Tail<'_>) -> Claim {
         .why(format!("{proof}{wrong}"))
         .fix(fix)
         .explaining(of_row(comparison, *row))
-        .breaking(Breaks::Framing)
+        .breaking(Impact::Framing)
 }
 
 /// The byte of the stream where the next chunk header has to be.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use crate::compare::{Comparison, FieldPath, Side};
 use crate::recording::{RecordedEvent, RecordedMessage};
-use crate::rules::broken::{self, Seen, Words};
-use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::broken::{self, FramingEvidence};
+use crate::rules::{Certainty, Check, Claim, DiagnosisText, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{BOTH, both, messages};
@@ -34,7 +34,7 @@ pub static FIELD_FFFFFF: Rule = Rule {
     check: Check::Diff(|comparison| both(comparison, FIELD_FFFFFF.code, field_ffffff)),
 };
 
-fn field_ffffff(seen: &Seen<'_, '_>) -> Option<Words> {
+fn field_ffffff(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let kept = seen.kept()?;
     let basic = match kept.first_header.first()? & 0x3f {
         0 => 2,
@@ -44,7 +44,7 @@ fn field_ffffff(seen: &Seen<'_, '_>) -> Option<Words> {
     let field = kept.first_header.get(basic..basic + 3)?;
     let is_maximum = field == [0xff; 3];
     let (name, shown) = (seen.name(), broken::spaced(field));
-    Some(Words {
+    Some(DiagnosisText {
         title: match is_maximum {
             true => format!("{name} has ff ff ff in its timestamp field, but no extended timestamp follows"),
             false => format!("{name} has an extended timestamp after a timestamp field of {shown}"),

@@ -3,8 +3,8 @@
 use crate::compare::{Comparison, Side};
 use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::rtmp::message::Ending;
-use crate::rules::broken::{self, Seen, Words};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::broken::{self, FramingEvidence};
+use crate::rules::{Certainty, Check, Claim, DiagnosisText, Impact, Layer, Mode, Page, Rule, Severity};
 
 use crate::session::Direction;
 
@@ -55,11 +55,11 @@ pub static EXTRA: Rule = Rule {
     }),
 };
 
-fn extra(seen: &Seen<'_, '_>) -> Option<Words> {
+fn extra(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let (name, length, size, kept) = (seen.name(), seen.length(), seen.size_in_force(), seen.kept()?);
     let chunks = length / size;
     let header = broken::spaced(&header(kept.csid));
-    Some(Words {
+    Some(DiagnosisText {
         title: format!("a type 3 header follows {name}, whose {length} bytes fill {chunks} chunks of {size} exactly"),
         why: format!(
             "the message is complete; the receiver reads the {header} after it as the start of another one of {length} \
@@ -100,7 +100,7 @@ fn extra_at_the_end(comparison: &Comparison<'_>, direction: Direction) -> Option
         ))
         .fix(format!("write {header} only where bytes of the message are left to send"))
         .explaining(of_row(comparison, row))
-        .breaking(Breaks::Framing);
+        .breaking(Impact::Framing);
     Some(claim)
 }
 
@@ -153,13 +153,13 @@ fn ext_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             ))
             .fix(ext_missing_fix(kept.csid, kept.header.timestamp))
             .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
+            .breaking(Impact::Framing);
         claims.push(claim);
     }
     claims
 }
 
-fn ext_missing_words(seen: &Seen<'_, '_>) -> Option<Words> {
+fn ext_missing_words(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let kept = seen.kept()?;
     let title = format!(
         "{} of {} bytes has an extended timestamp, but its type 3 headers do not repeat it",
@@ -167,7 +167,7 @@ fn ext_missing_words(seen: &Seen<'_, '_>) -> Option<Words> {
         seen.length()
     );
     let time = kept.header.timestamp.map(|time| broken::spaced(&time.to_be_bytes())).unwrap_or_default();
-    Some(Words {
+    Some(DiagnosisText {
         title,
         why: format!(
             "its first header is {}; the receiver reads the four bytes after each type 3 header as {time}, but they \
@@ -224,15 +224,15 @@ fn fmt0(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(defect.map(|defect| defect.message.clone()).unwrap_or_default())
             .fix(fmt0_fix(kept.csid))
             .explaining(of_row(comparison, row))
-            .breaking(Breaks::Framing);
+            .breaking(Impact::Framing);
         claims.push(claim);
     }
     claims
 }
 
-fn fmt0_words(seen: &Seen<'_, '_>) -> Option<Words> {
+fn fmt0_words(seen: &FramingEvidence<'_, '_>) -> Option<DiagnosisText> {
     let kept = seen.kept()?;
-    Some(Words {
+    Some(DiagnosisText {
         title: format!(
             "{} of {} bytes continues with headers of fmt {} instead of type 3",
             seen.name(),

@@ -2,8 +2,8 @@
 
 use crate::compare::{Comparison, FieldPath, Side};
 use crate::owed;
-use crate::rules::look::{self, Flow, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
+use crate::rules::{Certainty, Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
 use super::{Said, commands, commands_of_a, only_in_a};
@@ -67,11 +67,11 @@ pub static STATUS: Rule = Rule {
 };
 
 fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
-    // Named by the comparison: an answer whose call is known is called after it.
+    // MessageIdentity by the comparison: an answer whose call is known is called after it.
     let find = |side: Side| -> Vec<usize> {
         let Some(session) = comparison.session(side) else { return Vec::new() };
-        let named = &comparison.named[side as usize];
-        let whole = Flow::of(session, ClientToServer).is_complete;
+        let named = &comparison.identities[side as usize];
+        let whole = DirectionMessages::of(session, ClientToServer).is_complete;
         let is_lost = |index: &usize| {
             session.items[*index].direction == ServerToClient
                 && (named[*index].is("_result") || named[*index].is("_error"))
@@ -97,16 +97,17 @@ fn transaction(comparison: &Comparison<'_>) -> Vec<Claim> {
         .filter(|said| said.direction == ClientToServer && said.item < item)
         .filter_map(|said| Some(format!("{} {}", said.name, crate::amf::number_text(said.command.transaction_id()?))))
         .collect();
-    let spots: Vec<Spot> = lost.iter().map(|&item| Spot::new(item, 10..19, format!("transaction id {id}"))).collect();
+    let spots: Vec<BodyPlace> =
+        lost.iter().map(|&item| BodyPlace::new(item, 10..19, format!("transaction id {id}"))).collect();
     let title = format!("{} has transaction id {id}, which no request has", answer.name);
-    let claim = look::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
     let twins = only_in_a(comparison, ServerToClient, |named| named.call.is_some());
     vec![
         claim
             .why(format!("the client asked: {}; it ignores an answer to anything else, and waits", asked.join(", ")))
             .fix("answer with the transaction id of the request")
             .explaining(twins)
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
@@ -150,11 +151,11 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let description = wants.text("description").unwrap_or_default();
-    let spots = [Spot::new(wants.item, 0..wants.kept.body.len(), description.clone())];
+    let spots = [BodyPlace::new(wants.item, 0..wants.kept.body.len(), description.clone())];
     let does = if refused { "refuses the login" } else { "requires a login" };
     let title = format!("the server {does}: {}", description.trim());
-    let claim = look::claim(comparison, &spots, "_error.description", Certainty::Certain, title);
-    let claim = claim.explaining(replaced(comparison, wants)).breaking(Breaks::Response);
+    let claim = messages::claim(comparison, &spots, "_error.description", Certainty::Certain, title);
+    let claim = claim.explaining(replaced(comparison, wants)).breaking(Impact::Response);
     vec![match refused {
         true => claim
             .why("the client has answered the server's challenge, and the server does not let it in")
@@ -187,10 +188,11 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
         "Denied" | "Unauthorized" => "the client may not do that: wrong key, or a hook refused it",
         _ => "the server reports that it failed",
     };
-    let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), format!("{code} {description}"))];
+    let spots = [BodyPlace::new(refusal.item, 0..refusal.kept.body.len(), format!("{code} {description}"))];
     let said = if description.is_empty() { String::new() } else { format!(": {description}") };
     let title = format!("the server reports {}{said}", if code.is_empty() { "_error" } else { &code });
-    let claim = look::claim(comparison, &spots, FieldPath::property(&refusal.name, "code"), Certainty::Certain, title);
+    let claim =
+        messages::claim(comparison, &spots, FieldPath::property(&refusal.name, "code"), Certainty::Certain, title);
     vec![
         claim
             .why(words)
@@ -200,6 +202,6 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
                 _ => "check app, name and key, and the server's log",
             })
             .explaining(replaced(comparison, refusal))
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }

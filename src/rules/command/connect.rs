@@ -1,8 +1,8 @@
 //! connect: its fields, how the URL is split, and no answer.
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::rules::look::{self, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
 use super::{Said, commands, commands_of_a, ended_by, only_in_a, with_path};
@@ -89,7 +89,7 @@ fn app_unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("the server closes after connect without an error message, as nginx does for an unknown application")
             .fix(format!("connect to `{other}`, or configure the server for `{app}`"))
             .explaining(answer)
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
@@ -98,14 +98,14 @@ fn closed_on(comparison: &Comparison<'_>, connect: &Said<'_>) -> Option<Claim> {
     let app = connect.text("app").filter(|_| ended_by(comparison.b, "server"))?;
     let item = comparison.b.items.get(connect.item).filter(|item| item.defects.is_empty())?;
     let range = memchr::memmem::find(&connect.kept.body, app.as_bytes()).map_or(0..0, |at| at..at + app.len());
-    let spots = [Spot::new(connect.item, range, format!("app '{app}'"))];
+    let spots = [BodyPlace::new(connect.item, range, format!("app '{app}'"))];
     let title = format!("the server closes on connect to `{app}`, without an error message");
-    let claim = look::claim(comparison, &spots, "connect.app", Certainty::Likely, title);
+    let claim = messages::claim(comparison, &spots, "connect.app", Certainty::Likely, title);
     let claim = claim.why(format!(
         "{} is the last message that it received; nginx closes this way for an unknown application",
         item.info
     ));
-    Some(claim.fix("check the application's name, and look into the server's log").breaking(Breaks::Response))
+    Some(claim.fix("check the application's name, and look into the server's log").breaking(Impact::Response))
 }
 
 fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -147,7 +147,7 @@ fn fields(comparison: &Comparison<'_>) -> Vec<Claim> {
             } else {
                 "A sends it and is answered, B does not and is not"
             };
-            let breaks = if answered { Breaks::Nothing } else { Breaks::Response };
+            let breaks = if answered { Impact::Nothing } else { Impact::Response };
             Claim::at(comparison, index, Certainty::Certain, title)
                 .why(why)
                 .fix(format!("send {name} in the object of connect"))
@@ -167,10 +167,10 @@ fn fields_alone(comparison: &Comparison<'_>, names: &[&str]) -> Vec<Claim> {
     let missing = names.iter().filter(|name| object.property(name.as_bytes()).is_none());
     missing
         .map(|name| {
-            let spots = [Spot::new(connect.item, 0..0, format!("no {name}"))];
+            let spots = [BodyPlace::new(connect.item, 0..0, format!("no {name}"))];
             let title = format!("connect has no {name}");
             let claim =
-                look::claim(comparison, &spots, FieldPath::property("connect", name), Certainty::Certain, title);
+                messages::claim(comparison, &spots, FieldPath::property("connect", name), Certainty::Certain, title);
             let why = if answered { "this server does not need it, others do" } else { "and it is not answered" };
             claim.why(why).fix(format!("send {name} in the object of connect"))
         })
@@ -228,5 +228,5 @@ fn url_split(comparison: &Comparison<'_>) -> Vec<Claim> {
         .fix(format!("send {}", split(&app_a, &name_a)))
         .explaining(differs);
     // A server that answers took it, whatever it made of it.
-    vec![if answered { claim.weighing(Severity::Warning) } else { claim.breaking(Breaks::Response) }]
+    vec![if answered { claim.weighing(Severity::Warning) } else { claim.breaking(Impact::Response) }]
 }

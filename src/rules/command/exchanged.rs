@@ -3,7 +3,7 @@
 use crate::amf::Value;
 use crate::compare::Comparison;
 use crate::recording::Session;
-use crate::rules::look::{self, Spot};
+use crate::rules::messages::{self, BodyPlace};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::ClientToServer;
 
@@ -39,11 +39,11 @@ fn exchanged(comparison: &Comparison<'_>) -> Vec<Claim> {
         })
     };
     let Some(item) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none()) else { return Vec::new() };
-    let spots = [Spot::new(item, 0..0, "the type, then the name")];
+    let spots = [BodyPlace::new(item, 0..0, "the type, then the name")];
     let title = "the name and the type of publish are exchanged".to_owned();
     // Beside A, in which each is in its place, there is nothing else that it may be.
     let certainty = if comparison.a.is_some() { Certainty::Certain } else { Certainty::Likely };
-    let claim = look::claim(comparison, &spots, "message", certainty, title);
+    let claim = messages::claim(comparison, &spots, "message", certainty, title);
     let row = claim.row;
     let why = "the first of them is a type, as live is, and the second is not";
     let explains = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect::<Vec<_>>();

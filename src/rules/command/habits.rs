@@ -6,8 +6,8 @@ use crate::owed::Progress;
 use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
-use crate::rules::look::{self, Flow, Spot, count};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages, count};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer, ServerToClient};
 
 use super::{commands, ended_by, only_in_a, with_path};
@@ -131,15 +131,15 @@ fn fcpublish(comparison: &Comparison<'_>) -> Vec<Claim> {
     else {
         return Vec::new();
     };
-    let spots = [Spot::new(item, 0..0, "no onFCPublish after it")];
+    let spots = [BodyPlace::new(item, 0..0, "no onFCPublish after it")];
     let title = "FCPublish gets no onFCPublish, and the client does not publish".to_owned();
-    let mut claim = look::claim(comparison, &spots, "FCPublish", Certainty::Likely, title);
+    let mut claim = messages::claim(comparison, &spots, "FCPublish", Certainty::Likely, title);
     claim.explains = only_in_a(comparison, ServerToClient, |named| named.is("onFCPublish"));
     vec![
         claim
             .why("in A onFCPublish arrives, and the client publishes")
             .fix("answer FCPublish with onFCPublish")
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
@@ -155,14 +155,14 @@ fn onbwdone(comparison: &Comparison<'_>) -> Vec<Claim> {
         (silent && ended_by(session, "client")).then_some(done)
     };
     let (Some(item), None) = (of(comparison.b), comparison.a.and_then(of)) else { return Vec::new() };
-    let spots = [Spot::new(item, 0..0, "onBWDone")];
+    let spots = [BodyPlace::new(item, 0..0, "onBWDone")];
     let title = "the client closes on onBWDone".to_owned();
-    let claim = look::claim(comparison, &spots, "onBWDone", Certainty::Likely, title);
+    let claim = messages::claim(comparison, &spots, "onBWDone", Certainty::Likely, title);
     vec![
         claim
             .why("onBWDone is the server's last message, and after it the client sends nothing more and closes")
             .fix("ignore onBWDone, or answer it with _checkbw")
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
@@ -171,7 +171,7 @@ fn data_frame(comparison: &Comparison<'_>, direction: Direction) -> Vec<Claim> {
     // A publisher is to have it, a player not.
     let is_wanted = direction == ClientToServer;
     let of = |session: &Session| -> (Vec<usize>, usize) {
-        let flow = Flow::of(session, direction);
+        let flow = DirectionMessages::of(session, direction);
         let first = |body: &[u8]| match body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body {
             Body::Data(data) => data.name().map(|name| name.to_string()),
             _ => None,
@@ -186,14 +186,14 @@ fn data_frame(comparison: &Comparison<'_>, direction: Direction) -> Vec<Claim> {
     if wrong.is_empty() || comparison.a.map(of).is_some_and(|(wrong, right)| !wrong.is_empty() || right == 0) {
         return Vec::new();
     }
-    let spots: Vec<Spot> =
-        wrong.iter().map(|&item| Spot::new(item, 0..16, if is_wanted { "onMetaData" } else { WRAPPER })).collect();
+    let spots: Vec<BodyPlace> =
+        wrong.iter().map(|&item| BodyPlace::new(item, 0..16, if is_wanted { "onMetaData" } else { WRAPPER })).collect();
     let title = if is_wanted {
         format!("{} from the publisher without @setDataFrame", count(spots.len(), "metadata message"))
     } else {
         format!("{} to the player with @setDataFrame", count(spots.len(), "metadata message"))
     };
-    let mut claim = look::claim(comparison, &spots, "onMetaData.handler", Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, "onMetaData.handler", Certainty::Certain, title);
     claim.explains.retain(|&index| {
         let step = comparison.mismatches[index].path.value().and_then(|path| path.last());
         matches!(step, Some(Step::Argument("handler" | "metadata") | Step::Position(0 | 1)))
@@ -222,9 +222,9 @@ fn delete_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let (Some((item, text)), None) = (of(comparison.b), comparison.a.and_then(of)) else { return Vec::new() };
     let differs = with_path(comparison, |path| path.is("deleteStream", "stream"));
-    let spots = [Spot::new(item, 0..0, text.clone())];
+    let spots = [BodyPlace::new(item, 0..0, text.clone())];
     let title = format!("deleteStream has {text} instead of a number");
-    let mut claim = look::claim(comparison, &spots, "deleteStream.stream", Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, "deleteStream.stream", Certainty::Certain, title);
     claim.explains = differs;
     if let Some(&index) = claim.explains.first() {
         claim.sides = comparison.mismatches[index].sides.clone();
@@ -249,6 +249,6 @@ fn codec_flags(comparison: &Comparison<'_>) -> Vec<Claim> {
         .fix("send audioCodecs and videoCodecs")
         .explaining(missing);
     // This server sends all the same.
-    let is_served = Progress::of(comparison.b, &comparison.named[Side::B as usize]).serves();
+    let is_served = Progress::of(comparison.b, &comparison.identities[Side::B as usize]).serves();
     vec![if is_served { claim.weighing(Severity::Info) } else { claim }]
 }

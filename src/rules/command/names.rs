@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use crate::amf::Value;
 use crate::compare::Comparison;
 use crate::recording::Session;
-use crate::rules::look::{self, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer, ServerToClient};
 
 use super::{Said, commands};
@@ -144,14 +144,14 @@ fn command_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     else {
         return Vec::new();
     };
-    let spots = [Spot::new(item, 0..name.len() + 3, name.clone())];
+    let spots = [BodyPlace::new(item, 0..name.len() + 3, name.clone())];
     let title = format!("a command is called {name}, and {meant} is meant");
-    let claim = look::claim(comparison, &spots, "command.name", Certainty::Likely, title);
+    let claim = messages::claim(comparison, &spots, "command.name", Certainty::Likely, title);
     vec![
         claim
             .why("names are compared letter by letter: receivers do not know this one, and drop it")
             .fix(format!("write {meant}"))
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
@@ -176,9 +176,9 @@ fn publish_type(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let meant = TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(&text)).unwrap_or("live");
-    let spots = [Spot::new(item, 0..0, "the type of publish")];
+    let spots = [BodyPlace::new(item, 0..0, "the type of publish")];
     let title = format!("the type of publish is {text}, and not {meant}");
-    let claim = look::claim(comparison, &spots, "publish.type", Certainty::Likely, title);
+    let claim = messages::claim(comparison, &spots, "publish.type", Certainty::Likely, title);
     vec![
         claim
             .why("servers compare it letter by letter; the specification has live, record and append")
@@ -217,15 +217,15 @@ fn status_level(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let found = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none());
     let Some((item, code, level)) = found else { return Vec::new() };
-    let spots = [Spot::new(item, 0..0, format!("level {level}, code {code}"))];
+    let spots = [BodyPlace::new(item, 0..0, format!("level {level}, code {code}"))];
     let title = format!("the status {code} has level {level}, which contradicts it");
-    let claim = look::claim(comparison, &spots, "message", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "message", Certainty::Certain, title);
     let meant = if is_success(&code) { "status" } else { "error" };
     vec![
         claim
             .why("clients look at the level or at the code: one of the two is wrong for some")
             .fix(format!("send level {meant} with {code}"))
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
@@ -244,9 +244,9 @@ fn txn_same(comparison: &Comparison<'_>) -> Vec<Claim> {
     let found = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none());
     let Some((item, before, name, id)) = found else { return Vec::new() };
     let id = crate::amf::number_text(id);
-    let spots = [Spot::new(item, 0..0, format!("transaction id {id}"))];
+    let spots = [BodyPlace::new(item, 0..0, format!("transaction id {id}"))];
     let title = format!("{name} has transaction id {id}, as {before} before it");
-    let mut claim = look::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, "command.transaction_id", Certainty::Certain, title);
     // Other numbers than A's are to be expected.
     claim.explains.clear();
     vec![
@@ -288,9 +288,9 @@ fn after_delete(comparison: &Comparison<'_>) -> Vec<Claim> {
     // What a second thread still had to send is no mistake that anybody sees.
     const LATE: usize = 8;
     let certainty = if found.len() > LATE { Certainty::Certain } else { Certainty::Possible };
-    let spots = [Spot::new(first, 0..0, "media of a stream that was deleted")];
-    let title = format!("{} of audio or video come after deleteStream", look::count(found.len(), "message"));
-    let claim = look::claim(comparison, &spots, "message", certainty, title);
+    let spots = [BodyPlace::new(first, 0..0, "media of a stream that was deleted")];
+    let title = format!("{} of audio or video come after deleteStream", messages::count(found.len(), "message"));
+    let claim = messages::claim(comparison, &spots, "message", certainty, title);
     let severity = if found.len() > LATE { Severity::Error } else { Severity::Info };
     vec![
         claim

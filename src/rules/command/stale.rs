@@ -1,8 +1,8 @@
 //! A name that is in use by a publisher who is gone.
 
 use crate::compare::{Beside, Comparison};
-use crate::rules::look::{self, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::ClientToServer;
 
 use super::{Said, commands, commands_of_a};
@@ -47,16 +47,16 @@ pub fn stale(comparison: &Comparison<'_>) -> Vec<Claim> {
     let Some(before) = comparison.around.iter().find(holds_it) else { return Vec::new() };
     let number = before.tcp_stream.0;
     let last = before.left.flatten().map(|(_, frame)| format!(", last seen in frame {frame}")).unwrap_or_default();
-    let spots = [Spot::new(refusal.item, 0..refusal.kept.body.len(), "the name is in use")];
+    let spots = [BodyPlace::new(refusal.item, 0..refusal.kept.body.len(), "the name is in use")];
     let title = format!("the server refuses the name, which the client's own connection {number} still holds");
-    let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Likely, title);
+    let claim = messages::claim(comparison, &spots, "onStatus.code", Certainty::Likely, title);
     vec![
         claim
             .why(format!(
                 "connection {number} published the same stream{last}, and ended without FCUnpublish, deleteStream or FIN"
             ))
             .fix("close cleanly before reconnecting, or make the server drop idle publishers")
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 

@@ -2,8 +2,8 @@
 
 use crate::compare::{Comparison, FieldPath};
 use crate::recording::Session;
-use crate::rules::look::{self, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
 
 use super::{Said, commands, with_path};
@@ -55,9 +55,9 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let goes_on = comparison.b.items[item..].iter().filter_map(|item| item.message());
     let goes_on = goes_on.filter(|kept| kept.header.type_id.is_media()).count() > 0;
-    let spots = [Spot::new(item, 0..0, format!("message stream {on}"))];
+    let spots = [BodyPlace::new(item, 0..0, format!("message stream {on}"))];
     let title = format!("onStatus is on message stream {on}, but {name} was on {stream}");
-    let mut claim = look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, "header.streamid", Certainty::Certain, title);
     let row = claim.row;
     claim.explains = with_path(comparison, |path| *path == FieldPath::STREAM_ID);
     claim.explains.retain(|&index| comparison.mismatches[index].row == row);
@@ -70,6 +70,6 @@ fn status_stream(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("this client accepts it; one that keeps message streams apart does not see it, and waits")
             .weighing(Severity::Warning)
     } else {
-        claim.why("a client that keeps message streams apart does not see it, and waits").breaking(Breaks::Response)
+        claim.why("a client that keeps message streams apart does not see it, and waits").breaking(Impact::Response)
     }]
 }

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::amf::Value;
-use crate::compare::{Comparison, FieldPath, Lane, Side};
+use crate::compare::{Comparison, FieldPath, MessageKind, Side};
 use crate::recording::{RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
-use crate::rules::look::{count, rows_of_b};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{count, rows_of_b};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{Said, commands};
@@ -106,8 +106,8 @@ fn of_client(comparison: &Comparison<'_>) -> Vec<Claim> {
     let belongs = |row: usize| {
         let named = comparison.either(row);
         comparison.either_item(row).direction == Direction::ClientToServer
-            && (named.lane.is_media()
-                || named.lane == Lane::Data
+            && (named.kind.is_media()
+                || named.kind == MessageKind::Data
                 || matches!(named.command.as_deref(), Some("publish" | "play" | "play2" | "pause" | "seek")))
     };
     let stream = |row: usize, side| Some(comparison.item(row, side)?.message()?.header.message_stream_id?.0);
@@ -126,7 +126,7 @@ fn of_client(comparison: &Comparison<'_>) -> Vec<Claim> {
         let rows: Vec<usize> = rows.collect();
         let Some(&row) = rows.first() else { return Vec::new() };
         let sent = stream(row, Side::B).unwrap_or_default();
-        let claim = words(comparison, row, (sent, given), rows.len()).breaking(Breaks::Nothing);
+        let claim = words(comparison, row, (sent, given), rows.len()).breaking(Impact::Nothing);
         // This server does not look; what works with it is not broken.
         let starts = |said: &Said<'_>| {
             let code = said.text("code");
@@ -160,7 +160,7 @@ fn of_client(comparison: &Comparison<'_>) -> Vec<Claim> {
     let row = comparison.mismatches[first].row;
     let sent = stream(row, Side::B).unwrap_or_default();
     let claim = words(comparison, row, (sent, given), wrong.len());
-    vec![claim.explaining(wrong).breaking(Breaks::Nothing)]
+    vec![claim.explaining(wrong).breaking(Impact::Nothing)]
 }
 
 /// The claim about the first of `count` messages, in a row.
@@ -182,7 +182,7 @@ fn words(comparison: &Comparison<'_>, row: usize, (sent, given): (u32, u32), cou
 
 /// The streams that B's server gave out, in order.
 fn given(comparison: &Comparison<'_>) -> Vec<u32> {
-    let items = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]);
+    let items = comparison.b.items.iter().zip(&comparison.identities[Side::B as usize]);
     let results = items.filter(|(_, named)| named.is("_result") && named.answers("createStream"));
     let stream = |kept: &RecordedMessage| {
         let decoded = body::decode(MessageTypeId::AMF0_COMMAND, &kept.body, kept.header.length, &mut ());

@@ -4,8 +4,8 @@ use crate::compare::{Comparison, Side};
 use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::message::Ending;
-use crate::rules::look::{self, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{BOTH, back, number, sender};
@@ -59,7 +59,7 @@ fn ignored(comparison: &Comparison<'_>) -> Vec<Claim> {
         let &(_, csid, message) =
             found.first().filter(|_| comparison.a.is_none_or(|a| given_up(a, direction).is_empty()))?;
         let kept = comparison.b.items[message].message()?;
-        let name = &comparison.named[1][message].name;
+        let name = &comparison.identities[1][message].name;
         let (sends, receives) = (sender(direction), sender(back(direction)));
         let ends = |session: &Session| session.stream.end.is_some_and(|end| end.by == receives);
         let fails = ends(comparison.b) && !comparison.a.is_some_and(ends);
@@ -67,12 +67,12 @@ fn ignored(comparison: &Comparison<'_>) -> Vec<Claim> {
             "the {sends} gives up {name} on chunk stream {csid} with Abort Message{}",
             if fails { format!(", and the {receives} closes") } else { String::new() }
         );
-        let spots: Vec<Spot> = found
+        let spots: Vec<BodyPlace> = found
             .iter()
             .flat_map(|&(abort, csid, message)| [(abort, csid), (message, csid)])
-            .map(|(item, csid)| Spot::new(item, 0..4, csid.to_string()))
+            .map(|(item, csid)| BodyPlace::new(item, 0..4, csid.to_string()))
             .collect();
-        let claim = look::claim(comparison, &spots, "control.chunk_stream_id", Certainty::Likely, title);
+        let claim = messages::claim(comparison, &spots, "control.chunk_stream_id", Certainty::Likely, title);
         let cut_off = |index: &usize| {
             let mismatch = &comparison.mismatches[*index];
             comparison.rows[mismatch.row].b == Some(message) || is_twin(comparison, mismatch.row, kept)
@@ -87,7 +87,7 @@ fn ignored(comparison: &Comparison<'_>) -> Vec<Claim> {
                 kept.header.length
             ))
             .fix("write each message to its end; in the receiver, drop what is open on the chunk stream named");
-        Some(if fails { claim.weighing(Severity::Error).breaking(Breaks::Response) } else { claim })
+        Some(if fails { claim.weighing(Severity::Error).breaking(Impact::Response) } else { claim })
     };
     BOTH.into_iter().filter_map(claim).collect()
 }

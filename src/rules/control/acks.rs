@@ -6,9 +6,9 @@
 use crate::compare::Comparison;
 use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
-use crate::rules::look::{self, Flow, Spot};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
 use crate::rules::opening::is_over;
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{BOTH, back, number, sender};
@@ -126,8 +126,8 @@ pub static BYTE_ORDER: Rule = Rule {
             let meant = first.value.swap_bytes();
             let title =
                 format!("the {receiver}'s Acknowledgements are written low byte first: {} for {meant}", first.value);
-            let spots = [Spot::new(first.item, 0..4, first.value.to_string())];
-            let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
+            let spots = [BodyPlace::new(first.item, 0..4, first.value.to_string())];
+            let mut claim = messages::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
             claim.explains.clear();
             let why = format!(
                 "{} bytes had arrived by then. Read low byte first, each of the {} numbers is within the bytes that \
@@ -190,7 +190,7 @@ enum Fault {
 fn of_other_things(session: &Session, direction: Direction) -> Option<Vec<Ack>> {
     const FEWER: u64 = 16;
     const ENOUGH: u64 = 16 << 10;
-    if !Flow::of(session, direction).is_complete {
+    if !DirectionMessages::of(session, direction).is_complete {
         return None;
     }
     let acks = acks(session, direction);
@@ -233,8 +233,8 @@ fn other_things(comparison: &Comparison<'_>, direction: Direction) -> Option<Cla
     let (last, receiver) = (acks.last()?, sender(back(direction)));
     let title =
         format!("the {receiver}'s Acknowledgements do not count bytes: {} after {} bytes", last.value, last.sent);
-    let spots = [Spot::new(last.item, 0..4, last.value.to_string())];
-    let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
+    let spots = [BodyPlace::new(last.item, 0..4, last.value.to_string())];
+    let mut claim = messages::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
     claim.explains.clear();
     let why = format!(
         "all {} are far less than the bytes that had come, and grow far slower; a sender that waits for a window of bytes \
@@ -270,12 +270,12 @@ fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {
                 "{} bytes have arrived so far, {grown} of them since the last Acknowledgement; the sequence number is \
                  that of all bytes, not of those since the last. It does not grow {}",
                 after.sent,
-                look::count(pairs.len(), "time")
+                messages::count(pairs.len(), "time")
             );
             (title, why, "send the number of all bytes so far")
         };
-        let spots = [Spot::new(after.item, 0..4, after.value.to_string())];
-        let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
+        let spots = [BodyPlace::new(after.item, 0..4, after.value.to_string())];
+        let mut claim = messages::claim(comparison, &spots, "control.sequence_number", Certainty::Certain, title);
         claim.explains.clear();
         Some(claim.why(why).fix(fix))
     };
@@ -295,7 +295,7 @@ fn flooding(session: &Session, direction: Direction) -> Option<(Vec<Ack>, u64)> 
         number(kept).filter(|&window| is && window > 0).map(u64::from)
     };
     // The window may be among what was not captured.
-    if !Flow::of(session, direction).is_complete {
+    if !DirectionMessages::of(session, direction).is_complete {
         return None;
     }
     let own = session.items.iter().filter(|item| item.direction == direction);
@@ -322,8 +322,8 @@ fn flood(comparison: &Comparison<'_>) -> Vec<Claim> {
             "the {receiver} sends {} Acknowledgements for {bytes} bytes; one is due every {window}",
             acks.len()
         );
-        let spots = [Spot::new(first.item, 0..4, first.value.to_string())];
-        let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
+        let spots = [BodyPlace::new(first.item, 0..4, first.value.to_string())];
+        let mut claim = messages::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
         claim.explains.clear();
         let why = format!(
             "one comes every {} bytes, which is about every message; healthy receivers send one for each window, or for a tenth \
@@ -353,7 +353,7 @@ struct Over {
 /// Whether what goes in a direction is acknowledged too late, or not at all, by the window that its sender asked for.
 fn over(session: &Session, direction: Direction) -> Option<Over> {
     // An Acknowledgement may be among what was not captured.
-    if !Flow::of(session, back(direction)).is_complete {
+    if !DirectionMessages::of(session, back(direction)).is_complete {
         return None;
     }
     let (mut window, mut acked, mut never) = (None, 0, true);
@@ -402,8 +402,8 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             if over_b.never { "never" } else { "no longer" },
             if over_b.stops { format!(", and the {sends} stops") } else { String::new() }
         );
-        let spots = [Spot::new(at, 0..0, format!("{} bytes not acknowledged", over_b.bytes))];
-        let mut claim = look::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
+        let spots = [BodyPlace::new(at, 0..0, format!("{} bytes not acknowledged", over_b.bytes))];
+        let mut claim = messages::claim(comparison, &spots, "control.sequence_number", Certainty::Likely, title);
         claim.explains.clear();
         let claim = claim
             .why(format!(
@@ -414,7 +414,7 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
                 if over_b.stops { "; then it sends nothing more" } else { "" }
             ))
             .fix("as the receiver, send type 3 with the number of bytes so far, at least once for each window");
-        Some(if over_b.stops { claim.breaking(Breaks::Response) } else { claim.weighing(Severity::Warning) })
+        Some(if over_b.stops { claim.breaking(Impact::Response) } else { claim.weighing(Severity::Warning) })
     };
     BOTH.into_iter().filter_map(claim).collect()
 }

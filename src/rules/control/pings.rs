@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::compare::Comparison;
 use crate::recording::Session;
-use crate::rules::look::{self, Flow, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{BOTH, Event, back, events, sender};
@@ -67,7 +67,7 @@ fn failed(session: &Session, direction: Direction, patience: i64) -> Vec<Ping<'_
     // Beyond this many, one says as much as all.
     const MOST: usize = 64;
     // The answer may be among what was not captured.
-    if !Flow::of(session, back(direction)).is_complete {
+    if !DirectionMessages::of(session, back(direction)).is_complete {
         return Vec::new();
     }
     let asked_back: HashMap<&[u8], usize> = events(session, back(direction))
@@ -156,11 +156,11 @@ fn claims(comparison: &Comparison<'_>, with_answer: bool) -> Vec<Claim> {
                 ),
             ),
         };
-        let spots = [Spot::new(item, 0..6, comparison.b.items[item].info.clone())];
-        let mut claim = look::claim(comparison, &spots, "usercontrol.event", certainty, title);
+        let spots = [BodyPlace::new(item, 0..6, comparison.b.items[item].info.clone())];
+        let mut claim = messages::claim(comparison, &spots, "usercontrol.event", certainty, title);
         claim.explains.clear();
         let ended = closed_by(comparison.b, asks) && !comparison.a.is_some_and(|a| closed_by(a, asks));
-        let breaks = if ended { Breaks::Response } else { Breaks::Nothing };
+        let breaks = if ended { Impact::Response } else { Impact::Nothing };
         // Servers ask to find out who is gone; a client that asks may well be ignored.
         let claim = match direction {
             Direction::ClientToServer if !ended || comparison.a.is_none() => claim.weighing(Severity::Warning),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::compare::{Comparison, FieldPath};
 use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
-use crate::rules::look::{self, Flow, Spot};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static MSID: Rule = Rule {
@@ -64,18 +64,18 @@ pub static UNKNOWN: Rule = Rule {
 };
 
 fn msid(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let spot = |&(item, kept): &(usize, &RecordedMessage)| {
             let stream = kept.header.message_stream_id.filter(|stream| stream.0 != 0)?;
-            (1..=6).contains(&kept.header.type_id.0).then(|| Spot::new(item, 0..0, stream.to_string()))
+            (1..=6).contains(&kept.header.type_id.0).then(|| BodyPlace::new(item, 0..0, stream.to_string()))
         };
         flow.messages.iter().filter_map(spot).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let name = &comparison.named[1][spots[0].item].name;
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
+    let name = &comparison.identities[1][spots[0].item].name;
     let title = format!("{name} is on message stream {}, not 0{}", spots[0].text, more(spots.len()));
     let rows: HashSet<usize> = {
-        let of_b = look::rows_of_b(comparison);
+        let of_b = messages::rows_of_b(comparison);
         spots.iter().filter_map(|spot| of_b.get(&spot.item).copied()).collect()
     };
     let is_of = |index: &usize| {
@@ -85,7 +85,7 @@ fn msid(comparison: &Comparison<'_>) -> Vec<Claim> {
     let explains: Vec<usize> = (0..comparison.mismatches.len()).filter(is_of).collect();
     let claim = match explains.first() {
         Some(&first) => Claim::at(comparison, first, Certainty::Certain, title).explaining(explains),
-        None => look::claim(comparison, &spots, "header.streamid", Certainty::Certain, title),
+        None => messages::claim(comparison, &spots, "header.streamid", Certainty::Certain, title),
     };
     vec![
         claim
@@ -114,38 +114,39 @@ fn wanted(type_id: MessageTypeId, body: &[u8]) -> Option<u32> {
 }
 
 fn length(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let spot = |&(item, kept): &(usize, &RecordedMessage)| {
             let wanted = wanted(kept.header.type_id, &kept.body)?;
             let length = kept.header.length;
-            (length != wanted).then(|| Spot::new(item, 0..kept.body.len(), format!("{length} bytes, not {wanted}")))
+            (length != wanted)
+                .then(|| BodyPlace::new(item, 0..kept.body.len(), format!("{length} bytes, not {wanted}")))
         };
         flow.messages.iter().filter_map(spot).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
-    let name = &comparison.named[1][spots[0].item].name;
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
+    let name = &comparison.identities[1][spots[0].item].name;
     let title = format!("{name} has {}{}", spots[0].text, more(spots.len()));
-    let claim = look::claim(comparison, &spots, "header.bodysize", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "header.bodysize", Certainty::Certain, title);
     vec![claim.why("a receiver cannot read its value: it ignores the message, or closes").fix("write the whole value")]
 }
 
 fn unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let spot = |(item, body): (usize, &[u8])| {
             let kind = u16::from_be_bytes(*body.first_chunk()?);
             let is_known = matches!(kind, 0..=4 | 6 | 7 | 26 | 27 | 31 | 32);
-            (!is_known).then(|| Spot::new(item, 0..body.len(), kind.to_string()))
+            (!is_known).then(|| BodyPlace::new(item, 0..body.len(), kind.to_string()))
         };
         flow.of_type(MessageTypeId::USER_CONTROL).filter_map(spot).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let body = comparison.b.items[spots[0].item].message().map(|kept| &kept.body[..]).unwrap_or_default();
     // Its first byte is a known event, and the body is one byte shorter than that event's.
     if let [kind, rest @ ..] = body
         && wanted(MessageTypeId::USER_CONTROL, &[0, *kind]) == Some(rest.len() as u32 + 2)
     {
         let title = format!("the type of user control event {kind} is written in one byte{}", more(spots.len()));
-        let claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Likely, title);
+        let claim = messages::claim(comparison, &spots, "usercontrol.event", Certainty::Likely, title);
         return vec![
             claim
                 .why(format!(
@@ -157,7 +158,7 @@ fn unknown(comparison: &Comparison<'_>) -> Vec<Claim> {
         ];
     }
     let title = format!("unknown user control event {}{}", spots[0].text, more(spots.len()));
-    let claim = look::claim(comparison, &spots, "usercontrol.event", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "usercontrol.event", Certainty::Certain, title);
     vec![
         claim
             .why(

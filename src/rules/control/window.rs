@@ -3,7 +3,7 @@
 use crate::compare::{Comparison, Side};
 use crate::recording::{RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
-use crate::rules::look::{self, Flow, Spot};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -51,7 +51,7 @@ pub static TINY: Rule = Rule {
 
 fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
     let asks = |session: &Session| {
-        let flow = Flow::of(session, Direction::ClientToServer);
+        let flow = DirectionMessages::of(session, Direction::ClientToServer);
         let asks =
             flow.messages.iter().any(|(_, kept)| kept.header.type_id == MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE);
         (asks, flow.is_complete)
@@ -63,7 +63,7 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
     let fix = "nothing, if no Acknowledgements are wanted; otherwise send type 5 after the answer to connect";
     let Some(a) = comparison.a else {
         // By itself a missing window is worth a word only where much was sent and nothing acknowledged.
-        let server = Flow::of(comparison.b, Direction::ServerToClient);
+        let server = DirectionMessages::of(comparison.b, Direction::ServerToClient);
         let is_ack = |(_, kept): &(usize, &RecordedMessage)| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT;
         let sent = comparison.b.stream.client_to_server.bytes;
         let row = comparison.rows_of(Direction::ClientToServer).next();
@@ -101,16 +101,16 @@ fn absent(comparison: &Comparison<'_>) -> Vec<Claim> {
 const MUCH: u64 = 5_000_000;
 
 fn tiny(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let spot = |(item, body): (usize, &[u8])| {
             let window = u32::from_be_bytes(body.try_into().ok()?);
-            (window < LEAST).then(|| Spot::new(item, 0..4, window.to_string()))
+            (window < LEAST).then(|| BodyPlace::new(item, 0..4, window.to_string()))
         };
         flow.of_type(MessageTypeId::WINDOW_ACKNOWLEDGEMENT_SIZE).filter_map(spot).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("the Window Acknowledgement Size is {}", spots[0].text);
-    let claim = look::claim(comparison, &spots, "control.window_size", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "control.window_size", Certainty::Certain, title);
     // Smaller than a message: then each is to be acknowledged, and an Acknowledgement is a message itself.
     let window = comparison.b.items[spots[0].item].message().and_then(super::number);
     let loops = window.is_some_and(|window| window < LOOPS);

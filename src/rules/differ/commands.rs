@@ -1,8 +1,8 @@
 //! Other commands, other properties, other answers.
 
-use crate::compare::{Comparison, FieldPath, Lane, Mismatch, Side, scenario};
+use crate::compare::{Comparison, FieldPath, MessageKind, Mismatch, Side, scenario};
 use crate::owed::PREPARATIONS;
-use crate::rules::{Breaks, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 use super::{list, sender, together};
@@ -121,7 +121,7 @@ fn other_role(comparison: &Comparison<'_>) -> Vec<Claim> {
         format!("A does {} {}, B does {} {}: they are different scenarios", a.what, a.name, b.what, b.name)
     };
     let claim = together(comparison, |_| true, title);
-    claim.map(|claim| claim.breaking(Breaks::Framing)).into_iter().collect()
+    claim.map(|claim| claim.breaking(Impact::Framing)).into_iter().collect()
 }
 
 fn connect(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -134,7 +134,7 @@ fn metadata(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |direction: Direction, whole: bool| {
         move |index: usize| {
             let mismatch = &comparison.mismatches[index];
-            comparison.either(mismatch.row).lane == Lane::Data
+            comparison.either(mismatch.row).kind == MessageKind::Data
                 && comparison.either_item(mismatch.row).direction == direction
                 && mismatch.is_whole_message() == whole
                 && !mismatch.path.is_of_header()
@@ -155,7 +155,7 @@ fn commands(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |whole: bool| {
         move |index: usize| {
             let mismatch = &comparison.mismatches[index];
-            comparison.either(mismatch.row).lane == Lane::Command
+            comparison.either(mismatch.row).kind == MessageKind::Command
                 && comparison.either_item(mismatch.row).direction == Direction::ClientToServer
                 && mismatch.is_whole_message() == whole
                 && !mismatch.path.is_of_header()
@@ -189,8 +189,8 @@ fn is_habit(command: &str) -> bool {
 fn answers(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_of = |index: usize| {
         let mismatch = &comparison.mismatches[index];
-        let lane = comparison.either(mismatch.row).lane;
-        matches!(lane, Lane::Command | Lane::Other)
+        let kind = comparison.either(mismatch.row).kind;
+        matches!(kind, MessageKind::Command | MessageKind::Other)
             && comparison.either_item(mismatch.row).direction == Direction::ServerToClient
             && !mismatch.path.is_of_header()
     };
@@ -210,7 +210,7 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |direction: Direction| {
         move |index: usize| {
             let mismatch = &comparison.mismatches[index];
-            comparison.either(mismatch.row).lane == Lane::Control
+            comparison.either(mismatch.row).kind == MessageKind::Control
                 && comparison.either_item(mismatch.row).direction == direction
                 && !mismatch.path.is_of_header()
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, FieldPath, Lane, Mismatch, Side};
+use crate::compare::{Comparison, FieldPath, MessageKind, Mismatch, Side};
 use crate::field;
 use crate::rules::{Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
@@ -92,7 +92,7 @@ fn media(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims = Vec::new();
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
         let is_media =
-            |row: usize| comparison.either(row).lane.is_media() && comparison.either_item(row).direction == direction;
+            |row: usize| comparison.either(row).kind.is_media() && comparison.either_item(row).direction == direction;
         let is_of = |index: usize| {
             let mismatch = &comparison.mismatches[index];
             is_media(mismatch.row) && !mismatch.path.is_of_header()
@@ -110,7 +110,7 @@ fn media(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// What differs, and what comes of it: other media, and less or more at either end, are of other recordings.
 fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> (String, Effect) {
-    let coded = |row: usize| matches!(comparison.either(row).lane, Lane::Audio | Lane::Video);
+    let coded = |row: usize| matches!(comparison.either(row).kind, MessageKind::Audio | MessageKind::Video);
     let rows: Vec<usize> = comparison.rows_of(direction).filter(|&row| coded(row)).collect();
     let has = |row: usize, side| comparison.item(row, side).is_some();
     let hash = |row: usize, side| comparison.item(row, side).and_then(|item| item.message()).map(|kept| kept.hash);
@@ -135,15 +135,15 @@ fn title(comparison: &Comparison<'_>, direction: Direction, all: &[usize]) -> (S
         let mismatch = &comparison.mismatches[index];
         mismatch.is_whole_message() || is_small(mismatch)
     };
-    let in_lane = |lane: fn(Lane) -> bool| {
-        let rows = rows.iter().filter(move |&&row| lane(comparison.either(row).lane));
+    let in_kind = |kind: fn(MessageKind) -> bool| {
+        let rows = rows.iter().filter(move |&&row| kind(comparison.either(row).kind));
         let same = rows.clone().filter(|&&row| has(row, Side::A) && hash(row, Side::A) == hash(row, Side::B)).count();
         let of = |side| rows.clone().filter(|&&row| has(row, side)).count();
         (same, of(Side::A), of(Side::B))
     };
     // One track is the same and the other is not at all.
-    let is_replaced = [Lane::is_audio, Lane::is_video].into_iter().any(|lane| {
-        let (same, a, b) = in_lane(lane);
+    let is_replaced = [MessageKind::is_audio, MessageKind::is_video].into_iter().any(|kind| {
+        let (same, a, b) = in_kind(kind);
         same == 0 && (a > 0 || b > 0)
     });
     let mut said = vec![format!("{same} audio and video messages are the same")];
@@ -181,7 +181,7 @@ fn is_other_media(comparison: &Comparison<'_>, direction: Direction) -> bool {
     const STRETCH: usize = 12;
     let rows: Vec<usize> = comparison
         .rows_of(direction)
-        .filter(|&row| matches!(comparison.either(row).lane, Lane::Audio | Lane::Video))
+        .filter(|&row| matches!(comparison.either(row).kind, MessageKind::Audio | MessageKind::Video))
         .collect();
     // The end of each body, and its beginning after the longest tag header of old.
     let parts = |side| {
@@ -229,9 +229,9 @@ const FEW: usize = 3;
 
 /// How much later the timestamps of the other track are than A's, if it is the same for all.
 fn other_track(comparison: &Comparison<'_>, direction: Direction, is_video: bool) -> Option<(&'static str, i64)> {
-    let (name, lane) = if is_video { ("video", Lane::Video) } else { ("audio", Lane::Audio) };
+    let (name, kind) = if is_video { ("video", MessageKind::Video) } else { ("audio", MessageKind::Audio) };
     let timestamp = |row, side| comparison.item(row, side)?.message()?.header.timestamp;
-    let rows = comparison.rows_of(direction).filter(|&row| comparison.either(row).lane == lane);
+    let rows = comparison.rows_of(direction).filter(|&row| comparison.either(row).kind == kind);
     let mut all =
         rows.filter_map(|row| Some(i64::from(timestamp(row, Side::B)?) - i64::from(timestamp(row, Side::A)?)));
     let first = all.next()?;
@@ -257,7 +257,8 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_comparable = |index: &&usize| {
             let row = comparison.mismatches[**index].row;
             let hash = |side| comparison.item(row, side).and_then(|item| item.message()).map(|kept| kept.hash);
-            matches!(comparison.either(row).lane, Lane::Audio | Lane::Video) && hash(Side::A) == hash(Side::B)
+            matches!(comparison.either(row).kind, MessageKind::Audio | MessageKind::Video)
+                && hash(Side::A) == hash(Side::B)
         };
         let mut effect = Effect::NoneKnown;
         let claim = together(comparison, is_of, |all| {
@@ -271,8 +272,8 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
             let least = differences.iter().min().copied().unwrap_or_default();
             let most = differences.iter().max().copied().unwrap_or_default();
             if least == most && all.len() > 1 {
-                let lanes = |is: fn(Lane) -> bool| all.iter().any(|&index| is(lane_of(comparison, index)));
-                let track = match [lanes(Lane::is_audio), lanes(Lane::is_video)] {
+                let kinds = |is: fn(MessageKind) -> bool| all.iter().any(|&index| is(kind_of(comparison, index)));
+                let track = match [kinds(MessageKind::is_audio), kinds(MessageKind::is_video)] {
                     [true, false] => "audio ",
                     [false, true] => "video ",
                     _ => "",
@@ -298,6 +299,6 @@ fn timestamps(comparison: &Comparison<'_>) -> Vec<Claim> {
     claims
 }
 
-fn lane_of(comparison: &Comparison<'_>, mismatch: usize) -> Lane {
-    comparison.either(comparison.mismatches[mismatch].row).lane
+fn kind_of(comparison: &Comparison<'_>, mismatch: usize) -> MessageKind {
+    comparison.either(comparison.mismatches[mismatch].row).kind
 }

@@ -1,9 +1,9 @@
 //! What is in video messages with the extended header.
 
-use crate::compare::{Comparison, Lane};
+use crate::compare::{Comparison, MessageKind};
 use crate::rtmp::media::FourCc;
 use crate::rules::flv::units::is_whole;
-use crate::rules::look::{self, Flow, Spot, count};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 use super::tracks::{MOD_EX_TYPE, MULTITRACK_TYPE, track_beyond, wrong_nano};
@@ -25,7 +25,7 @@ pub static FOUR_CC: Rule = Rule {
         source: "Enhanced RTMP v2, VideoFourCc.",
     },
     check: Check::Diff(|comparison| {
-        let found = look::only_in_b(comparison, |flow| {
+        let found = messages::only_in_b(comparison, |flow| {
             spots(flow, |ex, _| {
                 // What has no name in it at all is another kind of body.
                 let is_name = ex.four_cc.0.iter().all(|&byte| byte.is_ascii_graphic() || byte == b' ');
@@ -33,7 +33,7 @@ pub static FOUR_CC: Rule = Rule {
                     .then(|| (ex.at - 4..ex.at, format!("FourCC {}", ex.four_cc)))
             })
         });
-        let title = |spots: &[Spot]| {
+        let title = |spots: &[BodyPlace]| {
             format!("{} with {}, which is not a codec", count(spots.len(), "video message"), spots[0].text)
         };
         let why = "receivers know av01, vp08, vp09, avc1, hvc1 and vvc1, and refuse others";
@@ -58,7 +58,7 @@ pub static CTS_CODEC: Rule = Rule {
         source: "Enhanced RTMP v2, ExVideoTagBody. veovera/enhanced-rtmp issue 9.",
     },
     check: Check::Diff(|comparison| {
-        let found = look::only_in_b(comparison, |flow| {
+        let found = messages::only_in_b(comparison, |flow| {
             spots(flow, |ex, body| {
                 let nal = matches!(&ex.four_cc.0, b"avc1" | b"hvc1" | b"vvc1") && ex.packet == CODED_FRAMES;
                 let whole = |at| is_whole(body, at, 4);
@@ -66,7 +66,7 @@ pub static CTS_CODEC: Rule = Rule {
             })
         });
         let title =
-            |spots: &[Spot]| format!("{} of CodedFrames without composition time", count(spots.len(), "message"));
+            |spots: &[BodyPlace]| format!("{} of CodedFrames without composition time", count(spots.len(), "message"));
         let why = "the NAL units fit exactly when read right after the FourCC, where three bytes of composition time \
                    belong";
         claims(comparison, found, "video.cts", title, why, "write composition time, or packet type 3, CodedFramesX")
@@ -90,7 +90,7 @@ pub static FRAMES_X: Rule = Rule {
     },
     check: Check::Diff(|comparison| {
         let is_such = |ex: &Ex| ex.packet == CODED_FRAMES_X && matches!(&ex.four_cc.0, b"av01" | b"vp08" | b"vp09");
-        let found = look::only_in_b(comparison, |flow| {
+        let found = messages::only_in_b(comparison, |flow| {
             if !spots(flow, |ex, _| is_such(&ex).then(|| (0..1, String::new()))).is_empty() {
                 // Its sequence header belongs to it.
                 return spots(flow, |ex, _| {
@@ -99,7 +99,7 @@ pub static FRAMES_X: Rule = Rule {
             }
             Vec::new()
         });
-        let title = |spots: &[Spot]| format!("the stream comes in {}", spots[0].text);
+        let title = |spots: &[BodyPlace]| format!("the stream comes in {}", spots[0].text);
         let why = "CodedFramesX is only defined for H.264, H.265 and H.266";
         claims(comparison, found, "video.packettype", title, why, "send packet type 1, CodedFrames")
     }),
@@ -120,7 +120,7 @@ pub static SEQUENCE_START: Rule = Rule {
         source: "Enhanced RTMP v2, VideoPacketType. OvenMediaLabs/OvenMediaEngine issue 2204.",
     },
     check: Check::Diff(|comparison| {
-        let found = look::only_in_b(comparison, |flow| {
+        let found = messages::only_in_b(comparison, |flow| {
             if !flow.is_complete {
                 return Vec::new();
             }
@@ -131,14 +131,14 @@ pub static SEQUENCE_START: Rule = Rule {
                 (coded && !started).then(|| (0..1, format!("packet type {}", ex.packet)))
             })
         });
-        let title = |spots: &[Spot]| format!("{} before SequenceStart", count(spots.len(), "video frame"));
+        let title = |spots: &[BodyPlace]| format!("{} before SequenceStart", count(spots.len(), "video frame"));
         let why = "without the codec configuration no frame can be decoded; A sends it first";
         let mut claims =
             claims(comparison, found, "video.packettype", title, why, "send SequenceStart before the first frame");
         for claim in &mut claims {
             let is_config = |index: &usize| {
                 let mismatch = &comparison.mismatches[*index];
-                mismatch.is_whole_message() && comparison.either(mismatch.row).lane == Lane::VideoConfig
+                mismatch.is_whole_message() && comparison.either(mismatch.row).kind == MessageKind::VideoConfig
             };
             claim.explains = (0..comparison.mismatches.len()).filter(is_config).collect();
         }
@@ -163,15 +163,16 @@ pub static MULTITRACK: Rule = Rule {
         source: "Enhanced RTMP v2, AvMultitrackType. bluenviron/mediamtx issue 3685.",
     },
     check: Check::Diff(|comparison| {
-        let found = look::only_in_b(comparison, |flow| {
+        let found = messages::only_in_b(comparison, |flow| {
             let wrong = flow.video().filter_map(|(item, body)| {
                 let (at, size) = track_beyond(body)?;
                 let left = body.len() - at;
-                Some(Spot::new(item, at - 3..at, format!("a track of {size} bytes, {left} are left")))
+                Some(BodyPlace::new(item, at - 3..at, format!("a track of {size} bytes, {left} are left")))
             });
             wrong.collect()
         });
-        let title = |spots: &[Spot]| format!("{} with {}", count(spots.len(), "Multitrack message"), spots[0].text);
+        let title =
+            |spots: &[BodyPlace]| format!("{} with {}", count(spots.len(), "Multitrack message"), spots[0].text);
         let why = "the size of a track extends beyond the end of its message";
         claims(comparison, found, "multitrack.size", title, why, "write the number of bytes that belong to the track")
     }),
@@ -193,14 +194,15 @@ pub static MOD_EX: Rule = Rule {
         source: "Enhanced RTMP v2, VideoPacketModExType.",
     },
     check: Check::Diff(|comparison| {
-        let found = look::only_in_b(comparison, |flow| {
+        let found = messages::only_in_b(comparison, |flow| {
             let wrong = flow.video().filter_map(|(item, body)| {
                 let (range, text) = wrong_nano(body)?;
-                Some(Spot::new(item, range, text))
+                Some(BodyPlace::new(item, range, text))
             });
             wrong.collect()
         });
-        let title = |spots: &[Spot]| format!("{} whose ModEx has {}", count(spots.len(), "message"), spots[0].text);
+        let title =
+            |spots: &[BodyPlace]| format!("{} whose ModEx has {}", count(spots.len(), "message"), spots[0].text);
         let why = "TimestampOffsetNano is a number of three bytes below one million; receivers that read three are off by one";
         claims(comparison, found, "modex.data", title, why, "write three bytes, and 02 as their size less 1")
     }),
@@ -231,25 +233,26 @@ fn header(body: &[u8]) -> Option<Ex> {
 }
 
 fn spots(
-    flow: &Flow<'_>,
+    flow: &DirectionMessages<'_>,
     mut is_wrong: impl FnMut(Ex, &[u8]) -> Option<(std::ops::Range<usize>, String)>,
-) -> Vec<Spot> {
+) -> Vec<BodyPlace> {
     let wrong = flow.video().filter_map(|(item, body)| {
         let (range, text) = is_wrong(header(body)?, body)?;
-        Some(Spot::new(item, range, text))
+        Some(BodyPlace::new(item, range, text))
     });
     wrong.collect()
 }
 
 fn claims(
     comparison: &Comparison<'_>,
-    found: Option<Vec<Spot>>,
+    found: Option<Vec<BodyPlace>>,
     path: &'static str,
-    title: impl Fn(&[Spot]) -> String,
+    title: impl Fn(&[BodyPlace]) -> String,
     why: &str,
     fix: &str,
 ) -> Vec<Claim> {
-    let claim =
-        |spots: Vec<Spot>| look::claim(comparison, &spots, path, Certainty::Certain, title(&spots)).why(why).fix(fix);
+    let claim = |spots: Vec<BodyPlace>| {
+        messages::claim(comparison, &spots, path, Certainty::Certain, title(&spots)).why(why).fix(fix)
+    };
     found.map(claim).into_iter().collect()
 }

@@ -6,8 +6,8 @@ use crate::field;
 use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
-use crate::rules::look::{self, Flow, Spot};
-use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
+use crate::rules::{Certainty, Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer, ServerToClient};
 
 pub static NOT_NEGOTIATED: Rule = Rule {
@@ -69,7 +69,7 @@ pub static METADATA_CODEC: Rule = Rule {
 const CAPABILITIES: [&str; 4] = ["fourCcList", "videoFourCcInfoMap", "audioFourCcInfoMap", "capsEx"];
 
 /// Whether a body has an extended header: of video, or of audio with SoundFormat 9.
-fn first_extended(flow: &Flow<'_>) -> Option<usize> {
+fn first_extended(flow: &DirectionMessages<'_>) -> Option<usize> {
     // A FourCC is text; without it the byte is not such a header's. After the types 5 to 7 it is further on.
     let is_header = |body: &[u8]| {
         let four = body.get(1..5).is_some_and(|four| four.iter().all(|byte| matches!(byte, b' '..=b'~')));
@@ -82,7 +82,7 @@ fn first_extended(flow: &Flow<'_>) -> Option<usize> {
 
 /// Whether the sender of a direction says that it knows enhanced RTMP.
 fn says_so(session: &Session, direction: Direction) -> bool {
-    let flow = Flow::of(session, direction);
+    let flow = DirectionMessages::of(session, direction);
     flow.messages.iter().any(|(_, kept)| {
         let decoded = body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body;
         let Body::Command(command) = decoded else { return false };
@@ -100,15 +100,15 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
         .into_iter()
         .filter_map(|direction| {
             let silent = |session: &Session| {
-                let receiver = Flow::of(session, direction.back());
-                let item = first_extended(&Flow::of(session, direction))?;
+                let receiver = DirectionMessages::of(session, direction.back());
+                let item = first_extended(&DirectionMessages::of(session, direction))?;
                 (receiver.is_complete && !says_so(session, direction.back())).then_some(item)
             };
             let item = silent(comparison.b)?;
             if comparison.a.and_then(silent).is_some() {
                 return None;
             }
-            let spots = [Spot::new(item, 0..5, "an extended header")];
+            let spots = [BodyPlace::new(item, 0..5, "an extended header")];
             let said: Vec<usize> = comparison
                 .open()
                 .filter(|&index| {
@@ -118,7 +118,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
                 })
                 .collect();
             let title = "enhanced media is sent to a peer that did not announce support".to_owned();
-            let mut claim = look::claim(comparison, &spots, "media.header", Certainty::Certain, title);
+            let mut claim = messages::claim(comparison, &spots, "media.header", Certainty::Certain, title);
             claim.explains = said;
             let ends = comparison.b.items[item + 1..].iter().filter(|later| later.direction == direction).count() == 0;
             // Most receivers that say nothing take it all the same.
@@ -130,7 +130,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
                 claim
                     .why("the receiver in B sends no fourCcList, videoFourCcInfoMap, audioFourCcInfoMap or capsEx")
                     .fix("use a peer that supports enhanced RTMP, or a codec and header of FLV")
-                    .breaking(if ends { Breaks::Response } else { Breaks::Nothing }),
+                    .breaking(if ends { Impact::Response } else { Impact::Nothing }),
             )
         })
         .collect()
@@ -139,7 +139,7 @@ fn not_negotiated(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
     const CODE: &[u8] = b"NetConnection.Connect.ReconnectRequest";
     let asked = |session: &Session| {
-        let flow = Flow::of(session, ServerToClient);
+        let flow = DirectionMessages::of(session, ServerToClient);
         let item =
             flow.messages.iter().find_map(|(item, kept)| memchr::memmem::find(&kept.body, CODE).map(|at| (*item, at)));
         // It continues if media come later.
@@ -150,9 +150,9 @@ fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let (Some((item, at)), None) = (asked(comparison.b), comparison.a.and_then(asked)) else { return Vec::new() };
     let later = comparison.b.items[item + 1..].iter().filter(|item| item.message().is_some()).count();
-    let spots = [Spot::new(item, at..at + CODE.len(), "ReconnectRequest")];
+    let spots = [BodyPlace::new(item, at..at + CODE.len(), "ReconnectRequest")];
     let title = format!("the server asks to reconnect, but messages still follow on this connection ({later})");
-    let claim = look::claim(comparison, &spots, "onStatus.code", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "onStatus.code", Certainty::Certain, title);
     vec![
         claim
             .why("the server is about to stop, and will cut the client off")
@@ -161,7 +161,7 @@ fn reconnect(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let in_b = [ClientToServer, ServerToClient].map(|way| first_extended(&Flow::of(comparison.b, way)));
+    let in_b = [ClientToServer, ServerToClient].map(|way| first_extended(&DirectionMessages::of(comparison.b, way)));
     let is_codec = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         let direction = comparison.either_item(mismatch.row).direction;
@@ -172,8 +172,8 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
     let words = |said: &str| format!("videocodecid in the metadata is {said}, but the video is enhanced");
     let claim = if comparison.a.is_none() {
         without_codec(comparison, in_b).map(|(item, said)| {
-            let spots = [Spot::new(item, 0..0, said)];
-            look::claim(comparison, &spots, "onMetaData.videocodecid", Certainty::Certain, words(said))
+            let spots = [BodyPlace::new(item, 0..0, said)];
+            messages::claim(comparison, &spots, "onMetaData.videocodecid", Certainty::Certain, words(said))
         })
     } else {
         differs.first().map(|&first| {
@@ -194,7 +194,7 @@ fn metadata_codec(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// The first metadata without a codec of video, in a direction whose video is enhanced (the first such item, each).
 fn without_codec(comparison: &Comparison<'_>, enhanced: [Option<usize>; 2]) -> Option<(usize, &'static str)> {
     [ClientToServer, ServerToClient].into_iter().filter(|way| enhanced[way.index()].is_some()).find_map(|way| {
-        let flow = Flow::of(comparison.b, way);
+        let flow = DirectionMessages::of(comparison.b, way);
         flow.of_type(MessageTypeId::AMF0_DATA).find_map(|(item, body)| {
             let decoded = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body;
             let Body::Data(data) = decoded else { return None };

@@ -1,6 +1,6 @@
 //! What Multitrack and ModEx put before a packet (E-RTMP v2), read only as far as the rules need.
 
-use crate::rules::look::count;
+use crate::rules::messages::count;
 
 /// VideoPacketType of several tracks.
 pub const MULTITRACK_TYPE: u8 = 6;

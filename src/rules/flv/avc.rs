@@ -1,7 +1,7 @@
 //! How NAL units are written: start codes, lengths, composition times, frame types.
 
 use crate::compare::{Comparison, Side};
-use crate::rules::look::{self, Flow, Spot, count, rows_of_b};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages, count, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 use super::units::{HEAD, avc_config, has_start_code, is_avc, is_whole, length_size, tiled};
@@ -102,21 +102,21 @@ pub static HEVC_UNDER_7: Rule = Rule {
 };
 
 /// The AVC messages with video frames.
-fn pictures<'r>(flow: &'r Flow<'_>) -> impl Iterator<Item = (usize, &'r [u8])> {
+fn pictures<'r>(flow: &'r DirectionMessages<'_>) -> impl Iterator<Item = (usize, &'r [u8])> {
     flow.video().filter(|(_, body)| is_avc(body, 1) && body.len() > HEAD)
 }
 
 fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         // 00 00 01 may also begin a length of 256 bytes or more: it is a start code where all video frames have one.
         let all = pictures(flow).all(|(_, body)| has_start_code(body, HEAD) && tiled(body, HEAD, 4).is_none());
         let is_code = |body: &[u8]| all || body[HEAD..].starts_with(&[0, 0, 0, 1]);
         let wrong = pictures(flow).filter(|(_, body)| is_code(body) && tiled(body, HEAD, 4).is_none());
-        wrong.map(|(item, body)| Spot::new(item, HEAD..body.len(), "a start code")).collect()
+        wrong.map(|(item, body)| BodyPlace::new(item, HEAD..body.len(), "a start code")).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with start codes where NAL unit lengths belong", count(spots.len(), "video frame"));
-    let claim = look::claim(comparison, &spots, "video.payload", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.payload", Certainty::Certain, title);
     vec![
         claim
             .why(
@@ -129,7 +129,7 @@ fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 fn no_cts(comparison: &Comparison<'_>) -> Vec<Claim> {
     const SKIPPED: usize = 2;
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let is_wrong = |body: &[u8]| {
             let whole = |at| is_whole(body, at, 4);
             is_avc(body, 1) && whole(SKIPPED) && !whole(HEAD)
@@ -138,11 +138,11 @@ fn no_cts(comparison: &Comparison<'_>) -> Vec<Claim> {
                     && avc_config(body, HEAD.min(body.len())).is_err()
         };
         let wrong = flow.video().filter(|(_, body)| is_wrong(body));
-        wrong.map(|(item, body)| Spot::new(item, SKIPPED..body.len(), "the payload")).collect()
+        wrong.map(|(item, body)| BodyPlace::new(item, SKIPPED..body.len(), "the payload")).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} without composition time", count(spots.len(), "video message"));
-    let claim = look::claim(comparison, &spots, "video.cts", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.cts", Certainty::Certain, title);
     vec![
         claim
             .why("configuration and NAL units fit exactly from the third byte on, where three bytes of composition time belong")
@@ -151,23 +151,23 @@ fn no_cts(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn empty(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let first_empty = |body: &[u8]| tiled(body, HEAD, 4)?.into_iter().find(|unit| unit.is_empty());
         pictures(flow)
             .filter_map(|(item, body)| {
                 let unit = first_empty(body)?;
-                Some(Spot::new(item, unit.start - 4..unit.end, "a length of 0"))
+                Some(BodyPlace::new(item, unit.start - 4..unit.end, "a length of 0"))
             })
             .collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with an empty NAL unit", count(spots.len(), "video frame"));
-    let claim = look::claim(comparison, &spots, "video.payload", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.payload", Certainty::Certain, title);
     vec![claim.why("there is a length of zero where a NAL unit should be").fix("leave out empty NAL units")]
 }
 
 fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         // VPS, SPS and PPS: types 32 to 34 in bits 1 to 6, layer 0, temporal id plus 1.
         let is_set = |body: &[u8]| matches!(body, [0x40 | 0x42 | 0x44, 1, ..]);
         let units = |body: &[u8]| tiled(body, HEAD, 4).unwrap_or_default();
@@ -183,11 +183,11 @@ fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
         if !has_sets || !all.iter().all(|(_, body)| fits(body)) {
             return Vec::new();
         }
-        all.into_iter().map(|(item, _)| Spot::new(item, HEAD..HEAD + 6, "a NAL unit of H.265")).collect()
+        all.into_iter().map(|(item, _)| BodyPlace::new(item, HEAD..HEAD + 6, "a NAL unit of H.265")).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with NAL units of H.265 under codec 7, H.264", count(spots.len(), "video frame"));
-    let claim = look::claim(comparison, &spots, "video.payload", Certainty::Likely, title);
+    let claim = messages::claim(comparison, &spots, "video.payload", Certainty::Likely, title);
     vec![
         claim
             .why("all NAL units have the two-byte header of H.265, with its parameter sets among them (types 32 to 34)")
@@ -199,7 +199,7 @@ fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
 type Picture<'r> = (usize, &'r [u8], Option<(usize, usize)>);
 
 /// The size of NAL unit lengths that the last configuration before each video frame says.
-fn with_size<'r>(flow: &'r Flow<'_>) -> Vec<Picture<'r>> {
+fn with_size<'r>(flow: &'r DirectionMessages<'_>) -> Vec<Picture<'r>> {
     let mut size = None;
     let mut found = Vec::new();
     for (item, body) in flow.video() {
@@ -214,7 +214,7 @@ fn with_size<'r>(flow: &'r Flow<'_>) -> Vec<Picture<'r>> {
 
 fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
     let mut claims: Vec<Claim> = wrong_size(comparison).into_iter().collect();
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let all = with_size(flow);
         let wrong = all.into_iter().filter_map(|(item, body, size)| {
             let (_, size) = size?;
@@ -223,7 +223,7 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
                 return None;
             }
             let (at, length) = last_length(body, size);
-            Some(Spot::new(
+            Some(BodyPlace::new(
                 item,
                 at..at + size,
                 format!("a NAL unit of {length} bytes, {} are left", left(body, at, size)),
@@ -231,7 +231,7 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
         });
         wrong.collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return claims };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return claims };
     let rows = rows_of_b(comparison);
     // Nothing but the length differs from A: then the length is it. Else something happened to the payload.
     let only_length = spots.iter().all(|spot| {
@@ -244,7 +244,7 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
     });
     let certainty = if only_length { Certainty::Certain } else { Certainty::Possible };
     let title = format!("the NAL unit lengths of {} do not add up", count(spots.len(), "video frame"));
-    let claim = look::claim(comparison, &spots, "video.payload", certainty, title);
+    let claim = messages::claim(comparison, &spots, "video.payload", certainty, title);
     let why = match only_length {
         true => format!("{}; everything else is as in A", spots[0].text),
         false => format!("{}; the payload may have been changed after the sender wrote it", spots[0].text),
@@ -258,7 +258,7 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
 
 /// A configuration says another size than the video frames have.
 fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let all = with_size(flow);
         let sized: Vec<_> = all.iter().filter_map(|(_, body, size)| Some((*body, (*size)?))).collect();
         let Some(&(_, (item, size))) = sized.first() else { return Vec::new() };
@@ -268,11 +268,11 @@ fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
         if !sized.iter().all(wrong) {
             return Vec::new();
         }
-        vec![Spot::new(item, HEAD + 4..HEAD + 5, format!("NAL unit lengths of {}", count(size, "byte")))]
+        vec![BodyPlace::new(item, HEAD + 4..HEAD + 5, format!("NAL unit lengths of {}", count(size, "byte")))]
     };
-    let spots = look::only_in_b(comparison, find)?;
+    let spots = messages::only_in_b(comparison, find)?;
     let title = format!("the configuration announces {}, but the frames have lengths of 4 bytes", spots[0].text);
-    let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.config", Certainty::Certain, title);
     Some(
         claim
             .why(

@@ -1,8 +1,8 @@
 //! Sequence headers: missing, broken, repeated.
 
-use crate::compare::{Comparison, Lane};
-use crate::rules::look::{self, Flow, Spot, count};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::compare::{Comparison, MessageKind};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages, count};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 use super::units::{HEAD, avc_config, is_avc};
 
@@ -97,15 +97,15 @@ pub static AVC_REPEAT: Rule = Rule {
 
 /// The messages with a codec's frames before its configuration, in a flow that the recording has whole.
 fn early<'r>(
-    flow: &Flow<'r>,
+    flow: &DirectionMessages<'r>,
     messages: impl Iterator<Item = (usize, &'r [u8])>,
     is: impl Fn(&[u8], u8) -> bool,
-) -> Vec<Spot> {
+) -> Vec<BodyPlace> {
     if !flow.is_complete {
         return Vec::new();
     }
     let before = messages.take_while(|(_, body)| !is(body, 0)).filter(|(_, body)| is(body, 1));
-    before.map(|(item, _)| Spot::new(item, 1..2, "1")).collect()
+    before.map(|(item, _)| BodyPlace::new(item, 1..2, "1")).collect()
 }
 
 fn missing(
@@ -113,20 +113,20 @@ fn missing(
     path: &'static str,
     codec: &str,
     what: &str,
-    find: impl Fn(&Flow<'_>) -> Vec<Spot>,
+    find: impl Fn(&DirectionMessages<'_>) -> Vec<BodyPlace>,
 ) -> Vec<Claim> {
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let number = spots.len();
     let title = format!(
         "{} before the {codec} sequence header",
         if number == 1 { format!("1 {what} comes") } else { format!("{number} {what}s come") }
     );
-    let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, path, Certainty::Certain, title);
     // The video frames themselves are as they were; what differs is that the header is not there.
-    let wanted = if codec == "AVC" { Lane::VideoConfig } else { Lane::AudioConfig };
+    let wanted = if codec == "AVC" { MessageKind::VideoConfig } else { MessageKind::AudioConfig };
     let is_header = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
-        mismatch.is_whole_message() && comparison.either(mismatch.row).lane == wanted
+        mismatch.is_whole_message() && comparison.either(mismatch.row).kind == wanted
     };
     claim.explains = (0..comparison.mismatches.len()).filter(is_header).collect();
     vec![
@@ -140,20 +140,20 @@ fn missing(
 }
 
 fn invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let configs = flow.video().filter(|(_, body)| is_avc(body, 0));
         // Without composition time it is another mistake.
         let configs = configs.filter(|(_, body)| avc_config(body, 2).is_err());
         configs
             .filter_map(|(item, body)| {
                 let (range, text) = avc_config(body, HEAD.min(body.len())).err()?;
-                Some(Spot::new(item, range, text))
+                Some(BodyPlace::new(item, range, text))
             })
             .collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("the AVC sequence header is not valid: {}", spots[0].text);
-    let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.config", Certainty::Certain, title);
     vec![
         claim
             .why(
@@ -164,12 +164,12 @@ fn invalid(comparison: &Comparison<'_>) -> Vec<Claim> {
                 "write the record as ISO/IEC 14496-15 5.3.3.1 defines it: version 1, an SPS and a PPS with their \
                   lengths",
             )
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 
 /// Sequence headers after the first: the same again, or another without a key frame after it.
-fn again(flow: &Flow<'_>) -> Vec<(Spot, bool)> {
+fn again(flow: &DirectionMessages<'_>) -> Vec<(BodyPlace, bool)> {
     const KEY: u8 = 1;
     let messages: Vec<_> = flow.video().filter(|(_, body)| is_avc(body, 0) || is_avc(body, 1)).collect();
     let mut found = Vec::new();
@@ -184,10 +184,10 @@ fn again(flow: &Flow<'_>) -> Vec<(Spot, bool)> {
         let is_same = known == Some(&body[HEAD.min(body.len())..]);
         let before_inter = next.is_some_and(|(_, body)| body[0] >> 4 != KEY);
         if is_same {
-            found.push((Spot::new(*item, HEAD..body.len(), "the same configuration again"), true));
+            found.push((BodyPlace::new(*item, HEAD..body.len(), "the same configuration again"), true));
         } else if known.is_some() && before_inter {
             found.push((
-                Spot::new(*item, HEAD..body.len(), "a different configuration without a key frame after it"),
+                BodyPlace::new(*item, HEAD..body.len(), "a different configuration without a key frame after it"),
                 false,
             ));
         }
@@ -200,10 +200,10 @@ fn repeated(comparison: &Comparison<'_>) -> Vec<Claim> {
     [false, true]
         .into_iter()
         .filter_map(|same| {
-            let find = |flow: &Flow<'_>| -> Vec<Spot> {
+            let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
                 again(flow).into_iter().filter(|(_, is_same)| *is_same == same).map(|(spot, _)| spot).collect()
             };
-            let spots = look::only_in_b(comparison, find)?;
+            let spots = messages::only_in_b(comparison, find)?;
             let times = count(spots.len(), "time");
             let (title, why, fix) = if same {
                 (
@@ -218,7 +218,7 @@ fn repeated(comparison: &Comparison<'_>) -> Vec<Claim> {
                     "send a key frame after a new sequence header",
                 )
             };
-            let claim = look::claim(comparison, &spots, "video.config", Certainty::Certain, title);
+            let claim = messages::claim(comparison, &spots, "video.config", Certainty::Certain, title);
             Some(claim.why(why).fix(fix).weighing(if same { Severity::Info } else { Severity::Error }))
         })
         .collect()

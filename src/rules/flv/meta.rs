@@ -7,7 +7,7 @@ use crate::rtmp::MessageStreamId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rtmp::media::video::VideoTag;
-use crate::rules::look::{self, Flow, Spot};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static VERSUS_STREAM: Rule = Rule {
@@ -31,7 +31,7 @@ pub static VERSUS_STREAM: Rule = Rule {
 };
 
 /// What a message stream itself says: name and number.
-fn facts(flow: &Flow<'_>, stream: Option<MessageStreamId>) -> Vec<(&'static str, f64)> {
+fn facts(flow: &DirectionMessages<'_>, stream: Option<MessageStreamId>) -> Vec<(&'static str, f64)> {
     let mut facts: Vec<(&'static str, f64)> = Vec::new();
     let of_stream = flow.messages.iter().map(|(_, kept)| *kept).filter(|kept| kept.header.message_stream_id == stream);
     let configs: Vec<_> = of_stream.filter(|kept| kept.class == MessageClass::Config(MediaKind::Video)).collect();
@@ -62,7 +62,7 @@ fn decode(kept: &RecordedMessage) -> Body<'_> {
 }
 
 fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<(&'static str, Spot)> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<(&'static str, BodyPlace)> {
         let mut spots = Vec::new();
         for (item, kept) in flow.messages.iter().filter(|(_, kept)| kept.is_whole()) {
             let Body::Data(data) = decode(kept) else { continue };
@@ -78,16 +78,16 @@ fn versus(comparison: &Comparison<'_>) -> Vec<Claim> {
                 let Some(at) = memchr::memmem::find(&kept.body, &key) else { continue };
                 let at = at + key.len();
                 let text = format!("{name} {}, the stream's is {}", number_text(said), number_text(*number));
-                spots.push((*name, Spot::new(*item, at..at + 9, text)));
+                spots.push((*name, BodyPlace::new(*item, at..at + 9, text)));
             }
         }
         spots
     };
-    let Some(found) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(found) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let (names, spots): (Vec<_>, Vec<_>) = found.into_iter().unzip();
     let title = format!("the metadata contains {}", spots[0].text);
     let path = FieldPath::property("onMetaData", names[0]);
-    let mut claim = look::claim(comparison, &spots, path, Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, path, Certainty::Certain, title);
     claim.explains.retain(|&index| comparison.mismatches[index].path.last().is_some_and(|name| names.contains(&name)));
     vec![
         claim

@@ -1,7 +1,7 @@
 //! AAC: empty configurations, and ADTS headers where raw frames belong.
 
 use crate::compare::Comparison;
-use crate::rules::look::{self, Flow, Spot, count};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 pub static CONFIG_EMPTY: Rule = Rule {
@@ -42,13 +42,13 @@ pub static ADTS: Rule = Rule {
 };
 
 fn empty(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let empty = flow.audio().filter(|(_, body)| matches!(body, [tag, 0] if tag >> 4 == 10));
-        empty.map(|(item, _)| Spot::new(item, 0..2, "no configuration")).collect()
+        empty.map(|(item, _)| BodyPlace::new(item, 0..2, "no configuration")).collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} without a configuration", count(spots.len(), "AAC sequence header"));
-    let claim = look::claim(comparison, &spots, "audio.config", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "audio.config", Certainty::Certain, title);
     vec![
         claim
             .why("the message ends after its two bytes; decoders learn nothing from it, and some servers close")
@@ -57,7 +57,7 @@ fn empty(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn adts(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let header = |body: &[u8]| {
             let [tag, 1, frame @ ..] = body else { return None };
             let [0xff, second, _, high, middle, low, _, ..] = *frame else { return None };
@@ -69,13 +69,13 @@ fn adts(comparison: &Comparison<'_>) -> Vec<Claim> {
         let with = flow.audio().filter_map(|(item, body)| {
             let size: usize = header(body)?;
             let meant = [&body[..2], body.get(2 + size..)?].concat();
-            Some(Spot::new(item, 2..2 + size, "an ADTS header").meant(meant))
+            Some(BodyPlace::new(item, 2..2 + size, "an ADTS header").meant(meant))
         });
         with.collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with an ADTS header", count(spots.len(), "AAC frame"));
-    let claim = look::claim(comparison, &spots, "audio.payload", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "audio.payload", Certainty::Certain, title);
     vec![
         claim
             .why("the sync word and the length of exactly this frame come before it, where raw AAC belongs")

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::compare::{Comparison, Lane};
+use crate::compare::{Comparison, MessageKind};
 use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
-use crate::rules::look::{self, Flow, Spot, count};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
 use super::units::{HEAD, is_avc, tiled};
@@ -103,22 +103,22 @@ pub static AGGREGATE: Rule = Rule {
 };
 
 fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let tag = |item: usize, type_id: u8, body: &[u8]| {
             let meant = tagged(type_id, body)?.to_vec();
-            Some(Spot::new(item, 0..TAG, "an FLV tag header").meant(meant))
+            Some(BodyPlace::new(item, 0..TAG, "an FLV tag header").meant(meant))
         };
         let types = [MessageTypeId::AUDIO, MessageTypeId::VIDEO, MessageTypeId::AMF0_DATA];
-        let mut found: Vec<Spot> = types
+        let mut found: Vec<BodyPlace> = types
             .into_iter()
             .flat_map(|type_id| flow.of_type(type_id).filter_map(move |(item, body)| tag(item, type_id.0, body)))
             .collect();
         found.sort_by_key(|spot| spot.item);
         found
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with an FLV tag header before the body", count(spots.len(), "message"));
-    let claim = look::claim(comparison, &spots, "body", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "body", Certainty::Certain, title);
     // Data messages go by their names, which are not found.
     let twin = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
@@ -127,7 +127,7 @@ fn flv_tag(comparison: &Comparison<'_>) -> Vec<Claim> {
         is_data
             && mismatch.is_whole_message()
             && is_of(mismatch.row)
-            && comparison.either(mismatch.row).lane == Lane::Data
+            && comparison.either(mismatch.row).kind == MessageKind::Data
     };
     let twins: Vec<usize> = comparison.open().filter(twin).collect();
     let claim = claim.explaining(twins);
@@ -159,7 +159,7 @@ fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {
     const IDR: u8 = 5;
     const SLICE: u8 = 1;
     const SEI: u8 = 6;
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         flow.video()
             .filter(|(_, body)| is_avc(body, 1))
             .filter_map(|(item, body)| {
@@ -172,13 +172,13 @@ fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {
                     _ => return None,
                 };
                 let other = body[0] & 15 | if body[0] >> 4 == 1 { 0x20 } else { 0x10 };
-                Some(Spot::new(item, 0..1, text).meant([&[other], &body[1..]].concat()))
+                Some(BodyPlace::new(item, 0..1, text).meant([&[other], &body[1..]].concat()))
             })
             .collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} marked as {}", count(spots.len(), "video frame"), spots[0].text);
-    let claim = look::claim(comparison, &spots, "video.type", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.type", Certainty::Certain, title);
     vec![
         claim
             .why("servers rely on the tag: they start a player at a key frame, and drop frames up to the next one")
@@ -187,19 +187,19 @@ fn keyframe(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn cts(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let negative = flow.video().filter(|(_, body)| is_avc(body, 1) && body.len() > HEAD && body[2] & 0x80 != 0);
         negative
             .map(|(item, body)| {
                 let time = i32::from_be_bytes([0xff, body[2], body[3], body[4]]);
-                Spot::new(item, 2..5, format!("{time} ms"))
+                BodyPlace::new(item, 2..5, format!("{time} ms"))
             })
             .collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title =
         format!("{} with a negative composition time, the first {}", count(spots.len(), "video frame"), spots[0].text);
-    let mut claim = look::claim(comparison, &spots, "video.cts", Certainty::Certain, title);
+    let mut claim = messages::claim(comparison, &spots, "video.cts", Certainty::Certain, title);
     // Its neighbours were shifted with it.
     let rows: Vec<usize> = (0..comparison.mismatches.len())
         .filter(|&index| comparison.mismatches[index].path == "video.cts".into())
@@ -216,16 +216,18 @@ fn cts(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn codec_12(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         let is_12 = |body: &[u8]| body.len() > 1 && body[0] & 0x8f == 12 && (1..=5).contains(&(body[0] >> 4));
         let wrong = flow.video().filter(|(_, body)| is_12(body));
         wrong
-            .map(|(item, body)| Spot::new(item, 0..1, "codec 12").meant([&[body[0] & 0xf0 | 7], &body[1..]].concat()))
+            .map(|(item, body)| {
+                BodyPlace::new(item, 0..1, "codec 12").meant([&[body[0] & 0xf0 | 7], &body[1..]].concat())
+            })
             .collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with codec number 12", count(spots.len(), "video message"));
-    let claim = look::claim(comparison, &spots, "video.codec", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &spots, "video.codec", Certainty::Certain, title);
     vec![
         claim
             .why("FLV does not define codec 12; some implementations use it for H.265, others refuse it")
@@ -234,14 +236,16 @@ fn codec_12(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn aggregate(comparison: &Comparison<'_>) -> Vec<Claim> {
-    let find = |flow: &Flow<'_>| -> Vec<Spot> {
-        flow.of_type(MessageTypeId::AGGREGATE).map(|(item, _)| Spot::new(item, 0..11, "an Aggregate Message")).collect()
+    let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
+        flow.of_type(MessageTypeId::AGGREGATE)
+            .map(|(item, _)| BodyPlace::new(item, 0..11, "an Aggregate Message"))
+            .collect()
     };
-    let Some(spots) = look::only_in_b(comparison, find) else { return Vec::new() };
+    let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let bodies: HashMap<usize, &[u8]> =
         spots.iter().filter_map(|spot| Some((spot.item, &comparison.b.items[spot.item].message()?.body[..]))).collect();
     // What is in them has its twins in A.
-    let mut all: Vec<Spot> = Vec::new();
+    let mut all: Vec<BodyPlace> = Vec::new();
     let mut inside = 0;
     for spot in spots {
         let body = bodies.get(&spot.item).copied().unwrap_or_default();
@@ -249,10 +253,10 @@ fn aggregate(comparison: &Comparison<'_>) -> Vec<Claim> {
         inside += parts.len();
         let item = spot.item;
         all.push(spot);
-        all.extend(parts.into_iter().map(|part| Spot::new(item, 0..0, "").meant(part.to_vec())));
+        all.extend(parts.into_iter().map(|part| BodyPlace::new(item, 0..0, "").meant(part.to_vec())));
     }
     let title = format!("{} in Aggregate Messages", count(inside, "message"));
-    let claim = look::claim(comparison, &all, "body", Certainty::Certain, title);
+    let claim = messages::claim(comparison, &all, "body", Certainty::Certain, title);
     vec![
         claim
             .why("type 22 holds several messages; receivers that do not split it lose all of them")

@@ -6,7 +6,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rtmp::media::audio::{Audio, AudioTag};
-use crate::rules::look::{Flow, rows_of_b};
+use crate::rules::messages::{DirectionMessages, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer, ServerToClient};
 
@@ -142,7 +142,7 @@ struct At<'r> {
 
 /// The coded messages of one medium.
 fn coded<'r>(session: &'r Session, way: Direction, medium: MessageTypeId) -> Vec<At<'r>> {
-    let flow = Flow::of(session, way);
+    let flow = DirectionMessages::of(session, way);
     let is_config = |body: &[u8]| match *body {
         [first, ..] if first & 0x80 != 0 && medium == MessageTypeId::VIDEO => first & 15 == 0,
         [first, 0, ..] => first & 15 == 7 && medium == MessageTypeId::VIDEO || first >> 4 == 10,
@@ -222,7 +222,7 @@ fn claim(comparison: &Comparison<'_>, item: usize, certainty: Certainty, title: 
     let is_time = |index: &usize| {
         let mismatch = &comparison.mismatches[*index];
         mismatch.path == FieldPath::TIMESTAMP
-            && comparison.either(mismatch.row).lane.is_media()
+            && comparison.either(mismatch.row).kind.is_media()
             && comparison.either_item(mismatch.row).direction == direction
     };
     let explains: Vec<usize> = comparison.open().filter(is_time).collect();
@@ -397,12 +397,13 @@ fn said(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
         })?;
         return Some((AAC_FRAME * 1000.0 / rate) as i64);
     }
-    let rate = Flow::of(comparison.b, direction).of_type(MessageTypeId::AMF0_DATA).find_map(|(_, body)| {
-        let Body::Data(data) = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body else {
-            return None;
-        };
-        data.arguments().iter().find_map(|value| value.property(b"framerate")?.as_number())
-    });
+    let rate =
+        DirectionMessages::of(comparison.b, direction).of_type(MessageTypeId::AMF0_DATA).find_map(|(_, body)| {
+            let Body::Data(data) = body::decode(MessageTypeId::AMF0_DATA, body, body.len() as u32, &mut ()).body else {
+                return None;
+            };
+            data.arguments().iter().find_map(|value| value.property(b"framerate")?.as_number())
+        });
     rate.filter(|rate| *rate > 0.0).map(|rate| (1000.0 / rate) as i64)
 }
 

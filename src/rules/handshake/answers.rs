@@ -3,7 +3,7 @@
 use crate::compare::{Comparison, FieldPath, Side};
 use crate::rtmp::handshake::{Part, Scheme};
 use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_of, row_of};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 pub static NOT_ECHO: Rule = Rule {
     code: "hs-not-echo",
@@ -120,7 +120,7 @@ fn not_echo(comparison: &Comparison<'_>) -> Vec<Claim> {
         Some(Claim {
             certainty: Certainty::Likely,
             title: format!("{title}, and the {receiver} closes"),
-            ..claim.why(why).breaking(Breaks::Response).weighing(Severity::Fatal)
+            ..claim.why(why).breaking(Impact::Response).weighing(Severity::Fatal)
         })
     };
     wrong.into_iter().filter_map(claim_of).collect()
@@ -193,7 +193,7 @@ fn version_quad_assert(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(why)
             .fix("accept any value in bytes 4 to 7 of S1")
             .explaining(explains.into_iter().take(1))
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }
 

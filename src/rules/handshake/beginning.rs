@@ -1,10 +1,10 @@
 //! What the client sends first, and what it leaves out.
 
-use crate::compare::{Comparison, Lane, Side};
+use crate::compare::{Comparison, MessageKind, Side};
 use crate::recording::EventKind;
 use crate::rtmp::handshake::{self, BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at, mismatches_of};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 pub static VERSION: Rule = Rule {
     code: "hs-version",
@@ -191,7 +191,7 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
          that the server reads as C2: it never sees the command{end}"
     );
     let is_c2 = |other: usize| {
-        let is_handshake = comparison.either(other).lane == Lane::Handshake;
+        let is_handshake = comparison.either(other).kind == MessageKind::Handshake;
         other == row || is_handshake && comparison.either_item(other).direction == CLIENT
     };
     let explains = mismatches_of(comparison, is_c2);
@@ -201,7 +201,7 @@ fn c2_missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why(why)
             .fix("answer S1 with the 1536 bytes of C2 before connect")
             .explaining(explains)
-            .breaking(Breaks::Framing),
+            .breaking(Impact::Framing),
     ]
 }
 
@@ -281,7 +281,7 @@ fn c2_cut(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim = at_c2(comparison, certainty, "the client received S1 but does not send C2".to_owned());
     let why = format!("S0, S1 and S2 arrived, but for {:.1} s nothing follows C1; the server waits for C2", b.idle());
     let fix = "answer S1 with the 1536 bytes of C2, and continue";
-    claim.map(|claim| claim.why(why).fix(fix).breaking(Breaks::Framing)).into_iter().collect()
+    claim.map(|claim| claim.why(why).fix(fix).breaking(Impact::Framing)).into_iter().collect()
 }
 
 /// A claim about what the client sent after C1, or did not.
@@ -292,11 +292,11 @@ fn at_c2(comparison: &Comparison<'_>, certainty: Certainty, title: String) -> Op
     let row = comparison.rows_of(CLIENT).find(of_c2).or_else(|| first_row(comparison, CLIENT, Side::B))?;
     let values = [a, Some(b)].map(|opening| Some(opening?.value(CLIENT, C0_C1, 16, "after C1")));
     let is_c2 = |other: usize| {
-        let is_handshake = comparison.either(other).lane == Lane::Handshake;
+        let is_handshake = comparison.either(other).kind == MessageKind::Handshake;
         other == row || is_handshake && comparison.either_item(other).direction == CLIENT
     };
     let explains = mismatches_of(comparison, is_c2);
-    Some(Claim::on(row, "handshake", values, certainty, title).explaining(explains).breaking(Breaks::Framing))
+    Some(Claim::on(row, "handshake", values, certainty, title).explaining(explains).breaking(Impact::Framing))
 }
 
 /// Whether a client sent C1 alone: a block's length, and no version before it.
@@ -347,5 +347,5 @@ fn at_start(comparison: &Comparison<'_>, certainty: Certainty, title: String) ->
         Some(opening.value(CLIENT, 0, 16, text))
     });
     let claim = Claim::on(row, "handshake", values, certainty, title);
-    Some(claim.explaining(mismatches_at(comparison, row)).breaking(Breaks::Framing))
+    Some(claim.explaining(mismatches_at(comparison, row)).breaking(Impact::Framing))
 }

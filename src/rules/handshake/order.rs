@@ -5,7 +5,7 @@ use crate::origin::FrameNo;
 use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::handshake::{BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, mismatches_at, mismatches_of, row_of};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
 pub static EARLY_DATA: Rule = Rule {
@@ -147,7 +147,7 @@ fn tail_lost(comparison: &Comparison<'_>) -> Vec<Claim> {
     );
     let claim = Claim::on(row, "handshake.tail", [Side::A, Side::B].map(value), certainty, title);
     let fix = "in the receiver, continue after C2 in the same buffer; in the sender, delay connect a little";
-    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Breaks::Response)]
+    vec![claim.why(why).fix(fix).explaining(explains.into_iter().take(1)).breaking(Impact::Response)]
 }
 
 /// The client's first message, if it begins in the segment that ends C2.

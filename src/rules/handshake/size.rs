@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Side};
 use crate::recording::EventKind;
 use crate::rtmp::handshake::{BLOCK, Part};
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, first_row, mismatches_at};
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 use super::beginning::moved_c2;
 
@@ -98,6 +98,6 @@ impl Size {
         let row = comparison.rows_of(direction).find(is_part).or_else(|| first_row(comparison, direction, Side::B))?;
         let values = [None, Some(opening.value(direction, 0, 16, "the beginning"))];
         let claim = Claim::on(row, "handshake", values, certainty, title).why(why).fix(fix);
-        Some(claim.explaining(mismatches_at(comparison, row)).breaking(Breaks::Framing))
+        Some(claim.explaining(mismatches_at(comparison, row)).breaking(Impact::Framing))
     }
 }

@@ -14,9 +14,9 @@ use crate::rtmp::media::aac::{self, AudioSpecificConfig};
 use crate::rtmp::media::audio::AudioTag;
 use crate::rtmp::media::{Audio, audio};
 use crate::rtmp::message::Ending;
-use crate::rules::look::count;
-use crate::rules::transform::{TRANSFORMS, Transform};
+use crate::rules::messages::count;
 use crate::rules::{Certainty, Claim, Layer, Rule, find};
+use crate::rules::{TRANSFORMS, Transform};
 use crate::search::media::{has_units, is_sound};
 use crate::session::Direction;
 

@@ -7,8 +7,8 @@ use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::class::MediaKind;
 use crate::rules::chunk;
 use crate::rules::flv::time;
-use crate::rules::look::count;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity, find};
+use crate::rules::messages::count;
+use crate::rules::{Certainty, Claim, Impact, Rule, Severity, find};
 use crate::search::media::{self, BodyEdit, Edit, FieldEdit, Meant, MediaScope, OrderEdit, TimeEdit};
 use crate::sender::Operator;
 use crate::session::Direction;
@@ -41,7 +41,7 @@ pub(super) const OF_TIMES: [&str; 7] =
 pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
         let is_of = |other: &Claim| comparison.either_item(other.row).direction == direction;
-        let breaks = |other: &Claim| matches!(other.breaks, Breaks::Framing | Breaks::Capture { .. }) && is_of(other);
+        let breaks = |other: &Claim| matches!(other.impact, Impact::Framing | Impact::Capture { .. }) && is_of(other);
         // What is read after a break, or around a hole, is no evidence.
         if others.iter().any(|(_, other)| breaks(other)) || has_holes(comparison, direction) {
             continue;

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compare::{Comparison, FieldPath, Lane, Side};
+use crate::compare::{Comparison, FieldPath, MessageKind, Side};
 use crate::field::Value;
 use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
-use crate::rules::look::count;
-use crate::rules::{Breaks, Certainty, Claim, Rule, Severity, find};
+use crate::rules::messages::count;
+use crate::rules::{Certainty, Claim, Impact, Rule, Severity, find};
 use crate::session::Direction;
 
 use super::generated_rule;
@@ -87,7 +87,7 @@ fn types(comparison: &Comparison<'_>) -> Vec<Said> {
             .fix(format!("send type {}: receivers read the body as what the type says", meant.numbers()))
             .weighing(Severity::Error)
             .explaining(explains)
-            .breaking(Breaks::Response);
+            .breaking(Impact::Response);
         Some((generated_rule("mistake:constant:header.typeid"), claim, rows))
     });
     claims.collect()
@@ -102,8 +102,8 @@ fn numbers(comparison: &Comparison<'_>) -> Vec<Said> {
             Value::Uint(number) => u32::try_from(number).ok(),
             _ => None,
         };
-        let lane = comparison.either(mismatch.row).lane;
-        let is_control = matches!(lane, Lane::Control | Lane::Volatile);
+        let kind = comparison.either(mismatch.row).kind;
+        let is_control = matches!(kind, MessageKind::Control | MessageKind::Volatile);
         let (a, b) = (number(Side::A)?, number(Side::B)?);
         (is_control && a != b && a.swap_bytes() == b).then_some((name, a, b))
     };
@@ -159,8 +159,8 @@ fn exchanged(comparison: &Comparison<'_>) -> Vec<Said> {
                 .weighing(Severity::Error)
                 .explaining(vec![one, two]);
             // Nothing answers data.
-            let is_command = comparison.either(row).lane == Lane::Command;
-            let claim = if is_command { claim.breaking(Breaks::Response) } else { claim };
+            let is_command = comparison.either(row).kind == MessageKind::Command;
+            let claim = if is_command { claim.breaking(Impact::Response) } else { claim };
             found.push((generated_rule("mistake:exchanged:value"), claim, vec![row]));
         }
     }
@@ -172,19 +172,20 @@ fn configurations(comparison: &Comparison<'_>) -> Vec<Said> {
     const LEAST: usize = 4;
     let mut found = Vec::new();
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
-        for (config, frames, title) in
-            [(Lane::AudioConfig, Lane::Audio, "audio"), (Lane::VideoConfig, Lane::Video, "video")]
-        {
-            let of_lane = |lane: Lane| {
-                let is_of = move |row: &usize| comparison.either(*row).lane == lane;
+        for (config, frames, title) in [
+            (MessageKind::AudioConfig, MessageKind::Audio, "audio"),
+            (MessageKind::VideoConfig, MessageKind::Video, "video"),
+        ] {
+            let of_kind = |kind: MessageKind| {
+                let is_of = move |row: &usize| comparison.either(*row).kind == kind;
                 comparison.rows_of(direction).filter(is_of).filter_map(|row| Some((row, both(comparison, row)?)))
             };
-            let same = of_lane(frames).filter(|(_, [a, b])| a.hash == b.hash).count();
-            let all = of_lane(frames).count();
+            let same = of_kind(frames).filter(|(_, [a, b])| a.hash == b.hash).count();
+            let all = of_kind(frames).count();
             if same < LEAST || same * 10 < all * 9 {
                 continue;
             }
-            let Some((row, [a, b])) = of_lane(config).find(|(_, [a, b])| a.hash != b.hash) else { continue };
+            let Some((row, [a, b])) = of_kind(config).find(|(_, [a, b])| a.hash != b.hash) else { continue };
             let of_row = comparison.open().filter(|&index| {
                 let mismatch = &comparison.mismatches[index];
                 mismatch.row == row && !mismatch.path.is_of_header()

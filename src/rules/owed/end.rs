@@ -7,7 +7,7 @@ use crate::owed::Step;
 use crate::recording::{Pause, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, is_over, mismatches_of, row_of};
-use crate::rules::{Breaks, Certainty, Check, Claim, Effect, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 use crate::tcp::How;
 
@@ -116,7 +116,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
         .collect();
     let answers = lacks.iter().any(|&index| {
         let row = comparison.mismatches[index].row;
-        !comparison.either(row).lane.is_media()
+        !comparison.either(row).kind.is_media()
     });
     if !answers && comparison.a.is_some() {
         return Vec::new();
@@ -143,7 +143,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let value = Value::words(item.info.clone());
     let claim = Claim::on(row, "end", [None, Some(value)], Certainty::Likely, title);
     let fix = format!("look into the {}'s log", end.by);
-    let claim = claim.why(why).fix(fix).explaining(lacks.first().copied()).breaking(Breaks::End);
+    let claim = claim.why(why).fix(fix).explaining(lacks.first().copied()).breaking(Impact::End);
     // By itself a client that goes may have had all that it came for; so may one that lacks no more than A's farewell.
     let ends_in_a = of_a(comparison).and_then(|a| a.first(Step::ClientEnds));
     let is_farewell = |index: &usize| {
@@ -228,7 +228,7 @@ fn cut_short(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = if kept.is_whole() || sent == 0 { String::new() } else { format!("{sent} of its {length} bytes came; ") };
     let own: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
     let why = format!("{of}frame {} ends the connection, and nothing is missing in the capture", end.frame);
-    let claim = claim.why(why).fix(CUT_SHORT.page.fix).explaining(own).breaking(Breaks::Owed);
+    let claim = claim.why(why).fix(CUT_SHORT.page.fix).explaining(own).breaking(Impact::Owed);
     // A program that is stopped ends so too, but A went on.
     vec![if comparison.a.is_some() { claim.weighing(Severity::Error) } else { claim }]
 }

@@ -3,7 +3,7 @@
 use crate::compare::{Beside, Comparison, FieldPath, Side, ValuePath};
 use crate::owed::{Duty, Owed, Step};
 use crate::recording::RecordedEvent;
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer as CLIENT, ServerToClient as SERVER};
 
 use super::{claim, of_a, of_b, only_in_a, sender};
@@ -187,7 +187,7 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
         Some(_) => "look at what became of it with rtmp-inspect relay, and into the server's log",
         None => fix(owed),
     };
-    let claim = claim.why(why.join("; ")).fix(fix).breaking(Breaks::Owed);
+    let claim = claim.why(why.join("; ")).fix(fix).breaking(Impact::Owed);
     Some(match severity(comparison, owed) {
         Some(severity) => claim.weighing(severity),
         None => claim,
@@ -228,7 +228,7 @@ fn title(owed: &Owed) -> String {
 fn since(comparison: &Comparison<'_>, owed: &Owed) -> String {
     let Duty { by, .. } = *owed.duty;
     let after = owed.since.map_or(0, |item| item + 1);
-    let later = comparison.b.items.iter().zip(&comparison.named[Side::B as usize]).skip(after);
+    let later = comparison.b.items.iter().zip(&comparison.identities[Side::B as usize]).skip(after);
     let mut names: Vec<&str> = Vec::new();
     for (_, named) in later.filter(|(item, _)| item.direction == by) {
         if !names.contains(&named.name.as_str()) && names.len() < 3 {

@@ -6,7 +6,7 @@ use crate::recording::Session;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{DataName, MediaKind, MessageClass};
-use crate::rules::look::{self, Flow, Spot};
+use crate::rules::messages::{self, BodyPlace, DirectionMessages};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
@@ -51,13 +51,13 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
             MediaKind::Video => ("video", "audio"),
         };
         let title = format!("the metadata announces {track} ({}), and none ever comes", found.by);
-        let spots = [Spot::new(found.item, 0..0, format!("{} is set", found.by))];
+        let spots = [BodyPlace::new(found.item, 0..0, format!("{} is set", found.by))];
         let path = FieldPath::property("onMetaData", found.by);
-        let mut claim = look::claim(comparison, &spots, path, Certainty::Likely, title);
+        let mut claim = messages::claim(comparison, &spots, path, Certainty::Likely, title);
         let is_of = |index: &usize| {
             let mismatch = &comparison.mismatches[*index];
-            let lane = comparison.either(mismatch.row).lane;
-            let is_track = if found.kind == MediaKind::Audio { lane.is_audio() } else { lane.is_video() };
+            let kind = comparison.either(mismatch.row).kind;
+            let is_track = if found.kind == MediaKind::Audio { kind.is_audio() } else { kind.is_video() };
             let is_only_a = mismatch.is_whole_message() && comparison.rows[mismatch.row].b.is_none();
             is_track && is_only_a && comparison.either_item(mismatch.row).direction == direction
         };
@@ -74,7 +74,7 @@ fn missing(comparison: &Comparison<'_>) -> Vec<Claim> {
 }
 
 fn of(session: &Session, direction: Direction) -> Option<Announced> {
-    let flow = Flow::of(session, direction);
+    let flow = DirectionMessages::of(session, direction);
     if !flow.is_complete || turns_off(session) {
         return None;
     }
@@ -129,7 +129,7 @@ fn announced(bytes: &[u8], type_id: MessageTypeId) -> Vec<(MediaKind, &'static s
 
 /// Whether the client asked for less than all: receiveAudio, receiveVideo, or a pause.
 fn turns_off(session: &Session) -> bool {
-    crate::compare::name_all(&session.items)
+    crate::compare::identify_all(&session.items)
         .iter()
         .any(|named| matches!(named.command.as_deref(), Some("receiveAudio" | "receiveVideo" | "pause" | "pauseRaw")))
 }

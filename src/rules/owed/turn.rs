@@ -2,8 +2,8 @@
 
 use crate::compare::{Comparison, FieldPath, ValuePath};
 use crate::owed::{Early, Progress, Step};
-use crate::rules::look::count;
-use crate::rules::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::rules::messages::count;
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::ClientToServer as CLIENT;
 
 use super::{claim, of_a, of_b, only_in_a};
@@ -113,7 +113,7 @@ fn order(comparison: &Comparison<'_>) -> Vec<Claim> {
                 .fix("send createStream and wait for its _result")
                 .explaining(explains);
             // Where nothing comes back, this server does not do without.
-            if b.serves() { claim } else { claim.weighing(Severity::Error).breaking(Breaks::Response) }
+            if b.serves() { claim } else { claim.weighing(Severity::Error).breaking(Impact::Response) }
         }));
     }
     claims
@@ -140,7 +140,7 @@ fn connect_twice(comparison: &Comparison<'_>) -> Vec<Claim> {
     vec![match b.serves() {
         // This server does not mind.
         true => claim.weighing(Severity::Warning),
-        false => claim.breaking(Breaks::Response),
+        false => claim.breaking(Impact::Response),
     }]
 }
 
@@ -190,6 +190,6 @@ fn play_not_publish(comparison: &Comparison<'_>) -> Vec<Claim> {
             .why("play asks for a stream, and this client sends one: the server drops it")
             .fix("send publish with the name and `live` in place of play")
             .explaining(own)
-            .breaking(Breaks::Response),
+            .breaking(Impact::Response),
     ]
 }

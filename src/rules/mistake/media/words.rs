@@ -9,7 +9,7 @@ use crate::sender::Operator;
 use crate::session::Direction;
 
 /// What is said of a mistake.
-pub(super) struct Words {
+pub(super) struct MediaText {
     pub code: String,
     pub title: String,
     pub fix: String,
@@ -71,9 +71,9 @@ fn value(def: &Def, value: u64) -> String {
     }
 }
 
-pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> Words {
+pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> MediaText {
     let payload = if is_video(meant) { "video.payload" } else { "audio.payload" };
-    let words = |operator: &str, field: &str, title: String, fix: String, path| Words {
+    let words = |operator: &str, field: &str, title: String, fix: String, path| MediaText {
         code: format!("mistake:{operator}:{field}"),
         title,
         fix,
@@ -93,7 +93,7 @@ pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> 
             let fix: Vec<String> = fields.iter().map(repaired).collect();
             let severity = fields.iter().map(severity).max().unwrap_or(Severity::Warning);
             let path = FieldPath::Field(short(def), 0);
-            Words { severity, ..words(operator.name(), short(def), all.join("; "), fix.join("; "), path) }
+            MediaText { severity, ..words(operator.name(), short(def), all.join("; "), fix.join("; "), path) }
         }
         BodyEdit::PutIn { bytes, fits: Some(fits), .. } => words(
             "put-in",
@@ -187,7 +187,7 @@ fn repaired(edit: &FieldEdit) -> String {
     }
 }
 
-pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) -> Words {
+pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) -> MediaText {
     let is_all = meant.scope == MediaScope::All;
     let way = |more: &i64| format!("{} ms {}", more.abs(), if *more < 0 { "early" } else { "late" });
     let (operator, title, fix) = match edit {
@@ -271,10 +271,10 @@ pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) ->
         TimeEdit::Rounded(..=20) => Severity::Warning,
         _ => Severity::Error,
     };
-    Words { code: format!("mistake:{operator}:header.timestamp"), title, fix, severity, path: FieldPath::TIMESTAMP }
+    MediaText { code: format!("mistake:{operator}:header.timestamp"), title, fix, severity, path: FieldPath::TIMESTAMP }
 }
 
-pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direction) -> Words {
+pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direction) -> MediaText {
     let number = meant.rows.len();
     let several = |one: String, all: &str| if number > 1 { format!("{number} messages {all}") } else { one };
     // A server may leave out what a player is too slow for.
@@ -323,5 +323,5 @@ pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direc
         ),
     };
     let path = FieldPath::Message;
-    Words { code: format!("mistake:{operator}:message"), title, fix: fix.to_owned(), severity, path }
+    MediaText { code: format!("mistake:{operator}:message"), title, fix: fix.to_owned(), severity, path }
 }

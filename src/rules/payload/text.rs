@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use super::PayloadClaim;
 use super::case::Case;
 use super::transform::{Transform, first_exact};
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 pub static CRLF: Rule = Rule {
     code: "px-crlf",
@@ -274,7 +275,7 @@ pub(super) const HEX_FORMS: &[Transform] = &[
 ];
 
 /// A finding if one of a rule's forms gives what was received, exactly.
-pub(super) fn exact(case: &Case<'_>, forms: &'static [Transform], rule: &Rule) -> Option<Finding> {
+pub(super) fn exact(case: &Case<'_>, forms: &'static [Transform], rule: &Rule) -> Option<PayloadClaim> {
     if !case.differs() {
         return None;
     }
@@ -283,10 +284,10 @@ pub(super) fn exact(case: &Case<'_>, forms: &'static [Transform], rule: &Rule) -
 }
 
 /// What is to be said of a change to the whole payload.
-pub(super) fn whole_finding(case: &Case<'_>, form: &Transform, rule: &Rule) -> Finding {
+pub(super) fn whole_finding(case: &Case<'_>, form: &Transform, rule: &Rule) -> PayloadClaim {
     let at = case.prefix;
     let end = |len: usize| (at + 1).min(len).max(at.min(len));
-    Finding {
+    PayloadClaim {
         certainty: Certainty::Certain,
         title: rule.title.to_owned(),
         sent: at.min(case.sent.len())..end(case.sent.len()),

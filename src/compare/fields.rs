@@ -7,23 +7,23 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::dissect::paths;
-use crate::field::{Node, Tree, Value as FieldValue};
+use crate::field::{self, Node, Tree};
 use crate::recording::{EventKind, Places, RecordedEvent, RecordedMessage, Session};
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body;
 use crate::steps;
 
-use super::{Comparison, FieldPath, Lane, Mismatch, Named, Side, Step, Value, ValuePath};
+use super::{Comparison, FieldPath, MessageIdentity, MessageKind, Mismatch, Side, Step, Value, ValuePath};
 
 /// A value and where it is in the body.
 #[derive(Clone, Debug)]
-pub struct Unit {
+pub struct FieldValue {
     /// Where it is.
     pub path: FieldPath,
     /// The value in words.
     pub text: String,
     /// The value itself, as in [`Value::value`].
-    pub value: FieldValue,
+    pub value: field::Value,
     /// Its bytes, as offsets in the body.
     pub range: Range<usize>,
 }
@@ -139,15 +139,15 @@ fn handshakes(a: &RecordedEvent, b: &RecordedEvent, has_random: bool) -> Found {
     found
 }
 
-type InSession<'r> = (&'r RecordedMessage, (&'r RecordedEvent, &'r Named));
+type InSession<'r> = (&'r RecordedMessage, (&'r RecordedEvent, &'r MessageIdentity));
 
 fn messages(a: InSession<'_>, b: InSession<'_>) -> Found {
     let mut found = Vec::new();
-    let number = |number: u32| (number.to_string(), FieldValue::Uint(number.into()));
-    let words = |text: String| (text, FieldValue::None);
+    let number = |number: u32| (number.to_string(), field::Value::Uint(number.into()));
+    let words = |text: String| (text, field::Value::None);
     let type_id = |kept: &RecordedMessage| {
         let type_id = kept.header.type_id;
-        Some((type_id.to_string(), FieldValue::Uint(type_id.0.into())))
+        Some((type_id.to_string(), field::Value::Uint(type_id.0.into())))
     };
     header(FieldPath::TYPE_ID, a, b, type_id, 7..8, &mut found);
     let stream = |kept: &RecordedMessage| kept.header.message_stream_id.map(|stream| number(stream.0));
@@ -174,7 +174,7 @@ fn header(
     path: FieldPath,
     a: InSession<'_>,
     b: InSession<'_>,
-    value: impl Fn(&RecordedMessage) -> Option<(String, FieldValue)>,
+    value: impl Fn(&RecordedMessage) -> Option<(String, field::Value)>,
     range: Range<usize>,
     found: &mut Found,
 ) {
@@ -193,7 +193,7 @@ pub fn header_value(
     item: &RecordedEvent,
     kept: &RecordedMessage,
     range: Range<usize>,
-    (text, value): (String, FieldValue),
+    (text, value): (String, field::Value),
 ) -> Value {
     let basic = match kept.first_header.first().map(|first| first & 0x3f) {
         Some(0) => 1,
@@ -209,7 +209,7 @@ pub fn header_value(
 fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
     let (units_a, units_b) = (units(a.0, a.1.1), units(b.0, b.1.1));
     let (in_a, in_b) = (by_path(&units_a), by_path(&units_b));
-    let value = |kept: &RecordedMessage, unit: &Unit| Value {
+    let value = |kept: &RecordedMessage, unit: &FieldValue| Value {
         value: unit.value.clone(),
         ..value(&unit.text, &kept.body, &unit.range, &kept.places)
     };
@@ -228,7 +228,7 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
         }
         next_a = next_a.max(index + 1);
         let other = &units_a[index];
-        let bytes = |kept: &RecordedMessage, unit: &Unit| kept.body.get(unit.range.clone()).map(<[u8]>::to_vec);
+        let bytes = |kept: &RecordedMessage, unit: &FieldValue| kept.body.get(unit.range.clone()).map(<[u8]>::to_vec);
         if bytes(a.0, other) != bytes(b.0, unit) || !(a.0.is_whole() && b.0.is_whole()) && other.text != unit.text {
             found.push((unit.path.clone(), [Some(value(a.0, other)), Some(value(b.0, unit))]));
         }
@@ -254,7 +254,7 @@ fn bodies(a: InSession<'_>, b: InSession<'_>, found: &mut Found) {
     }
 }
 
-fn by_path(units: &[Unit]) -> HashMap<&FieldPath, usize> {
+fn by_path(units: &[FieldValue]) -> HashMap<&FieldPath, usize> {
     units.iter().enumerate().map(|(index, unit)| (&unit.path, index)).collect()
 }
 
@@ -269,14 +269,14 @@ fn value(text: &str, body: &[u8], range: &Range<usize>, places: &Places) -> Valu
 }
 
 /// The units of a message's body.
-pub fn units(kept: &RecordedMessage, named: &Named) -> Vec<Unit> {
+pub fn units(kept: &RecordedMessage, named: &MessageIdentity) -> Vec<FieldValue> {
     let type_id = named.read_as.unwrap_or(kept.header.type_id);
-    let coded = matches!(named.lane, Lane::Audio | Lane::Video);
-    units_of(type_id, &kept.body, kept.header.length, named.command.as_deref().unwrap_or(&named.name), coded)
+    let coded = matches!(named.kind, MessageKind::Audio | MessageKind::Video);
+    field_values_of(type_id, &kept.body, kept.header.length, named.command.as_deref().unwrap_or(&named.name), coded)
 }
 
 /// The units of a body of so many bytes; `name` is the message's own, `coded` whether it is coded audio or video.
-pub fn units_of(type_id: MessageTypeId, body: &[u8], length: u32, name: &str, coded: bool) -> Vec<Unit> {
+pub fn field_values_of(type_id: MessageTypeId, body: &[u8], length: u32, name: &str, coded: bool) -> Vec<FieldValue> {
     let mut tree = Tree::default();
     body::decode(type_id, body, length, &mut tree);
     let name = match type_id {
@@ -295,13 +295,13 @@ pub fn units_of(type_id: MessageTypeId, body: &[u8], length: u32, name: &str, co
     if let Some(payload) = payload {
         let start = tree.nodes()[payload].range.start;
         let path = FieldPath::payload(type_id == MessageTypeId::AUDIO);
-        walk.add(path, format!("{} bytes", walk.end - start), FieldValue::None, start..walk.end);
+        walk.add(path, format!("{} bytes", walk.end - start), field::Value::None, start..walk.end);
     }
     walk.units
 }
 
 struct Walk<'n> {
-    units: Vec<Unit>,
+    units: Vec<FieldValue>,
     /// How often each path was given.
     paths: HashMap<FieldPath, usize>,
     message: &'n str,
@@ -317,7 +317,7 @@ impl Walk<'_> {
             let children = below.iter().take_while(|child| child.depth > node.depth).count();
             let (children, rest) = below.split_at(children);
             nodes = rest;
-            if node.value != FieldValue::None || node.derived || node.bits.is_some() {
+            if node.value != field::Value::None || node.derived || node.bits.is_some() {
                 self.leaf(node, prefix);
                 continue;
             }
@@ -364,24 +364,25 @@ impl Walk<'_> {
             Some(name) => FieldPath::Field(name, 0),
             None => FieldPath::Value(prefix.part(node.def.name.rsplit('.').next().unwrap_or(node.def.name))),
         };
-        let value = if let FieldValue::Uint(number) = node.value { FieldValue::Uint(number) } else { FieldValue::None };
+        let value =
+            if let field::Value::Uint(number) = node.value { field::Value::Uint(number) } else { field::Value::None };
         self.add(path, text, value, node.range.clone());
     }
 
-    fn add(&mut self, path: FieldPath, text: String, value: FieldValue, range: Range<usize>) {
+    fn add(&mut self, path: FieldPath, text: String, value: field::Value, range: Range<usize>) {
         steps::count(1);
         let count = self.paths.entry(path.clone()).or_default();
         let path = path.after(*count);
         *count += 1;
-        self.units.push(Unit { path, text, value, range });
+        self.units.push(FieldValue { path, text, value, range });
     }
 }
 
 /// The number, boolean or string that a value of these fields is.
-fn scalar(fields: &[Node]) -> FieldValue {
+fn scalar(fields: &[Node]) -> field::Value {
     const SCALARS: [&str; 5] = ["amf.number", "amf.boolean", "amf.string", "amf.longstring", "amf.integer"];
     let last = fields.last().filter(|node| SCALARS.contains(&node.def.name));
-    last.map_or(FieldValue::None, |node| node.value.clone())
+    last.map_or(field::Value::None, |node| node.value.clone())
 }
 
 /// Whether a node is where the coded audio or video begins.
@@ -406,7 +407,9 @@ fn is_list(node: &Node) -> bool {
 
 fn property_name(children: &[Node]) -> String {
     let name = children.iter().find_map(|node| match &node.value {
-        FieldValue::Text(text) if matches!(node.def.name, "amf.string" | "amf.membername" | "amf.property.sealed") => {
+        field::Value::Text(text)
+            if matches!(node.def.name, "amf.string" | "amf.membername" | "amf.property.sealed") =>
+        {
             Some(text.clone())
         }
         _ => None,

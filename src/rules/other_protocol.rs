@@ -6,7 +6,7 @@ use crate::session::Protocol;
 use crate::tunnel::Proxy;
 
 use super::opening::{CLIENT, Opening, SERVER, first_row, mismatches_at};
-use super::{Breaks, Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use super::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 
 pub static TLS_ON_RTMP_PORT: Rule = Rule {
     code: "tls-on-rtmp-port",
@@ -203,7 +203,7 @@ fn rtmpe(comparison: &Comparison<'_>) -> Vec<Claim> {
     let why = "after the handshake all bytes are encrypted with a key that both sides agreed on".to_owned();
     let mut claims =
         claim(comparison, Certainty::Certain, &title, "RTMPE", why, "use rtmp:// for a session that can be compared");
-    claims.iter_mut().for_each(|claim| claim.breaks = Breaks::Capture { direction: None, from: 0 });
+    claims.iter_mut().for_each(|claim| claim.impact = Impact::Capture { direction: None, from: 0 });
     claims
 }
 
@@ -220,5 +220,5 @@ fn claim(
     let (a, b) = Opening::sides(comparison);
     let values = [(a, ""), (Some(b), what)].map(|(opening, text)| Some(opening?.value(CLIENT, 0, 16, text)));
     let claim = Claim::on(row, "beginning", values, certainty, title);
-    vec![claim.why(why).fix(fix).explaining(mismatches_at(comparison, row)).breaking(Breaks::Framing)]
+    vec![claim.why(why).fix(fix).explaining(mismatches_at(comparison, row)).breaking(Impact::Framing)]
 }

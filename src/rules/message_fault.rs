@@ -1,13 +1,13 @@
-//! Rules that look at the messages of B one by one: an oddity that B's messages have and A's have not.
+//! Rules that look at the messages of B one by one: an fault that B's messages have and A's have not.
 
 use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::recording::{RecordedEvent, RecordedMessage};
 use crate::session::Direction;
 
-use super::{Breaks, Certainty, Claim};
+use super::{Certainty, Claim, Impact};
 
 /// What is odd about a message.
-pub struct Oddity {
+pub struct MessageFault {
     /// How sure it is.
     pub certainty: Certainty,
     /// What happened.
@@ -18,10 +18,10 @@ pub struct Oddity {
     pub fix: String,
 }
 
-impl Oddity {
-    /// An oddity that the bytes prove.
-    pub fn certain(title: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> Oddity {
-        Oddity { certainty: Certainty::Certain, title: title.into(), why: why.into(), fix: fix.into() }
+impl MessageFault {
+    /// An fault that the bytes prove.
+    pub fn certain(title: impl Into<String>, why: impl Into<String>, fix: impl Into<String>) -> MessageFault {
+        MessageFault { certainty: Certainty::Certain, title: title.into(), why: why.into(), fix: fix.into() }
     }
 }
 
@@ -29,7 +29,7 @@ impl Oddity {
 /// of a path whether its difference is this very thing.
 pub fn claims(
     comparison: &Comparison<'_>,
-    find: impl Fn(&RecordedEvent, &RecordedMessage) -> Option<Oddity>,
+    find: impl Fn(&RecordedEvent, &RecordedMessage) -> Option<MessageFault>,
     explains: impl Fn(&FieldPath) -> bool,
 ) -> Vec<Claim> {
     let odd = |item: &RecordedEvent| item.message().and_then(|kept| find(item, kept));
@@ -45,8 +45,8 @@ pub fn claims(
         return Vec::new();
     }
     let all: Vec<usize> = rows.iter().map(|(row, _)| *row).collect();
-    let (row, oddity) = rows.swap_remove(0);
-    vec![claim(comparison, row, &all, oddity, explains)]
+    let (row, fault) = rows.swap_remove(0);
+    vec![claim(comparison, row, &all, fault, explains)]
 }
 
 /// A claim about the message of `row`, which explains what differs in `all` the rows.
@@ -54,7 +54,7 @@ pub fn claim(
     comparison: &Comparison<'_>,
     row: usize,
     all: &[usize],
-    oddity: Oddity,
+    fault: MessageFault,
     explains: impl Fn(&FieldPath) -> bool,
 ) -> Claim {
     let mut found = Vec::new();
@@ -71,7 +71,7 @@ pub fn claim(
             let other = comparison.mismatches[index].row;
             comparison.item(other, Side::B).is_none()
                 && comparison.either_item(other).direction == comparison.either_item(row).direction
-                && (comparison.either(other).lane == comparison.either(row).lane)
+                && (comparison.either(other).kind == comparison.either(row).kind)
         };
         comparison.open().filter(is_partner).min_by_key(|&index| comparison.mismatches[index].row.abs_diff(row))
     });
@@ -82,17 +82,17 @@ pub fn claim(
         None => (FieldPath::Message, [Side::A, Side::B].map(|side| comparison.item(row, side).map(whole))),
     };
     Claim {
-        certainty: oddity.certainty,
+        certainty: fault.certainty,
         severity: None,
         effect: None,
-        title: oddity.title,
+        title: fault.title,
         row,
         path,
         sides,
-        why: oddity.why,
-        fix: oddity.fix,
+        why: fault.why,
+        fix: fault.fix,
         explains: found,
-        breaks: if stops(comparison, row) { Breaks::Response } else { Breaks::Nothing },
+        impact: if stops(comparison, row) { Impact::Response } else { Impact::Nothing },
     }
 }
 
@@ -107,7 +107,7 @@ pub fn stops(comparison: &Comparison<'_>, row: usize) -> bool {
     let answers = || {
         (row + 1..comparison.rows.len()).filter(|&later| {
             comparison.either_item(later).direction != direction
-                && comparison.either(later).lane != crate::compare::Lane::Volatile
+                && comparison.either(later).kind != crate::compare::MessageKind::Volatile
         })
     };
     answers().next().is_some() && answers().all(|later| comparison.item(later, Side::B).is_none())

@@ -1,9 +1,10 @@
 //! Payload rules about what wraps audio and video: tag headers, start codes, emulation prevention, ADTS.
 
+use super::PayloadClaim;
 use super::case::Case;
 use super::text::{exact, whole_finding};
 use super::transform::Transform;
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 pub static PREFIX_KNOWN: Rule = Rule {
     code: "px-prefix-known",
@@ -230,7 +231,7 @@ pub fn header_before(received: &[u8], payload_len: usize) -> Option<(usize, &'st
     KNOWN.iter().find(fits).map(|known| (known.len, known.name))
 }
 
-fn header_added(case: &Case<'_>) -> Option<Finding> {
+fn header_added(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     let known = known_header(received, sent)?;
     let trailer = if known.trailer > 0 {
@@ -238,7 +239,7 @@ fn header_added(case: &Case<'_>) -> Option<Finding> {
     } else {
         String::new()
     };
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{} comes before the payload", known.name),
         sent: 0..0,
@@ -249,10 +250,10 @@ fn header_added(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn header_dropped(case: &Case<'_>) -> Option<Finding> {
+fn header_dropped(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     let known = known_header(sent, received)?;
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{} before the payload is missing", known.name),
         sent: 0..known.len,
@@ -263,7 +264,7 @@ fn header_dropped(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn avcc_to_annexb(case: &Case<'_>) -> Option<Finding> {
+fn avcc_to_annexb(case: &Case<'_>) -> Option<PayloadClaim> {
     exact(case, ANNEXB_FORMS, &AVCC_ANNEXB).or_else(|| {
         // The same NAL units, with others put between that a decoder needs: parameter sets, delimiters.
         let (sent, received) = (avcc_nals(case.sent)?, annexb_nals(case.received)?);
@@ -294,7 +295,7 @@ fn is_parameter_or_delimiter(nal: &[u8]) -> bool {
     nal.first().is_some_and(|first| matches!(first & 0x1f, 7..=9) || matches!(first >> 1, 32..=35))
 }
 
-fn adts(case: &Case<'_>) -> Option<Finding> {
+fn adts(case: &Case<'_>) -> Option<PayloadClaim> {
     exact(case, ADTS_FORMS, &ADTS).or_else(|| {
         (without_adts(case.received)? == case.sent).then(|| {
             let mut finding = whole_finding(case, &ADTS_FORMS[0], &ADTS);

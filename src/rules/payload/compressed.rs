@@ -2,11 +2,12 @@
 
 use std::io::Read;
 
+use super::PayloadClaim;
 use super::case::Case;
 use super::index::Index;
 use super::text::whole_finding;
 use super::transform::Transform;
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 pub static COMPRESSED: Rule = Rule {
     code: "px-compressed",
@@ -51,7 +52,7 @@ pub static UNRELATED: Rule = Rule {
     check: Check::Payload(unrelated),
 };
 
-fn compressed(case: &Case<'_>) -> Option<Finding> {
+fn compressed(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     let (format, words) = if let Some(format) = decompresses_to(received, sent) {
         (format, "was received compressed")
@@ -84,7 +85,7 @@ fn decompresses_to(packed: &[u8], plain: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn unrelated(case: &Case<'_>) -> Option<Finding> {
+fn unrelated(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, suffix, .. } = *case;
     const LEAST: usize = 16;
     let longer = sent.len().max(received.len());
@@ -102,7 +103,7 @@ fn unrelated(case: &Case<'_>) -> Option<Finding> {
         7.9.. => "it is encrypted, compressed, or media",
         _ => "it has a structure, so it is more likely a different message than encryption",
     };
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Likely,
         title: "the two have nothing in common".to_owned(),
         sent: 0..LEAST,

@@ -3,8 +3,9 @@
 //! A header that every chunk repeats shows as the same few bytes at a fixed period: the chunk size. Two of
 //! them at the right distance are no accident, one could be.
 
+use super::PayloadClaim;
 use super::case::{Case, common_prefix};
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 pub static HEADERS_LEFT: Rule = Rule {
     code: "px-headers-left",
@@ -240,7 +241,7 @@ enum Rest {
     Sent,
 }
 
-fn headers_left(case: &Case<'_>, forms: &[Form]) -> Option<Finding> {
+fn headers_left(case: &Case<'_>, forms: &[Form]) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, .. } = *case;
     if prefix == received.len() || prefix == sent.len() {
         return None;
@@ -263,7 +264,7 @@ fn headers_left(case: &Case<'_>, forms: &[Form]) -> Option<Finding> {
     None
 }
 
-fn left_finding(case: &Case<'_>, cut: Cut, header: &[u8], boundaries: u64, rest: Rest) -> Finding {
+fn left_finding(case: &Case<'_>, cut: Cut, header: &[u8], boundaries: u64, rest: Rest) -> PayloadClaim {
     let Case { sent, received, .. } = *case;
     let (name, bytes) = (describe_header(header), hex::encode(header));
     let places = if boundaries == 1 { "once".to_owned() } else { format!("{boundaries} times") };
@@ -287,7 +288,7 @@ fn left_finding(case: &Case<'_>, cut: Cut, header: &[u8], boundaries: u64, rest:
         ),
         Rest::Sent => format!("In addition, the last {lost} payload bytes are missing."),
     };
-    Finding {
+    PayloadClaim {
         certainty: if boundaries > 1 { Certainty::Certain } else { Certainty::Likely },
         title: format!("chunk header {name} is in the payload {places}, every {} bytes", cut.size),
         sent: cut.first..cut.first,
@@ -302,7 +303,7 @@ fn left_finding(case: &Case<'_>, cut: Cut, header: &[u8], boundaries: u64, rest:
     }
 }
 
-fn over_stripped(case: &Case<'_>) -> Option<Finding> {
+fn over_stripped(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, .. } = *case;
     if prefix == received.len() || received.len() >= sent.len() {
         return None;
@@ -324,7 +325,7 @@ fn over_stripped(case: &Case<'_>) -> Option<Finding> {
     None
 }
 
-fn stripped_finding(cut: Cut, taken: usize, boundaries: u64, rest: Rest) -> Finding {
+fn stripped_finding(cut: Cut, taken: usize, boundaries: u64, rest: Rest) -> PayloadClaim {
     let meaning = match taken {
         1 | 2 => "the receiver's chunk size is smaller than the sender's, so it reads payload as a type-3 header",
         4 => "the receiver expects an extended timestamp after each type-3 header, and there is none",
@@ -334,7 +335,7 @@ fn stripped_finding(cut: Cut, taken: usize, boundaries: u64, rest: Rest) -> Find
     };
     let cut_short = if rest == Rest::Sent { " What follows the last one is missing." } else { "" };
     let spots = if boundaries == 1 { "place".to_owned() } else { format!("places, every {} bytes", cut.size) };
-    Finding {
+    PayloadClaim {
         certainty: if boundaries > 1 { Certainty::Certain } else { Certainty::Likely },
         title: format!("{taken} payload bytes are missing in {boundaries} {spots}: mistaken for headers"),
         sent: cut.first..cut.first + taken,
@@ -348,14 +349,14 @@ fn stripped_finding(cut: Cut, taken: usize, boundaries: u64, rest: Rest) -> Find
     }
 }
 
-fn stale_prefix(case: &Case<'_>) -> Option<Finding> {
+fn stale_prefix(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     let stale = case.context.unfinished.iter().find(|stale| {
         let whole = !stale.is_empty() && received.starts_with(stale) && case.differs();
         let rest = received.get(stale.len()..).unwrap_or_default();
         whole && !rest.is_empty() && sent.starts_with(rest)
     })?;
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{} bytes of a message that was given up come before the payload", stale.len()),
         sent: 0..0,
@@ -371,7 +372,7 @@ fn stale_prefix(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn foreign_chunk(case: &Case<'_>) -> Option<Finding> {
+fn foreign_chunk(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, .. } = *case;
     let foreign = &case.context.foreign;
     if foreign.is_empty() || received.len() <= sent.len() {
@@ -389,7 +390,7 @@ fn foreign_chunk(case: &Case<'_>) -> Option<Finding> {
         (s, r) = (s + run, r + run);
     }
     let &(sent_at, received_at, len) = found.first()?;
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{len} bytes of a chunk from another chunk stream are in the payload"),
         sent: sent_at..sent_at,

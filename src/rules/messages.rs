@@ -1,6 +1,6 @@
 //! Looking for one mistake in the messages of a direction, in B and then in A.
 //!
-//! A rule says what one direction of one session shows ([`Spot`]s); here it becomes a [`Claim`] about two sessions.
+//! A rule says what one direction of one session shows ([`BodyPlace`]s); here it becomes a [`Claim`] about two sessions.
 //! What A shows too is no cause, so then there is no claim.
 
 use std::collections::{HashMap, HashSet};
@@ -15,7 +15,7 @@ use crate::session::Direction;
 use super::{Certainty, Claim};
 
 /// The whole messages of one direction of a session, in order.
-pub struct Flow<'r> {
+pub struct DirectionMessages<'r> {
     /// Indices of the items, and the messages.
     pub messages: Vec<(usize, &'r RecordedMessage)>,
     /// Whether the recording has all of the direction: it begins with the handshake and has no hole.
@@ -25,7 +25,7 @@ pub struct Flow<'r> {
 }
 
 /// A message that shows a mistake.
-pub struct Spot {
+pub struct BodyPlace {
     /// Index of the item.
     pub item: usize,
     /// The bytes of the body that show it.
@@ -36,9 +36,9 @@ pub struct Spot {
     pub meant: Option<Vec<u8>>,
 }
 
-impl<'r> Flow<'r> {
+impl<'r> DirectionMessages<'r> {
     /// The messages of a direction.
-    pub fn of(session: &'r Session, direction: Direction) -> Flow<'r> {
+    pub fn of(session: &'r Session, direction: Direction) -> DirectionMessages<'r> {
         let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
         let begins = items().next().is_some_and(|(_, item)| matches!(item.content, EventKind::Handshake { .. }));
         let whole = |(index, item): (usize, &'r RecordedEvent)| {
@@ -50,7 +50,7 @@ impl<'r> Flow<'r> {
         let restarts = all
             .filter(|(_, item)| item.message().is_some_and(|kept| kept.class.restarts_media()))
             .map(|(index, _)| index);
-        Flow { messages: items().filter_map(whole).collect(), is_complete, restarts: restarts.collect() }
+        DirectionMessages { messages: items().filter_map(whole).collect(), is_complete, restarts: restarts.collect() }
     }
 
     /// How often media have begun again before an item: what differs in this is not one run of media.
@@ -77,30 +77,31 @@ impl<'r> Flow<'r> {
     }
 }
 
-impl Spot {
+impl BodyPlace {
     /// A place in the body of an item.
-    pub fn new(item: usize, range: Range<usize>, text: impl Into<String>) -> Spot {
-        Spot { item, range, text: text.into(), meant: None }
+    pub fn new(item: usize, range: Range<usize>, text: impl Into<String>) -> BodyPlace {
+        BodyPlace { item, range, text: text.into(), meant: None }
     }
 
     /// With the body that was meant.
-    pub fn meant(self, body: Vec<u8>) -> Spot {
-        Spot { meant: Some(body), ..self }
+    pub fn meant(self, body: Vec<u8>) -> BodyPlace {
+        BodyPlace { meant: Some(body), ..self }
     }
 }
 
 /// What B shows and A does not, of the direction that shows it first.
-pub fn only_in_b<T>(comparison: &Comparison<'_>, find: impl Fn(&Flow<'_>) -> Vec<T>) -> Option<Vec<T>> {
+pub fn only_in_b<T>(comparison: &Comparison<'_>, find: impl Fn(&DirectionMessages<'_>) -> Vec<T>) -> Option<Vec<T>> {
     [Direction::ClientToServer, Direction::ServerToClient].into_iter().find_map(|direction| {
-        let in_b = find(&Flow::of(comparison.b, direction));
-        (!in_b.is_empty() && comparison.a.is_none_or(|a| find(&Flow::of(a, direction)).is_empty())).then_some(in_b)
+        let in_b = find(&DirectionMessages::of(comparison.b, direction));
+        (!in_b.is_empty() && comparison.a.is_none_or(|a| find(&DirectionMessages::of(a, direction)).is_empty()))
+            .then_some(in_b)
     })
 }
 
 /// A claim about the first of `spots`, which explains the differences of all.
 pub fn claim(
     comparison: &Comparison<'_>,
-    spots: &[Spot],
+    spots: &[BodyPlace],
     path: impl Into<FieldPath>,
     certainty: Certainty,
     title: String,
@@ -130,7 +131,7 @@ pub fn rows_of_b(comparison: &Comparison<'_>) -> HashMap<usize, usize> {
 }
 
 /// The differences in the bodies of `spots`, and the messages of A that they were meant to be.
-fn explained(comparison: &Comparison<'_>, spots: &[Spot], rows: &HashMap<usize, usize>) -> Vec<usize> {
+fn explained(comparison: &Comparison<'_>, spots: &[BodyPlace], rows: &HashMap<usize, usize>) -> Vec<usize> {
     let here: HashSet<usize> = spots.iter().filter_map(|spot| rows.get(&spot.item).copied()).collect();
     let meant = spots.iter().filter_map(|spot| spot.meant.as_deref());
     let twins: HashSet<u128> = meant.filter_map(|bytes| Some(comparison.a?.hashing.of(bytes))).collect();

@@ -1,8 +1,9 @@
 //! Payload rules about stretches: put in, left out, moved, joined and taken apart.
 
+use super::PayloadClaim;
 use super::case::{Case, common_prefix};
 use super::framing::{describe_header, header_len};
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 pub static SPLIT: Rule = Rule {
     code: "px-split",
@@ -130,7 +131,7 @@ const LARGEST_SHIFT: usize = 64;
 const BLOCK_SIZES: &[usize] =
     &[65536, 60000, 32768, 16384, 8192, 4096, 4000, 2048, 1460, 1448, 1024, 1000, 512, 256, 188, 128, 64];
 
-fn split(case: &Case<'_>) -> Option<Finding> {
+fn split(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     let cuts = &case.context.boundaries;
     if cuts.is_empty() || received.is_empty() || received.len() >= sent.len() {
@@ -143,7 +144,7 @@ fn split(case: &Case<'_>) -> Option<Finding> {
         .find(|&start| ends_whole(start + received.len()) && sent[start..].starts_with(received))?;
     let end = start + received.len();
     let messages = 1 + cuts.iter().filter(|&&cut| cut > start && cut < end).count();
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{messages} of the {} messages that carried the payload arrived", cuts.len() + 1),
         sent: if start > 0 { 0..start } else { end..sent.len() },
@@ -154,7 +155,7 @@ fn split(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn concatenated(case: &Case<'_>) -> Option<Finding> {
+fn concatenated(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     if sent.is_empty() || received.len() <= sent.len() {
         return None;
@@ -180,7 +181,7 @@ fn concatenated(case: &Case<'_>) -> Option<Finding> {
     } else {
         return None;
     };
-    Some(Finding {
+    Some(PayloadClaim {
         certainty,
         title: format!("the payload is {how} by {whose}"),
         sent: at..at,
@@ -191,7 +192,7 @@ fn concatenated(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn shifted(case: &Case<'_>) -> Option<Finding> {
+fn shifted(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, .. } = *case;
     let most = LARGEST_SHIFT.min(sent.len() / 4);
     let header = |by: usize| match by {
@@ -201,7 +202,7 @@ fn shifted(case: &Case<'_>) -> Option<Finding> {
         12 => " That is the length of a chunk header of format 0.",
         _ => "",
     };
-    let finding = |by: usize, early: bool, why: String| Finding {
+    let finding = |by: usize, early: bool, why: String| PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("everything is {by} bytes too {}", if early { "early" } else { "late" }),
         sent: if early { 0..by } else { 0..0 },
@@ -227,7 +228,7 @@ fn shifted(case: &Case<'_>) -> Option<Finding> {
     Some(finding(by, true, format!("The first {by} bytes are missing, and {by} others are at the end.")))
 }
 
-fn inserted(case: &Case<'_>) -> Option<Finding> {
+fn inserted(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, suffix, .. } = *case;
     if received.len() <= sent.len() || prefix + suffix < sent.len() {
         return None;
@@ -239,7 +240,7 @@ fn inserted(case: &Case<'_>) -> Option<Finding> {
         at if at == sent.len() => "after the payload".to_owned(),
         at => format!("at offset {at}"),
     };
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{len} bytes were inserted {place}"),
         sent: prefix..prefix,
@@ -280,7 +281,7 @@ fn at_a_boundary(at: usize) -> Option<String> {
     Some(format!("Offset {at} is {} times {size}, {what}.", at / size))
 }
 
-fn deleted(case: &Case<'_>) -> Option<Finding> {
+fn deleted(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, suffix, .. } = *case;
     if received.len() >= sent.len() || prefix + suffix < received.len() {
         return None;
@@ -292,7 +293,7 @@ fn deleted(case: &Case<'_>) -> Option<Finding> {
         _ => String::new(),
     };
     let boundary = at_a_boundary(prefix).map(|text| format!(" {text}")).unwrap_or_default();
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{len} bytes at offset {prefix} are missing"),
         sent: prefix..prefix + len,
@@ -303,7 +304,7 @@ fn deleted(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn reordered(case: &Case<'_>) -> Option<Finding> {
+fn reordered(case: &Case<'_>) -> Option<PayloadClaim> {
     let Case { sent, received, prefix, .. } = *case;
     if sent.len() != received.len() || counts(sent) != counts(received) {
         return None;
@@ -313,7 +314,7 @@ fn reordered(case: &Case<'_>) -> Option<Finding> {
     let moved = sent.chunks(size).zip(received.chunks(size)).filter(|(sent, received)| sent != received).count();
     let at = prefix / size * size;
     let end = (at + size).min(sent.len());
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("{moved} blocks of {size} bytes are out of order"),
         sent: at..end,

@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::PayloadClaim;
 use super::case::Case;
 use super::text::exact;
 use super::transform::Transform;
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 const SWAP_WHO: &str = "Code that treats a byte buffer as an array of integers and converts their byte order: htons or htonl \
                         in a loop, BinaryReader, DataView, ByteBuffer with the wrong order; DMA engines and FPGA firmware.";
@@ -209,19 +210,19 @@ fn constant(case: &Case<'_>, difference: fn(u8, u8) -> u8) -> Option<u8> {
     (same && value != 0).then_some(value)
 }
 
-fn xor(case: &Case<'_>) -> Option<Finding> {
+fn xor(case: &Case<'_>) -> Option<PayloadClaim> {
     let value = constant(case, |sent, received| sent ^ received)?;
     let why = format!("sent XOR received is {value:02x} for all {} bytes.", case.sent.len());
     Some(whole(case, 0..1, format!("every byte is XORed with {value:02x}"), why, XOR.page.fix))
 }
 
-fn add(case: &Case<'_>) -> Option<Finding> {
+fn add(case: &Case<'_>) -> Option<PayloadClaim> {
     let value = constant(case, |sent, received| received.wrapping_sub(sent))?;
     let why = format!("received minus sent is {value:02x}, modulo 256, for all {} bytes.", case.sent.len());
     Some(whole(case, 0..1, format!("{value:02x} is added to every byte"), why, ADD.page.fix))
 }
 
-fn xor_key(case: &Case<'_>) -> Option<Finding> {
+fn xor_key(case: &Case<'_>) -> Option<PayloadClaim> {
     let len = case.sent.len();
     // Where the key comes round, so does its first byte that is not zero.
     if len != case.received.len() || case.prefix >= LONGEST_KEY {
@@ -239,9 +240,9 @@ fn xor_key(case: &Case<'_>) -> Option<Finding> {
     Some(whole(case, 0..period, title, why, XOR_KEY.page.fix))
 }
 
-fn whole(case: &Case<'_>, at: Range<usize>, title: String, why: String, fix: &str) -> Finding {
+fn whole(case: &Case<'_>, at: Range<usize>, title: String, why: String, fix: &str) -> PayloadClaim {
     let at = at.start..at.end.min(case.sent.len());
-    Finding {
+    PayloadClaim {
         certainty: Certainty::Certain,
         title,
         sent: at.clone(),
@@ -252,7 +253,7 @@ fn whole(case: &Case<'_>, at: Range<usize>, title: String, why: String, fix: &st
     }
 }
 
-fn bitflip(case: &Case<'_>) -> Option<Finding> {
+fn bitflip(case: &Case<'_>) -> Option<PayloadClaim> {
     let wrong: Vec<(usize, u32)> = pairs(case, 1)?
         .enumerate()
         .filter(|(_, (sent, received))| sent != received)
@@ -270,7 +271,7 @@ fn bitflip(case: &Case<'_>) -> Option<Finding> {
     let flipped = bits as usize <= 2 * bytes;
     let run = wrong.iter().zip(first..).take_while(|((at, _), next)| at == next).count();
     let span = last + 1 - first;
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: if flipped { Certainty::Likely } else { Certainty::Possible },
         title: match flipped {
             true if bits == 1 => "one bit is flipped".to_owned(),

@@ -1,7 +1,8 @@
 //! Payload rules about ends: cut off, or filled up with something else.
 
+use super::PayloadClaim;
 use super::case::Case;
-use super::{Certainty, Check, Finding, Layer, Mode, Page, Rule, Severity};
+use crate::rules::{Certainty, Check, Layer, Mode, Page, Rule, Severity};
 
 pub static TRUNC: Rule = Rule {
     code: "px-trunc",
@@ -65,14 +66,14 @@ pub static STALE_PAD: Rule = Rule {
 /// A tail shorter than this could be zero, or equal another message's, by accident.
 const LEAST_TAIL: usize = 4;
 
-fn truncated(case: &Case<'_>) -> Option<Finding> {
+fn truncated(case: &Case<'_>) -> Option<PayloadClaim> {
     let (len, whole) = (case.received.len(), case.sent.len());
     if case.prefix < len || len >= whole {
         return None;
     }
     let fits = reasons(case.sent, len);
     let reason = if fits.is_empty() { String::new() } else { format!(" {len} bytes: {}.", fits.join("; or ")) };
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: match len {
             0 => format!("nothing of {whole} bytes arrived"),
@@ -116,13 +117,13 @@ fn reasons(sent: &[u8], len: usize) -> Vec<String> {
     fits
 }
 
-fn zero_padded(case: &Case<'_>) -> Option<Finding> {
+fn zero_padded(case: &Case<'_>) -> Option<PayloadClaim> {
     let (len, at) = (case.sent.len(), case.prefix);
     let zero = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
     if len != case.received.len() || len - at < LEAST_TAIL || !zero(&case.received[at..]) {
         return None;
     }
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: if at == 0 {
             format!("all {len} bytes are zero")
@@ -137,7 +138,7 @@ fn zero_padded(case: &Case<'_>) -> Option<Finding> {
     })
 }
 
-fn stale_padded(case: &Case<'_>) -> Option<Finding> {
+fn stale_padded(case: &Case<'_>) -> Option<PayloadClaim> {
     let (sent, received, at) = (case.sent.len(), case.received.len(), case.prefix);
     // The length may be that of the other message, too.
     let is_longer = received > sent && at == sent;
@@ -146,7 +147,7 @@ fn stale_padded(case: &Case<'_>) -> Option<Finding> {
     }
     let tail = &case.received[at..];
     case.context.neighbours.iter().find(|old| old.get(at..received) == Some(tail))?;
-    Some(Finding {
+    Some(PayloadClaim {
         certainty: Certainty::Certain,
         title: format!("the last {} of {received} bytes are those of another message", received - at),
         sent: at..sent,

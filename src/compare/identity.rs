@@ -1,4 +1,4 @@
-//! What a message is, for alignment: its lane, and its name there.
+//! What a message is, for alignment: its kind, and its name there.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use crate::session::Direction;
 
 /// Messages that keep their order among themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Lane {
+pub enum MessageKind {
     /// The parts of the handshake.
     Handshake,
     /// Types 1, 2, 5, 6 and user control events.
@@ -37,28 +37,28 @@ pub enum Lane {
     Other,
 }
 
-impl Lane {
+impl MessageKind {
     /// Whether it holds audio, or its configuration.
     pub fn is_audio(self) -> bool {
-        matches!(self, Lane::Audio | Lane::AudioConfig)
+        matches!(self, MessageKind::Audio | MessageKind::AudioConfig)
     }
 
     /// Whether it holds video, or its configuration.
     pub fn is_video(self) -> bool {
-        matches!(self, Lane::Video | Lane::VideoConfig)
+        matches!(self, MessageKind::Video | MessageKind::VideoConfig)
     }
 
     /// Whether it holds coded audio or video.
     pub fn is_media(self) -> bool {
-        matches!(self, Lane::Audio | Lane::Video | Lane::AudioConfig | Lane::VideoConfig)
+        matches!(self, MessageKind::Audio | MessageKind::Video | MessageKind::AudioConfig | MessageKind::VideoConfig)
     }
 }
 
 /// What a message is called.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Named {
-    /// Its lane.
-    pub lane: Lane,
+pub struct MessageIdentity {
+    /// Its kind.
+    pub kind: MessageKind,
     /// Its name: `connect`, `_result of createStream`, `Set Chunk Size`, `video keyframe`.
     pub name: String,
     /// The name that a command or data message has itself.
@@ -71,7 +71,7 @@ pub struct Named {
     pub read_as: Option<MessageTypeId>,
 }
 
-impl Named {
+impl MessageIdentity {
     /// Whether it is a command or data message of this name.
     pub fn is(&self, command: &str) -> bool {
         self.command.as_deref() == Some(command)
@@ -84,14 +84,14 @@ impl Named {
 }
 
 /// Names all items of a session.
-pub fn name_all<'i>(items: impl IntoIterator<Item = &'i RecordedEvent>) -> Vec<Named> {
+pub fn identify_all<'i>(items: impl IntoIterator<Item = &'i RecordedEvent>) -> Vec<MessageIdentity> {
     let mut calls: HashMap<(Direction, u64), String> = HashMap::new();
     items.into_iter().map(|item| name(item, &mut calls)).collect()
 }
 
-fn name(item: &RecordedEvent, calls: &mut HashMap<(Direction, u64), String>) -> Named {
-    let plain = |lane, name: &str| Named {
-        lane,
+fn name(item: &RecordedEvent, calls: &mut HashMap<(Direction, u64), String>) -> MessageIdentity {
+    let plain = |kind, name: &str| MessageIdentity {
+        kind,
         name: name.to_owned(),
         command: None,
         call: None,
@@ -99,14 +99,18 @@ fn name(item: &RecordedEvent, calls: &mut HashMap<(Direction, u64), String>) -> 
         read_as: None,
     };
     match &item.content {
-        EventKind::Handshake { part, .. } => plain(Lane::Handshake, &part.to_string()),
-        EventKind::Gap(_) => plain(Lane::Hole, "gap"),
-        EventKind::Undecoded => plain(Lane::Hole, "undecoded"),
+        EventKind::Handshake { part, .. } => plain(MessageKind::Handshake, &part.to_string()),
+        EventKind::Gap(_) => plain(MessageKind::Hole, "gap"),
+        EventKind::Undecoded => plain(MessageKind::Hole, "undecoded"),
         EventKind::Message(kept) => name_message(kept, item, calls),
     }
 }
 
-fn name_message(kept: &RecordedMessage, item: &RecordedEvent, calls: &mut HashMap<(Direction, u64), String>) -> Named {
+fn name_message(
+    kept: &RecordedMessage,
+    item: &RecordedEvent,
+    calls: &mut HashMap<(Direction, u64), String>,
+) -> MessageIdentity {
     let type_id = kept.header.type_id;
     // Beside a snapshot, as that has it.
     let body = kept.normal();
@@ -115,7 +119,7 @@ fn name_message(kept: &RecordedMessage, item: &RecordedEvent, calls: &mut HashMa
     let decoded = body::decode(read_as.unwrap_or(type_id), body, length, &mut ());
     let hash = || format!("{:032x}", kept.hash);
     let (mut own, mut call) = (None, None);
-    let (lane, name, key) = match &decoded.body {
+    let (kind, name, key) = match &decoded.body {
         Body::Command(command) => {
             own = command.name().map(|name| name.to_string());
             let name = own.clone().unwrap_or_else(|| "command without a name".to_owned());
@@ -136,37 +140,39 @@ fn name_message(kept: &RecordedMessage, item: &RecordedEvent, calls: &mut HashMa
                 }
             };
             let code = command.arguments().iter().find_map(|value| value.property(b"code")?.as_str());
-            (Lane::Command, name, code.map(|code| code.to_string()).unwrap_or_default())
+            (MessageKind::Command, name, code.map(|code| code.to_string()).unwrap_or_default())
         }
         Body::Data(data) => {
             own = class::handler(data).map(|name| name.to_string());
             let name = own.clone().unwrap_or_else(|| "data without a name".to_owned());
-            (Lane::Data, name, String::new())
+            (MessageKind::Data, name, String::new())
         }
         Body::Audio(_) | Body::Video(_) => {
-            let (lane, name) = match kept.class {
-                MessageClass::Config(MediaKind::Audio) => (Lane::AudioConfig, "audio config"),
-                MessageClass::Config(MediaKind::Video) => (Lane::VideoConfig, "video config"),
-                MessageClass::Video { keyframe: true } => (Lane::Video, "video keyframe"),
-                MessageClass::Video { keyframe: false } => (Lane::Video, "video data"),
-                _ => (Lane::Audio, "audio data"),
+            let (kind, name) = match kept.class {
+                MessageClass::Config(MediaKind::Audio) => (MessageKind::AudioConfig, "audio config"),
+                MessageClass::Config(MediaKind::Video) => (MessageKind::VideoConfig, "video config"),
+                MessageClass::Video { keyframe: true } => (MessageKind::Video, "video keyframe"),
+                MessageClass::Video { keyframe: false } => (MessageKind::Video, "video data"),
+                _ => (MessageKind::Audio, "audio data"),
             };
-            (lane, name.to_owned(), hash())
+            (kind, name.to_owned(), hash())
         }
         Body::UserControl(message) => {
             let number = message.event_type;
             let is_ping = matches!(number, class::PING_REQUEST | class::PING_RESPONSE);
-            let lane = if is_ping { Lane::Volatile } else { Lane::Control };
+            let kind = if is_ping { MessageKind::Volatile } else { MessageKind::Control };
             let name = event_name(number.into()).map_or_else(|| format!("user control event {number}"), str::to_owned);
-            (lane, name, String::new())
+            (kind, name, String::new())
         }
         Body::Control(_) if type_id == MessageTypeId::ACKNOWLEDGEMENT => {
-            (Lane::Volatile, type_id.name(), String::new())
+            (MessageKind::Volatile, type_id.name(), String::new())
         }
-        Body::Control(_) => (Lane::Control, type_id.name(), String::new()),
-        Body::Aggregate(_) | Body::SharedObject(_) | Body::Unknown { .. } => (Lane::Other, type_id.name(), hash()),
+        Body::Control(_) => (MessageKind::Control, type_id.name(), String::new()),
+        Body::Aggregate(_) | Body::SharedObject(_) | Body::Unknown { .. } => {
+            (MessageKind::Other, type_id.name(), hash())
+        }
     };
-    Named { lane, name, command: own, call, key, read_as }
+    MessageIdentity { kind, name, command: own, call, key, read_as }
 }
 
 /// The type a body must have been meant to have: AMF under a type that no receiver knows.
