@@ -38,6 +38,8 @@ pub const WORK: u64 = 32 << 20;
 const MOST_MISTAKES: usize = 2;
 /// So many bytes of A after the first wrong one prove a mistake.
 const PROOF: u64 = 8;
+/// So many first mistakes are followed to where a second one shows.
+const BEAM: usize = 6;
 /// What another mistake may cost more, in bits, and still be a rival.
 const MARGIN: u32 = 8;
 /// So many bytes are shown of a mistake.
@@ -102,83 +104,134 @@ pub fn framing(comparison: &Comparison<'_>, direction: Direction) -> Option<Expl
         return alone::framing(comparison, direction);
     }
     let tape = comparison.b.tapes[direction.index()].as_ref()?;
-    let mut best: Option<Explained> = None;
+    let mut best: Option<(u64, Explained)> = None;
     // Both are in use: headers without fields that repeat an extended timestamp, and those that do not.
     for (own_media, repeats_extended) in [(false, true), (false, false), (true, true), (true, false)] {
         let anchors = Anchors::new(comparison, direction, own_media, repeats_extended)?;
         let at = usize::try_from(anchors.from.checked_sub(tape.offset)?).ok()?;
         let mut walk = Walk::new(&tape.bytes, at, &anchors, own_media);
-        let explained = explain(&mut walk, tape.offset, tape.ends);
-        let Some(explained) = explained else {
-            if walk.is_done() {
-                // Nothing is wrong.
-                return None;
+        walk.follow();
+        if walk.is_done() {
+            // Nothing is wrong.
+            return None;
+        }
+        let Some(reading) = explain(&mut walk, tape.offset, MOST_MISTAKES) else { continue };
+        let cost = reading.cost();
+        let explained = reading.explained(tape.offset, tape.ends);
+        best = best.filter(|(least, _)| *least <= cost).or(explained.map(|explained| (cost, explained)));
+    }
+    best.map(|(_, explained)| explained)
+}
+
+/// Bytes read with some mistakes.
+#[derive(Clone)]
+struct Reading<'r, 'b> {
+    found: Vec<Found>,
+    walk: Walk<'r, 'b>,
+    /// What the mistakes cost, in bits.
+    price: u32,
+    /// Whether others do as well.
+    is_rivalled: bool,
+}
+
+impl Reading<'_, '_> {
+    /// How much has to be said, in bits: the mistakes, and all bytes that they do not explain (minimum description
+    /// length).
+    fn cost(&self) -> u64 {
+        u64::from(self.price) + 8 * (self.walk.raw.len() - self.walk.at) as u64
+    }
+
+    /// None if saying so takes more than it explains.
+    fn explained(self, offset: u64, ends: bool) -> Option<Explained> {
+        let Reading { mut found, walk, price, is_rivalled } = self;
+        if 8 * walk.content <= u64::from(price) {
+            return None;
+        }
+        for one in &mut found {
+            if !matches!(one.mistake.operator, Operator::Inserted(..)) {
+                let made = walk.made.iter().filter(|made| made.covers(one.mistake.operator, one.mistake.field));
+                one.times = made.count().max(1) as u32;
             }
-            continue;
+        }
+        let reaches_end = walk.is_done();
+        // Bytes that belong to nothing make room for any break.
+        let is_any =
+            |one: &Found| matches!(one.mistake.operator, Operator::Stray(_)) && one.foreign == Some(Foreign::Other);
+        let is_sole = !is_rivalled && !found.iter().any(is_any);
+        Some(Explained {
+            certain: reaches_end && ends && is_sole && walk.content >= PROOF && !walk.is_spent(),
+            until: offset + walk.at as u64,
+            price,
+            reaches_end,
+            messages: walk.messages,
+            content: walk.content,
+            found,
+        })
+    }
+}
+
+/// What the bytes from where the script stops on are with the fewest words: with one mistake, or with another after it.
+fn explain<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64, most: usize) -> Option<Reading<'r, 'b>> {
+    let mut firsts = readings(walk, offset);
+    firsts.sort_by_key(Reading::cost);
+    let best = firsts.first().cloned()?;
+    let is_rival = |other: &Reading<'_, '_>| {
+        other.found[0].mistake.field != best.found[0].mistake.field
+            && other.walk.at >= best.walk.at
+            && other.price <= best.price + MARGIN
+    };
+    let is_rivalled = firsts.iter().any(is_rival);
+    let mut best = Reading { is_rivalled, ..best };
+    if best.walk.is_done() && best.found.iter().all(|found| found.foreign.is_none()) || most < 2 {
+        return Some(best);
+    }
+    // What explains less by itself may explain all with another mistake.
+    for mut first in firsts.into_iter().filter(|first| !first.walk.is_done()).take(BEAM) {
+        first.walk.effort = walk.effort;
+        let second = explain(&mut first.walk, offset, most - 1);
+        walk.effort = first.walk.effort.max(walk.effort);
+        let Some(second) = second else { continue };
+        let both = Reading {
+            found: first.found.into_iter().chain(second.found).collect(),
+            price: first.price + second.price,
+            is_rivalled: is_rivalled || second.is_rivalled,
+            walk: second.walk,
         };
-        let rank = |one: &Explained| (std::cmp::Reverse(one.until), one.price);
-        best = best.filter(|best| rank(best) <= rank(&explained)).or(Some(explained));
-    }
-    best
-}
-
-/// Follows the script, and looks for a mistake wherever it stops.
-fn explain(walk: &mut Walk<'_, '_>, offset: u64, ends: bool) -> Option<Explained> {
-    walk.follow();
-    let mut found: Vec<Found> = Vec::new();
-    let (mut is_sole, mut price) = (true, 0);
-    while !walk.is_done() && found.len() < MOST_MISTAKES {
-        let Some((best, next, rivalled, cost)) = best(walk, offset) else { break };
-        price += cost;
-        is_sole &= !rivalled;
-        found.push(best);
-        *walk = next;
-    }
-    for one in &mut found {
-        if !matches!(one.mistake.operator, Operator::Inserted(..)) {
-            one.times =
-                walk.made.iter().filter(|made| made.covers(one.mistake.operator, one.mistake.field)).count().max(1)
-                    as u32;
+        if both.cost() < best.cost() {
+            best = both;
         }
     }
-    let reaches_end = walk.is_done();
-    // Bytes that belong to nothing make room for any break.
-    let is_any =
-        |one: &Found| matches!(one.mistake.operator, Operator::Stray(_)) && one.foreign == Some(Foreign::Other);
-    is_sole &= !found.iter().any(is_any);
-    (!found.is_empty()).then(|| Explained {
-        certain: reaches_end && ends && is_sole && walk.content >= PROOF && !walk.is_spent(),
-        until: offset + walk.at as u64,
-        price,
-        reaches_end,
-        messages: walk.messages,
-        content: walk.content,
-        found,
-    })
+    Some(best)
 }
 
-/// The mistake at the place where the script stops that explains most for least, the walk that made it, and whether
-/// another does as well.
-fn best<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64) -> Option<(Found, Walk<'r, 'b>, bool, u32)> {
-    let mut all: Vec<(u32, Found, Walk<'r, 'b>)> = Vec::new();
-    for candidate in candidates::at(walk) {
-        let mut alone = walk.with(Mistake { scope: Scope::one(&candidate.message), ..candidate.mistake });
-        if !alone.take(&candidate) {
-            walk.effort = alone.effort;
+/// The mistakes at the place where the script stops, each with what the bytes are then.
+fn readings<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64) -> Vec<Reading<'r, 'b>> {
+    let mut all: Vec<Reading<'r, 'b>> = Vec::new();
+    let in_chunks =
+        |candidate| candidates::chunks(&candidate).into_iter().map(move |chunks| (candidate.clone(), chunks));
+    for (candidate, chunks) in candidates::at(walk).into_iter().flat_map(in_chunks) {
+        let one = Scope { chunks, ..Scope::one(&candidate.message) };
+        let mut alone = walk.with(Mistake { scope: one, ..candidate.mistake });
+        let is_possible = alone.take(&candidate);
+        walk.effort = alone.effort;
+        if !is_possible {
             continue;
         }
-        walk.effort = alone.effort;
         for scope in candidates::scopes(&candidate, walk) {
-            let mistake = Mistake { scope, ..candidate.mistake };
+            let mistake = Mistake { scope: Scope { chunks, ..scope }, ..candidate.mistake };
             if !walk.allows(&mistake) {
                 continue;
             }
             let mut trial = walk.with(mistake);
-            if trial.take(&candidate) {
+            let is_taken = trial.take(&candidate);
+            if is_taken {
                 trial.follow();
-                // Without anything of A's after it, it says nothing.
-                if trial.content < PROOF {
-                    walk.effort = trial.effort;
+            }
+            walk.effort = trial.effort;
+            if is_taken {
+                // Without anything of A's after it, it says nothing. What follows one message only is looked for as such.
+                let is_extra = matches!((mistake.operator, mistake.field), (Operator::Plus(1..), Field::Payload));
+                if trial.content < PROOF || is_extra && trial.made.len() < 2 {
                     continue;
                 }
                 let at = offset + walk.at as u64;
@@ -195,20 +248,17 @@ fn best<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64) -> Option<(Found, Walk<'r,
                     foreign: foreign(walk, &candidate),
                     times: candidate.inserted.len().max(1) as u32,
                 };
-                let price = mistake.price() + found.foreign.map_or(0, |foreign| foreign.price(&candidate));
-                all.push((price, found, trial.clone()));
+                // What is passed over is not explained.
+                let passed_over = match (mistake.operator, mistake.field) {
+                    (Operator::Plus(extra), Field::Payload) if extra > 0 => 8 * extra as u32 * trial.made.len() as u32,
+                    _ => found.foreign.map_or(0, |foreign| foreign.price(&candidate)),
+                };
+                let price = mistake.price() + passed_over;
+                all.push(Reading { found: vec![found], price, is_rivalled: false, walk: trial });
             }
-            walk.effort = trial.effort;
         }
     }
-    let key = |one: &(u32, Found, Walk<'_, '_>)| (std::cmp::Reverse(one.2.at), one.0);
-    all.sort_by_key(key);
-    let (price, found, next) = all.first().cloned()?;
-    let is_rival = |other: &(u32, Found, Walk<'_, '_>)| {
-        other.1.mistake.field != found.mistake.field && other.2.at >= next.at && other.0 <= price + MARGIN
-    };
-    let rivalled = all.iter().any(is_rival);
-    Some((found, next, rivalled, price))
+    all
 }
 
 /// Bytes between those of a message.

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::chunk::EXTENDED;
 
-pub use mistake::{Field, Mistake, Operator, Scope};
+pub use mistake::{ChunkPlace, Chunks, Field, Mistake, Operator, Scope};
 
 /// The chunk size of a direction until its sender says otherwise (RTMP 1.0 5.4.1).
 pub const DEFAULT_CHUNK_SIZE: u32 = 128;
@@ -43,8 +43,12 @@ pub struct Chunk<'b> {
     pub header: Vec<u8>,
     /// Its part of the body.
     pub payload: &'b [u8],
+    /// How many bytes of the body should follow and are not written.
+    pub unwritten: usize,
     /// How many zeros follow that belong to nothing.
     pub padding: usize,
+    /// How many other bytes follow that belong to nothing.
+    pub extra: usize,
 }
 
 impl Chunk<'_> {
@@ -52,12 +56,17 @@ impl Chunk<'_> {
     pub fn append_to(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(&self.header);
         bytes.extend_from_slice(self.payload);
-        bytes.resize(bytes.len() + self.padding, 0);
+        bytes.resize(bytes.len() + self.padding + self.extra, 0);
     }
 
     /// How many bytes it has.
     pub fn len(&self) -> usize {
-        self.header.len() + self.payload.len() + self.padding
+        self.header.len() + self.payload.len() + self.padding + self.extra
+    }
+
+    /// How many bytes of the body are done with.
+    pub fn covered(&self) -> usize {
+        self.payload.len() + self.unwritten
     }
 
     /// Whether it has none, as nothing that is sent.
@@ -110,7 +119,7 @@ pub fn encode(script: &[Message<'_>], turns: impl IntoIterator<Item = usize>, mu
     let mut bytes = Vec::new();
     for turn in turns {
         let chunk = sender.next(&script[turn], written[turn]);
-        written[turn] += chunk.payload.len();
+        written[turn] += chunk.covered();
         chunk.append_to(&mut bytes);
     }
     bytes
@@ -150,8 +159,9 @@ impl Sender {
         self.end(message);
     }
 
-    /// The next chunk of a message of which `from` bytes are written.
+    /// The next chunk of a message of which `from` bytes are done with.
     pub fn next<'b>(&mut self, message: &Message<'b>, from: usize) -> Chunk<'b> {
+        let place = self.place(message, from);
         let header = match from {
             0 => {
                 let fmt = self.format(message);
@@ -159,19 +169,41 @@ impl Sender {
                 self.begin(message, fmt);
                 header
             }
-            _ => self.continuation(message),
+            _ => self.continuation(message, place),
         };
-        let counts = |is_first_only: bool| self.has(message, Operator::WithHeader(is_first_only), Field::ChunkSize);
+        let counts =
+            |is_first_only: bool| self.has(message, place, Operator::WithHeader(is_first_only), Field::ChunkSize);
         let counted = if counts(false) || from == 0 && counts(true) { header.len() } else { 0 };
-        let size = (self.size_for(message) as usize).saturating_sub(counted).max(1);
-        let payload = &message.body[from..message.body.len().min(from.saturating_add(size))];
+        let size = (self.written(message, place, Field::ChunkSize, self.chunk_size, 4) as usize).max(1);
+        let size = size.saturating_sub(counted).max(1);
+        let mut payload = &message.body[from..message.body.len().min(from.saturating_add(size))];
         let is_last = from + payload.len() == message.body.len();
         if is_last {
             self.end(message);
         }
-        let is_padded = is_last && self.has(message, Operator::Padded, Field::Payload);
+        let is_padded = is_last && self.has(message, place, Operator::Padded, Field::Payload);
         let padding = if is_padded && !payload.is_empty() { size - payload.len() } else { 0 };
-        Chunk { header, payload, padding }
+        let (mut unwritten, mut extra) = (0, 0);
+        if is_last && let Some(more) = self.payload_change(message) {
+            unwritten = usize::try_from(-more).unwrap_or(0).min(payload.len());
+            extra = usize::try_from(more).unwrap_or(0);
+            payload = &payload[..payload.len() - unwritten];
+        }
+        Chunk { header, payload, unwritten, padding, extra }
+    }
+
+    /// Where the chunk that begins after so many bytes of a message is in it.
+    fn place(&self, message: &Message<'_>, from: usize) -> ChunkPlace {
+        let size = self.chunk_size as usize;
+        ChunkPlace { number: from.div_ceil(size) as u32, is_last: from + size >= message.body.len() }
+    }
+
+    /// How many bytes the end of a message has more, or less, than its body.
+    fn payload_change(&self, message: &Message<'_>) -> Option<i64> {
+        self.mistakes.iter().find_map(|mistake| match (mistake.operator, mistake.field) {
+            (Operator::Plus(more), Field::Payload) if mistake.scope.covers(message) => Some(more),
+            _ => None,
+        })
     }
 
     fn begin(&mut self, message: &Message<'_>, fmt: u8) {
@@ -191,12 +223,17 @@ impl Sender {
         }
     }
 
+    /// Whether a message can be written in its own format.
+    pub fn takes(&self, message: &Message<'_>) -> bool {
+        self.format(message) == message.fmt
+    }
+
     /// The format that a message is written in: its own, unless that leaves out what is new.
     fn format(&self, message: &Message<'_>) -> u8 {
         let Some(sent) = self.sent(message.csid) else {
-            return if self.has(message, Operator::Inherited, Field::StreamId) { message.fmt } else { 0 };
+            return if self.has(message, FIRST, Operator::Inherited, Field::StreamId) { message.fmt } else { 0 };
         };
-        let inherits = |field| self.has(message, Operator::Inherited, field);
+        let inherits = |field| self.has(message, FIRST, Operator::Inherited, field);
         let is_of_length = sent.length == message.body.len() as u32 || inherits(Field::Length);
         let is_of_type = sent.type_id == message.type_id || inherits(Field::TypeId);
         let is_of_stream = sent.msid == message.msid || inherits(Field::StreamId);
@@ -217,37 +254,46 @@ impl Sender {
             (0, _) | (_, None) => message.timestamp,
             (_, Some(sent)) => message.timestamp.wrapping_sub(sent.timestamp),
         };
+        let has = |operator, field| self.has(message, FIRST, operator, field);
+        let number = |field, value, bytes| self.written(message, FIRST, field, value, bytes);
         let mut header = Vec::with_capacity(32);
         let (csid, width) = Field::Csid.number(message).unwrap_or((message.csid, 1));
-        let written = self.written(message, Field::Csid, csid, width);
+        let written = number(Field::Csid, csid, width);
+        let written_fmt = number(Field::Format, fmt.into(), 1) as u8;
         match (written == csid, width) {
-            (true, _) => basic(fmt, message.csid, message.form, &mut header),
-            (_, 2) => basic(fmt, 64 + (written & 0xffff), message.form, &mut header),
+            (true, _) => self.basic(message, FIRST, written_fmt, &mut header),
+            (_, 2) => basic(written_fmt, 64 + (written & 0xffff), message.form, &mut header),
             // What does not come from the id does not have its form.
-            _ => header.push(fmt << 6 | written as u8 & 0x3f),
+            _ => header.push(written_fmt << 6 | written as u8 & 0x3f),
         }
-        let shortened = if time >= EXTENDED { EXTENDED } else { self.written(message, Field::Timestamp, time, 3) };
-        let length = self.written(message, Field::Length, message.body.len() as u32, 3);
-        let type_id = self.written(message, Field::TypeId, message.type_id.0.into(), 1);
-        let msid = self.written(message, Field::StreamId, message.msid, 4);
+        let shortened = if time >= EXTENDED { EXTENDED } else { number(Field::Timestamp, time, 3) };
+        let length = number(Field::Length, message.body.len() as u32, 3);
+        let type_id = number(Field::TypeId, message.type_id.0.into(), 1);
+        let msid = number(Field::StreamId, message.msid, 4).to_le_bytes();
         let (shortened, length, type_id) = (shortened.to_be_bytes(), length.to_be_bytes(), type_id.to_be_bytes());
-        let from = |field| if self.has(message, Operator::Widened, field) { 0 } else { 1 };
+        // Of four bytes the format has the last three.
+        let from = |field| match (has(Operator::Widened, field), has(Operator::Narrowed, field)) {
+            (true, _) => 0,
+            (_, true) => 2,
+            _ => 1,
+        };
+        let msid_len = if has(Operator::Narrowed, Field::StreamId) { 3 } else { 4 };
         let mut fields: [(Field, u8, &[u8]); 4] = [
             (Field::Timestamp, 2, &shortened[from(Field::Timestamp)..]),
             (Field::Length, 1, &length[from(Field::Length)..]),
             (Field::TypeId, 1, &type_id[3..]),
-            (Field::StreamId, 0, &msid.to_le_bytes()),
+            (Field::StreamId, 0, &msid[..msid_len]),
         ];
         for late in 1..fields.len() {
-            if self.has(message, Operator::Exchanged, fields[late].0) {
+            if has(Operator::Exchanged, fields[late].0) {
                 fields.swap(late - 1, late);
                 break;
             }
         }
         for (field, last, bytes) in fields {
             let is_there = match fmt <= last {
-                true => !self.has(message, Operator::LeftOut, field),
-                false => self.has(message, Operator::PutIn, field),
+                true => !has(Operator::LeftOut, field),
+                false => has(Operator::PutIn, field),
             };
             if is_there {
                 header.extend_from_slice(bytes);
@@ -260,48 +306,59 @@ impl Sender {
     }
 
     /// The header of a message's second and further chunks.
-    fn continuation(&self, message: &Message<'_>) -> Vec<u8> {
+    fn continuation(&self, message: &Message<'_>, place: ChunkPlace) -> Vec<u8> {
         let mut header = Vec::with_capacity(8);
-        if self.has(message, Operator::LeftOut, Field::Continuation) {
+        if self.has(message, place, Operator::LeftOut, Field::Continuation) {
             return header;
         }
-        let csid = self.written(message, Field::Continuation, message.csid, 1);
+        let csid = self.written(message, place, Field::Continuation, message.csid, 1);
         match csid == message.csid {
-            true => basic(3, csid, message.form, &mut header),
+            true => self.basic(message, place, 3, &mut header),
             false => header.push(0xc0 | csid as u8 & 0x3f),
         }
         let time = self.sent(message.csid).map(|sent| sent.delta);
         if let Some(time) = time.filter(|&time| self.repeats_extended && self.is_extended(message, time)) {
-            header.extend(time.to_be_bytes());
+            header.extend(self.written(message, place, Field::ExtendedAgain, time, 4).to_be_bytes());
+        }
+        if self.has(message, place, Operator::Twice, Field::Continuation) {
+            header.extend_from_within(..);
         }
         header
+    }
+
+    /// Appends the basic header of a message's chunk.
+    fn basic(&self, message: &Message<'_>, place: ChunkPlace, fmt: u8, header: &mut Vec<u8>) {
+        match u8::try_from(message.csid) {
+            Ok(csid @ ..64) if self.has(message, place, Operator::Exchanged, Field::Basic) => {
+                header.push(csid << 2 | fmt)
+            }
+            _ => basic(fmt, message.csid, message.form, header),
+        }
     }
 
     /// Whether a time has four bytes of its own.
     fn is_extended(&self, message: &Message<'_>, time: u32) -> bool {
         match time >= EXTENDED {
-            true => !self.has(message, Operator::LeftOut, Field::Extended),
-            false => self.has(message, Operator::PutIn, Field::Extended),
+            true => !self.has(message, FIRST, Operator::LeftOut, Field::Extended),
+            false => self.has(message, FIRST, Operator::PutIn, Field::Extended),
         }
     }
 
-    /// How long the chunks of a message are.
-    fn size_for(&self, message: &Message<'_>) -> u32 {
-        self.written(message, Field::ChunkSize, self.chunk_size, 4).max(1)
-    }
-
     /// What a field has in place of its value.
-    fn written(&self, message: &Message<'_>, field: Field, value: u32, bytes: u32) -> u32 {
+    fn written(&self, message: &Message<'_>, place: ChunkPlace, field: Field, value: u32, bytes: u32) -> u32 {
         let of_field = self.mistakes.iter().filter(|mistake| mistake.field == field);
-        let mut covering = of_field.filter(|mistake| mistake.scope.covers(message));
+        let mut covering = of_field.filter(|mistake| mistake.scope.covers_chunk(message, place));
         covering.find_map(|mistake| mistake.operator.apply(value, bytes)).unwrap_or(value)
     }
 
-    fn has(&self, message: &Message<'_>, operator: Operator, field: Field) -> bool {
+    fn has(&self, message: &Message<'_>, place: ChunkPlace, operator: Operator, field: Field) -> bool {
         let is = |mistake: &Mistake| (mistake.operator, mistake.field) == (operator, field);
-        self.mistakes.iter().any(|mistake| is(mistake) && mistake.scope.covers(message))
+        self.mistakes.iter().any(|mistake| is(mistake) && mistake.scope.covers_chunk(message, place))
     }
 }
+
+/// The first chunk of a message.
+const FIRST: ChunkPlace = ChunkPlace { number: 0, is_last: false };
 
 /// Appends a basic header (RTMP 1.0 5.3.1.1) of `form` bytes, or as many as the id needs.
 fn basic(fmt: u8, csid: u32, form: u8, header: &mut Vec<u8>) {

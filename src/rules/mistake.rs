@@ -14,7 +14,7 @@ use crate::compare::{Comparison, Side, Value};
 use crate::recording::{EventKind, RecordedEvent};
 use crate::rtmp::message::Ending;
 use crate::search::{self, Explained, Foreign, Found};
-use crate::sender::{Field, Mistake, Operator};
+use crate::sender::{Chunks, Field, Mistake, Operator};
 use crate::session::Direction;
 
 use super::{Certainty, Check, Claim, DiagnosisText, Impact, Layer, Mode, Page, Rule, Severity, chunk};
@@ -28,6 +28,7 @@ fn rule(found: &Found) -> &'static Rule {
         (Operator::ByteOrder, Field::StreamId) => &chunk::header::MSID_BIG_ENDIAN,
         (_, Field::TypeId) if found.values.is_some_and(is_in_another_base) => &chunk::header::TYPE_ID_DEC_HEX,
         (Operator::LeftOut, Field::Continuation) => &chunk::size::TYPE3_MISSING,
+        (Operator::Twice, Field::Continuation) => generated_rule("mistake:twice:chunk.continuation"),
         (_, Field::Continuation) => &chunk::stream::WRONG_CONTINUATION,
         (_, Field::Extended) => &chunk::time::FIELD_FFFFFF,
         (Operator::Inherited, Field::StreamId) => &chunk::order::FMT_FIRST,
@@ -51,7 +52,10 @@ fn is_in_another_base((meant, written): (u32, u32)) -> bool {
 
 /// The generated rules, one for each operator and field that has no rule of its own.
 pub static GENERATED: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    const FIELDS: [Field; 10] = [
+    const FIELDS: [Field; 13] = [
+        Field::Basic,
+        Field::Format,
+        Field::ExtendedAgain,
         Field::Extended,
         Field::Csid,
         Field::Timestamp,
@@ -277,9 +281,38 @@ fn words(found: &Found, name: &str) -> DiagnosisText {
     });
     let (title, fix) = match (mistake.operator, mistake.field) {
         (Operator::LeftOut, Field::Continuation) => (
-            format!("{whose} has no type 3 headers, at chunk size {chunk_size}"),
+            format!("{whose} lacks {}, at chunk size {chunk_size}", which_headers(mistake.scope.chunks)),
             format!("put a type 3 header after every {chunk_size} bytes of the body, or announce a larger chunk size"),
         ),
+        (Operator::Twice, _) => (
+            format!("{whose} has {} twice, at chunk size {chunk_size}", which_headers(mistake.scope.chunks)),
+            "write one header before each chunk".to_owned(),
+        ),
+        (Operator::Exchanged, Field::Basic) => (
+            format!("the basic header of {whose} has the chunk stream id in its high six bits and the format in its low two"),
+            "write the format in the two high bits: format << 6 | chunk stream id (RTMP 1.0 5.3.1.1)".to_owned(),
+        ),
+        (Operator::Constant(written), Field::Format) => (
+            format!(
+                "the headers of {whose} say format {written} and have the fields of format {}",
+                values.map_or(0, |(meant, _)| meant)
+            ),
+            "write the fields that the format names: 11 bytes for 0, 7 for 1, 3 for 2, none for 3 (RTMP 1.0 5.3.1.2)".to_owned(),
+        ),
+        (_, Field::ExtendedAgain) => (
+            format!("the extended timestamp after the type 3 headers of {whose} is not that of the message{pair}"),
+            "repeat the extended timestamp of the first header after each type 3 header (RTMP 1.0 5.3.1.3)".to_owned(),
+        ),
+        (Operator::Plus(more), Field::Payload) => match more {
+            ..0 => (
+                format!("the last {} of {whose} not written: the message length counts more", bytes_are(-more)),
+                "write the whole body, to its last byte".to_owned(),
+            ),
+            _ => (
+                format!("{} after {whose} which its message length does not count", bytes_follow(more)),
+                "write what the message length counts, and nothing after it".to_owned(),
+            ),
+        },
         (Operator::WithHeader(is_first_only), _) => (
             format!(
                 "{} of {whose} has {chunk_size} bytes with its header: the chunk size is without",
@@ -287,16 +320,24 @@ fn words(found: &Found, name: &str) -> DiagnosisText {
             ),
             format!("put {chunk_size} bytes of the body after each header, as many as are left in the last chunk"),
         ),
-        (Operator::Widened, _) => (
-            format!("the {field} of {whose} has 4 bytes, and the format has 3"),
-            format!("write the {field} in 3 bytes, the most significant first (RTMP 1.0 5.3.1.2)"),
-        ),
+        (Operator::Widened | Operator::Narrowed, _) => {
+            let due = mistake.field.bytes();
+            let has = if mistake.operator == Operator::Widened { due + 1 } else { due - 1 };
+            let first = if mistake.field == Field::StreamId { "least" } else { "most" };
+            (
+                format!("the {field} of {whose} has {has} bytes, and the format has {due}"),
+                format!("write the {field} in {due} bytes, the {first} significant first (RTMP 1.0 5.3.1.2)"),
+            )
+        }
         (Operator::Exchanged, _) => (
             format!("the headers of {whose} have the {field} before the field that it should follow"),
             "write timestamp, message length, message type, message stream id, in this order (RTMP 1.0 5.3.1.2.1)".to_owned(),
         ),
-        (_, Field::ChunkSize) => (
-            format!("{whose} is cut at {} bytes, and the chunk size is {chunk_size}", values.map_or(0, |(_, size)| size)),
+        (Operator::Constant(size), Field::ChunkSize) => (
+            match mistake.scope.chunks {
+                None => format!("{whose} is cut at {size} bytes, and the chunk size is {chunk_size}"),
+                Some(chunks) => format!("in {whose} {} {size} bytes, and the chunk size is {chunk_size}", which_chunks(chunks)),
+            },
             format!("cut at {chunk_size}, or announce the size before"),
         ),
         (Operator::LeftOut, _) => (
@@ -369,6 +410,33 @@ fn words(found: &Found, name: &str) -> DiagnosisText {
         }
     };
     DiagnosisText { title, fix, ..Default::default() }
+}
+
+/// The chunks of a mistake in words: what is before them, and how many there are, is known.
+fn which_chunks(chunks: Chunks) -> String {
+    match chunks {
+        Chunks::Last => "the last chunk has".to_owned(),
+        Chunks::Nth(number) => format!("chunk {} has", number + 1),
+        Chunks::From(number) => format!("each chunk from number {} on has", number + 1),
+    }
+}
+
+/// The type 3 headers of a mistake in words.
+fn which_headers(chunks: Option<Chunks>) -> String {
+    match chunks {
+        None => "type 3 headers".to_owned(),
+        Some(Chunks::Last) => "the type 3 header before its last chunk".to_owned(),
+        Some(Chunks::Nth(number)) => format!("the type 3 header before chunk {}", number + 1),
+        Some(Chunks::From(number)) => format!("type 3 headers from chunk {} on", number + 1),
+    }
+}
+
+fn bytes_are(number: i64) -> String {
+    if number == 1 { "byte is".to_owned() } else { format!("{number} bytes are") }
+}
+
+fn bytes_follow(number: i64) -> String {
+    if number == 1 { "1 byte follows".to_owned() } else { format!("{number} bytes follow") }
 }
 
 /// What is in a message, or after it.

@@ -15,7 +15,7 @@ use super::anchors::{Anchors, Due, is_sound, lane};
 use super::candidates::{self, Candidate};
 use super::interrupted::{self, Interrupted};
 use super::media;
-use super::walk::{Walk, id_at};
+use super::walk::{MOST_STREAMS, Walk, id_at};
 use super::{Explained, Found, SHOWN};
 
 /// A message that may be where a walk stops.
@@ -39,8 +39,6 @@ pub const WORTH_A_WORD: u32 = 20;
 const LONGEST: usize = 4 << 20;
 /// So far behind a header another one is looked for.
 const FARTHEST: usize = 64 << 10;
-/// Message streams are numbered from 1, and nobody has many.
-const MOST_STREAMS: u32 = 255;
 
 /// So many messages before the one where a walk stops may be what is wrong: a body that does not say how long it is can be
 /// read with a wrong length.
@@ -208,10 +206,9 @@ fn passages<'r, 'b>(walk: &Walk<'r, 'b>) -> Vec<(Interrupted<'r, 'b>, Walk<'r, '
 
 /// Bodies that come of the bytes cannot show what is missing in them.
 fn is_tried(candidate: &Candidate<'_>) -> bool {
-    !matches!(
-        candidate.mistake.operator,
-        Operator::Cut(_) | Operator::Lost(..) | Operator::Inserted(..) | Operator::Stray(_)
-    )
+    let Mistake { operator, field, .. } = candidate.mistake;
+    !matches!(operator, Operator::Cut(_) | Operator::Lost(..) | Operator::Inserted(..) | Operator::Stray(_))
+        && !matches!((operator, field), (Operator::Plus(_), Field::Payload))
 }
 
 /// The messages that may be where a walk stops, the surest first.

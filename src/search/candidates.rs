@@ -3,10 +3,11 @@
 
 use memchr::memmem;
 
-use crate::sender::{Field, Message, Mistake, Operator, Scope};
+use crate::rtmp::chunk::EXTENDED;
+use crate::sender::{Chunks, Field, Message, Mistake, Operator, Scope};
 
 use super::anchors::Due;
-use super::walk::Walk;
+use super::walk::{Headers, Walk};
 
 /// A mistake that may have been made in a message.
 #[derive(Clone, Debug)]
@@ -27,18 +28,22 @@ pub struct Candidate<'r> {
     pub inserted: Vec<(u32, u32)>,
     /// Where the message first differs from what it should be.
     pub wrong_at: usize,
+    /// The number of the chunk whose header is there, if one is.
+    pub chunk: Option<u32>,
 }
 
 /// Bytes are searched for by so many.
 const NEEDLE: usize = 12;
 /// So many times something may be in a message that does not belong.
 const MOST_INSERTED: usize = 64;
+/// A payload may be so many bytes too short, or too long, to be looked at as such.
+const MOST_EXTRA: i64 = 16;
 /// So many bytes may come after a message that belong to nothing.
 const FARTHEST: usize = 128 << 10;
 
 /// The candidates where a walk stops.
 pub fn at<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
-    let mut all = of(walk, walk.due());
+    let mut all = of(walk, walk.due(Headers::Any));
     all.extend(behind(walk));
     all
 }
@@ -47,20 +52,28 @@ pub fn at<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
 pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<'m>> {
     let mut all = Vec::new();
     for (due, next) in due {
-        let message = due.message;
+        let (message, raw) = (due.message, &walk.raw[walk.at..]);
         let mut sender = walk.sender.clone();
         let mut honest = Vec::new();
         let first = sender.next(&message, 0);
         let header_len = first.header.len();
         first.append_to(&mut honest);
-        let mut from = first.payload.len();
-        while from < message.body.len() {
-            let chunk = sender.next(&message, from);
-            from += chunk.payload.len().max(1);
-            chunk.append_to(&mut honest);
+        let same = |honest: &[u8]| honest.iter().zip(raw).take_while(|(meant, there)| meant == there).count();
+        let mut chunks = vec![];
+        // With another header, it does not matter what would follow.
+        if same(&honest) >= header_len {
+            let mut from = first.covered();
+            while from < message.body.len() {
+                let chunk = sender.next(&message, from);
+                from += chunk.covered().max(1);
+                chunks.push(honest.len());
+                chunk.append_to(&mut honest);
+            }
         }
-        let raw = &walk.raw[walk.at..];
-        let wrong_at = honest.iter().zip(raw).take_while(|(meant, there)| meant == there).count();
+        let wrong_at = same(&honest);
+        // The header that the first wrong byte is in, or right after; the same byte may begin both header and payload.
+        let near = chunks.partition_point(|&begins| begins <= wrong_at + 1);
+        let chunk = (near > 0).then_some(near as u32);
         let mut add = |operator: Operator, field: Field, values: Option<(u32, u32)>| {
             let mistake = Mistake { operator, field, scope: Scope::default() };
             all.push(Candidate {
@@ -72,11 +85,21 @@ pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<
                 values,
                 inserted: Vec::new(),
                 wrong_at,
+                chunk,
             });
         };
+        // Where the header has another format than the first byte says, that is what is wrong.
+        if raw.first().is_none_or(|first| first >> 6 != message.fmt || walk.is_swapped(&message)) {
+            format(&message, raw, &mut add);
+            continue;
+        }
         // A field that is put in shows after the header.
         if wrong_at <= header_len {
             header(walk, &message, raw, &mut add);
+        }
+        let short = honest.len().saturating_sub(wrong_at) as i64;
+        for less in short.max(1)..=MOST_EXTRA.min(message.body.len() as i64 - 1) {
+            add(Operator::Plus(-less), Field::Payload, None);
         }
         if wrong_at >= header_len && wrong_at < honest.len() {
             body(&message, &honest, raw, wrong_at, header_len, &mut add);
@@ -93,6 +116,7 @@ pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<
                     values: None,
                     inserted,
                     wrong_at,
+                    chunk,
                 });
             }
         }
@@ -112,10 +136,12 @@ fn behind<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
         values,
         inserted: Vec::new(),
         wrong_at: 0,
+        chunk: None,
     };
     let mut all = vec![candidate(Operator::Padded, Field::Payload, None)];
+    all.extend((1..=MOST_EXTRA).map(|extra| candidate(Operator::Plus(extra), Field::Payload, None)));
     let raw = &walk.raw[walk.at..];
-    for (next_due, _) in walk.due() {
+    for (next_due, _) in walk.due(Headers::AsWritten) {
         let Some(needle) = next_due.message.body.get(..NEEDLE) else { continue };
         let Some(body) = memmem::find(&raw[..raw.len().min(FARTHEST)], needle) else { continue };
         for header in [12, 8, 4, 1, 13, 9, 5, 2] {
@@ -125,6 +151,19 @@ fn behind<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
         }
     }
     all
+}
+
+/// What makes the first byte of a header say another format, or chunk stream.
+fn format(message: &Message<'_>, raw: &[u8], add: &mut impl FnMut(Operator, Field, Option<(u32, u32)>)) {
+    let Some(&first) = raw.first() else { return };
+    if first == (message.csid as u8) << 2 | message.fmt {
+        add(Operator::Exchanged, Field::Basic, None);
+    }
+    let written = u32::from(first >> 6);
+    let meant = u32::from(message.fmt);
+    if written != meant {
+        add(Operator::Constant(written), Field::Format, Some((meant, written)));
+    }
 }
 
 /// What may be wrong with a header.
@@ -158,11 +197,16 @@ fn header(
             add(operator, field, Some((value, written)));
         }
     }
+    if message.fmt == 0 {
+        add(Operator::Narrowed, Field::StreamId, None);
+    }
     if message.fmt < 3 {
         add(Operator::Widened, Field::Timestamp, None);
+        add(Operator::Narrowed, Field::Timestamp, None);
     }
     if message.fmt < 2 {
         add(Operator::Widened, Field::Length, None);
+        add(Operator::Narrowed, Field::Length, None);
         add(Operator::Exchanged, Field::Length, None);
         add(Operator::Exchanged, Field::TypeId, None);
     }
@@ -201,6 +245,17 @@ fn body(
         add(Operator::Cut((wrong_at - back) as u32), Field::Message, None);
     }
     add(Operator::LeftOut, Field::Continuation, None);
+    add(Operator::Twice, Field::Continuation, None);
+    for at in wrong_at.saturating_sub(3)..=wrong_at {
+        let field =
+            |bytes: &[u8]| bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|&four| u32::from_be_bytes(four));
+        if let (Some(meant), Some(written)) = (field(honest), field(raw))
+            && meant >= EXTENDED
+        {
+            let operators = Operator::between(meant, written, 4);
+            operators.into_iter().for_each(|operator| add(operator, Field::ExtendedAgain, Some((meant, written))));
+        }
+    }
     if let Some(&first) = there.first() {
         for operator in Operator::between(message.csid, u32::from(first & 0x3f), 1) {
             add(operator, Field::Continuation, Some((message.csid, u32::from(first & 0x3f))));
@@ -251,4 +306,16 @@ pub fn scopes(candidate: &Candidate<'_>, walk: &Walk<'_, '_>) -> Vec<Scope> {
     ];
     let later = such.map(|scope| Scope { from_here: true, ..scope });
     such.into_iter().chain(later).chain([one]).collect()
+}
+
+/// The chunks of a message that a mistake may be made in, the likeliest first.
+pub fn chunks(candidate: &Candidate<'_>) -> Vec<Option<Chunks>> {
+    let is_of_chunks = matches!(candidate.mistake.field, Field::Continuation | Field::ExtendedAgain | Field::ChunkSize);
+    let mut all = vec![None];
+    if let Some(number) = candidate.chunk.filter(|_| is_of_chunks) {
+        // A header that is wrong shows at its chunk; a chunk of another size at the next header.
+        let near = [number, number - 1].into_iter().flat_map(|number| [Chunks::Nth(number), Chunks::From(number)]);
+        all.extend([Chunks::Last].into_iter().chain(near).map(Some));
+    }
+    all
 }

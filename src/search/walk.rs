@@ -3,7 +3,7 @@
 use crate::field::Reader;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::chunk::{ChunkHeader, EXTENDED};
-use crate::sender::{Field, Message, Mistake, Operator, Sender, Sent};
+use crate::sender::{Chunks, Field, Message, Mistake, Operator, Sender, Sent};
 
 use super::alone;
 use super::anchors::{Anchors, Due, is_sound, lane};
@@ -49,8 +49,19 @@ pub struct Walk<'r, 'b> {
     inserted: Vec<(u64, usize)>,
 }
 
+/// Which headers are looked for where a message is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Headers {
+    /// Those that the sender, with the mistakes made so far, begins with the byte that is there.
+    AsWritten,
+    /// Those of any format, and of a chunk stream that the byte may stand for by mistake.
+    Any,
+}
+
 /// How many of A's messages of a kind B may lack.
 const AHEAD: usize = 3;
+/// Message streams are numbered from 1, and nobody has many.
+pub const MOST_STREAMS: u32 = 255;
 /// So many messages may be between two chunks of one.
 const MOST_BETWEEN: usize = 8;
 
@@ -118,12 +129,27 @@ impl<'r, 'b> Walk<'r, 'b> {
                 let is_last = self.last.is_some_and(|(last, _)| last.message.body.as_ptr() == message.body.as_ptr());
                 message.body.len().is_multiple_of(size) || is_last
             }
-            Operator::Widened | Operator::Exchanged => {
-                let last = if mistake.field == Field::Timestamp { 2 } else { 1 };
+            Operator::Exchanged if mistake.field == Field::Basic => false,
+            Operator::Widened | Operator::Narrowed | Operator::Exchanged => {
+                let last = match mistake.field {
+                    Field::Timestamp => 2,
+                    Field::StreamId => 0,
+                    _ => 1,
+                };
                 message.fmt > last
             }
+            // The last one is not spared: it shows there.
+            Operator::Plus(more) if mistake.field == Field::Payload => {
+                more > 0 && self.last.is_some_and(|(last, _)| last.message.body.as_ptr() == message.body.as_ptr())
+            }
             operator => match mistake.field {
-                Field::Continuation | Field::ChunkSize => message.body.len() <= 128,
+                Field::Continuation | Field::ExtendedAgain | Field::ChunkSize => {
+                    let chunks = match mistake.scope.chunks {
+                        Some(Chunks::Nth(number) | Chunks::From(number)) => number.max(1),
+                        Some(Chunks::Last) | None => 1,
+                    };
+                    message.body.len() as u64 <= 128 * u64::from(chunks)
+                }
                 field => field
                     .number(message)
                     .is_none_or(|(value, bytes)| operator.apply(value, bytes).is_none_or(|written| written == value)),
@@ -144,11 +170,11 @@ impl<'r, 'b> Walk<'r, 'b> {
     }
 
     /// The messages that may be next, each as the bytes have its style.
-    pub fn due(&self) -> Vec<(Due<'r>, usize)> {
+    pub fn due(&self, headers: Headers) -> Vec<(Due<'r>, usize)> {
         let mut all = Vec::new();
         for (lane, due) in self.anchors.lanes.iter().enumerate() {
             for (ahead, due) in due[self.next[lane]..].iter().take(AHEAD).enumerate() {
-                for message in self.styles(due.message) {
+                for message in self.styles(due.message, headers) {
                     all.push((Due { message, ..*due }, self.next[lane] + ahead + 1));
                 }
             }
@@ -158,7 +184,7 @@ impl<'r, 'b> Walk<'r, 'b> {
 
     /// Takes the next message, whichever it is.
     fn step(&mut self, may_alternate: bool) -> bool {
-        for (due, next) in self.due() {
+        for (due, next) in self.due(Headers::AsWritten) {
             let mut trial = self.clone();
             trial.next[lane(due.message.type_id)] = next;
             if trial.write_at(&due.message, may_alternate) {
@@ -218,10 +244,8 @@ impl<'r, 'b> Walk<'r, 'b> {
         self.wrong = self.at + candidate.wrong_at;
         if candidate.is_behind {
             return match candidate.mistake.operator {
-                Operator::Stray(length) => {
-                    self.at += length as usize;
-                    self.at <= self.raw.len() && self.step(true)
-                }
+                Operator::Stray(length) => self.skip(length as usize) && self.step(true),
+                Operator::Plus(extra) => self.skip(extra as usize),
                 _ => {
                     let size = self.sender.chunk_size() as usize;
                     let padding = (size - message.body.len() % size) % size;
@@ -254,7 +278,7 @@ impl<'r, 'b> Walk<'r, 'b> {
         let (mut from, mut total) = (0, 0);
         loop {
             let chunk = sender.next(message, from);
-            from += chunk.payload.len();
+            from += chunk.covered();
             total += chunk.len() as u64;
             if from >= message.body.len() || chunk.payload.is_empty() {
                 return total;
@@ -280,7 +304,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                 self.content += self.at.saturating_sub(begins.max(self.wrong)) as u64;
                 is_written
             };
-            if !is_written || !self.compare(&vec![0; chunk.padding]) {
+            if !is_written || !self.compare(&vec![0; chunk.padding]) || !self.skip(chunk.extra) {
                 (self.at, self.meant) = at;
                 self.sender = before;
                 between += 1;
@@ -289,12 +313,19 @@ impl<'r, 'b> Walk<'r, 'b> {
                 }
                 continue;
             }
-            from += chunk.payload.len();
+            from += chunk.covered();
             if from >= message.body.len() || self.is_done() {
                 self.messages += u64::from(!self.sender.mistakes.is_empty());
                 return true;
             }
         }
+    }
+
+    /// Passes over bytes that belong to nothing.
+    fn skip(&mut self, extra: usize) -> bool {
+        self.at += extra;
+        self.meant += extra as u64;
+        self.at <= self.raw.len()
     }
 
     /// Counts the mistakes that make a message's bytes others than they should be.
@@ -306,7 +337,8 @@ impl<'r, 'b> Walk<'r, 'b> {
             let mut without = self.sender.clone();
             without.mistakes.remove(index);
             let is_made = match mistake.field {
-                Field::Continuation | Field::ChunkSize | Field::Payload => {
+                Field::Payload if matches!(mistake.operator, Operator::Plus(_)) => true,
+                Field::Continuation | Field::ExtendedAgain | Field::ChunkSize | Field::Payload => {
                     message.body.len() > self.sender.chunk_size() as usize
                 }
                 Field::Message => true,
@@ -375,41 +407,74 @@ impl<'r, 'b> Walk<'r, 'b> {
     }
 
     /// The message as the bytes here have its style.
-    fn styles(&self, message: Message<'r>) -> Vec<Message<'r>> {
-        let Some(&first) = self.raw.get(self.at) else { return Vec::new() };
+    fn styles(&self, message: Message<'r>, headers: Headers) -> Vec<Message<'r>> {
         let raw = &self.raw[self.at..];
-        let fmt = first >> 6;
-        let Some(here) = id_at(raw) else { return Vec::new() };
+        let (Some(&first), Some(here)) = (raw.first(), id_at(raw)) else { return Vec::new() };
         let last = self.anchors.before.iter().rev().find(|before| before.type_id == message.type_id);
         let known = last.map_or(message.csid, |last| last.csid);
         let msid = last.map_or_else(|| self.msid_of_streams().unwrap_or(message.msid), |last| last.msid);
         let own = (last.map_or(message.form, |last| last.form), known);
         let mut ids = vec![here, own];
         ids.extend(self.id_of_next_chunk(raw).filter(|_| message.body.len() > self.sender.chunk_size() as usize));
+        let is_of_header = |mistake: &Mistake| matches!(mistake.field, Field::Format | Field::Basic);
+        let is_open = headers == Headers::Any || self.sender.mistakes.iter().any(is_of_header);
+        // The six bits before the two.
+        ids.extend(Some((1, u32::from(first >> 2))).filter(|id| is_open && id.1 >= 2));
         ids.sort_by_key(|id| *id != here);
         ids.dedup();
         let mut all: Vec<Message<'_>> = Vec::new();
         for (form, csid) in ids {
-            let basic = if csid < 64 { 1 } else { usize::from(form).max(2) };
-            let sent = self.sender.sent(csid);
-            let times = self.times_at(raw, fmt, basic);
-            let named = (fmt == 0).then(|| raw.get(basic + 7..basic + 11)).flatten();
-            let named = named.and_then(|bytes| bytes.first_chunk()).map(|&bytes| u32::from_le_bytes(bytes));
-            let msid = if message.msid == 0 { 0 } else { msid };
-            for time in times {
-                let timestamp = match (fmt, time, sent) {
-                    (0, Some(time), _) => time,
-                    (3, _, Some(sent)) => sent.timestamp.wrapping_add(sent.delta),
-                    (_, Some(time), Some(sent)) => sent.timestamp.wrapping_add(time),
-                    (_, Some(time), None) => time,
-                    _ => message.timestamp,
+            if (form, csid) != (1, u32::from(first >> 2)) || csid == here.1 || csid == known {
+                self.timed(Message { csid, form, fmt: first >> 6, ..message }, msid, &mut all);
+            }
+            for fmt in (0..4).filter(|&fmt| is_open && fmt != first >> 6) {
+                let style = Message { csid, form, fmt, ..message };
+                let is_tried = match headers {
+                    Headers::Any => csid == here.1 || self.is_swapped(&style),
+                    Headers::AsWritten => self.is_as_written(&style),
                 };
-                for msid in [Some(msid), named.filter(|&named| named != msid)].into_iter().flatten() {
-                    all.push(Message { csid, form, fmt, timestamp, msid, ..message });
+                if is_tried && self.sender.takes(&style) {
+                    self.timed(style, msid, &mut all);
                 }
             }
         }
         all
+    }
+
+    /// Adds a message with the times and the streams that a header of its format has here.
+    fn timed(&self, style: Message<'r>, msid: u32, all: &mut Vec<Message<'r>>) {
+        let Message { csid, form, fmt, .. } = style;
+        let raw = &self.raw[self.at..];
+        let basic = if csid < 64 { 1 } else { usize::from(form).max(2) };
+        let sent = self.sender.sent(csid);
+        let named = (fmt == 0).then(|| raw.get(basic + 7..basic + 11)).flatten();
+        let named = named.and_then(|bytes| bytes.first_chunk()).map(|&bytes| u32::from_le_bytes(bytes));
+        let named = named.filter(|&named| named <= MOST_STREAMS);
+        let msid = if style.msid == 0 { 0 } else { msid };
+        for time in self.times_at(raw, fmt, basic) {
+            let timestamp = match (fmt, time, sent) {
+                (0, Some(time), _) => time,
+                (3, _, Some(sent)) => sent.timestamp.wrapping_add(sent.delta),
+                (_, Some(time), Some(sent)) => sent.timestamp.wrapping_add(time),
+                (_, Some(time), None) => time,
+                _ => style.timestamp,
+            };
+            for msid in [Some(msid), named.filter(|&named| named != msid)].into_iter().flatten() {
+                all.push(Message { timestamp, msid, ..style });
+            }
+        }
+    }
+
+    /// Whether the sender, with its mistakes, begins a message with the byte that is here.
+    fn is_as_written(&self, message: &Message<'_>) -> bool {
+        let header = self.sender.clone().next(message, 0).header;
+        header.first() == self.raw.get(self.at)
+    }
+
+    /// Whether the byte here has the two parts of a message's basic header in each other's place.
+    pub fn is_swapped(&self, message: &Message<'_>) -> bool {
+        let swapped = u8::try_from(message.csid).ok().filter(|csid| *csid < 64).map(|csid| csid << 2 | message.fmt);
+        swapped.as_ref() == self.raw.get(self.at)
     }
 
     /// The id, and the length of its form, in the type 3 header where the first chunk of a message ends.

@@ -22,6 +22,10 @@ pub struct Mistake {
 /// What a mistake is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Field {
+    /// The two bits and the six of a basic header.
+    Basic,
+    /// The format of a message's first header.
+    Format,
     /// The chunk stream id of a message's first header.
     Csid,
     /// The timestamp, or the delta.
@@ -36,6 +40,8 @@ pub enum Field {
     Extended,
     /// The headers of a message's second and further chunks.
     Continuation,
+    /// The extended timestamp in those headers.
+    ExtendedAgain,
     /// How long chunks are.
     ChunkSize,
     /// What chunks carry.
@@ -48,6 +54,8 @@ impl Field {
     /// Its stable name: that of the definition which `-V` prints, where there is one.
     pub fn name(self) -> &'static str {
         let def = match self {
+            Field::Basic => &chunk::BASIC_HEADER,
+            Field::Format => &chunk::FORMAT,
             Field::Csid => &chunk::CSID,
             Field::Timestamp => &chunk::TIMESTAMP,
             Field::Length => &chunk::BODY_SIZE,
@@ -55,6 +63,7 @@ impl Field {
             Field::StreamId => &chunk::STREAM_ID,
             Field::Extended => &chunk::EXTENDED_TIMESTAMP,
             Field::Continuation => return "chunk.continuation",
+            Field::ExtendedAgain => return "chunk.continuation.ets",
             Field::ChunkSize => return "chunk.size",
             Field::Payload => return "chunk.payload",
             Field::Message => return "message",
@@ -65,6 +74,8 @@ impl Field {
     /// What people call it.
     pub fn title(self) -> &'static str {
         match self {
+            Field::Basic => "basic header",
+            Field::Format => "format",
             Field::Csid => "chunk stream id",
             Field::Timestamp => "timestamp",
             Field::Length => "message length",
@@ -72,6 +83,7 @@ impl Field {
             Field::StreamId => "message stream id",
             Field::Extended => "extended timestamp",
             Field::Continuation => "type 3 header",
+            Field::ExtendedAgain => "extended timestamp of type 3 headers",
             Field::ChunkSize => "chunk size",
             Field::Payload => "last chunk",
             Field::Message => "message",
@@ -84,19 +96,26 @@ impl Field {
         Some(match self {
             Field::Csid if message.csid >= 64 => (message.csid - 64, 2),
             Field::Csid | Field::Continuation => (message.csid, 1),
+            Field::Format => (message.fmt.into(), 1),
             Field::Length => (message.body.len() as u32, 3),
             Field::TypeId => (message.type_id.0.into(), 1),
             Field::StreamId => (message.msid, 4),
-            Field::Timestamp | Field::Extended | Field::ChunkSize | Field::Payload | Field::Message => return None,
+            Field::Basic
+            | Field::Timestamp
+            | Field::Extended
+            | Field::ExtendedAgain
+            | Field::ChunkSize
+            | Field::Payload
+            | Field::Message => return None,
         })
     }
 
     /// How many bytes it has.
     pub fn bytes(self) -> u32 {
         match self {
-            Field::Csid | Field::TypeId | Field::Continuation => 1,
+            Field::Basic | Field::Format | Field::Csid | Field::TypeId | Field::Continuation => 1,
             Field::Timestamp | Field::Length => 3,
-            Field::StreamId | Field::Extended | Field::ChunkSize => 4,
+            Field::StreamId | Field::Extended | Field::ExtendedAgain | Field::ChunkSize => 4,
             Field::Payload | Field::Message => 0,
         }
     }
@@ -133,8 +152,12 @@ pub enum Operator {
     Stray(u32),
     /// After so many bytes, so many stand that do not belong to it.
     Inserted(u32, u32),
-    /// It has four bytes in place of three.
+    /// It has one byte more than the format has for it.
     Widened,
+    /// It has one byte less: the most significant one is not written.
+    Narrowed,
+    /// It is written twice.
+    Twice,
     /// It comes before the field that it should follow.
     Exchanged,
     /// The headers count: of every chunk, or of a message's first one only.
@@ -160,13 +183,15 @@ impl Operator {
             Operator::Stray(_) => "stray",
             Operator::Inserted(..) => "inserted",
             Operator::Widened => "widened",
+            Operator::Narrowed => "narrowed",
+            Operator::Twice => "twice",
             Operator::Exchanged => "exchanged",
             Operator::WithHeader(_) => "with-header",
         }
     }
 
     /// Every name, each once.
-    pub const NAMES: [&str; 17] = [
+    pub const NAMES: [&str; 19] = [
         "byte-order",
         "plus",
         "times",
@@ -182,6 +207,8 @@ impl Operator {
         "stray",
         "inserted",
         "widened",
+        "narrowed",
+        "twice",
         "exchanged",
         "with-header",
     ];
@@ -243,8 +270,41 @@ pub struct Scope {
     pub longer_than: Option<u32>,
     /// Only those from the one on that it shows in first.
     pub from_here: bool,
+    /// Only these of their chunks.
+    pub chunks: Option<Chunks>,
     /// Only the one with the body at this address.
     pub one: Option<usize>,
+}
+
+/// Some of a message's chunks. The first has number 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Chunks {
+    /// The last one.
+    Last,
+    /// The one with this number.
+    Nth(u32),
+    /// Those from this number on.
+    From(u32),
+}
+
+/// Where a chunk is in its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkPlace {
+    /// How many come before it.
+    pub number: u32,
+    /// Whether none follows.
+    pub is_last: bool,
+}
+
+impl Chunks {
+    /// Whether a chunk is one of them.
+    pub fn covers(self, place: ChunkPlace) -> bool {
+        match self {
+            Chunks::Last => place.is_last && place.number > 0,
+            Chunks::Nth(number) => place.number == number,
+            Chunks::From(number) => place.number >= number,
+        }
+    }
 }
 
 impl Scope {
@@ -261,6 +321,11 @@ impl Scope {
             && self.one.is_none_or(|body| message.body.as_ptr() as usize == body)
     }
 
+    /// Whether a chunk of a message is one of theirs.
+    pub fn covers_chunk(self, message: &Message<'_>, place: ChunkPlace) -> bool {
+        self.covers(message) && self.chunks.is_none_or(|chunks| chunks.covers(place))
+    }
+
     /// What it costs to say it, in bits.
     pub fn price(self) -> u32 {
         let prices = [
@@ -268,6 +333,7 @@ impl Scope {
             (self.fmt.is_some(), 4),
             (self.longer_than.is_some(), 5),
             (self.from_here, 4),
+            (self.chunks.is_some(), if self.chunks == Some(Chunks::Last) { 4 } else { 8 }),
             (self.one.is_some(), 12),
         ];
         1 + prices.into_iter().filter(|(is_said, _)| *is_said).map(|(_, price)| price).sum::<u32>()

@@ -97,8 +97,8 @@ impl Encoder {
         let (mut chunks, mut from) = (Vec::new(), 0);
         loop {
             let chunk = self.sender.next(&meant, from);
-            from += chunk.payload.len();
-            let payload = [chunk.payload, &vec![0; chunk.padding]].concat();
+            from += chunk.covered();
+            let payload = [chunk.payload, &vec![0; chunk.padding + chunk.extra]].concat();
             chunks.push(Chunk { header: chunk.header, payload });
             if from == body.len() {
                 break;
