@@ -243,6 +243,12 @@ impl<P: Place> SourceMap<P> {
         self.runs.push_back(Run { start, len, from });
     }
 
+    /// Becomes what `of` says of `range`, in its own memory.
+    pub fn copy_part(&mut self, of: &SourceMap<P>, range: Range<u64>) {
+        self.runs.clear();
+        self.runs.extend(of.resolve(range));
+    }
+
     /// Forgets all that lies wholly before `offset`.
     pub fn forget_before(&mut self, offset: u64) {
         while self.runs.front().is_some_and(|run| run.end() <= offset) {
