@@ -12,8 +12,8 @@ use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::decode::Selection;
-use crate::dissect::vocabulary::{self, Known, Place};
 use crate::dissect::Vocabulary;
+use crate::dissect::vocabulary::{self, Known, Place};
 use crate::escape::escape;
 use crate::field::counted;
 use crate::filter::Filter;

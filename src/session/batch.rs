@@ -146,4 +146,3 @@ impl Batch {
         &mut self.entries[at]
     }
 }
-

@@ -77,8 +77,10 @@ impl History {
         if self.ring.len() < self.capacity {
             let room = self.capacity - self.ring.len();
             let (first, rest) = bytes.split_at(bytes.len().min(room));
-            let wanted = (2 * self.ring.len()).max(self.ring.len() + first.len()).min(self.capacity);
-            self.ring.reserve_exact(wanted - self.ring.len());
+            let needed = self.ring.len() + first.len();
+            if needed > self.ring.capacity() {
+                self.ring.reserve_exact((2 * needed).min(self.capacity) - self.ring.len());
+            }
             self.ring.extend_from_slice(first);
             self.len = (self.len + first.len()).min(self.ring.len());
             self.head = self.ring.len() % self.capacity;

@@ -152,7 +152,9 @@ impl<'o> Printer<'o> {
         let Show { tree: with_tree, hex, all } = self.show;
         let style = TreeStyle { layout: self.output.layout(), bytes: with_tree && hex, chunks: all };
         if self.show.tree {
-            self.output.text(&tree(row, style, &palette))?;
+            self.line.clear();
+            tree(row, style, &palette, &mut self.line);
+            self.output.text(&self.line)?;
         }
         if self.show.hex && (!self.show.tree || self.show.all) {
             self.output.text(&hexdump(row, style.layout, &palette))?;
