@@ -22,7 +22,7 @@ impl Value {
     }
 
     /// Adds [`plain`](Value::plain) to a text.
-    pub fn write_plain(&self, kind: Kind, width: usize, text: &mut String) {
+    pub(crate) fn write_plain(&self, kind: Kind, width: usize, text: &mut String) {
         // A `String` takes all that is written.
         let _ = match self {
             Value::None => text.write_str("1"),
