@@ -209,6 +209,11 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
     pub fn with_outcomes(self, outcomes: Answers) -> Self {
         Rows { outcomes, ..self }
     }
+
+    /// Forgets what is known of a connection that is over.
+    pub fn forget(&mut self, connection: ConnectionId) {
+        self.calls.remove(&connection);
+    }
 }
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
@@ -225,7 +230,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
     }
 
     fn closed(&mut self, connection: &Connection, _: &RtmpSession) {
-        self.calls.remove(&connection.id);
+        self.forget(connection.id);
     }
 }
 

@@ -148,6 +148,16 @@ impl<'a> Dissection<'a> {
         Some((in_stream.first()?.from, frames))
     }
 
+    /// The same with no more than the first and the last of the frames.
+    pub fn place(&self, section: &Section<'_>, range: &Range<usize>) -> Option<(u64, Option<[FrameNo; 2]>)> {
+        let in_stream = || section.map.resolve(range.start as u64..range.end as u64);
+        let pieces = in_stream().flat_map(|run| self.event.sources.resolve(run.from..run.from + run.len));
+        let mut frames = pieces.filter_map(|piece| piece.from.frame.known());
+        let first = frames.next();
+        let last = frames.last().or(first);
+        Some((in_stream().next()?.from, first.zip(last).map(|(first, last)| [first, last])))
+    }
+
     fn content(&self) -> Section<'a> {
         let mut tree = Tree::default();
         match &self.event.kind {

@@ -110,7 +110,7 @@ impl<F: FnMut(&Stretch<'_>)> Observer for Follow<F> {
         if event.connection.id != self.id {
             return;
         }
-        let sender = event.conversation.sender(event.direction);
+        let sender = event.sender;
         let side = &mut self.sides[sender.index()];
         let row = Row::new(self.seen, event, &Selection::default());
         let title = format!("row {}  {}", row.number, row.label());

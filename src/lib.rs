@@ -135,6 +135,7 @@ pub mod config;
 pub mod decode;
 #[doc(hidden)]
 pub mod diff;
+mod digits;
 #[doc(hidden)]
 pub mod dissect;
 #[doc(hidden)]

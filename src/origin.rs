@@ -11,6 +11,8 @@ use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
+use crate::digits::Digits;
+
 /// A frame's number in its capture file, from 1 over all frames: Wireshark's `frame.number`. Where several files are one
 /// capture it names the file too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,10 +104,17 @@ impl Time {
         }
     }
 
+    /// Seconds with nine decimals.
+    fn digits(self) -> Digits {
+        let ns = self.0.unsigned_abs();
+        let text = Digits::new().number(ns % 1_000_000_000, 9).character(b'.').number(ns / 1_000_000_000, 1);
+        if self.0 < 0 { text.character(b'-') } else { text }
+    }
+
     /// For serialization: seconds in decimals as text, or null.
     pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
         match time.known() {
-            Some(time) => serializer.collect_str(&time),
+            Some(time) => serializer.serialize_str(time.digits().as_str()),
             None => serializer.serialize_none(),
         }
     }
@@ -122,6 +131,12 @@ pub fn known_address(address: SocketAddr) -> Option<SocketAddr> {
 /// For serialization: `ADDRESS:PORT`, or null.
 pub fn serialize_address<S: Serializer>(address: &SocketAddr, serializer: S) -> Result<S::Ok, S::Error> {
     match known_address(*address) {
+        Some(SocketAddr::V4(address)) => {
+            let [a, b, c, d] = address.ip().octets().map(u64::from);
+            let text = Digits::of(address.port().into()).character(b':');
+            let text = text.number(d, 1).character(b'.').number(c, 1).character(b'.');
+            serializer.serialize_str(text.number(b, 1).character(b'.').number(a, 1).as_str())
+        }
         Some(address) => serializer.collect_str(&address),
         None => serializer.serialize_none(),
     }
@@ -133,9 +148,7 @@ impl fmt::Display for Time {
         if self.known().is_none() {
             return f.write_str("?");
         }
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let ns = self.0.unsigned_abs();
-        write!(f, "{sign}{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)
+        f.write_str(self.digits().as_str())
     }
 }
 
@@ -241,6 +254,12 @@ impl<P: Place> SourceMap<P> {
             }
         }
         self.runs.push_back(Run { start, len, from });
+    }
+
+    /// Becomes what `of` says of `range`, in its own memory.
+    pub fn copy_part(&mut self, of: &SourceMap<P>, range: Range<u64>) {
+        self.runs.clear();
+        self.runs.extend(of.resolve(range));
     }
 
     /// Forgets all that lies wholly before `offset`.

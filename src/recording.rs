@@ -5,6 +5,7 @@
 //! bytes. A recording can also be read from a snapshot; then much that only a capture has is not known.
 
 mod compact;
+mod in_order;
 mod recorder;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use crate::streams::ConnectionSummary;
 use crate::tcp::{ConnectionId, Gap};
 
 pub use compact::{HeaderBytes, Places, Text};
+pub use in_order::InOrder;
 pub use recorder::{Keep, Recorder, Sink, record, record_into};
 
 /// The sessions of a capture, in order of their connections' numbers.
@@ -110,6 +112,13 @@ pub struct Framing {
 }
 
 impl Session {
+    /// Whether there is RTMP in it: a message, or a part of a handshake.
+    pub fn has_rtmp(&self) -> bool {
+        let is_rtmp =
+            |item: &RecordedEvent| matches!(item.content, EventKind::Message(_) | EventKind::Handshake { .. });
+        self.items.iter().any(is_rtmp)
+    }
+
     /// Whether it is known when its bytes were captured: of a snapshot it is not, nor of bytes without packets.
     pub fn has_times(&self) -> bool {
         !self.is_snapshot && self.stream.start.known().is_some()
@@ -125,9 +134,7 @@ impl Recording {
 
     /// Whether there is RTMP in it: a message, or a part of a handshake.
     pub fn has_rtmp(&self) -> bool {
-        let is_rtmp =
-            |item: &RecordedEvent| matches!(item.content, EventKind::Message(_) | EventKind::Handshake { .. });
-        self.sessions.iter().any(|session| session.items.iter().any(is_rtmp))
+        self.sessions.iter().any(Session::has_rtmp)
     }
 
     /// Whether there is anything in it that rules could be about.

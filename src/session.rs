@@ -5,6 +5,7 @@
 //! It keeps no message: what somebody wants to know of a session is gathered from its events.
 
 mod answers;
+mod batch;
 pub mod calls;
 mod conversation;
 mod detect;
@@ -31,6 +32,7 @@ use crate::tunnel::{self, Notice};
 use detect::Expected;
 
 pub use answers::{Answers, Outcome, Reply};
+pub use batch::{Batch, Told};
 pub use calls::{By, Call, Response, TransactionOutcome, Transactions, milliseconds};
 pub use conversation::RtmpSession;
 pub use detect::Protocol;
@@ -187,8 +189,8 @@ impl ConnectionFilter {
 pub struct Event<'a> {
     /// The connection, as it is known so far.
     pub connection: &'a Connection,
-    /// What is known of the session on it.
-    pub conversation: &'a RtmpSession,
+    /// The endpoint that sent the bytes.
+    pub sender: Endpoint,
     /// Which way the bytes travelled.
     pub direction: Direction,
     /// What happened.
@@ -210,8 +212,7 @@ impl Event<'_> {
 
     /// The sender's and the receiver's address.
     pub fn addresses(&self) -> (SocketAddr, SocketAddr) {
-        let sender = self.conversation.sender(self.direction);
-        (self.connection.endpoints[sender.index()], self.connection.endpoints[sender.peer().index()])
+        (self.connection.endpoints[self.sender.index()], self.connection.endpoints[self.sender.peer().index()])
     }
 
     /// The frame that holds the first captured byte in a range of the direction's stream, and the frame that

@@ -24,8 +24,9 @@ mod read;
 mod tests;
 mod write;
 
+pub use line::Connection;
 pub use read::{Error, read};
-pub use write::{prepare, write};
+pub use write::{Part, header, part, prepare, write};
 
 /// The version of the format.
 pub const FORMAT_VERSION: u32 = 1;

@@ -97,8 +97,10 @@ fn jsonl(pcap: &[u8]) {
 
 fn trees(pcap: &[u8]) {
     let style = TreeStyle { layout: Layout { width: None }, bytes: false, chunks: false };
+    let mut text = String::new();
     let rows = Rows::new(Selection { whole: true, ..Selection::default() }, |row, event: &Event<'_>| {
-        drop(tree(&Dissection::new(row, event, Time::default()), style, &Palette::default()));
+        text.clear();
+        tree(&Dissection::new(row, event, Time::default()), style, &Palette::default(), &mut text);
     });
     run(pcap, rows);
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// Each module, and the modules right below it. It may import those, and what they may import.
 const BELOW: &[(&str, &[&str])] = &[
     ("steps", &[]),
-    ("origin", &["steps"]),
+    ("digits", &[]),
+    ("origin", &["digits", "steps"]),
     ("escape", &[]),
     ("literal", &[]),
     ("field", &["origin"]),

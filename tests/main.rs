@@ -116,6 +116,8 @@ mod tables;
 #[cfg(feature = "cli")]
 mod terminal;
 #[cfg(feature = "cli")]
+mod threads;
+#[cfg(feature = "cli")]
 mod verdict;
 #[cfg(feature = "cli")]
 mod zsh;

@@ -219,7 +219,11 @@ impl Options {
         let reference = self.against.as_ref().unwrap_or(&beside);
         let names = [shown(path), shown(reference)];
         let connections = self.connections.with(settings);
-        let keep = Keep { digests: true, all: settings.full_payload.value, ..Keep::default() };
+        let keep = Keep {
+            digests: true,
+            media: if settings.full_payload.value { usize::MAX } else { Keep::default().media },
+            ..Keep::default()
+        };
         let read = Subject::open(&Given::of(path), &self.bounds).and_then(|subject| {
             anyhow::ensure!(!subject.is_snapshot(), "{} is a snapshot; give the capture", names[0]);
             subject.record(&connections, &self.bounds, keep)

@@ -2,16 +2,18 @@
 
 mod columns;
 mod flv;
+mod list;
 mod print;
 
 use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::decode::{Row, Rows, Selection};
+use crate::decode::Selection;
+use crate::dissect::Vocabulary;
 use crate::dissect::vocabulary::{self, Known, Place};
-use crate::dissect::{Dissection, Vocabulary};
 use crate::escape::escape;
 use crate::field::counted;
 use crate::filter::Filter;
@@ -26,6 +28,7 @@ use super::live::{self, Growing, Live};
 use super::output::{Output, complain};
 use super::select::{Bounds, Connections};
 use super::values::{self, Types};
+use list::List;
 use print::{Printer, Show};
 
 /// What `decode` was asked for.
@@ -229,44 +232,44 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (mut input, live) = options.open()?;
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
-    // Rows are printed from inside the run; what goes wrong there stops it.
-    let printer = RefCell::new(Printer::new(options, output)?);
-    let failure: RefCell<Option<anyhow::Error>> = RefCell::new(None);
-    let start = Cell::new(Time::default());
+    let (bounds, wanted) = (&options.bounds, &wanted);
+    let printer = Printer::new(options, output)?;
     let most = if options.number.is_some() { 1 } else { u64::MAX };
-    let left = Cell::new(options.count.unwrap_or(u64::MAX).min(most));
-    let rows = Rows::new(selection, |row, event| {
-        if left.get() == 0 || failure.borrow().is_some() {
-            return;
-        }
-        let row = Dissection::new(row, event, start.get());
-        if filter.as_ref().is_some_and(|filter| !filter.matches(&row)) {
-            return;
-        }
-        left.set(left.get() - 1);
-        if let Err(error) = printer.borrow_mut().print(&row, start.get()) {
-            *failure.borrow_mut() = Some(error);
-        }
-    })
-    .with_outcomes(outcomes);
-    let observer = Census { rows, wanted, seen: Seen::default(), guessed: 0, is_unnamed: false };
-    let after_frame = || {
-        if is_live && let Err(error) = printer.borrow_mut().flush() {
-            *failure.borrow_mut() = Some(error);
-        }
-        left.get() > 0 && failure.borrow().is_none() && !printer.borrow().is_closed()
+    let list = List::new(printer, filter, selection, outcomes, options.count.unwrap_or(u64::MAX).min(most));
+    let start = Cell::new(Time::default());
+    // What is wanted of a file to its end is printed on a thread of its own. From a pipe rows leave as they come, and
+    // after the last that is wanted nothing more is read.
+    let to_the_end = options.count.is_none() && options.number.is_none();
+    let (read, list) = if !is_live && to_the_end && has_more_processors() {
+        let is_enough = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let (handed, printing) = list::apart(scope, list, &start, &is_enough);
+            let observer = Census::new(handed, wanted);
+            let after_frame = || !is_enough.load(Ordering::Relaxed);
+            let read = input.run(bounds, session_options, observer, is_terminal, &start, after_frame);
+            let read = read.map(|(census, totals)| (census.found, totals));
+            (read, printing.finish())
+        })
+    } else {
+        let list = RefCell::new(list);
+        let observer = Census::new(list::rows(&list, &start), wanted);
+        let after_frame = || {
+            if is_live {
+                list.borrow_mut().flush();
+            }
+            list.borrow().wants_more()
+        };
+        let read = input.run(bounds, session_options, observer, is_terminal, &start, after_frame);
+        let read = read.map(|(census, totals)| (census.found, totals));
+        (read, list.into_inner())
     };
-    let (census, totals) = input.run(&options.bounds, session_options, observer, is_terminal, &start, after_frame)?;
+    let (Found { seen, guessed, is_unnamed }, totals) = read?;
     live.map_or(Ok(()), Live::finish)?;
     options.connections.ensure_there(input.name(), &totals)?;
-    let (seen, guessed) = (census.seen, census.guessed);
-    if census.is_unnamed {
+    if is_unnamed {
         complain("note", &format!("{}: {}", input.name(), Roles::Nothing.why()));
     }
-    if let Some(error) = failure.take() {
-        return Err(error);
-    }
-    let printed = printer.into_inner().finish()?;
+    let printed = list.finish()?;
     input.tell_of_guesses(guessed);
     if let (Some(number), 0) = (options.number, printed) {
         let why =
@@ -282,9 +285,21 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
 }
 
 /// Passes events on, and notes what the connections carry.
-struct Census<F> {
-    rows: Rows<F>,
-    wanted: ConnectionFilter,
+struct Census<'w, O> {
+    list: O,
+    wanted: &'w ConnectionFilter,
+    found: Found,
+}
+
+impl<'w, O> Census<'w, O> {
+    fn new(list: O, wanted: &'w ConnectionFilter) -> Census<'w, O> {
+        Census { list, wanted, found: Found::default() }
+    }
+}
+
+/// What there is besides rows.
+#[derive(Default)]
+struct Found {
     seen: Seen,
     /// How many are guessed at, as they begin in mid-session.
     guessed: usize,
@@ -313,20 +328,24 @@ impl Seen {
     }
 }
 
-impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Census<F> {
+impl<O: Observer> Observer for Census<'_, O> {
     fn event(&mut self, event: &Event<'_>) {
-        self.rows.event(event);
+        self.list.event(event);
     }
 
     fn closed(&mut self, connection: &Connection, conversation: &RtmpSession) {
         if self.wanted.covers(connection) {
             let is_open = matches!(conversation.protocol, Protocol::Rtmp | Protocol::Undecided);
-            self.guessed += usize::from(is_open && !connection.is_raw && !conversation.roles().are_known());
-            self.is_unnamed |= is_open && conversation.roles() == Roles::Nothing;
-            self.seen.add(conversation);
+            self.found.guessed += usize::from(is_open && !connection.is_raw && !conversation.roles().are_known());
+            self.found.is_unnamed |= is_open && conversation.roles() == Roles::Nothing;
+            self.found.seen.add(conversation);
         }
-        self.rows.closed(connection, conversation);
+        self.list.closed(connection, conversation);
     }
+}
+
+fn has_more_processors() -> bool {
+    std::thread::available_parallelism().is_ok_and(|count| count.get() > 1)
 }
 
 fn what_there_is(frames: u64, seen: &Seen) -> String {

@@ -1,7 +1,7 @@
 //! Standard output and standard error.
 
 use std::cell::RefCell;
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, IsTerminal, Stdout, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ impl Output {
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
         let is_terminal = stdout.is_terminal();
         Output {
-            pipe: Pipe { stdout: stdout.lock(), is_closed: false },
+            pipe: Pipe { stdout, is_closed: false },
             buffer: Vec::with_capacity(ENOUGH + (ENOUGH >> 2)),
             lines: 0,
             colour,
@@ -50,6 +50,15 @@ impl Output {
         Layout { width: width.map(|(width, _)| width.0.into()) }
     }
 
+    /// Prints a line that is written into the buffer itself: looking for line ends in each of the many small pieces that
+    /// JSON is written in, and copying them, took a fifth of the time of `decode --format jsonl`.
+    pub fn line(&mut self, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<()> {
+        write(&mut self.buffer)?;
+        self.buffer.push(b'\n');
+        self.lines = self.buffer.len();
+        if self.buffer.len() >= ENOUGH { self.write_out(self.lines) } else { Ok(()) }
+    }
+
     /// Prints text for people: on a terminal no line is wider than it.
     pub fn text(&mut self, text: &str) -> io::Result<()> {
         let layout = self.layout();
@@ -60,7 +69,7 @@ impl Output {
 /// Standard output, whose reader may have enough, as `head` has: what is written then is let go. That is no error, and
 /// changes no verdict.
 struct Pipe {
-    stdout: StdoutLock<'static>,
+    stdout: Stdout,
     is_closed: bool,
 }
 

@@ -32,6 +32,11 @@ enum Target {
 
 /// Writes `content` to `path`; `-` is standard output.
 pub fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    write_with(path, |file| Ok(file.write_all(content)?))
+}
+
+/// The same for content that `content` writes.
+pub fn write_with(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let written = Target::of(path).and_then(|target| target.write(content));
     match written {
         // The reader of a FIFO has what it wants.
@@ -91,25 +96,19 @@ impl Target {
         bail!("it is a circle of symbolic links, or a chain of more than {MOST_LINKS}")
     }
 
-    fn write(self, content: &[u8]) -> anyhow::Result<()> {
+    fn write(self, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
         match self {
-            Target::Stdout => {
-                let mut stdout = duplicate(&io::stdout())?;
-                Ok(stdout.write_all(content)?)
-            }
-            Target::Stderr => {
-                let mut stderr = duplicate(&io::stderr())?;
-                Ok(stderr.write_all(content)?)
-            }
+            Target::Stdout => content(&mut duplicate(&io::stdout())?),
+            Target::Stderr => content(&mut duplicate(&io::stderr())?),
             // Not truncated: what others have written through the same descriptor stays.
-            Target::InPlace(path) => Ok(OpenOptions::new().append(true).open(path)?.write_all(content)?),
+            Target::InPlace(path) => content(&mut OpenOptions::new().append(true).open(path)?),
             Target::File(path) => replace(&path, content),
         }
     }
 }
 
 /// Puts a new file in the place of a regular one, or of none.
-fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+fn replace(path: &Path, content: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>) -> anyhow::Result<()> {
     // A file that may not be written to may not be replaced either, though its folder would allow it.
     let replaced = match OpenOptions::new().write(true).open(path) {
         Ok(file) => Some(file.metadata()?),
@@ -131,7 +130,7 @@ fn replace(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         keep_access(file.as_file(), replaced)?;
     }
     // Through the file: errors of the temporary name that name, and nobody has heard of it.
-    file.as_file_mut().write_all(content)?;
+    content(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())

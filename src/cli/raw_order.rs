@@ -34,7 +34,7 @@ struct Listener {
 impl Observer for Listener {
     fn event(&mut self, event: &Event<'_>) {
         let side = event.direction.index();
-        self.files[side] = event.conversation.sender(event.direction).index();
+        self.files[side] = event.sender.index();
         let (range, what) = match &event.kind {
             Kind::Handshake(part, _) => {
                 let what = if part.part == Part::C2 { What::Echo } else { What::Hello };

@@ -62,6 +62,22 @@ impl Subject {
         self.record_once(connections, bounds, keep)
     }
 
+    /// The sessions of a capture, for somebody who takes them one by one; this may be asked for again.
+    pub fn record_into<S: Sink>(
+        &mut self,
+        connections: &Connections,
+        bounds: &Bounds,
+        keep: Keep,
+        sink: impl Fn() -> S,
+    ) -> anyhow::Result<S> {
+        let (input, is_first) = match std::mem::replace(&mut self.what, What::Read) {
+            What::Capture(input) => (*input, true),
+            What::Read => (self.source.open(bounds)?, false),
+            What::Snapshot(_) => anyhow::bail!("{} is a snapshot", self.name()),
+        };
+        record_capture(input, &mut self.source, connections, bounds, keep, is_first, sink)
+    }
+
     /// The sessions of a capture with what is known by now, without saying again what was said.
     fn record_again(&mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
         let input = self.source.open(bounds)?;

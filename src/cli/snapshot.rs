@@ -1,13 +1,19 @@
 //! `rtmp-inspect snapshot`.
 
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
+use tempfile::SpooledTempFile;
 
 use crate::config::Value;
-use crate::recording::Keep;
-use crate::snapshot;
+use crate::recording::{InOrder, Keep, Session, Sink};
+use crate::secrets::{Collector, Secrets};
+use crate::snapshot::{self, Connection, Part};
+use crate::tcp::ConnectionId;
 
 use super::EXIT_OK;
 use super::config::ConfigFile;
@@ -74,24 +80,163 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
         false => snapshot::Payload::Sha256,
         true => snapshot::Payload::Full,
     };
-    let subject = Subject::open(&subject, &options.bounds)?;
+    let mut subject = Subject::open(&subject, &options.bounds)?;
     let input_name = subject.name().to_owned();
-    let connections =
-        if subject.is_snapshot() { options.connections.clone() } else { options.connections.with(&settings) };
-    let keep = Keep { digests: true, all: payload == snapshot::Payload::Full, ..Keep::default() };
-    let recording = subject.record(&connections, &options.bounds, keep)?;
-    anyhow::ensure!(
-        recording.has_rtmp(),
-        "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists its connections, \
-         and --decode-as tcp:PORT treats a port as RTMP"
-    );
     let name = options.name.clone().unwrap_or_else(|| base_name(path));
-    let text = snapshot::write(&recording, &snapshot::Options { name, payload });
+    let written = snapshot::Options { name, payload };
+    let parts = if subject.is_snapshot() {
+        let recording = subject.record(&options.connections, &options.bounds, Keep::default())?;
+        recording.has_rtmp().then(|| Parts::whole(snapshot::write(&recording, &written))).transpose()?
+    } else {
+        Parts::of(&mut subject, &options.connections.with(&settings), options, &written)?
+    };
+    let Some(mut parts) = parts else {
+        anyhow::bail!(
+            "no RTMP in {input_name}: there is nothing to make a snapshot of; rtmp-inspect streams lists its \
+             connections, and --decode-as tcp:PORT treats a port as RTMP"
+        );
+    };
     match &options.output {
-        Some(file) => output_file::write(file, text.as_bytes())?,
-        None => output.write_all(text.as_bytes())?,
+        Some(file) => output_file::write_with(file, |file| parts.write(file))?,
+        None => parts.write(output)?,
     }
     Ok(EXIT_OK)
+}
+
+/// What the first of two readings is for: the secrets of all sessions, and which sessions there are.
+#[derive(Default)]
+struct FirstReading {
+    secrets: Collector,
+    /// The sessions' connections, in order.
+    numbers: Vec<ConnectionId>,
+    has_rtmp: bool,
+}
+
+impl Sink for FirstReading {
+    const KEEPS: bool = false;
+
+    fn session(&mut self, session: Session) {
+        self.has_rtmp |= session.has_rtmp();
+        self.numbers.push(session.stream.tcp_stream);
+        self.secrets.session(&session);
+    }
+}
+
+/// Lets go of what has no secrets before a session waits for those before it.
+struct Lightened<S>(InOrder<S>);
+
+impl<S: Sink> Sink for Lightened<S> {
+    const KEEPS: bool = S::KEEPS;
+
+    fn session(&mut self, session: Session) {
+        self.0.session(Collector::what_matters(session));
+    }
+
+    fn over(&mut self, connection: ConnectionId) {
+        self.0.over(connection);
+    }
+}
+
+/// So much of a snapshot waits in memory; more waits in a temporary file.
+const MOST_IN_MEMORY: usize = 16 << 20;
+/// So many bytes of media bodies are held while their sessions are open: a snapshot has their hashes and beginnings.
+const MEDIA: usize = 8 << 20;
+
+/// The parts of a snapshot, as the sessions ended. The header, which is first, is complete only when all of them have.
+struct Parts {
+    header: String,
+    /// By its number in the snapshot: what the header says of a session, and where its lines are.
+    sessions: BTreeMap<u32, (Option<Connection>, Range<u64>)>,
+    lines: SpooledTempFile,
+    end: u64,
+}
+
+impl Parts {
+    fn new() -> Parts {
+        let lines = SpooledTempFile::new(MOST_IN_MEMORY);
+        Parts { header: String::new(), sessions: BTreeMap::new(), lines, end: 0 }
+    }
+
+    /// A snapshot that is whole.
+    fn whole(text: String) -> anyhow::Result<Parts> {
+        Ok(Parts { header: text, ..Parts::new() })
+    }
+
+    /// Those of a capture, which is read twice: placeholders for secrets are numbered over all its sessions, so they
+    /// are known only at its end. None if there is no RTMP in it.
+    fn of(
+        subject: &mut Subject,
+        connections: &Connections,
+        options: &Options,
+        written: &snapshot::Options,
+    ) -> anyhow::Result<Option<Parts>> {
+        let media = if written.payload == snapshot::Payload::Full { usize::MAX } else { MEDIA };
+        // The same bytes of media bodies, so that no byte is shown that was not looked at.
+        let light = Keep { media, ..Keep::default() };
+        let first = subject
+            .record_into(connections, &options.bounds, light, || Lightened(InOrder::new(FirstReading::default())))?;
+        let FirstReading { secrets, numbers, has_rtmp } = first.0.finish();
+        if !has_rtmp {
+            return Ok(None);
+        }
+        let secrets = secrets.into_secrets();
+        let keep = Keep { digests: true, media, ..Keep::default() };
+        let made = subject.record_into(connections, &options.bounds, keep, || Making {
+            parts: Parts::new(),
+            secrets: &secrets,
+            numbers: &numbers,
+            payload: written.payload,
+            failure: None,
+        })?;
+        if let Some(failure) = made.failure {
+            return Err(failure).context("cannot keep the snapshot in a temporary file");
+        }
+        let mut parts = made.parts;
+        let of_header = parts.sessions.values_mut().filter_map(|(connection, _)| connection.take()).collect();
+        parts.header = snapshot::header(written, of_header);
+        Ok(Some(parts))
+    }
+
+    fn add(&mut self, number: u32, part: Part) -> io::Result<()> {
+        self.lines.write_all(part.lines.as_bytes())?;
+        let from = self.end;
+        self.end += part.lines.len() as u64;
+        self.sessions.insert(number, (Some(part.connection), from..self.end));
+        Ok(())
+    }
+
+    /// Writes the snapshot: the header, and the sessions in order.
+    fn write(&mut self, to: &mut dyn Write) -> anyhow::Result<()> {
+        to.write_all(self.header.as_bytes())?;
+        for (_, lines) in self.sessions.values() {
+            self.lines.seek(SeekFrom::Start(lines.start))?;
+            io::copy(&mut (&mut self.lines).take(lines.end - lines.start), to)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the part of each session when it is over, and lets go of it.
+struct Making<'s> {
+    parts: Parts,
+    secrets: &'s Secrets,
+    numbers: &'s [ConnectionId],
+    payload: snapshot::Payload,
+    failure: Option<io::Error>,
+}
+
+impl Sink for Making<'_> {
+    const KEEPS: bool = false;
+
+    fn session(&mut self, session: Session) {
+        // Both readings have the same sessions, of one capture.
+        let Ok(number) = self.numbers.binary_search(&session.stream.tcp_stream) else { return };
+        let number = number as u32;
+        let part = snapshot::part(number, &session, self.secrets, self.payload);
+        if let (None, Err(failure)) = (&self.failure, self.parts.add(number, part)) {
+            self.failure = Some(failure);
+        }
+    }
 }
 
 fn base_name(path: &Path) -> String {

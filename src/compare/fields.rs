@@ -332,7 +332,7 @@ impl Walk<'_> {
             };
             position += usize::from(is_value);
             if node.def.name == "amf.value" {
-                let text = node.text.clone().unwrap_or_else(|| node.def.title.to_owned());
+                let text = node.text.as_deref().unwrap_or(node.def.title).to_owned();
                 self.add(FieldPath::Value(here), text, scalar(children), node.range.clone());
             } else {
                 self.siblings(children, &here, if is_list(node) { Parent::List } else { Parent::Other });

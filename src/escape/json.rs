@@ -51,7 +51,7 @@ pub struct Safe<F>(F);
 impl<F: Formatter> Formatter for Safe<F> {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
         // serde_json has taken out what JSON itself escapes; of ASCII that leaves DEL.
-        if fragment.is_ascii() && !fragment.contains('\x7f') {
+        if fragment.bytes().all(|byte| byte < 0x7f) {
             return self.0.write_string_fragment(writer, fragment);
         }
         let mut rest = fragment;

@@ -9,19 +9,36 @@ impl Value {
     /// The value as `tshark -T fields` prints it. `width` is the field's length in bytes: hexadecimal numbers
     /// have all their digits. What has no value, only a place, is `1`.
     pub fn plain(&self, kind: Kind, width: usize) -> Cow<'_, str> {
-        Cow::Owned(match self {
-            Value::None => return Cow::Borrowed("1"),
-            Value::Bytes(_) if kind == Kind::Mark => return Cow::Borrowed("1"),
-            Value::Text(text) => return Cow::Borrowed(text),
-            Value::Uint(number) if kind == Kind::Hex => format!("{number:#0digits$x}", digits = 2 + 2 * width.max(1)),
-            Value::Uint(number) => number.to_string(),
-            Value::Int(number) => number.to_string(),
-            Value::Double(number) => double(*number),
-            Value::Boolean(truth) => u8::from(*truth).to_string(),
-            Value::Bytes(bytes) => hex::encode(bytes),
-            Value::Address(address) => address.to_string(),
-            Value::Seconds(ns) => crate::origin::Time(*ns).to_string(),
-        })
+        match self {
+            Value::None => Cow::Borrowed("1"),
+            Value::Bytes(_) if kind == Kind::Mark => Cow::Borrowed("1"),
+            Value::Text(text) => Cow::Borrowed(text),
+            _ => {
+                let mut text = String::new();
+                self.write_plain(kind, width, &mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
+    /// Adds [`plain`](Value::plain) to a text.
+    pub(crate) fn write_plain(&self, kind: Kind, width: usize, text: &mut String) {
+        // A `String` takes all that is written.
+        let _ = match self {
+            Value::None => text.write_str("1"),
+            Value::Bytes(_) if kind == Kind::Mark => text.write_str("1"),
+            Value::Text(value) => text.write_str(value),
+            Value::Uint(number) if kind == Kind::Hex => {
+                write!(text, "{number:#0digits$x}", digits = 2 + 2 * width.max(1))
+            }
+            Value::Uint(number) => write!(text, "{number}"),
+            Value::Int(number) => write!(text, "{number}"),
+            Value::Double(number) => text.write_str(&double(*number)),
+            Value::Boolean(truth) => write!(text, "{}", u8::from(*truth)),
+            Value::Bytes(bytes) => text.write_str(&hex::encode(bytes)),
+            Value::Address(address) => write!(text, "{address}"),
+            Value::Seconds(ns) => write!(text, "{}", crate::origin::Time(*ns)),
+        };
     }
 }
 

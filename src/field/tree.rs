@@ -1,5 +1,6 @@
 //! The recorder that keeps what was read as a tree of named fields.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -27,7 +28,7 @@ pub struct Node {
     /// Which bits of its range, if not all.
     pub bits: Option<Bits>,
     /// A group's own text, or the reason for a derived field.
-    pub text: Option<String>,
+    pub text: Option<Cow<'static, str>>,
     /// Whether the field has no bytes of its own here.
     pub derived: bool,
 }
@@ -65,6 +66,9 @@ pub enum Value {
     Seconds(i64),
 }
 
+/// How many fields a tree has room for at first.
+const USUAL: usize = 16;
+
 impl Tree {
     /// All nodes in preorder.
     pub fn nodes(&self) -> &[Node] {
@@ -92,6 +96,10 @@ impl Tree {
     fn push(&mut self, def: &'static Def, range: Range<usize>, value: Value) -> &mut Node {
         steps::count(1);
         let depth = self.open.len();
+        if self.nodes.is_empty() {
+            // Most trees have no more: growing step by step took a tenth of the time of `decode -V`.
+            self.nodes.reserve(USUAL);
+        }
         self.nodes.push(Node { def, depth, range, value, bits: None, text: None, derived: false });
         self.nodes.last_mut().expect("a node was just pushed")
     }
@@ -113,7 +121,7 @@ impl Record for Tree {
 
     fn describe(&mut self, text: impl FnOnce() -> String) {
         if let Some(&group) = self.open.last() {
-            self.nodes[group].text = Some(text());
+            self.nodes[group].text = Some(text().into());
         }
     }
 
@@ -130,7 +138,7 @@ impl Record for Tree {
 
     fn derived(&mut self, def: &'static Def, at: usize, value: impl FnOnce() -> Value, why: &'static str) {
         let node = self.push(def, at..at, value());
-        node.text = Some(why.to_owned());
+        node.text = Some(why.into());
         node.derived = true;
     }
 }

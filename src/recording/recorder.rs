@@ -23,14 +23,20 @@ use super::{
 };
 
 /// What to keep of a capture's sessions.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Keep {
     /// Of these connections only. Rows are counted of all, so that they have the numbers that lists give them.
     pub only: ConnectionFilter,
     /// With the SHA-256 of media bodies, so that the recording can be compared with a snapshot, or become one.
     pub digests: bool,
-    /// Without a bound on the media bodies.
-    pub all: bool,
+    /// How many bytes of media bodies are kept whole before it goes over to hashes and first bytes.
+    pub media: usize,
+}
+
+impl Default for Keep {
+    fn default() -> Keep {
+        Keep { only: ConnectionFilter::default(), digests: false, media: 64 << 20 }
+    }
 }
 
 /// Takes the sessions of a capture, each when its connection is over.
@@ -41,6 +47,9 @@ pub trait Sink {
 
     /// This session is over.
     fn session(&mut self, session: Session);
+
+    /// This connection is over: if it is a session, it was told of.
+    fn over(&mut self, _connection: ConnectionId) {}
 }
 
 impl Sink for Vec<Session> {
@@ -149,8 +158,6 @@ struct Open {
     kept: usize,
 }
 
-/// Bytes of media bodies that a recording keeps whole before it goes over to hashes.
-const BUDGET: usize = 64 << 20;
 /// What is kept of a media body beyond the budget.
 const PREFIX: usize = 64;
 /// Bodies up to this length are kept whole also beyond the budget, if they configure a decoder.
@@ -196,7 +203,7 @@ impl<S: Sink> Recorder<S> {
     fn keep(&mut self, message: &Message, event: &Event<'_>, class: MessageClass) -> RecordedMessage {
         let is_media = message.header.type_id.is_media();
         let is_config = || message.body.len() <= CONFIG && class.is_config();
-        let whole = !is_media || self.keep.all || self.kept + message.body.len() <= BUDGET || is_config();
+        let whole = !is_media || self.kept.saturating_add(message.body.len()) <= self.keep.media || is_config();
         let kept = if whole { message.body.len() } else { message.body.len().min(PREFIX) };
         if is_media {
             self.kept += kept;
@@ -359,6 +366,7 @@ impl<S: Sink> Observer for Recorder<S> {
         {
             self.finish(connection, conversation, open, stream);
         }
+        self.sink.over(connection.id);
     }
 }
 

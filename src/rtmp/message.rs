@@ -183,6 +183,17 @@ impl Message {
         self.defects = Vec::new();
     }
 
+    /// Becomes a copy of another message, in its own buffers.
+    pub(crate) fn copy(&mut self, of: &Message) {
+        let Message { csid, fmt, header, body, received, holes, chunks, headers, ending, defects } = of;
+        (self.csid, self.fmt, self.header, self.received, self.ending) = (*csid, *fmt, *header, *received, *ending);
+        self.body.clone_from(body);
+        self.holes.clone_from(holes);
+        self.chunks.clone_from(chunks);
+        self.headers.clone_from(headers);
+        self.defects.clone_from(defects);
+    }
+
     /// Empties the message for the next one on its chunk stream; the buffers are kept unless they are large.
     pub(super) fn clear(&mut self) {
         const KEPT: usize = 64 * 1024;

@@ -66,7 +66,8 @@ impl Collector {
         Session { items, tapes: Default::default(), ..session }
     }
 
-    fn session(&mut self, session: &Session) {
+    /// The secrets of a session. They have their numbers in the order in which they come.
+    pub fn session(&mut self, session: &Session) {
         for item in &session.items {
             if let EventKind::Message(kept) = &item.content {
                 self.message(kept.header.type_id, &kept.body, kept.header.length);

@@ -194,7 +194,7 @@ impl Transactions {
         let property = |name: &[u8]| command.arguments().iter().find_map(|value| value.property(name)?.as_str());
         let ((first_frame, _), (frame, time)) = event.frames(message.start()..message.end());
         let back = event.direction.back();
-        let other = event.connection.side(event.conversation.sender(back));
+        let other = event.connection.side(event.sender.peer());
         self.hear(&CommandMessage {
             direction: event.direction,
             name: &command.name()?.text(),

@@ -456,7 +456,7 @@ impl RtmpSession {
                 }
                 decoder::Event::Undecoded(bytes) => Kind::Undecoded { range: bytes.range, why: bytes.why },
             };
-            observer.event(&Event { connection, conversation: &*self, direction, kind, sources });
+            observer.event(&Event { connection, sender: from, direction, kind, sources });
         });
         self.stage = Stage::Decoding(decoders);
     }
@@ -486,7 +486,7 @@ impl RtmpSession {
             let Arrival::Gap(gap) = arrival else { continue };
             if !gap.reason.is_in_capture() {
                 let (direction, kind, sources) = (self.direction(*from), Kind::Gap(*gap), &SourceMap::default());
-                observer.event(&Event { connection, conversation: self, direction, kind, sources });
+                observer.event(&Event { connection, sender: *from, direction, kind, sources });
             }
         }
     }
@@ -510,7 +510,7 @@ impl RtmpSession {
         let why = crate::rtmp::Defect { code, offset: foreign.range.start, message };
         let direction = self.direction(foreign.from);
         let kind = Kind::Undecoded { range: foreign.range.clone(), why };
-        observer.event(&Event { connection, conversation: self, direction, kind, sources: &map });
+        observer.event(&Event { connection, sender: foreign.from, direction, kind, sources: &map });
     }
 }
 

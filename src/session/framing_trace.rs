@@ -175,7 +175,7 @@ impl Observer for Recorder {
     }
 
     fn event(&mut self, event: &Event<'_>) {
-        let from = event.conversation.sender(event.direction);
+        let from = event.sender;
         let running = self.running.entry((event.connection.id, from)).or_default();
         match &event.kind {
             Kind::Message(message) => {

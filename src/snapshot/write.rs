@@ -23,17 +23,46 @@ pub fn write(recording: &Recording, options: &Options) -> String {
     // What was read from a snapshot has its placeholders.
     let is_raw = recording.sessions.iter().any(|session| !session.is_snapshot);
     let secrets = if is_raw { Secrets::of(&[recording]) } else { Secrets::default() };
-    let mut sessions: Vec<Writer<'_>> = (0..)
-        .zip(&recording.sessions)
-        .map(|(number, session)| Writer {
-            number,
-            session,
-            identities: identify_all(&session.items),
-            normaliser: (!session.is_snapshot).then(|| Normaliser::new(session, &secrets)),
-            payload: options.payload,
-            first: [None; 2],
-        })
-        .collect();
+    let sessions = (0..).zip(&recording.sessions);
+    let parts: Vec<_> = sessions.map(|(number, session)| part(number, session, &secrets, options.payload)).collect();
+    let lines: usize = parts.iter().map(|part| part.lines.len()).sum();
+    let (connections, parts): (Vec<_>, Vec<_>) = parts.into_iter().map(|part| (part.connection, part.lines)).unzip();
+    let mut text = header(options, connections);
+    text.reserve_exact(lines);
+    text.extend(parts);
+    text
+}
+
+/// What a snapshot has of one session.
+pub struct Part {
+    /// For its header.
+    pub connection: Connection,
+    /// The session's messages.
+    pub lines: String,
+}
+
+/// The part of a session that has this number in the snapshot, with placeholders for the secrets of all sessions.
+pub fn part(number: u32, session: &Session, secrets: &Secrets, payload: Payload) -> Part {
+    let mut writer = Writer {
+        number,
+        session,
+        identities: identify_all(&session.items),
+        normaliser: (!session.is_snapshot).then(|| Normaliser::new(session, secrets)),
+        payload,
+        first: [None; 2],
+    };
+    let order = writer.order();
+    let mut calls = writer.calls(&order);
+    let mut lines = String::new();
+    for &index in &order {
+        let line = Line { call: calls.remove(&index), ..writer.line(index) };
+        push(&mut lines, &line);
+    }
+    Part { connection: writer.connection(order.len()), lines }
+}
+
+/// The first line of a snapshot.
+pub fn header(options: &Options, connections: Vec<Connection>) -> String {
     let header = Header {
         kind: "header",
         format: FORMAT,
@@ -41,18 +70,10 @@ pub fn write(recording: &Recording, options: &Options) -> String {
         capture: &options.name,
         payload: options.payload.name(),
         normalised: RULES,
-        connections: sessions.iter().map(Writer::connection).collect(),
+        connections,
     };
     let mut text = String::new();
     push(&mut text, &header);
-    for session in &mut sessions {
-        let order = session.order();
-        let mut calls = session.calls(&order);
-        for index in order {
-            let line = Line { call: calls.remove(&index), ..session.line(index) };
-            push(&mut text, &line);
-        }
-    }
     text
 }
 
@@ -109,7 +130,7 @@ struct Writer<'r> {
 }
 
 impl Writer<'_> {
-    fn connection(&self) -> Connection {
+    fn connection(&self, messages: usize) -> Connection {
         let stream = &self.session.stream;
         let text = |text: &Option<String>| text.as_deref().map(|text| self.text(text));
         let sides = [
@@ -155,7 +176,7 @@ impl Writer<'_> {
                 .map(|framing| line::Framing { direction: framing.direction.code(), code: framing.hypotheses[0].code })
                 .collect(),
             ended_by: stream.end.map(|end| end.by),
-            messages: self.order().len(),
+            messages,
         }
     }
 

@@ -247,4 +247,4 @@ impl Entry {
 }
 
 /// How many reset connections are kept open.
-const RESETS_KEPT: usize = 256;
+const RESETS_KEPT: usize = 64;

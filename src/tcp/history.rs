@@ -37,10 +37,14 @@ impl Difference {
     }
 }
 
-/// A ring of the most recently delivered bytes of one direction.
+/// A ring of the most recently delivered bytes of one direction. Its memory grows with what is delivered: most
+/// directions of a short connection never fill it, and a whole one for each took a twentieth of the time of `streams`
+/// on many connections.
 #[derive(Debug)]
 pub(super) struct History {
-    ring: Box<[u8]>,
+    ring: Vec<u8>,
+    /// How long the ring may become.
+    capacity: usize,
     /// How many bytes of the ring are filled.
     len: usize,
     /// Where the next byte goes in the ring.
@@ -52,24 +56,42 @@ pub(super) struct History {
 impl History {
     /// A ring of `capacity` bytes for what is delivered from `at` on.
     pub fn new(capacity: usize, at: Position) -> History {
-        History { ring: vec![0; capacity].into(), len: 0, head: 0, end: at }
+        History { ring: Vec::new(), capacity, len: 0, head: 0, end: at }
     }
 
-    /// The memory taken, in bytes.
+    /// The memory that it may take, in bytes.
     pub fn capacity(&self) -> usize {
-        self.ring.len()
+        self.capacity
     }
 
     /// Appends bytes delivered at `at`; what is held is forgotten when they do not follow on.
     pub fn push(&mut self, at: Position, bytes: &[u8]) {
-        let capacity = self.ring.len();
         if at != self.end {
             self.len = 0;
         }
         self.end = at + bytes.len() as u64;
-        if capacity == 0 {
+        if self.capacity == 0 {
             return;
         }
+        // Until it is as long as it may be it has not wrapped: its end is where the next byte goes.
+        if self.ring.len() < self.capacity {
+            let room = self.capacity - self.ring.len();
+            let (first, rest) = bytes.split_at(bytes.len().min(room));
+            let needed = self.ring.len() + first.len();
+            if needed > self.ring.capacity() {
+                self.ring.reserve_exact((2 * needed).min(self.capacity) - self.ring.len());
+            }
+            self.ring.extend_from_slice(first);
+            self.len = (self.len + first.len()).min(self.ring.len());
+            self.head = self.ring.len() % self.capacity;
+            return self.wrap(rest);
+        }
+        self.wrap(bytes);
+    }
+
+    /// Writes over the oldest bytes of a ring that is as long as it may be.
+    fn wrap(&mut self, bytes: &[u8]) {
+        let capacity = self.capacity;
         let bytes = &bytes[bytes.len().saturating_sub(capacity)..];
         let before_edge = bytes.len().min(capacity - self.head);
         let (tail, wrapped) = bytes.split_at(before_edge);
@@ -91,7 +113,7 @@ impl History {
         }
         let copy = &bytes[skip..skip + wanted];
         let back = (self.end - from) as usize;
-        let capacity = self.ring.len();
+        let capacity = self.capacity;
         let index = (self.head + capacity - back) % capacity;
         let before_edge = wanted.min(capacity - index);
         let (tail, wrapped) = (&self.ring[index..index + before_edge], &self.ring[..wanted - before_edge]);

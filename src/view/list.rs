@@ -1,12 +1,13 @@
 //! The list: a line for each row, as in Wireshark's packet list.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::decode::{MessageRow, Row, What};
+use crate::digits::Digits;
 use crate::origin::Time;
 use crate::rtmp::MessageTypeId;
 use crate::session::Direction;
@@ -33,12 +34,35 @@ enum Cell<'t> {
     Number(u64),
 }
 
-impl fmt::Display for Cell<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cell::Text(text) => f.pad(text),
-            Cell::Number(number) => number.fmt(f),
-        }
+impl Cell<'_> {
+    /// Adds it to a line, in so many columns, with its end at the last.
+    fn right(self, width: usize, line: &mut String) {
+        let number;
+        let text = match self {
+            Cell::Text(text) => text,
+            Cell::Number(value) => {
+                number = Digits::of(value);
+                number.as_str()
+            }
+        };
+        space(width.saturating_sub(text.chars().count()), line);
+        line.push_str(text);
+    }
+
+    /// The same with its beginning at the first.
+    fn left(self, width: usize, line: &mut String) {
+        let before = line.len();
+        self.right(0, line);
+        space(width.saturating_sub(line[before..].chars().count()), line);
+    }
+}
+
+fn space(mut width: usize, line: &mut String) {
+    const SPACES: &str = "                                        ";
+    while width > 0 {
+        let some = width.min(SPACES.len());
+        line.push_str(&SPACES[..some]);
+        width -= some;
     }
 }
 
@@ -77,14 +101,19 @@ impl List {
                 let since = time.since(start);
                 let sign = if since < 0 { "-" } else { "" };
                 let since = since.unsigned_abs();
-                let _ = write!(texts, "{sign}{}.{:06}", since / 1_000_000_000, since % 1_000_000_000 / 1000);
+                let micros = Digits::new().number(since % 1_000_000_000 / 1000, 6).character(b'.');
+                texts.push_str(sign);
+                texts.push_str(micros.number(since / 1_000_000_000, 1).as_str());
             }
             None => texts.push('-'),
         }
         let time_len = texts.len();
         // A frame of one of several files is not a number alone.
         if let Some(frame) = row.frame.known() {
-            let _ = write!(texts, "{frame}");
+            match frame.file() {
+                Some(_) => _ = write!(texts, "{frame}"),
+                None => texts.push_str(Digits::of(frame.number()).as_str()),
+            }
         } else {
             texts.push('-');
         }
@@ -149,30 +178,38 @@ impl List {
     }
 
     fn columns(&self, line: &mut String, [msg, no, time, conn, dir, csid, kind, length, ts]: [Cell<'_>; 9]) {
-        let _ = if self.is_wide() {
-            write!(
-                line,
-                "{msg:>6} {no:>6} {time:>11} {conn:>4} {dir:<3} {csid:>5}  {kind:<TYPE_WIDTH$} {length:>8} {ts:>10}"
-            )
-        } else {
+        let is_wide = self.is_wide();
+        let is_narrow = self.layout.width.is_some_and(|width| width < MIDDLE);
+        let time = match time {
             // Microseconds give way first.
-            let time = match time {
-                Cell::Text(time) => {
-                    let short = time.get(..time.len().saturating_sub(3)).filter(|short| short.contains('.'));
-                    Cell::Text(short.unwrap_or(time))
-                }
-                number => number,
-            };
-            match self.layout.width {
-                Some(width) if width < MIDDLE => {
-                    write!(line, "{msg:>4} {no:>5} {time:>7} {conn:>2} {dir:<3} {kind:<9} {length:>6}")
-                }
-                _ => write!(
-                    line,
-                    "{msg:>4} {no:>5} {time:>8} {conn:>2} {dir:<3} {csid:>2} {kind:<9} {length:>6} {ts:>7}"
-                ),
+            Cell::Text(time) if !is_wide => {
+                let short = time.get(..time.len().saturating_sub(3)).filter(|short| short.contains('.'));
+                Cell::Text(short.unwrap_or(time))
             }
+            time => time,
         };
+        let narrow = [(msg, 4), (no, 5), (time, if is_narrow { 7 } else { 8 }), (conn, 2)];
+        let wide = [(msg, 6), (no, 6), (time, 11), (conn, 4)];
+        for (cell, width) in if is_wide { wide } else { narrow } {
+            cell.right(width, line);
+            line.push(' ');
+        }
+        dir.left(3, line);
+        line.push(' ');
+        if is_wide {
+            csid.right(5, line);
+            line.push_str("  ");
+        } else if !is_narrow {
+            csid.right(2, line);
+            line.push(' ');
+        }
+        kind.left(if is_wide { TYPE_WIDTH } else { 9 }, line);
+        line.push(' ');
+        length.right(if is_wide { 8 } else { 6 }, line);
+        if !is_narrow {
+            line.push(' ');
+            ts.right(if is_wide { 10 } else { 7 }, line);
+        }
     }
 
     fn write_type(&self, type_id: MessageTypeId, text: &mut String) {

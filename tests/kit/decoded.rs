@@ -76,7 +76,9 @@ pub fn decode_with(pcap: &[u8], options: Options) -> Decoded {
 fn print(row: &Row<'_>, event: &Event<'_>) -> usize {
     let row = Dissection::new(row, event, Time(0));
     let palette = Palette::new(&row.section(Place::Content).tree, false);
-    tree(&row, TreeStyle { layout: Layout { width: None }, bytes: true, chunks: true }, &palette).len()
+    let mut text = String::new();
+    tree(&row, TreeStyle { layout: Layout { width: None }, bytes: true, chunks: true }, &palette, &mut text);
+    text.len()
 }
 
 /// Reads a row's tree, and gives the length of its fields as the compiler prints them.

@@ -126,7 +126,7 @@ fn way(connection: &Connection, conversation: &RtmpSession, direction: Direction
 
 impl Observer for Truth {
     fn event(&mut self, event: &Event<'_>) {
-        let way = way(event.connection, event.conversation, event.direction);
+        let way = event.addresses();
         match &event.kind {
             Kind::Gap(_) => {
                 self.holes += 1;

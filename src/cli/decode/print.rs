@@ -63,6 +63,21 @@ const CSV_COLUMNS: [&str; 21] = [
     "defects",
 ];
 
+/// Writes a row as one JSON object: its columns, or all of it, with its fields if `tree`.
+fn object(
+    dissection: &Dissection<'_>,
+    columns: Option<&Columns>,
+    tree: bool,
+    writer: &mut impl Write,
+) -> std::io::Result<()> {
+    match columns {
+        Some(columns) => columns.write_object(dissection, writer)?,
+        None if tree => json::write_line(writer, dissection)?,
+        None => json::write_line(writer, dissection.row())?,
+    }
+    Ok(())
+}
+
 impl<'o> Printer<'o> {
     /// A printer as `options` have it; what comes before the first row is printed.
     pub fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
@@ -116,11 +131,11 @@ impl<'o> Printer<'o> {
             }
             Format::Json => {
                 self.output.write_all(if self.printed == 0 { b"\n" } else { b",\n" })?;
-                self.object(dissection)?;
+                object(dissection, self.columns.as_ref(), self.show.tree, &mut *self.output)?;
             }
             Format::Jsonl => {
-                self.object(dissection)?;
-                self.output.write_all(b"\n")?;
+                let (columns, tree) = (self.columns.as_ref(), self.show.tree);
+                self.output.line(|line| object(dissection, columns, tree, line))?;
             }
             Format::Csv => self.csv(dissection)?,
         }
@@ -137,19 +152,12 @@ impl<'o> Printer<'o> {
         let Show { tree: with_tree, hex, all } = self.show;
         let style = TreeStyle { layout: self.output.layout(), bytes: with_tree && hex, chunks: all };
         if self.show.tree {
-            self.output.text(&tree(row, style, &palette))?;
+            self.line.clear();
+            tree(row, style, &palette, &mut self.line);
+            self.output.text(&self.line)?;
         }
         if self.show.hex && (!self.show.tree || self.show.all) {
             self.output.text(&hexdump(row, style.layout, &palette))?;
-        }
-        Ok(())
-    }
-
-    fn object(&mut self, dissection: &Dissection<'_>) -> anyhow::Result<()> {
-        match &self.columns {
-            Some(columns) => columns.write_object(dissection, &mut *self.output)?,
-            None if self.show.tree => json::write_line(&mut *self.output, dissection)?,
-            None => json::write_line(&mut *self.output, dissection.row())?,
         }
         Ok(())
     }

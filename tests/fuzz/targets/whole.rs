@@ -63,7 +63,7 @@ fn rows(pcap: &[u8]) -> Result<(), capture::Error> {
         assert_eq!(content.tree.tiles(0..content.bytes.len()), Ok(()), "row {}", row.row().number);
         let palette = Palette::new(&content.tree, false);
         let style = TreeStyle { layout: Layout { width: Some(80) }, bytes: true, chunks: true };
-        view::tree::tree(&row, style, &palette);
+        view::tree::tree(&row, style, &palette, &mut String::new());
         view::hexdump::hexdump(&row, view::Layout { width: None }, &palette);
         serde_json::to_string(&row).expect("JSON");
     });
