@@ -303,7 +303,7 @@ struct Seen {
 
 impl Seen {
     fn add(&mut self, conversation: &RtmpSession) {
-        self.has_rtmp |= conversation.is_rtmp();
+        self.has_rtmp |= conversation.is_decoded();
         self.has_tls |= conversation.protocol == Protocol::Tls;
         let name = conversation.protocol_name();
         match self.kinds.iter_mut().find(|(kind, _)| *kind == name) {

@@ -141,6 +141,12 @@ impl Messages {
         None
     }
 
+    /// All that follows is body: where the next chunk begins is not known.
+    pub fn take_rest(&mut self) {
+        self.line.clear();
+        self.state = State::UntilClose;
+    }
+
     /// Takes note of a hole.
     pub fn hole(&mut self, len: u64) -> Hole {
         match &mut self.state {
