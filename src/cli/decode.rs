@@ -1,7 +1,6 @@
 //! `rtmp-inspect decode`.
 
 mod columns;
-mod flv;
 mod print;
 
 use std::cell::{Cell, RefCell};
@@ -207,11 +206,6 @@ impl Options {
 pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.format == Format::Csv && options.shows_all_fields() {
         bail!("CSV cannot hold the trees of -V and -n; use --format json or jsonl");
-    }
-    if let Some(given) = options.capture.named().filter(|given| given.is_plain() && !options.follow)
-        && flv::is_flv(given.path())
-    {
-        return flv::run(given.path(), options, output);
     }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();

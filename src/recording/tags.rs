@@ -18,25 +18,33 @@ const BOTH: [Direction; 2] = [Direction::ClientToServer, Direction::ServerToClie
 /// `@setDataFrame` as a string of AMF0, before the metadata that a publisher sends.
 const SET_DATA_FRAME: &[u8] = b"\x02\0\x0d@setDataFrame";
 
-/// Makes two recordings comparable where one is FLV and the other is not, or where their FLV went different ways.
-pub fn prepare(mut a: Recording, mut b: Recording) -> [Recording; 2] {
-    let is_flv = |recording: &Recording| recording.sessions.iter().any(Session::is_flv);
-    if is_flv(&a) {
-        beside(&mut a, &mut b);
-    } else if is_flv(&b) {
-        beside(&mut b, &mut a);
+/// Makes two recordings comparable where one is FLV and the other is not, or where their FLV went different ways. `pairs`
+/// names connections that are to be compared.
+pub fn prepare(mut a: Recording, mut b: Recording, pairs: &[(u32, u32)]) -> [Recording; 2] {
+    // The one that is nothing else; of two, that with fewer connections.
+    let is_flv =
+        |recording: &Recording| !recording.sessions.is_empty() && recording.sessions.iter().all(Session::is_flv);
+    let (of_a, of_b) = (pairs.first().map(|pair| pair.0), pairs.first().map(|pair| pair.1));
+    match (is_flv(&a), is_flv(&b)) {
+        (false, false) => {}
+        (true, true) if b.sessions.len() < a.sessions.len() => beside(&mut b, &mut a, of_a),
+        (true, _) => beside(&mut a, &mut b, of_b),
+        (false, true) => beside(&mut b, &mut a, of_a),
     }
     [a, b]
 }
 
-/// What is compared with FLV: of several sessions the one that has most of its media, and of that the direction.
-fn beside(flv: &mut Recording, other: &mut Recording) {
+/// What is compared with FLV: the session that is named, or of several the one that has most of its media; and of that
+/// the direction.
+fn beside(flv: &mut Recording, other: &mut Recording, named: Option<u32>) {
     let of_flv: FxHashSet<_> = flv.sessions.iter().flat_map(|session| session.media(BOTH)).collect();
     let score = |session: &Session, way: Direction| {
         let shared = session.media([way]).filter(|one| of_flv.contains(one)).count();
         (shared, session.media([way]).count())
     };
-    let ways = other.sessions.iter().enumerate().flat_map(|(index, session)| BOTH.map(|way| (index, session, way)));
+    let sessions = other.sessions.iter().enumerate();
+    let sessions = sessions.filter(|(_, session)| named.is_none_or(|number| session.stream.tcp_stream.0 == number));
+    let ways = sessions.flat_map(|(index, session)| BOTH.map(|way| (index, session, way)));
     // The first of those that have the same.
     let best = ways.max_by_key(|&(index, session, way)| (score(session, way), Reverse((index, way))));
     let Some((index, _, way)) = best else { return };

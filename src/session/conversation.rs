@@ -516,7 +516,9 @@ impl RtmpSession {
         observer: &mut impl Observer,
         act: impl FnOnce(&mut flv::Decoder, &mut dyn FnMut(flv::Event, &SourceMap<Source>)),
     ) {
-        let Stage::Tags(sender, mut decoder) = std::mem::replace(&mut self.stage, Stage::Ignoring(None)) else { return };
+        let Stage::Tags(sender, mut decoder) = std::mem::replace(&mut self.stage, Stage::Ignoring(None)) else {
+            return;
+        };
         if from == sender {
             let direction = self.direction(from);
             act(&mut decoder, &mut |event, sources| {

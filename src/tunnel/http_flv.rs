@@ -26,7 +26,13 @@ enum Carrier {
     /// It is not known yet whether a body is FLV.
     Looking { client: Endpoint, held: Arrivals, directions: [Looking; 2], target: String },
     /// This side sends it.
-    Found { sender: Endpoint, messages: Messages, offset: u64 },
+    Found {
+        sender: Endpoint,
+        messages: Messages,
+        offset: u64,
+        /// So many messages of this side's come before the one with FLV.
+        before: u32,
+    },
 }
 
 /// One direction, until it is known.
@@ -35,6 +41,8 @@ struct Looking {
     messages: Messages,
     /// The first bytes of the body.
     body: Vec<u8>,
+    /// How many messages there were.
+    count: u32,
 }
 
 /// So much is held of a connection at most.
@@ -69,9 +77,10 @@ impl<S: Sink> Layer<S> {
     /// A body of this side's is FLV: what was held is read again for it.
     fn found(&mut self, connection: &Connection, sender: Endpoint) {
         let Some(carrier) = self.open.get_mut(&connection.id) else { return };
-        let Carrier::Looking { client, held, target, .. } = &mut **carrier else { return };
+        let Carrier::Looking { client, held, target, directions } = &mut **carrier else { return };
+        let before = directions[sender.index()].count.saturating_sub(1);
         let (client, held, target) = (*client, std::mem::take(held), std::mem::take(target));
-        **carrier = Carrier::Found { sender, messages: Messages::new(side(client, sender)), offset: 0 };
+        **carrier = Carrier::Found { sender, messages: Messages::new(side(client, sender)), offset: 0, before };
         self.sink.notice(connection, client, Notice::HttpFlv(target));
         for (from, arrival) in held {
             match arrival {
@@ -154,7 +163,8 @@ fn side(client: Endpoint, sender: Endpoint) -> Side {
 
 impl Carrier {
     fn new(client: Endpoint) -> Carrier {
-        let looking = |endpoint| Looking { messages: Messages::new(side(client, endpoint)), body: Vec::new() };
+        let looking =
+            |endpoint| Looking { messages: Messages::new(side(client, endpoint)), body: Vec::new(), count: 0 };
         Carrier::Looking {
             client,
             held: Arrivals::default(),
@@ -166,13 +176,14 @@ impl Carrier {
     /// Whether a body of this side's is FLV; None if that may still come.
     fn look(&mut self, from: Endpoint, piece: Piece<'_>) -> Option<bool> {
         let Carrier::Looking { held, directions, target, .. } = self else { return None };
-        let Looking { messages, body } = &mut directions[from.index()];
+        let Looking { messages, body, count } = &mut directions[from.index()];
         let mut at = 0;
         let mut is_found = false;
         while let Some(part) = messages.next(piece.bytes, &mut at) {
             match part {
                 Part::Head(head) => {
                     body.clear();
+                    *count += 1;
                     if let Head::Request { target: asked, .. } = head {
                         *target = asked.chars().take(LONGEST_TARGET).collect();
                     }
@@ -198,13 +209,20 @@ impl Carrier {
 
     /// Passes what a piece has of the body.
     fn body(&mut self, connection: &Connection, from: Endpoint, piece: Piece<'_>, sink: &mut impl Sink) {
-        let Carrier::Found { sender, messages, offset } = self else { return };
+        let Carrier::Found { sender, messages, offset, before } = self else { return };
         if from != *sender {
             return;
         }
         let mut at = 0;
         while let Some(part) = messages.next(piece.bytes, &mut at) {
-            let Part::Body(range) = part else { continue };
+            let range = match part {
+                Part::Body(range) if *before == 0 => range,
+                Part::End => {
+                    *before = before.saturating_sub(1);
+                    continue;
+                }
+                Part::Head(_) | Part::Body(_) => continue,
+            };
             let sources = slice(piece.sources, &range);
             let bytes = &piece.bytes[range];
             sink.piece(connection, from, Piece { offset: *offset, bytes, sources: &sources });
@@ -214,14 +232,13 @@ impl Carrier {
 
     /// Passes a hole in the body. Of one that reaches out of it nobody knows how long it is in the body.
     fn hole(&mut self, connection: &Connection, from: Endpoint, gap: Gap, sink: &mut impl Sink) {
-        let Carrier::Found { sender, messages, offset } = self else { return };
+        let Carrier::Found { sender, messages, offset, .. } = self else { return };
         if from != *sender {
             return;
         }
         let is_inside = messages.hole(gap.len) == Hole::InBody;
         if !is_inside {
-            // Where the next chunk begins is not known, but tags prove themselves.
-            messages.take_rest();
+            messages.look_for_chunk();
         }
         let exact = is_inside && gap.exact;
         sink.gap(connection, from, Gap { offset: *offset, exact, ..gap });
