@@ -288,6 +288,11 @@ impl Capture {
         }
     }
 
+    /// Whether it is the bytes of one connection and nothing else: one that has no number, no port and no packets.
+    pub fn is_one_connection(&self) -> bool {
+        matches!(self.format, Format::Directions(_))
+    }
+
     /// Whether it is of a format in which keys can be stored.
     pub fn may_have_secrets(&self) -> bool {
         matches!(self.format, Format::Pcapng(_) | Format::Merged(_))

@@ -101,10 +101,12 @@ pub enum What<'a> {
 /// A message's own columns.
 #[derive(Debug, Serialize)]
 pub struct MessageRow<'a> {
-    /// The chunk stream.
-    pub csid: ChunkStreamId,
+    /// The chunk stream; a tag of FLV has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csid: Option<ChunkStreamId>,
     /// The format of its first chunk header.
-    pub fmt: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fmt: Option<u8>,
     /// Absolute time in ms, if it is known.
     pub timestamp: Option<u32>,
     /// The delta that led to it, for fmt 1 to 3.
@@ -117,7 +119,8 @@ pub struct MessageRow<'a> {
     pub r#type: String,
     /// The message stream, if it is known.
     pub message_stream_id: Option<MessageStreamId>,
-    /// How many chunks it came in.
+    /// How many chunks it came in; a tag of FLV in none.
+    #[serde(skip_serializing_if = "is_zero")]
     pub chunks: usize,
     /// Whether every byte of it was captured.
     pub complete: bool,
@@ -369,15 +372,15 @@ impl<'a> Row<'a> {
             self.defects.push(ending_defect(message));
         }
         self.what = What::Message(Box::new(MessageRow {
-            csid: message.csid,
-            fmt: message.fmt,
+            csid: message.csid.known(),
+            fmt: message.is_chunked().then_some(message.fmt),
             timestamp: header.timestamp,
             timestamp_delta: header.timestamp_delta,
             length: header.length,
             type_id: header.type_id,
             r#type: header.type_id.name(),
             message_stream_id: header.message_stream_id,
-            chunks: message.chunks.len(),
+            chunks: if message.is_chunked() { message.chunks.len() } else { 0 },
             complete,
             ending: message.ending,
             captured: (!complete).then(|| message.captured()),
@@ -462,6 +465,10 @@ fn as_hex<T: AsRef<[u8]>, S: Serializer>(value: &Option<T>, serializer: S) -> Re
         Some(bytes) => hex::serde::serialize(bytes, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 fn is_complete(ending: &Ending) -> bool {

@@ -112,7 +112,8 @@ pub fn causes_alone(comparison: &Comparison<'_>, connection: usize) -> Vec<Cause
 
 /// What the rules of a mode say, but those of `left_out`, and what the search finds.
 fn claims(comparison: &Comparison<'_>, mode: Mode, left_out: &[&str]) -> Vec<(&'static Rule, Claim)> {
-    let of_mode = RULES.iter().filter(|rule| rule.modes.contains(&mode) && !left_out.contains(&rule.code));
+    let is_wanted = |rule: &Rule| rule.modes.contains(&mode) && !left_out.contains(&rule.code);
+    let of_mode = RULES.iter().filter(|rule| is_wanted(rule) && rule.applies(comparison));
     let claims = of_mode.flat_map(|rule| match rule.check {
         Check::Diff(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
         Check::Payload(_) | Check::Relay | Check::Rest(_) => Vec::new(),
@@ -125,7 +126,7 @@ fn claims(comparison: &Comparison<'_>, mode: Mode, left_out: &[&str]) -> Vec<(&'
 
 /// What the rules say that look at what the others leave.
 fn differences(comparison: &Comparison<'_>) -> Vec<(&'static Rule, Claim)> {
-    let claims = RULES.iter().flat_map(|rule| match rule.check {
+    let claims = RULES.iter().filter(|rule| rule.applies(comparison)).flat_map(|rule| match rule.check {
         Check::Rest(check) => check(comparison).into_iter().map(|claim| (*rule, claim)).collect(),
         Check::Payload(_) | Check::Relay | Check::Diff(_) => Vec::new(),
     });

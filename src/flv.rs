@@ -2,15 +2,31 @@
 //!
 //! Takes the bytes of a file in pieces, returns [`Tag`]s with their places, and says what is damaged: a PreviousTagSize
 //! that does not fit, a tag that is cut, bytes that are no tag, after which the next tag is looked for. Bodies are those
-//! of audio, video and data messages: their decoders are in `rtmp`.
+//! of audio, video and data messages: their decoders are in `rtmp`. For what reads messages, a [`Decoder`] gives tags as
+//! such.
+
+mod decoder;
 
 use std::collections::VecDeque;
 
 use crate::field::{Defect, counted};
 use crate::rtmp::MessageTypeId;
 
+pub use decoder::{Decoder, Event};
+
 /// What every FLV file begins with (E.2).
 pub const SIGNATURE: &[u8] = b"FLV";
+
+/// Whether bytes begin as an FLV file does: signature, version 1, and no reserved bit in the flags. None if more bytes
+/// are needed.
+pub fn begins(bytes: &[u8]) -> Option<bool> {
+    let begins = bytes.iter().zip(b"FLV\x01").all(|(byte, expected)| byte == expected);
+    match bytes.get(SIGNATURE.len() + 1) {
+        Some(flags) => Some(begins && flags & 0xfa == 0),
+        None if begins => None,
+        None => Some(false),
+    }
+}
 
 /// The file header (E.2) and the PreviousTagSize after it.
 const FILE_HEADER: usize = 9;
@@ -59,6 +75,8 @@ pub struct Tag {
     pub timestamp: u32,
     /// How long its body is according to its header.
     pub length: u32,
+    /// The bytes of its header, as far as they are in the file.
+    pub header: Vec<u8>,
     /// The body, as far as it is in the file.
     pub body: Vec<u8>,
     /// What is wrong with it.
@@ -106,6 +124,20 @@ impl Parser {
         self.is_over = true;
     }
 
+    /// How many bytes wait for more.
+    pub fn open_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// So many bytes are missing here, after [`Parser::finish`] gave what was there: goes on after them, at the next
+    /// tag that is certain.
+    pub fn resume(&mut self, missing: u64) {
+        self.at += missing;
+        self.is_over = false;
+        self.has_header = true;
+        self.garbage = Some((self.at, 0));
+    }
+
     /// The next item; None if it needs more bytes, or there is none.
     pub fn next_item(&mut self) -> Option<Item> {
         if !self.has_header {
@@ -113,8 +145,15 @@ impl Parser {
         }
         loop {
             match self.look() {
-                Look::Tag(size) if self.garbage.is_none() => return Some(self.tag(size)),
-                Look::Tag(_) => return self.take_garbage(),
+                Look::Tag(_) | Look::Header if self.has_garbage() => return self.take_garbage(),
+                Look::Tag(size) => {
+                    self.garbage = None;
+                    return Some(self.tag(size));
+                }
+                Look::Header => {
+                    self.garbage = None;
+                    return self.header();
+                }
                 Look::Other => {
                     let garbage = self.garbage.get_or_insert((self.at, 0));
                     garbage.1 += 1;
@@ -160,6 +199,17 @@ impl Parser {
 
     /// What is at the beginning of the bytes.
     fn look(&self) -> Look {
+        // Files that were put one after the other, and bodies of one connection.
+        if self.bytes.front() == Some(&SIGNATURE[0]) {
+            let head: Vec<u8> = self.bytes.iter().copied().take(FILE_HEADER).collect();
+            match begins(&head) {
+                Some(true) if head.len() == FILE_HEADER && head.ends_with(&[0, 0, 0, FILE_HEADER as u8]) => {
+                    return Look::Header;
+                }
+                Some(true) | None if head.len() < FILE_HEADER && !self.is_over => return Look::More,
+                _ => {}
+            }
+        }
         if self.bytes.len() < TAG_HEADER {
             return if self.bytes.is_empty() || self.may_be_tag() { Look::More } else { Look::Other };
         }
@@ -193,6 +243,7 @@ impl Parser {
         let offset = self.at;
         let (first, length) = (self.byte(0), self.word(1, 3));
         let timestamp = self.word(4, 3) | u32::from(self.byte(7)) << 24;
+        let header = self.bytes.iter().copied().take(TAG_HEADER).collect();
         let body: Vec<u8> =
             self.bytes.iter().copied().take(size.min(TAG_HEADER + length as usize)).skip(TAG_HEADER).collect();
         let whole = TAG_HEADER + length as usize;
@@ -217,13 +268,18 @@ impl Parser {
             is_encrypted: first & 0x20 != 0,
             timestamp,
             length,
+            header,
             body,
             defects,
         })
     }
 
+    fn has_garbage(&self) -> bool {
+        self.garbage.is_some_and(|(_, len)| len > 0)
+    }
+
     fn take_garbage(&mut self) -> Option<Item> {
-        let (offset, len) = self.garbage.take()?;
+        let (offset, len) = self.garbage.take().filter(|(_, len)| *len > 0)?;
         Some(Item::Garbage { offset, len })
     }
 
@@ -244,6 +300,8 @@ impl Parser {
 enum Look {
     /// A tag of so many bytes, without its PreviousTagSize.
     Tag(usize),
+    /// The header of another file.
+    Header,
     Other,
     /// That cannot be told yet.
     More,

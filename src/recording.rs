@@ -7,6 +7,7 @@
 mod compact;
 mod in_order;
 mod recorder;
+pub mod tags;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -249,15 +250,15 @@ pub enum EventKind {
 pub struct RecordedMessage {
     /// What it is.
     pub class: MessageClass,
-    /// Its chunk stream.
+    /// Its chunk stream; 0 of a tag of FLV.
     pub csid: u32,
-    /// The format of its first chunk; a snapshot does not say.
+    /// The format of its first chunk; a snapshot does not say, and a tag of FLV has none.
     pub fmt: Option<u8>,
     /// Its header.
     pub header: MessageHeader,
     /// The bytes of its first chunk's header.
     pub first_header: HeaderBytes,
-    /// How it was cut into chunks; a snapshot does not say.
+    /// How it was cut into chunks; a snapshot does not say, and a tag of FLV was not.
     pub chunks: Option<Chunks>,
     /// How it ended.
     pub ending: Ending,

@@ -48,6 +48,17 @@ pub fn fields() -> impl Iterator<Item = &'static Def> {
 #[serde(transparent)]
 pub struct ChunkStreamId(pub u32);
 
+impl ChunkStreamId {
+    /// That of a message that did not come in chunks: a tag of FLV. No header can have it, as 0 is a form of the header
+    /// there.
+    pub const NONE: ChunkStreamId = ChunkStreamId(0);
+
+    /// The number, unless it is [`ChunkStreamId::NONE`].
+    pub fn known(self) -> Option<ChunkStreamId> {
+        (self != ChunkStreamId::NONE).then_some(self)
+    }
+}
+
 impl fmt::Display for ChunkStreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -74,6 +74,15 @@ pub struct Rule {
     pub check: Check,
 }
 
+impl Rule {
+    /// Whether it can say something of these sessions: FLV has media and metadata, and nobody who asks or answers.
+    pub(crate) fn applies(&self, comparison: &Comparison<'_>) -> bool {
+        let is_of_media = matches!(self.layer, Layer::Media | Layer::Enhanced | Layer::Amf);
+        let others = [&capture::GAP, &capture::SNAPLEN, &differ::METADATA];
+        !comparison.b.is_flv() || is_of_media || others.iter().any(|other| other.code == self.code)
+    }
+}
+
 /// A rule's page. The headings are the names of the fields.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]

@@ -58,6 +58,9 @@ pub struct ConnectionSummary {
     /// The RTMPT session whose requests it carries, if that is listed under another number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carries: Option<ConnectionId>,
+    /// What the HTTP request asked for whose message has FLV as its body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_flv: Option<String>,
     /// The application the client connected to.
     pub app: Option<String>,
     /// Its whole URL.
@@ -186,7 +189,7 @@ impl ConnectionSummary {
     /// What it carries, with what is around that: `RTMPS`.
     pub fn protocol_name(&self) -> String {
         let is_decrypted = self.tls.as_ref().is_some_and(|tls| tls.is_decrypted());
-        self.protocol.inside(is_decrypted, self.rtmpt.is_some())
+        self.protocol.inside(is_decrypted, self.rtmpt.is_some(), self.http_flv.is_some())
     }
 
     /// Whether it was captured from its middle on, and other connections could say more of it: what it carries, or who
@@ -420,6 +423,7 @@ impl Gathered {
             tls: conversation.tls.clone(),
             rtmpt: conversation.rtmpt.clone(),
             carries: conversation.carries,
+            http_flv: conversation.http_flv.clone(),
             app,
             tc_url,
             activities,

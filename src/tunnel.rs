@@ -10,15 +10,19 @@
 //! | a load balancer's PROXY header, before either side's first byte | `proxy` |
 //! | TLS, where a key log has the keys | `tls` |
 //! | HTTP requests and responses of RTMPT | `rtmpt`, with `http` |
+//! | the HTTP message whose body is FLV | `http_flv`, with `http` |
 //!
 //! They are layers in this order: each is a sink of TCP's calls, and calls the next one in the same way.
 //! It does not decide what the bytes inside are: that is the session's.
 
 mod held;
 mod http;
+mod http_flv;
 mod proxy;
 pub mod rtmpt;
 pub mod tls;
+
+use std::ops::Range;
 
 use crate::origin::{Place, Source};
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
@@ -47,6 +51,8 @@ pub enum Notice {
     Rtmpt(Box<Rtmpt>),
     /// The connection carries an RTMPT session that is shown under another number.
     Carries(ConnectionId),
+    /// An HTTP message has FLV as its body: what its request asks for. `from` is who asks.
+    HttpFlv(String),
 }
 
 /// What the layers need to know.
@@ -59,13 +65,14 @@ pub struct Options {
 /// Takes off what wraps the bytes of each connection.
 #[derive(Debug)]
 pub struct Tunnels<S> {
-    layers: proxy::Layer<tls::Layer<rtmpt::Layer<S>>>,
+    layers: proxy::Layer<tls::Layer<rtmpt::Layer<http_flv::Layer<S>>>>,
 }
 
 impl<S: Sink> Tunnels<S> {
     /// Tunnels whose contents go to `sink`.
     pub fn new(options: Options, sink: S) -> Self {
-        Tunnels { layers: proxy::Layer::new(tls::Layer::new(options.tls, rtmpt::Layer::new(sink))) }
+        let inner = rtmpt::Layer::new(http_flv::Layer::new(sink));
+        Tunnels { layers: proxy::Layer::new(tls::Layer::new(options.tls, inner)) }
     }
 
     /// Takes a TLS key log that is in the capture.
@@ -75,7 +82,7 @@ impl<S: Sink> Tunnels<S> {
 
     /// Where the contents go.
     pub fn sink(&mut self) -> &mut S {
-        self.layers.sink.sink.sink()
+        self.layers.sink.sink.sink().sink()
     }
 
     /// Ends what is open when the capture ends, after [`tcp::Tracker::finish`].
@@ -85,7 +92,7 @@ impl<S: Sink> Tunnels<S> {
 
     /// Where the contents went.
     pub fn into_sink(self) -> S {
-        self.layers.sink.sink.into_sink()
+        self.layers.sink.sink.into_sink().into_sink()
     }
 }
 
@@ -119,6 +126,13 @@ fn sources_from(sources: &[(u32, Source)], skip: usize) -> Vec<(u32, Source)> {
         ((at as usize).saturating_sub(skip) as u32, source.advance(cut))
     };
     sources[first..].iter().map(of).collect()
+}
+
+/// The sources of a part of the bytes.
+fn slice(sources: &[(u32, Source)], range: &Range<usize>) -> Vec<(u32, Source)> {
+    let mut slice = sources_from(sources, range.start);
+    slice.truncate(slice.partition_point(|&(at, _)| (at as usize) < range.len()));
+    slice
 }
 
 #[cfg(test)]

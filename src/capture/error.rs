@@ -173,7 +173,6 @@ fn is_erf(head: &[u8]) -> bool {
 
 const CONVERT: &str = "convert it first: editcap FILE out.pcapng";
 const MEDIA: &str = "this program reads packet captures, not media files";
-const FLV: &str = "rtmp-inspect decode lists its tags, if it is given by its name";
 
 /// Magic numbers, names, and what to do.
 const KNOWN: &[(&[u8], &str, &str)] = &[
@@ -189,7 +188,6 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
     (b"TRSNIFF data    \x1a", "a Sniffer capture", CONVERT),
     (b"iptrace ", "an AIX iptrace capture", CONVERT),
     (b"\x13\0\0\0", "a Windows trace (ETL)", "convert it first: etl2pcapng FILE out.pcapng"),
-    (b"FLV\x01", "an FLV file", FLV),
     (b"\x7fELF", "a program", "give it the capture instead"),
     (b"%PDF", "a PDF document", "give it the capture instead"),
     (b"\x89PNG", "a PNG image", "give it the capture instead"),

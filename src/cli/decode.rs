@@ -1,7 +1,6 @@
 //! `rtmp-inspect decode`.
 
 mod columns;
-mod flv;
 mod list;
 mod print;
 
@@ -211,11 +210,6 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     if options.format == Format::Csv && options.shows_all_fields() {
         bail!("CSV cannot hold the trees of -V and -n; use --format json or jsonl");
     }
-    if let Some(given) = options.capture.named().filter(|given| given.is_plain() && !options.follow)
-        && flv::is_flv(given.path())
-    {
-        return flv::run(given.path(), options, output);
-    }
     let filter = options.filter()?;
     let wanted = options.connections.wanted();
     let selection = Selection {
@@ -318,7 +312,7 @@ struct Seen {
 
 impl Seen {
     fn add(&mut self, conversation: &RtmpSession) {
-        self.has_rtmp |= conversation.is_rtmp();
+        self.has_rtmp |= conversation.is_decoded();
         self.has_tls |= conversation.protocol == Protocol::Tls;
         let name = conversation.protocol_name();
         match self.kinds.iter_mut().find(|(kind, _)| *kind == name) {

@@ -9,7 +9,7 @@ use clap::Args;
 use crate::compare;
 use crate::config::Value;
 use crate::diff::{self, Pattern, Verdict};
-use crate::recording::{Recording, Session};
+use crate::recording::{self, Recording, Session};
 use crate::rules::Layer;
 use crate::secrets::Secrets;
 use crate::session::Direction;
@@ -131,6 +131,7 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let [good, mine] = record_two(paths, [&settings[0], &settings[1]], &options.connections, &options.bounds)?;
     ensure_comparable(&good, &mine, paths)?;
     ensure_named(options, &good, &mine)?;
+    let [good, mine] = recording::tags::prepare(good, mine, &options.pair);
     let [good, mine] = snapshot::prepare(good, mine);
     let mut report = diff::diff(
         &good,

@@ -99,6 +99,11 @@ impl Input {
         &self.name
     }
 
+    /// Whether it is the bytes of one connection, so that there is none to choose.
+    pub fn is_one_connection(&self) -> bool {
+        self.capture.is_one_connection()
+    }
+
     /// Says that so many connections are guessed at, where reading ahead might have said more.
     pub fn tell_of_guesses(&self, count: usize) {
         if count == 0 || self.again.is_some() {

@@ -57,6 +57,17 @@ impl Subject {
         matches!(self.what, What::Snapshot(_))
     }
 
+    /// What of the options that choose connections is for it, of two inputs that are compared: bytes without packets, as
+    /// a file of FLV, are one connection without a number.
+    fn connections(&self, of_captures: &Connections) -> Connections {
+        match &self.what {
+            What::Capture(input) if input.is_one_connection() => {
+                Connections { stream: None, port: Vec::new(), ..of_captures.clone() }
+            }
+            _ => of_captures.clone(),
+        }
+    }
+
     /// Its sessions.
     pub fn record(mut self, connections: &Connections, bounds: &Bounds, keep: Keep) -> anyhow::Result<Recording> {
         self.record_once(connections, bounds, keep)
@@ -145,7 +156,8 @@ pub fn record_two(
     let mut subjects = [Subject::open(&Given::of(paths[0]), bounds)?, Subject::open(&Given::of(paths[1]), bounds)?];
     let are_snapshots = subjects.each_ref().map(Subject::is_snapshot);
     let keep = Keep { digests: are_snapshots.contains(&true), ..Keep::default() };
-    let of_captures = settings.map(|settings| connections.with(settings));
+    let [of_a, of_b] = settings.map(|settings| connections.with(settings));
+    let of_captures = [subjects[0].connections(&of_a), subjects[1].connections(&of_b)];
     let [a, b] = &mut subjects;
     let of = |at: usize| if are_snapshots[at] { connections } else { &of_captures[at] };
     let mut recordings =

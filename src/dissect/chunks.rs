@@ -39,7 +39,9 @@ pub struct Entry<'a> {
 
 /// The ledger: the chunks of a message in order.
 pub fn entries<'a>(message: &'a Message, event: &'a Event<'_>) -> impl Iterator<Item = Entry<'a>> {
-    message.chunk_headers().enumerate().map(|(index, (chunk, header))| {
+    // The header of a tag of FLV is none of a chunk.
+    let chunked = message.is_chunked().then(|| message.chunk_headers());
+    chunked.into_iter().flatten().enumerate().map(|(index, (chunk, header))| {
         let end = chunk.at + u64::from(chunk.header_len) + u64::from(chunk.payload);
         let frames = [chunk.at, end - 1].map(|at| Some(event.sources.at(at)?.frame));
         Entry { number: index + 1, chunk, header, frames }
@@ -49,7 +51,7 @@ pub fn entries<'a>(message: &'a Message, event: &'a Event<'_>) -> impl Iterator<
 /// The first chunk's header, and what it inherits from the headers before it.
 pub fn header(message: &Message) -> Section<'_> {
     let mut tree = Tree::default();
-    if let Some((chunk, bytes)) = message.chunk_headers().next() {
+    if let Some((chunk, bytes)) = message.chunk_headers().next().filter(|_| message.is_chunked()) {
         read(&mut Reader::new(bytes, &mut tree), chunk, |reader| inherited(message, reader));
     }
     section(message, tree)
@@ -58,20 +60,24 @@ pub fn header(message: &Message) -> Section<'_> {
 /// All chunks: how each was cut, and the headers of all but the first.
 pub fn ledger<'a>(message: &'a Message, event: &Event<'_>) -> Section<'a> {
     let mut tree = Tree::default();
-    let mut reader = Reader::new(&message.headers, &mut tree);
-    reader.group(&LEDGER, |reader| {
-        for entry in entries(message, event) {
-            one(message, &entry, reader);
-        }
-    });
+    if message.is_chunked() {
+        let mut reader = Reader::new(&message.headers, &mut tree);
+        reader.group(&LEDGER, |reader| {
+            for entry in entries(message, event) {
+                one(message, &entry, reader);
+            }
+        });
+    }
     section(message, tree)
 }
 
 /// The ledger's group without what is in it.
 pub fn ledger_group(message: &Message) -> Section<'_> {
     let mut tree = Tree::default();
-    let mut reader = Reader::new(&message.headers, &mut tree);
-    reader.group(&LEDGER, |reader| reader.skip(message.headers.len()));
+    if message.is_chunked() {
+        let mut reader = Reader::new(&message.headers, &mut tree);
+        reader.group(&LEDGER, |reader| reader.skip(message.headers.len()));
+    }
     section(message, tree)
 }
 

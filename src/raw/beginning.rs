@@ -17,7 +17,7 @@ pub enum Beginning {
     Handshake,
     /// Chunks, without a handshake.
     Chunks,
-    /// What may carry a session: TLS, HTTP or a PROXY header.
+    /// What may carry a session: TLS, HTTP or a PROXY header; and FLV.
     Wrapper,
     /// The bytes of both directions, one after the other: what Wireshark saves as Raw of an entire conversation.
     Conversation,
@@ -57,7 +57,8 @@ pub fn from_start(head: &[u8]) -> bool {
 fn is_wrapper(head: &[u8]) -> bool {
     let starts = |text: &[u8]| head.starts_with(text);
     let tls = matches!(head, [0x16, 3, 0..=4, 0..=0x48, _, 1 | 2, ..]);
-    tls || starts(b"PROXY TCP")
+    tls || starts(b"FLV\x01")
+        || starts(b"PROXY TCP")
         || starts(b"\r\n\r\n\0\r\nQUIT\n")
         || starts(b"HTTP/1.")
         || [&b"POST /open/"[..], b"POST /fcs/", b"POST /send/", b"POST /idle/"].into_iter().any(starts)

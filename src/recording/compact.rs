@@ -139,6 +139,21 @@ impl Places {
         Places(runs)
     }
 
+    /// Those of the bytes from the one at `skip` on.
+    pub(super) fn after(&self, skip: u32) -> Places {
+        let Some(runs) = self.0.as_deref() else { return Places::default() };
+        let near = runs
+            .near
+            .iter()
+            .map(|&(start, at, frame)| (start, runs.at + u64::from(at), FrameNo(runs.frame.0 + u64::from(frame))));
+        let all: Vec<_> = near.chain(runs.far.iter().copied()).collect();
+        let first = all.partition_point(|run| run.0 <= skip).saturating_sub(1);
+        let of = |&(start, at, frame): &(u32, u64, FrameNo)| {
+            (start.saturating_sub(skip), at + u64::from(skip.saturating_sub(start)), frame)
+        };
+        Places::new(all[first..].iter().map(of), &mut Vec::new())
+    }
+
     /// Offset in the direction's stream and frame of the byte at `offset`; of the nearest one before it that was
     /// captured, if it was not.
     pub fn of(&self, offset: usize) -> Option<(u64, FrameNo)> {
@@ -172,6 +187,12 @@ mod tests {
         assert_eq!(places.of(150), Some((1151, FrameNo(8))));
         assert_eq!(places.of(299), Some((1300, FrameNo(3))));
         assert_eq!(places.of(301), Some(((1 << 33) + 1, FrameNo(9))));
+        let rest = places.after(150);
+        assert_eq!((rest.of(0), rest.of(50)), (Some((1151, FrameNo(8))), Some((1201, FrameNo(3)))));
+        assert_eq!(
+            (rest.of(151), places.after(0).of(99)),
+            (Some(((1 << 33) + 1, FrameNo(9))), Some((1099, FrameNo(7))))
+        );
         assert_eq!(Places::new([(5, 10, FrameNo(1))].into_iter(), &mut near).of(4), None);
         assert_eq!(Places::default().of(0), None);
     }

@@ -210,15 +210,16 @@ impl<S: Sink> Recorder<S> {
             self.open.entry(event.connection.id).or_default().kept += kept;
         }
         let first = message.chunks.first();
+        let header = message.chunk_headers().next().filter(|_| message.is_chunked());
         let sha256: Option<Box<[u8; 32]>> =
             (is_media && self.keep.digests).then(|| Box::new(Sha256::digest(&message.body).into()));
         RecordedMessage {
             class,
             csid: message.csid.0,
-            fmt: Some(message.fmt),
+            fmt: message.is_chunked().then_some(message.fmt),
             header: message.header,
-            first_header: message.chunk_headers().next().map(|(_, bytes)| bytes.into()).unwrap_or_default(),
-            chunks: Some(Chunks {
+            first_header: header.map(|(_, bytes)| bytes.into()).unwrap_or_default(),
+            chunks: message.is_chunked().then(|| Chunks {
                 // A chunk has a byte at least, and a body fewer than 2^24.
                 count: message.chunks.len() as u32,
                 size: first.map_or(0, |chunk| chunk.chunk_size),
@@ -362,7 +363,7 @@ impl<S: Sink> Observer for Recorder<S> {
         // Of connections that nothing is recorded of, there may be millions.
         let open = self.open.remove(&connection.id).unwrap_or_default();
         if let Some(stream) = self.streams.take(connection.id)
-            && (conversation.is_rtmp() || !open.items.is_empty())
+            && (conversation.is_decoded() || !open.items.is_empty())
         {
             self.finish(connection, conversation, open, stream);
         }

@@ -95,6 +95,11 @@ impl Message {
         self.ending == Ending::Complete
     }
 
+    /// Whether it came in chunks; else it is a tag of FLV, with its header in place of a chunk's.
+    pub fn is_chunked(&self) -> bool {
+        self.csid.known().is_some()
+    }
+
     /// Offset of its first chunk header in the direction's stream.
     pub fn start(&self) -> u64 {
         self.chunks.first().map_or(0, |chunk| chunk.at)

@@ -18,7 +18,7 @@ use super::{Certainty, Claim};
 pub struct DirectionMessages<'r> {
     /// Indices of the items, and the messages.
     pub messages: Vec<(usize, &'r RecordedMessage)>,
-    /// Whether the recording has all of the direction: it begins with the handshake and has no hole.
+    /// Whether the recording has all of the direction: it begins with the handshake, or as FLV does, and has no hole.
     pub is_complete: bool,
     /// The items of both directions at which media begin again: after a seek, or when another stream starts.
     restarts: Vec<usize>,
@@ -40,7 +40,11 @@ impl<'r> DirectionMessages<'r> {
     /// The messages of a direction.
     pub fn of(session: &'r Session, direction: Direction) -> DirectionMessages<'r> {
         let items = || session.items.iter().enumerate().filter(|(_, item)| item.direction == direction);
-        let begins = items().next().is_some_and(|(_, item)| matches!(item.content, EventKind::Handshake { .. }));
+        let is_handshake = |(_, item): (usize, &RecordedEvent)| matches!(item.content, EventKind::Handshake { .. });
+        let begins = match session.is_flv() {
+            true => session.from_start[direction.index()],
+            false => items().next().is_some_and(is_handshake),
+        };
         let whole = |(index, item): (usize, &'r RecordedEvent)| {
             let kept = item.message()?;
             (kept.ending == Ending::Complete).then_some((index, kept))

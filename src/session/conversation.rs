@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::flv;
 use crate::origin::{Source, SourceMap};
 use crate::rtmp::decoder::{self, Decoder};
 use crate::rtmp::message::Message;
@@ -30,6 +31,8 @@ pub struct RtmpSession {
     pub rtmpt: Option<Box<Rtmpt>>,
     /// The number of the RTMPT session whose requests the connection carries, if it is shown under another.
     pub carries: Option<ConnectionId>,
+    /// What the HTTP request asked for whose message has FLV as its body.
+    pub http_flv: Option<String>,
     roles: Roles,
     /// Whether the protocol is proven.
     is_certain: bool,
@@ -52,6 +55,8 @@ enum Stage {
     Detecting(Held),
     /// RTMP: the decoders of the client's and the server's direction.
     Decoding(Box<[Decoder; 2]>),
+    /// FLV, which one side sends.
+    Tags(Endpoint, Box<flv::Decoder>),
     /// Not RTMP: the bytes are let go, but for what is told of them.
     Ignoring(Option<Box<Foreign>>),
 }
@@ -96,6 +101,7 @@ impl RtmpSession {
             tls: None,
             rtmpt: None,
             carries: None,
+            http_flv: None,
             roles,
             is_certain: false,
             why_then: "",
@@ -121,6 +127,10 @@ impl RtmpSession {
                 self.carries = Some(number);
                 self.is_client(from);
             }
+            Notice::HttpFlv(target) => {
+                self.http_flv = Some(target);
+                self.is_client(from);
+            }
         }
     }
 
@@ -136,6 +146,7 @@ impl RtmpSession {
         match &self.stage {
             Stage::Detecting(held) => held.arrivals.cost(),
             Stage::Decoding(decoders) => decoders.iter().map(Decoder::open_bytes).sum(),
+            Stage::Tags(_, decoder) => decoder.open_bytes(),
             Stage::Ignoring(_) => 0,
         }
     }
@@ -189,12 +200,17 @@ impl RtmpSession {
     /// What it carries, with what is around that: `RTMPS`.
     pub fn protocol_name(&self) -> String {
         let is_decrypted = self.tls.as_ref().is_some_and(|tls| tls.is_decrypted());
-        self.protocol.inside(is_decrypted, self.rtmpt.is_some())
+        self.protocol.inside(is_decrypted, self.rtmpt.is_some(), self.http_flv.is_some())
     }
 
-    /// Whether messages of this connection are decoded.
+    /// Whether it is RTMP, and decoded.
     pub fn is_rtmp(&self) -> bool {
         self.protocol == Protocol::Rtmp
+    }
+
+    /// Whether messages of this connection are decoded: RTMP's, or the tags of FLV.
+    pub fn is_decoded(&self) -> bool {
+        matches!(self.protocol, Protocol::Rtmp | Protocol::Flv)
     }
 
     /// The decoder of what this endpoint sends, once it is known to be RTMP.
@@ -242,6 +258,15 @@ impl RtmpSession {
                 let is_full = held.arrivals.cost() > self.allowed;
                 self.decide(connection, is_full, options, observer);
             }
+            Stage::Tags(..) => {
+                let allowed = self.allowed;
+                self.read_tags(connection, from, observer, |decoder, out| {
+                    decoder.push(piece.offset, piece.bytes, piece.sources, out);
+                    if decoder.open_bytes() > allowed {
+                        decoder.gap(0, out);
+                    }
+                });
+            }
             Stage::Ignoring(foreign) => {
                 if let Some(foreign) = foreign.as_mut().filter(|foreign| foreign.from == from) {
                     foreign.add(piece.offset, piece.bytes, piece.sources);
@@ -267,6 +292,7 @@ impl RtmpSession {
                 held.arrivals.gap(from, gap);
                 self.decide(connection, false, options, observer);
             }
+            Stage::Tags(..) => self.gap_in_tags(connection, from, gap, observer),
             Stage::Ignoring(_) => {}
         }
     }
@@ -281,6 +307,10 @@ impl RtmpSession {
                     self.decode(connection, from, observer, Decoder::finish);
                 }
             }
+            Stage::Tags(sender, _) => {
+                let from = *sender;
+                self.read_tags(connection, from, observer, flv::Decoder::finish);
+            }
             Stage::Ignoring(foreign) => {
                 if let Some(foreign) = foreign.take() {
                     self.tell_of(&foreign, connection, observer);
@@ -292,6 +322,11 @@ impl RtmpSession {
 
     /// Finds out the protocol if it can be told now, and then deals with what was held.
     fn decide(&mut self, connection: &Connection, is_over: bool, options: &mut Options, observer: &mut impl Observer) {
+        match self.sender_of_tags(connection, is_over) {
+            Some(Some(from)) => return self.settle_tags(connection, from, options, observer),
+            Some(None) => {}
+            None => return,
+        }
         if connection.is_raw && self.roles < Roles::Messages {
             let Stage::Detecting(held) = &self.stage else { return };
             match speaking_client(connection, held, options) {
@@ -424,6 +459,86 @@ impl RtmpSession {
     fn decode_gap(&mut self, connection: &Connection, from: Endpoint, gap: Gap, observer: &mut impl Observer) {
         self.gap = Some(gap);
         self.decode(connection, from, observer, |decoder, out| decoder.gap(gap.offset, gap.len, gap.exact, out));
+    }
+
+    /// Who sends FLV, if somebody does; None if more bytes will tell.
+    fn sender_of_tags(&self, connection: &Connection, is_over: bool) -> Option<Option<Endpoint>> {
+        let Stage::Detecting(held) = &self.stage else { return Some(None) };
+        let mut waits = false;
+        for from in Endpoint::BOTH {
+            let head = &held.heads[from.index()];
+            let is_start = self.http_flv.is_some() || connection.side(from).started_at_syn;
+            if !is_start || head.is_empty() {
+                continue;
+            }
+            match flv::begins(head) {
+                Some(true) => return Some(Some(from)),
+                Some(false) => {}
+                None => waits |= !is_over && !held.cut[from.index()],
+            }
+        }
+        (!waits).then_some(None)
+    }
+
+    fn settle_tags(
+        &mut self,
+        connection: &Connection,
+        sender: Endpoint,
+        options: &Options,
+        observer: &mut impl Observer,
+    ) {
+        (self.protocol, self.is_certain) = (Protocol::Flv, true);
+        self.why = match self.http_flv {
+            Some(_) => "the body of an HTTP message begins with FLV's signature",
+            None => "the first bytes are FLV's signature",
+        };
+        if connection.is_raw {
+            // A file has no two sides. It is what a publisher sends.
+            (self.client, self.roles) = (sender, Roles::Messages);
+        }
+        let tags = Stage::Tags(sender, Box::new(flv::Decoder::new(options.decoder.media_prefix)));
+        let Stage::Detecting(held) = std::mem::replace(&mut self.stage, tags) else { return };
+        for (from, arrival) in held.arrivals {
+            match arrival {
+                Arrival::Piece(held) => self.read_tags(connection, from, observer, |decoder, out| {
+                    decoder.push(held.offset, &held.bytes, &held.sources, out);
+                }),
+                Arrival::Gap(gap) => self.gap_in_tags(connection, from, gap, observer),
+            }
+        }
+    }
+
+    /// Hands something to the decoder of the side that sends FLV, and its events on to the observer.
+    fn read_tags(
+        &mut self,
+        connection: &Connection,
+        from: Endpoint,
+        observer: &mut impl Observer,
+        act: impl FnOnce(&mut flv::Decoder, &mut dyn FnMut(flv::Event, &SourceMap<Source>)),
+    ) {
+        let Stage::Tags(sender, mut decoder) = std::mem::replace(&mut self.stage, Stage::Ignoring(None)) else {
+            return;
+        };
+        if from == sender {
+            let direction = self.direction(from);
+            act(&mut decoder, &mut |event, sources| {
+                let kind = match &event {
+                    flv::Event::Message(message) => Kind::Message(message),
+                    flv::Event::Undecoded { range, why } => Kind::Undecoded { range: range.clone(), why: why.clone() },
+                };
+                observer.event(&Event { connection, conversation: &*self, direction, kind, sources });
+            });
+        }
+        self.stage = Stage::Tags(sender, decoder);
+    }
+
+    fn gap_in_tags(&mut self, connection: &Connection, from: Endpoint, gap: Gap, observer: &mut impl Observer) {
+        if !matches!(self.stage, Stage::Tags(sender, _) if sender == from) {
+            return;
+        }
+        self.read_tags(connection, from, observer, |decoder, out| decoder.gap(gap.len, out));
+        let (direction, kind, sources) = (self.direction(from), Kind::Gap(gap), &SourceMap::default());
+        observer.event(&Event { connection, conversation: &*self, direction, kind, sources });
     }
 
     /// Hands something to the decoder of the sender's direction, and its events on to the observer.

@@ -29,6 +29,8 @@ pub enum Protocol {
     Tls,
     /// HTTP.
     Http,
+    /// FLV: a file, or the body of an HTTP message.
+    Flv,
     /// A proxy's PROXY header before the client's bytes.
     ProxyHeader,
     /// No bytes at all.
@@ -39,8 +41,10 @@ pub enum Protocol {
 
 impl Protocol {
     /// What it is called inside these tunnels: RTMP in TLS is RTMPS.
-    pub fn inside(self, tls: bool, rtmpt: bool) -> String {
+    pub fn inside(self, tls: bool, rtmpt: bool, http: bool) -> String {
         match (self, tls, rtmpt) {
+            (Protocol::Flv, true, _) if http => "HTTPS-FLV".to_owned(),
+            (Protocol::Flv, false, _) if http => "HTTP-FLV".to_owned(),
             (Protocol::Rtmp, true, false) => "RTMPS".to_owned(),
             (Protocol::Rtmp, false, true) => "RTMPT".to_owned(),
             (Protocol::Rtmp, true, true) => "RTMPTS".to_owned(),
@@ -60,6 +64,7 @@ impl fmt::Display for Protocol {
             Protocol::Rtmpt => "RTMPT",
             Protocol::Tls => "TLS",
             Protocol::Http => "HTTP",
+            Protocol::Flv => "FLV",
             Protocol::ProxyHeader => "PROXY header",
             Protocol::Empty => "no data",
             Protocol::Other => "other",

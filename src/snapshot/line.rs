@@ -181,6 +181,7 @@ pub const PROTOCOLS: &[(Protocol, &str)] = &[
     (Protocol::Rtmpt, "rtmpt"),
     (Protocol::Tls, "tls"),
     (Protocol::Http, "http"),
+    (Protocol::Flv, "flv"),
     (Protocol::ProxyHeader, "proxy_header"),
     (Protocol::Empty, "empty"),
     (Protocol::Other, "other"),

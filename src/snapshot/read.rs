@@ -149,6 +149,7 @@ fn session(number: u32, mut keys: Keys) -> Result<(Session, u64), Error> {
         tls: None,
         rtmpt: None,
         carries: None,
+        http_flv: None,
         app: keys.text("app")?,
         tc_url: keys.text("tc_url")?,
         activities,

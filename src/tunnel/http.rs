@@ -68,6 +68,8 @@ enum State {
     Trailer,
     /// The body ends with the connection.
     UntilClose,
+    /// In a body, up to the next line with a chunk's size.
+    Rest,
     /// After a hole.
     Lost,
 }
@@ -99,6 +101,14 @@ impl Messages {
                     return Some(Part::Body(range));
                 }
                 State::UntilClose => return take(bytes, at, u64::MAX).map(Part::Body),
+                State::Rest => match chunk_line(&bytes[*at..]) {
+                    None => return take(bytes, at, u64::MAX).map(Part::Body),
+                    Some((line, size)) if line.start == 0 => {
+                        *at += line.end;
+                        self.state = if size == 0 { State::Trailer } else { State::Chunk(size) };
+                    }
+                    Some((line, _)) => return take(bytes, at, line.start as u64).map(Part::Body),
+                },
                 State::Lost => self.look(bytes, at)?,
                 State::Head => {
                     self.take_lines(bytes, at, |line| line.ends_with(b"\n\r\n") || line.ends_with(b"\n\n"))?;
@@ -141,6 +151,13 @@ impl Messages {
         None
     }
 
+    /// What follows is a body in chunks, after a hole that reached out of one: what comes before the next chunk's line is
+    /// the end of a chunk.
+    pub fn look_for_chunk(&mut self) {
+        self.line.clear();
+        self.state = State::Rest;
+    }
+
     /// Takes note of a hole.
     pub fn hole(&mut self, len: u64) -> Hole {
         match &mut self.state {
@@ -152,7 +169,7 @@ impl Messages {
                 *left -= len;
                 return Hole::InBody;
             }
-            State::UntilClose => return Hole::InBody,
+            State::UntilClose | State::Rest => return Hole::InBody,
             _ => {}
         }
         self.line.clear();
@@ -253,6 +270,18 @@ fn body_of(fields: &[httparse::Header<'_>]) -> Option<State> {
         return Some(State::ChunkSize);
     }
     value("content-length")?.trim().parse().ok().map(State::Body)
+}
+
+/// The first line with a chunk's size, the line break before it included, and the size. Other bytes look like that once
+/// in 10^10.
+fn chunk_line(bytes: &[u8]) -> Option<(Range<usize>, u64)> {
+    let at = |start: usize| {
+        let digits = bytes[start..].strip_prefix(b"\r\n")?;
+        let count = digits.iter().take(8).take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let size = u64::from_str_radix(std::str::from_utf8(&digits[..count]).ok()?, 16).ok()?;
+        digits[count..].starts_with(b"\r\n").then_some((start..start + count + 4, size))
+    };
+    memchr::memchr_iter(b'\r', bytes).find_map(at)
 }
 
 /// At most `most` of the bytes from `at` on.

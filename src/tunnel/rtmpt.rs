@@ -42,7 +42,7 @@ use rustc_hash::FxHashMap;
 
 use super::held::Arrivals;
 use super::http::{Head, Hole, Messages, Part, Side};
-use super::{Notice, Sink};
+use super::{Notice, Sink, slice};
 use crate::origin::Source;
 use crate::tcp::{self, Connection, ConnectionId, Endpoint, Gap, Piece};
 pub use session::{Problem, ProblemKind, Rtmpt};
@@ -593,11 +593,4 @@ fn what(target: &str, server: SocketAddr) -> Option<(What, u64)> {
     let name = parts.next().filter(|name| !name.is_empty() && name.len() <= LONGEST_NAME)?;
     let number = parts.next()?.parse().ok()?;
     Some((What::Of { key: (server, name.to_owned()), verb }, number))
-}
-
-/// The sources of a part of the bytes.
-fn slice(sources: &[(u32, Source)], range: &std::ops::Range<usize>) -> Vec<(u32, Source)> {
-    let mut slice = super::sources_from(sources, range.start);
-    slice.truncate(slice.partition_point(|&(at, _)| (at as usize) < range.len()));
-    slice
 }

@@ -26,7 +26,10 @@ pub fn hexdump(row: &Dissection<'_>, layout: Layout, palette: &Palette) -> Strin
     let mut body_at = 0usize;
     for (chunk, header) in message.chunk_headers() {
         let shown = bytes(header, chunk.at, &captured, |_| Some(palette.header()), palette);
-        let of = format!("header: fmt {}, payload {}, chunk size {}", chunk.fmt, chunk.payload, chunk.chunk_size);
+        let of = match message.is_chunked() {
+            true => format!("header: fmt {}, payload {}, chunk size {}", chunk.fmt, chunk.payload, chunk.chunk_size),
+            false => format!("tag header: body {}", chunk.payload),
+        };
         let hex = 3 * header.len() + 1;
         let gap =
             if layout.width.is_some_and(|width| 11 + hex + 2 + of.len() > width) { "\n             " } else { "  " };

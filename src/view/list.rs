@@ -122,7 +122,8 @@ impl List {
             What::Message(message) => {
                 self.write_type(message.type_id, &mut texts);
                 let timestamp = message.timestamp.map_or(Cell::Text("?"), |timestamp| Cell::Number(timestamp.into()));
-                (Cell::Number(message.csid.0.into()), timestamp)
+                let csid = message.csid.map_or(Cell::Text(""), |csid| Cell::Number(csid.0.into()));
+                (csid, timestamp)
             }
             What::Handshake(_) => {
                 texts.push_str("Handshake");

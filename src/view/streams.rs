@@ -113,6 +113,7 @@ fn notes(stream: &ConnectionSummary, layout: Layout) -> String {
     );
     note("proxy", stream.proxy.map(|header| header.to_string()));
     note("tls", stream.tls.as_ref().map(|tls| tls.to_string()));
+    note("http", stream.http_flv.as_ref().map(|target| format!("FLV is the body of the message to {target}")));
     note("rtmpt", stream.rtmpt.as_ref().map(|rtmpt| rtmpt.to_string()));
     note("rtmpt", stream.carries.map(|number| format!("carries requests of the session of connection {}", number.0)));
     // Of a connection without data nothing is claimed that could be wrong.
