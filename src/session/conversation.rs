@@ -526,7 +526,7 @@ impl RtmpSession {
                     flv::Event::Message(message) => Kind::Message(message),
                     flv::Event::Undecoded { range, why } => Kind::Undecoded { range: range.clone(), why: why.clone() },
                 };
-                observer.event(&Event { connection, conversation: &*self, direction, kind, sources });
+                observer.event(&Event { connection, sender: from, direction, kind, sources });
             });
         }
         self.stage = Stage::Tags(sender, decoder);
@@ -538,7 +538,7 @@ impl RtmpSession {
         }
         self.read_tags(connection, from, observer, |decoder, out| decoder.gap(gap.len, out));
         let (direction, kind, sources) = (self.direction(from), Kind::Gap(gap), &SourceMap::default());
-        observer.event(&Event { connection, conversation: &*self, direction, kind, sources });
+        observer.event(&Event { connection, sender: from, direction, kind, sources });
     }
 
     /// Hands something to the decoder of the sender's direction, and its events on to the observer.
