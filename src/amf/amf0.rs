@@ -94,7 +94,15 @@ impl<'a> Decoder<'a> {
 
     fn content<R: Record>(&mut self, reader: &mut Reader<'a, '_, R>) -> Result<Value<'a>, Defect> {
         let at = reader.at();
-        let marker = reader.u8(&AMF0_TYPE)?;
+        // No marker is as high as the first byte of most doubles.
+        if self.writer.bare_numbers && reader.peek().first().is_some_and(|first| first & 0x7f >= 0x3f) {
+            return Ok(Value::Number(self.number(reader)?));
+        }
+        let written = reader.u8(&AMF0_TYPE)?;
+        let marker = match self.writer.marker {
+            Some((other, meant)) if other == written => meant,
+            _ => written,
+        };
         if matches!(marker, 0x03 | 0x08 | 0x0a | 0x10) {
             self.complex.push(at);
         }
@@ -102,6 +110,7 @@ impl<'a> Decoder<'a> {
             0x00 if self.writer.boolean_as_number && is_one_byte(reader.peek()) => {
                 Value::Boolean(reader.boolean(&BOOLEAN)? != 0)
             }
+            0x00 if self.writer.null_as_number && !is_number(reader.peek()) => Value::Null,
             0x00 => Value::Number(self.number(reader)?),
             0x01 => {
                 for _ in 0..self.writer.boolean_padding {
@@ -126,7 +135,11 @@ impl<'a> Decoder<'a> {
                 Value::Reference { index, offset }
             }
             0x08 => {
-                let count = if self.writer.no_count { 0 } else { reader.u32(&ARRAY_LENGTH)? };
+                let count = match usize::from(self.writer.count.0) {
+                    0 => 0,
+                    4 => reader.u32(&ARRAY_LENGTH)?,
+                    other => reader.int(&ARRAY_LENGTH, other)? as u32,
+                };
                 Value::EcmaArray { count, properties: self.properties(reader) }
             }
             0x09 => {
@@ -181,6 +194,8 @@ impl<'a> Decoder<'a> {
             NumberForm::Integer => reader.int(&NUMBER, 4)? as f64,
             NumberForm::IntegerLowFirst => f64::from(reader.uint_le(&NUMBER, 4)? as i32),
             NumberForm::Long => reader.int(&NUMBER, 8)? as f64,
+            NumberForm::LongLowFirst => reader.uint_le(&NUMBER, 8)? as i64 as f64,
+            NumberForm::HalvesExchanged => f64::from_bits(reader.f64(&NUMBER)?.to_bits().rotate_left(32)),
         })
     }
 
@@ -193,6 +208,8 @@ impl<'a> Decoder<'a> {
             End::Marker | End::None if next.starts_with(&own) && next.get(own.len()) == Some(&9) => own.len() + 1,
             End::Only09 if next.starts_with(&[9]) => 1,
             End::OnlyName if next.starts_with(&own) => own.len(),
+            End::OneZero if next.starts_with(&[0, 9]) => 2,
+            End::Other(marker) if next.starts_with(&own) && next.get(own.len()) == Some(&marker) => own.len() + 1,
             _ => return false,
         };
         reader.bytes(&END_OF_OBJECT, len).is_ok()
@@ -305,6 +322,11 @@ fn string<'a, R: Record>(reader: &mut Reader<'a, '_, R>, def: &'static Def, writ
 /// only of 0.
 fn is_one_byte(bytes: &[u8]) -> bool {
     bytes.first() == Some(&1) || bytes.first() == Some(&0) && !bytes.starts_with(&[0; 8])
+}
+
+/// Whether what follows the marker of numbers is one that somebody may mean.
+fn is_number(bytes: &[u8]) -> bool {
+    bytes.first_chunk().is_some_and(|bytes| writer::is_sensible(f64::from_be_bytes(*bytes)))
 }
 
 /// How many bytes so many characters of UTF-8 take.

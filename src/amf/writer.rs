@@ -20,14 +20,30 @@ pub struct Writer {
     pub(super) end: End,
     /// Dates have no time zone.
     pub(super) no_zone: bool,
-    /// ECMA arrays have no count.
-    pub(super) no_count: bool,
+    /// How many bytes the count of an ECMA array has; four if it is as the specification has it.
+    pub(super) count: Count,
+    /// Values of one marker are written under another: the marker, and the one that is meant.
+    pub(super) marker: Option<(u8, u8)>,
+    /// Numbers have no marker.
+    pub(super) bare_numbers: bool,
+    /// Null has the marker of numbers, and nothing after it.
+    pub(super) null_as_number: bool,
     /// Booleans take so many bytes more than one.
     pub(super) boolean_padding: u8,
     /// Booleans have the marker of numbers, and one byte.
     pub(super) boolean_as_number: bool,
     /// The first number, which is a command's transaction id; None if it is as the others.
     pub(super) transaction_id: Option<NumberForm>,
+}
+
+/// How many bytes the count of an ECMA array has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count(pub u8);
+
+impl Default for Count {
+    fn default() -> Count {
+        Count(4)
+    }
 }
 
 /// How a text is written.
@@ -107,6 +123,10 @@ pub enum NumberForm {
     IntegerLowFirst,
     /// An integer of eight bytes, high byte first.
     Long,
+    /// The same, low byte first.
+    LongLowFirst,
+    /// A double of which the two halves of four bytes are in each other's place.
+    HalvesExchanged,
 }
 
 /// How the end of an object's properties is written.
@@ -119,6 +139,10 @@ pub enum End {
     Only09,
     /// The empty name without 09.
     OnlyName,
+    /// One zero in place of the empty name, then 09.
+    OneZero,
+    /// An empty name, then this byte in place of 09.
+    Other(u8),
     /// Not always: the next value may follow the last property.
     None,
 }
@@ -178,8 +202,14 @@ pub enum Mistake {
     End(End),
     /// Dates lack the time zone.
     NoZone,
-    /// ECMA arrays lack the count.
-    NoCount,
+    /// The count of ECMA arrays has so many bytes, not four.
+    CountWidth(u8),
+    /// Values have the first marker where the second is meant.
+    Marker(u8, u8),
+    /// Numbers lack their marker.
+    BareNumbers,
+    /// Null is written as the marker of numbers alone.
+    NullAsNumber,
     /// Booleans are this many bytes long.
     BooleanWidth(u8),
     /// Booleans have the marker of numbers before their one byte.
@@ -205,20 +235,27 @@ fn mistakes() -> impl Iterator<Item = Mistake> {
         Length::OneMore,
         Length::OneLess,
     ];
-    const NUMBERS: [NumberForm; 6] = [
+    const NUMBERS: [NumberForm; 8] = [
         NumberForm::DoubleLowFirst,
         NumberForm::Float,
         NumberForm::FloatLowFirst,
         NumberForm::Integer,
         NumberForm::IntegerLowFirst,
         NumberForm::Long,
+        NumberForm::LongLowFirst,
+        NumberForm::HalvesExchanged,
     ];
+    // A long string as a string and the other way round, and each kind of object as another.
+    const MARKERS: [(u8, u8); 5] = [(0x0c, 0x02), (0x02, 0x0c), (0x0a, 0x08), (0x03, 0x08), (0x08, 0x03)];
     let lengths = LENGTHS.into_iter().flat_map(|length| Texts::EACH.map(|texts| M::Length(texts, length)));
     lengths
         .chain(Texts::EACH.map(M::NulAfter))
-        .chain([M::NameMarker, M::NoZone, M::NoCount, M::ThroughText])
+        .chain([M::NameMarker, M::NoZone, M::ThroughText, M::BareNumbers, M::NullAsNumber])
+        .chain([0, 1, 2, 8].map(M::CountWidth))
+        .chain(MARKERS.map(|(written, meant)| M::Marker(written, meant)))
         .chain(NUMBERS.map(M::Number))
-        .chain([End::Only09, End::OnlyName, End::None].map(M::End))
+        .chain([End::Only09, End::OnlyName, End::OneZero, End::None].map(M::End))
+        .chain([0x08, 0x0a, 0x03, 0x00].map(|marker| M::End(End::Other(marker))))
         .chain([2, 4, 8].map(M::BooleanWidth))
         .chain([M::BooleanAsNumber])
         .chain(NUMBERS.map(M::TransactionId))
@@ -243,7 +280,10 @@ impl Mistake {
             Mistake::Number(form) => writer.number = form,
             Mistake::End(end) => writer.end = end,
             Mistake::NoZone => writer.no_zone = true,
-            Mistake::NoCount => writer.no_count = true,
+            Mistake::CountWidth(width) => writer.count = Count(width),
+            Mistake::Marker(written, meant) => writer.marker = Some((written, meant)),
+            Mistake::BareNumbers => writer.bare_numbers = true,
+            Mistake::NullAsNumber => writer.null_as_number = true,
             Mistake::BooleanWidth(width) => writer.boolean_padding = width - 1,
             Mistake::BooleanAsNumber => writer.boolean_as_number = true,
             Mistake::TransactionId(form) => writer.transaction_id = Some(form),
@@ -376,8 +416,7 @@ fn read(bytes: &[u8], writer: Writer) -> Reading {
 fn digits_of(value: &Value<'_>, writer: Writer) -> Option<u32> {
     match value {
         Value::Number(number) => {
-            let is_sensible = *number == 0.0 || (1e-9..1e18).contains(&number.abs());
-            is_sensible.then(|| number.to_string().bytes().filter(u8::is_ascii_digit).count() as u32)
+            is_sensible(*number).then(|| number.to_string().bytes().filter(u8::is_ascii_digit).count() as u32)
         }
         Value::String(text) => is_text(*text, writer.strings).then_some(0),
         Value::LongString(text) => is_text(*text, Text::default()).then_some(0),
@@ -392,6 +431,32 @@ fn digits_of(value: &Value<'_>, writer: Writer) -> Option<u32> {
                 properties.pairs.iter().map(digits).sum()
             }
         },
+    }
+}
+
+/// Whether somebody may mean a number.
+pub(super) fn is_sensible(number: f64) -> bool {
+    number == 0.0 || (1e-9..1e18).contains(&number.abs())
+}
+
+/// How many single values of a body, read as written with these mistakes, are those of another body that is right: the
+/// same number, text or truth at the same place.
+pub fn agreement(bytes: &[u8], mistakes: &[Mistake], right: &[u8]) -> usize {
+    let text = through_text(bytes).filter(|_| mistakes.contains(&Mistake::ThroughText));
+    let writer = mistakes.iter().fold(Writer::default(), |writer, mistake| mistake.applied_to(writer));
+    let read = amf0::values_of(writer, &mut Reader::new(text.as_deref().unwrap_or(bytes), &mut ()));
+    let right = amf0::values_of(Writer::default(), &mut Reader::new(right, &mut ()));
+    read.values.iter().zip(&right.values).map(|(one, other)| same_leaves(one, other)).sum()
+}
+
+fn same_leaves(one: &Value<'_>, other: &Value<'_>) -> usize {
+    match (one.properties(), other.properties()) {
+        (Some(one), Some(other)) => {
+            let leaves = one.pairs.iter().filter_map(|(name, value)| Some(same_leaves(value, other.get(name.0)?)));
+            leaves.sum()
+        }
+        (None, None) => usize::from(one == other && !matches!(one, Value::Null | Value::Undefined)),
+        _ => 0,
     }
 }
 

@@ -108,6 +108,13 @@ fn each_mistake_is_the_only_one_that_explains_what_it_wrote() {
         (Out { number: |n| n.to_le_bytes().to_vec(), ..out() }, M::Number(NumberForm::DoubleLowFirst)),
         (Out { number: |n| (n as f32).to_be_bytes().to_vec(), ..out() }, M::Number(NumberForm::Float)),
         (Out { number: |n| (n as i32).to_be_bytes().to_vec(), ..out() }, M::Number(NumberForm::Integer)),
+        (Out { number: |n| (n as i64).to_le_bytes().to_vec(), ..out() }, M::Number(NumberForm::LongLowFirst)),
+        (
+            Out { number: |n| n.to_bits().rotate_left(32).to_be_bytes().to_vec(), ..out() },
+            M::Number(NumberForm::HalvesExchanged),
+        ),
+        (Out { end: &[0, 9], ..out() }, M::End(End::OneZero)),
+        (Out { end: &[0, 0, 8], ..out() }, M::End(End::Other(8))),
         (Out { end: &[9], ..out() }, M::End(End::Only09)),
         (Out { end: &[0, 0], ..out() }, M::End(End::OnlyName)),
         (Out { end: &[], ..out() }, M::End(End::None)),
@@ -126,6 +133,21 @@ fn each_mistake_is_the_only_one_that_explains_what_it_wrote() {
     let fpad = bytes.windows(6).position(|window| window == b"fpad\x01\x00").expect("it has one");
     bytes[fpad + 4] = 0;
     assert_eq!(only(&bytes), M::BooleanAsNumber);
+    // Metadata: one marker, or the count, is another.
+    let pairs = |numbers: &[u8]| {
+        let pair = |name: &str, value: f64| [&plain(name)[..], numbers, &value.to_be_bytes()].concat();
+        [pair("width", 640.0), pair("framerate", 29.97), plain("encoder"), vec![2], plain("x264")].concat()
+    };
+    let data = |marker: u8, count: &[u8], numbers: &[u8]| {
+        [&b"\x02\x00\x0aonMetaData"[..], &[marker], count, &pairs(numbers), &[0, 0, 9]].concat()
+    };
+    assert_eq!(explain(&data(8, &[0, 0, 0, 3], &[0])), Vec::<Vec<Mistake>>::new());
+    assert_eq!(only(&data(8, &[0, 3], &[0])), M::CountWidth(2));
+    assert_eq!(only(&data(8, &[0, 0, 0, 3], &[])), M::BareNumbers);
+    assert_eq!(only(&data(10, &[0, 0, 0, 3], &[0])), M::Marker(10, 8));
+    // A command whose null is the marker of numbers alone.
+    let release = [&b"\x02\x00\x0dreleaseStream"[..], &[0], &2_f64.to_be_bytes(), &[0, 2], &plain("cam1")].concat();
+    assert_eq!(only(&release), M::NullAsNumber);
     // 3f f0 became 3f c3 b0.
     let text: String = out().connect().iter().map(|&byte| char::from(byte)).collect();
     assert_eq!(only(text.as_bytes()), M::ThroughText);

@@ -2,7 +2,7 @@
 //!
 //! [`crate::amf::writer`] finds the mistake; a rule is the page for a kind of mistake, and says which ones are of it.
 
-use crate::amf::writer::{ByteOrder, End, Explainer, Length, Mistake, NumberForm, Texts};
+use crate::amf::writer::{self, ByteOrder, End, Explainer, Length, Mistake, NumberForm, Texts};
 use crate::compare::{Comparison, Side, Written};
 use crate::recording::{RecordedEvent, RecordedMessage, Session};
 
@@ -128,11 +128,16 @@ pub static VALUE_FORM: Rule = Rule {
     },
     check: Check::Diff(|comparison| {
         claims(comparison, |mistake| {
-            use Mistake::{BooleanAsNumber, BooleanWidth, NoCount, NoZone, Number, TransactionId, Utf16};
-            matches!(
+            // What has no page of its own.
+            let has_page = matches!(
                 mistake,
-                Number(_) | TransactionId(_) | BooleanWidth(_) | BooleanAsNumber | NoZone | NoCount | Utf16(..)
-            ) && *mistake != Number(NumberForm::DoubleLowFirst)
+                Mistake::Length(..)
+                    | Mistake::NulAfter(_)
+                    | Mistake::NameMarker
+                    | Mistake::End(_)
+                    | Mistake::ThroughText
+            );
+            !has_page && *mistake != Mistake::Number(NumberForm::DoubleLowFirst)
         })
     }),
 };
@@ -142,10 +147,10 @@ pub static END_MISSING: Rule = Rule {
     layer: Layer::Amf,
     severity: Severity::Fatal,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "objects have no end marker, or half of one",
+    title: "objects have no end marker, half of one, or another",
     page: Page {
         what: "The properties of an object end in an empty name and 09: 00 00 09. Here a part of it is missing, or all of it, \
-               and the next value is read as a name.",
+               or another marker follows the empty name, and what comes next is read as a name or as a value.",
         looks: "00 03 61 70 70 02 00 04 6c 69 76 65 05            sent: null comes next\n\
                 00 03 61 70 70 02 00 04 6c 69 76 65 00 00 09 05   expected",
         who: "Writers that know the number of properties and so need no end.",
@@ -153,7 +158,9 @@ pub static END_MISSING: Rule = Rule {
         source: "AMF 0 section 2.11.",
     },
     check: Check::Diff(|comparison| {
-        claims(comparison, |mistake| matches!(mistake, Mistake::End(End::None | End::OnlyName)))
+        claims(comparison, |mistake| {
+            matches!(mistake, Mistake::End(End::None | End::OnlyName | End::OneZero | End::Other(_)))
+        })
     }),
 };
 
@@ -227,7 +234,11 @@ fn is_of_writer(code: &str) -> bool {
 /// Claims the bodies that a mistake explains, if it is one of those that the rule is for; none if A's bodies of that
 /// direction have it too.
 fn claims(comparison: &Comparison<'_>, is: impl Fn(&Mistake) -> bool) -> Vec<Claim> {
-    let written = comparison.written.get_or_init(|| [Side::A, Side::B].map(|side| written(comparison.session(side))));
+    let written = comparison.written.get_or_init(|| {
+        let [of_a, mut of_b] = [Side::A, Side::B].map(|side| written(comparison.session(side)));
+        prefer_values_of_a(comparison, &mut of_b);
+        [of_a, of_b]
+    });
     let of = |explanations: &[Vec<Mistake>]| explanations[0].iter().copied().find(|mistake| is(mistake));
     let direction_in_a = |item: usize| comparison.a.map(|a| a.items[item].direction);
     let in_a: Vec<_> =
@@ -258,6 +269,21 @@ fn written(session: Option<&Session>) -> Written {
     items.filter_map(of_item).collect()
 }
 
+/// Of several explanations of a body, those count that make most of A's values of it.
+fn prefer_values_of_a(comparison: &Comparison<'_>, of_b: &mut Written) {
+    for aligned in &comparison.rows {
+        let (Some(item), Some(of_a)) = (aligned.b, aligned.a.zip(comparison.a).map(|(item, a)| &a.items[item])) else {
+            continue;
+        };
+        let Ok(at) = of_b.binary_search_by_key(&item, |(item, _)| *item) else { continue };
+        let (Some(meant), Some(kept)) = (of_a.message(), comparison.b.items[item].message()) else { continue };
+        let explanations = &mut of_b[at].1;
+        let agreement = |mistakes: &Vec<Mistake>| writer::agreement(values(kept), mistakes, values(meant));
+        let most = explanations.iter().map(agreement).max().unwrap_or(0);
+        explanations.retain(|mistakes| agreement(mistakes) == most);
+    }
+}
+
 fn odd(kept: &RecordedMessage, mistake: Mistake, explanations: &[Vec<Mistake>]) -> MessageFault {
     let rivals: Vec<String> = explanations[1..].iter().map(|mistakes| together(mistakes)).collect();
     let is_single = explanations[0].len() == 1;
@@ -286,6 +312,16 @@ fn together(mistakes: &[Mistake]) -> String {
     mistakes.iter().map(|mistake| words(*mistake).0).collect::<Vec<_>>().join(" and ")
 }
 
+fn marker_name(marker: u8) -> &'static str {
+    match marker {
+        0x02 => "strings (02)",
+        0x03 => "objects (03)",
+        0x08 => "ECMA arrays (08)",
+        0x0c => "long strings (0c)",
+        _ => "other values",
+    }
+}
+
 fn form_name(form: NumberForm) -> &'static str {
     match form {
         NumberForm::Double => "doubles",
@@ -295,8 +331,12 @@ fn form_name(form: NumberForm) -> &'static str {
         NumberForm::Integer => "integers of four bytes",
         NumberForm::IntegerLowFirst => "integers of four bytes, low byte first",
         NumberForm::Long => "integers of eight bytes",
+        NumberForm::LongLowFirst => "integers of eight bytes, low byte first",
+        NumberForm::HalvesExchanged => "doubles with their two halves of four bytes in each other's place",
     }
 }
+
+const END_FIX: &str = "write 00 00 09 after the last property";
 
 /// What is written, and what to do about it.
 fn words(mistake: Mistake) -> (String, &'static str) {
@@ -348,12 +388,27 @@ fn words(mistake: Mistake) -> (String, &'static str) {
                 End::Marker => "objects with an end marker",
                 End::Only09 => "objects that end in 09 alone",
                 End::OnlyName => "objects that end in an empty name, without 09",
+                End::OneZero => "objects that end in 00 09",
                 End::None => "objects without an end marker",
+                End::Other(marker) => return (format!("objects that end in 00 00 {marker:02x}"), END_FIX),
             };
-            (what.into(), "write 00 00 09 after the last property")
+            (what.into(), END_FIX)
         }
         Mistake::NoZone => ("dates without a time zone".into(), "write two bytes, 00 00, after the date's eight"),
-        Mistake::NoCount => ("ECMA arrays without a count".into(), "write a count of four bytes after the marker 08"),
+        Mistake::CountWidth(width) => (
+            match width {
+                0 => "ECMA arrays without a count".into(),
+                1 => "a count of 1 byte in ECMA arrays".into(),
+                _ => format!("a count of {width} bytes in ECMA arrays"),
+            },
+            "write a count of four bytes after the marker 08",
+        ),
+        Mistake::Marker(written, meant) => (
+            format!("the marker {written:02x} before values that are written as {}", marker_name(meant)),
+            "write the marker of what follows it: 02 string, 03 object, 08 ECMA array, 0a strict array, 0c long string",
+        ),
+        Mistake::BareNumbers => ("numbers without their marker".into(), "write 00 before the eight bytes of a number"),
+        Mistake::NullAsNumber => ("null as 00, the marker of numbers, alone".into(), "write null as 05"),
         Mistake::BooleanWidth(width) => (format!("booleans of {width} bytes"), "write booleans as one byte"),
         Mistake::ThroughText => (
             "two bytes for each from 80 on: it was passed through a text string in UTF-8".into(),
