@@ -50,7 +50,7 @@ fn measure_layers(pcap: &[u8]) {
         tracker.finish(&mut Nothing);
         count
     });
-    report("rtmp chunks", "bytes", || streams.iter().map(|stream| chunks(stream)).sum());
+    report("rtmp chunks", "bytes", || streams.iter().map(chunks).sum());
     report("amf values", "values", || messages.iter().map(|(type_id, body)| values(*type_id, body)).sum());
     report("rows of the list", "rows", || {
         let (mut list, mut line) = (List::new(Layout { width: None }, false), String::new());
@@ -163,9 +163,7 @@ fn chunks((is_client, bytes): &(bool, Vec<u8>)) -> u64 {
 
 /// The commands and data of a capture.
 fn messages(pcap: &[u8]) -> Vec<(MessageTypeId, Vec<u8>)> {
-    let mut all = Collected::default();
-    all = run(pcap, all);
-    all.0
+    run(pcap, Collected::default()).0
 }
 
 #[derive(Default)]
