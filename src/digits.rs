@@ -1,7 +1,7 @@
 //! Numbers as text, written from the last digit on.
 //!
-//! Takes numbers and the characters between them, the last first; gives ASCII text. Through `fmt`, addresses and times
-//! took a quarter of the time of a row of JSON, and columns of numbers a third of that of a row of the list.
+//! Takes numbers and the characters between them, the last first; gives ASCII text. Through `fmt`, the two addresses of
+//! a row took a quarter of the time of printing it as JSON.
 
 /// A text that grows to the left.
 #[derive(Debug)]

@@ -7,11 +7,15 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use rtmp_inspect::recording::{InOrder, Session, Sink};
+use rtmp_inspect::snapshot;
+use rtmp_inspect::tcp::ConnectionId;
 use serde_json::Value;
 
 use crate::kit::edit::{CLIENT, is_media};
 use crate::kit::faults::Base;
-use crate::kit::{Session, amf0, handshake, message};
+use crate::kit::recorded::record_with_digests;
+use crate::kit::{self, amf0, handshake, message};
 
 /// Captures without RTMP.
 const WITHOUT: &[&str] = &["http_on_1935.pcap", "pub_empty.pcap", "rtmps_ffmpeg_pub.pcap", "rtmpt_no_server.pcap"];
@@ -118,6 +122,46 @@ fn a_changed_value_is_found_with_its_line() {
     assert!(text.contains("error[amf-wrong-type]"), "{text}");
     assert!(text.contains("A  publish line "), "{text}");
     assert!(text.contains("String '<stream-key-1>'"), "{text}");
+}
+
+/// The command lets go of each session when it is over; the library has them all.
+#[test]
+fn sessions_that_end_in_another_order_are_in_the_order_of_their_numbers() {
+    for name in ["d/many.pcap", "a/ffmpeg_pub_play.pcap", "d/pub_port_reuse.pcap"] {
+        let path = capture(name);
+        let recording = record_with_digests(&fs::read(&path).expect("readable"));
+        let options = snapshot::Options { name: "x".to_owned(), ..snapshot::Options::default() };
+        assert_eq!(run(&["--name", "x"], &path), snapshot::write(&recording, &options), "{name}");
+    }
+}
+
+#[test]
+fn a_session_waits_until_those_before_it_are_over() {
+    let recording = record_with_digests(&fs::read(capture("d/many.pcap")).expect("readable"));
+    let numbers: Vec<_> = recording.sessions.iter().map(|session| session.stream.tcp_stream).collect();
+    assert!(numbers.len() > 3 && numbers.iter().map(|number| number.0).eq(0..numbers.len() as u32));
+    let mut ordered = InOrder::new(Seen::default());
+    // The first one is open longest.
+    let mut ended = recording.sessions;
+    ended.rotate_left(1);
+    for session in ended {
+        let number = session.stream.tcp_stream;
+        ordered.session(session);
+        ordered.over(number);
+    }
+    assert_eq!(ordered.finish().0, numbers);
+}
+
+/// Takes note of the order of sessions.
+#[derive(Default)]
+struct Seen(Vec<ConnectionId>);
+
+impl Sink for Seen {
+    const KEEPS: bool = false;
+
+    fn session(&mut self, session: Session) {
+        self.0.push(session.stream.tcp_stream);
+    }
 }
 
 #[test]
@@ -230,7 +274,7 @@ fn a_direction_that_was_not_captured_is_told_from_one_that_says_nothing() {
     let connect = message(3, 20, 0, &[amf0::string("connect"), amf0::number(1.0), amf0::object(&[])].concat());
     let directory = tempfile::tempdir().expect("a directory");
     let not_captured = |server: &[u8], closes: bool| {
-        let mut session = Session::new().client(&client).server(server);
+        let mut session = kit::Session::new().client(&client).server(server);
         if closes {
             session = session.fin(false);
         }

@@ -97,7 +97,7 @@ impl Tree {
         steps::count(1);
         let depth = self.open.len();
         if self.nodes.is_empty() {
-            // Most trees have no more: growing step by step took a tenth of the time of `decode -V`.
+            // Most trees have no more, and grow no further.
             self.nodes.reserve(USUAL);
         }
         self.nodes.push(Node { def, depth, range, value, bits: None, text: None, derived: false });

@@ -50,7 +50,7 @@ enum What {
     Closed,
 }
 
-/// So many events are enough for one batch: waking the other thread for each took longer than its work.
+/// So many events are enough for one batch: a thread is not woken for each.
 const ENOUGH_EVENTS: usize = 256;
 /// So many bytes are enough too, so that a few batches stay small.
 const ENOUGH_BYTES: usize = 256 << 10;

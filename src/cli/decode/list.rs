@@ -82,8 +82,8 @@ pub fn rows<'l>(list: &'l RefCell<List<'_>>, start: &'l Cell<Time>) -> Rows<impl
     Rows::new(selection, |row, event| list.borrow_mut().row(row, event, start.get())).with_outcomes(outcomes)
 }
 
-/// Events on their way to the thread that makes rows of them and prints them: about half of the time of a list, and
-/// two thirds of that of JSON.
+/// Events on their way to the thread that makes rows of them and prints them: a third of the work of a list, and more
+/// than half of that of JSON.
 pub struct Handed<'t> {
     batch: Batch,
     start: &'t Cell<Time>,
@@ -102,7 +102,7 @@ pub fn apart<'s, 'o: 's, 't>(
     start: &'t Cell<Time>,
     is_enough: &'s AtomicBool,
 ) -> (Handed<'t>, Printing<'s, 'o>) {
-    // One waits while another is printed; more brought nothing.
+    // One waits while another is printed, so that memory does not depend on which thread is the faster one.
     let (full, arriving) = mpsc::sync_channel(1);
     let (used, empty) = mpsc::channel();
     let printing = scope.spawn(move || print(list, &arriving, &used, is_enough));
