@@ -20,6 +20,8 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::Range;
 
+use serde::Serialize;
+
 use crate::origin::{FrameNo, Time};
 use crate::raw::beginning::{self, Beginning};
 pub use error::{Error, Looks};
@@ -56,8 +58,46 @@ pub enum Event<'a> {
     Bytes(Bytes<'a>),
     /// A TLS key log that was stored in the capture (pcapng decryption secrets).
     Secrets(&'a [u8]),
+    /// Something that somebody wrote into the file; of a frame before that frame.
+    Note(Note),
     /// Something wrong with the file at this place.
     Warning(Warning),
+}
+
+/// What somebody wrote into a capture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What it is about.
+    pub about: About,
+    /// What it is.
+    #[serde(rename = "kind")]
+    pub what: NoteKind,
+    /// The text, which may hold anything.
+    pub text: String,
+}
+
+/// What a note is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// The capture, or a section of it.
+    Capture,
+    /// An interface, by its number in the section.
+    Interface(u32),
+    /// A frame.
+    Frame(FrameNo),
+}
+
+/// What a note is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoteKind {
+    /// A comment.
+    Comment,
+    /// An interface's name.
+    Name,
+    /// An interface's description.
+    Description,
 }
 
 /// Bytes of one direction of a TCP connection, which continue those before them.
@@ -253,6 +293,7 @@ impl Capture {
                     continue;
                 }
                 Step::Secrets(bytes) => Event::Secrets(self.input.passed(bytes)),
+                Step::Note(note) => Event::Note(note),
                 Step::Warning(warning) => Event::Warning(warning),
                 Step::Last(warning) => {
                     self.ended = true;
@@ -328,6 +369,7 @@ enum Step {
     /// A record without a frame that takes a frame number nevertheless.
     Numbered,
     Secrets(Range<usize>),
+    Note(Note),
     Warning(Warning),
     /// A warning after which nothing can be read.
     Last(Warning),

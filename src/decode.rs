@@ -4,10 +4,12 @@
 //! Takes the events of [`crate::session`], gives rows in the order in which they complete. A row is
 //! what a list, a CSV or a JSON Lines file shows; how it looks there is the view's business.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
@@ -68,12 +70,76 @@ pub struct Row<'a> {
     /// What became of it, if it is a call and the capture was looked through before.
     #[serde(rename = "outcome", skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// What somebody wrote in the capture about the frames that hold it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<Comment>,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub defects: Vec<Defect>,
     /// What only this kind of row has.
     #[serde(flatten)]
     pub what: What<'a>,
+}
+
+/// A comment on a frame.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Comment {
+    /// The frame.
+    pub frame: FrameNo,
+    /// The text.
+    pub text: String,
+}
+
+/// Comments on frames, for the rows that these hold. They are kept when the frame is read, before what it completes.
+#[derive(Clone, Debug, Default)]
+pub struct Comments(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    all: VecDeque<Comment>,
+    /// How many were let go before them.
+    gone: usize,
+    bytes: usize,
+}
+
+impl Comments {
+    /// So many bytes of them are kept: a row is long over when so much more has come.
+    const MOST: usize = 16 << 20;
+
+    /// Keeps one.
+    pub fn add(&self, comment: Comment) {
+        let cost = |comment: &Comment| size_of::<Comment>() + comment.text.len();
+        let mut kept = self.kept();
+        kept.bytes += cost(&comment);
+        kept.all.push_back(comment);
+        while kept.bytes > Self::MOST
+            && let Some(first) = kept.all.pop_front()
+        {
+            kept.bytes -= cost(&first);
+            kept.gone += 1;
+        }
+    }
+
+    /// The one after so many, and how many there were with it.
+    pub fn after(&self, count: usize) -> Option<(usize, Comment)> {
+        let kept = self.kept();
+        let at = count.max(kept.gone);
+        Some((at + 1, kept.all.get(at - kept.gone)?.clone()))
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those on the frames that hold an event's bytes.
+    fn of(&self, event: &Event<'_>) -> Vec<Comment> {
+        let all = &self.kept().all;
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let frames: FxHashSet<FrameNo> = event.sources.resolve(event.range()).map(|run| run.from.frame).collect();
+        all.iter().filter(|comment| frames.contains(&comment.frame)).cloned().collect()
+    }
 }
 
 /// What only one kind of row has.
@@ -199,13 +265,20 @@ pub struct Rows<F> {
     seen: u64,
     outcomes: Answers,
     calls: FxHashMap<ConnectionId, Transactions>,
+    comments: Comments,
     emit: F,
 }
 
 impl<F: FnMut(&Row<'_>, &Event<'_>)> Rows<F> {
     /// Rows of what `selection` wants, handed to `emit` together with the event they were made from.
     pub fn new(selection: Selection, emit: F) -> Self {
-        Rows { selection, seen: 0, outcomes: Answers::default(), calls: FxHashMap::default(), emit }
+        let (outcomes, comments) = (Answers::default(), Comments::default());
+        Rows { selection, seen: 0, outcomes, calls: FxHashMap::default(), comments, emit }
+    }
+
+    /// Gives rows the comments that are kept there.
+    pub fn with_comments(self, comments: Comments) -> Self {
+        Rows { comments, ..self }
     }
 
     /// Tells calls what became of them, from a run over the capture before.
@@ -227,6 +300,7 @@ impl<F: FnMut(&Row<'_>, &Event<'_>)> Observer for Rows<F> {
         if self.selection.number.is_none_or(|number| number == self.seen) && self.selection.wants(event) {
             let mut row = Row::new(self.seen, event, &self.selection);
             row.hear(heard);
+            row.comments = self.comments.of(event);
             row.outcome = self.outcomes.to(row.tcp_stream, row.direction, row.offset);
             (self.emit)(&row, event);
         }
@@ -299,6 +373,7 @@ impl<'a> Row<'a> {
             detail: String::new(),
             answers: None,
             outcome: None,
+            comments: Vec::new(),
             defects: Vec::new(),
             what: What::Undecoded { length: end - start },
         };

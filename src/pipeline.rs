@@ -25,6 +25,8 @@ pub struct Limits {
 pub trait Progress {
     /// The first frame was captured at `time`.
     fn started(&mut self, _time: Time) {}
+    /// Something that somebody wrote into the file; of a frame before what that frame completes.
+    fn note(&mut self, _note: capture::Note) {}
     /// Something about the file that the user should know.
     fn warning(&mut self, warning: Warning);
     /// Called after each frame; false stops the run.
@@ -103,6 +105,7 @@ impl<O: Observer> Pipeline<O> {
                 return Ok(false);
             }
             Some(capture::Event::Warning(warning)) => watch.warning(Warning::Capture(warning)),
+            Some(capture::Event::Note(note)) => watch.note(note),
             Some(capture::Event::Secrets(key_log)) => self.tunnels.secrets(key_log),
             Some(capture::Event::Bytes(bytes)) => {
                 if let (None, Some(time)) = (self.totals.first, bytes.time.known()) {

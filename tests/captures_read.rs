@@ -23,6 +23,7 @@ fn read_from(reader: impl Read + Send + 'static, limits: Limits) -> Result<Found
                 read.frames.push((f.number.0, f.time.0, f.link_type, f.bytes.to_vec(), f.original_len, f.file_offset))
             }
             Event::Secrets(bytes) => read.secrets.push(bytes.to_vec()),
+            Event::Note(_) => {}
             Event::Bytes(_) => panic!("it has packets"),
             Event::Warning(warning) => {
                 assert!(!warning.to_string().is_empty());

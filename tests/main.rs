@@ -7,6 +7,7 @@ mod captures_read;
 mod catalogue;
 mod causes;
 mod codecs;
+mod compressed;
 mod faults;
 mod filters;
 mod framing_trace;
@@ -54,6 +55,8 @@ mod bounded;
 mod check;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod comments;
 #[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "cli")]

@@ -149,6 +149,11 @@ fn unusable(ending: &Ending) -> String {
         Ending::Source => "empty".to_owned(),
         Ending::CompressedCut => "cut".to_owned(),
         Ending::CompressedDamaged(why) => format!("damaged ({why})"),
+        Ending::Memory { limit } => {
+            format!(
+                "compressed with a dictionary of more than {limit} MiB, and is not unpacked here (xz -dc FILE | rtmp-inspect decode -)"
+            )
+        }
         Ending::Expansion { limit } => format!("expanding to more than {limit} times its size"),
     }
 }

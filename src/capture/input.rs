@@ -34,7 +34,8 @@ impl Compression {
         match head {
             [0x1f, 0x8b, ..] => Some(Compression::Gzip),
             [0xfd, b'7', b'z', b'X'] => Some(Compression::Xz),
-            [0x04, 0x22, 0x4d, 0x18] => Some(Compression::Lz4),
+            // Frames, and those of old (`lz4 -l`).
+            [0x04, 0x22, 0x4d, 0x18] | [0x02, 0x21, 0x4c, 0x18] => Some(Compression::Lz4),
             [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Some(Compression::Zstd),
             _ => None,
         }
@@ -58,6 +59,11 @@ pub enum Ending {
     Source,
     /// The source ended inside a gzip member or a zstd frame.
     CompressedCut,
+    /// The compressed data can only be read with more memory than is allowed, in MiB.
+    Memory {
+        /// So many MiB are.
+        limit: u32,
+    },
     /// The compressed data is damaged, as its decoder says.
     CompressedDamaged(String),
     /// The data grew by more than the limit allows (`limit` bytes out for each byte in).
@@ -286,6 +292,7 @@ fn ending(error: &io::Error) -> Ending {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<TooLarge>()) {
         Some(TooLarge(limit)) => Ending::Expansion { limit: *limit },
         None if error.kind() == io::ErrorKind::UnexpectedEof => Ending::CompressedCut,
+        None if error.kind() == io::ErrorKind::OutOfMemory => Ending::Memory { limit: XZ_MEMORY >> 10 },
         None => Ending::CompressedDamaged(error.to_string()),
     }
 }

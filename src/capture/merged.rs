@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::io::Read;
 
-use super::{Capture, Error, Event, Frame, Limits, Warning};
+use super::{About, Capture, Error, Event, Frame, Limits, Note, Warning};
 use crate::origin::{FrameNo, Time};
 
 /// Opens a file from its first byte.
@@ -53,6 +53,7 @@ struct Head {
 enum Told {
     Warning(Warning),
     Secrets(Vec<u8>),
+    Note(Note),
 }
 
 impl Merged {
@@ -109,6 +110,7 @@ impl Merged {
                     self.secrets = secrets;
                     return Ok(Some(Event::Secrets(&self.secrets)));
                 }
+                Some(Told::Note(note)) => return Ok(Some(Event::Note(note))),
                 None => {}
             }
             let Some((at, time)) = next else { return Ok(None) };
@@ -144,6 +146,13 @@ impl Merged {
                 Some(Event::Warning(warning)) => {
                     let file = *part as u32 + 1;
                     self.told.push_back(Told::Warning(Warning::InFile { file, warning: Box::new(warning) }));
+                }
+                Some(Event::Note(note)) => {
+                    let about = match note.about {
+                        About::Frame(frame) => About::Frame(FrameNo::in_file(*part as u32 + 1, frame.0)),
+                        other => other,
+                    };
+                    self.told.push_back(Told::Note(Note { about, ..note }));
                 }
                 Some(Event::Secrets(secrets)) => self.told.push_back(Told::Secrets(secrets.to_vec())),
                 Some(Event::Bytes(_)) => {}

@@ -3,13 +3,16 @@
 //! Takes the input, gives one step at a time: a frame, secrets, a warning, the end. The framing is our own,
 //! so that a damaged block costs that block: when a length or a trailer is wrong, reading continues at the next
 //! place that frames as a block of a known type. pcap-parser reads what is rare and has options; the three
-//! packet blocks are fixed fields, read in place. Names, statistics and comments are passed over.
+//! packet blocks are fixed fields, read in place. Comments and the names of interfaces are given as notes; names of hosts
+//! and statistics are passed over.
+
+use std::collections::VecDeque;
 
 use pcap_parser::{Block, parse_block_be, parse_block_le};
 
 use super::clock::Clock;
 use super::input::Input;
-use super::{BlockProblem, Error, Limits, Order, RecordPart, Step, Warning, cut};
+use super::{About, BlockProblem, Error, Limits, Note, NoteKind, Order, RecordPart, Step, Warning, cut};
 use crate::origin::{FrameNo, Time};
 
 /// The state of a section.
@@ -20,6 +23,10 @@ pub(super) struct Blocks {
     interfaces: Vec<Option<Interface>>,
     /// Interface numbers that were complained of.
     unknown: Vec<u32>,
+    /// What is to be told before the next block is passed.
+    notes: VecDeque<Note>,
+    /// Whether the notes of the next block were told.
+    is_noted: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +50,20 @@ impl Blocks {
     }
 
     pub(super) fn new() -> Blocks {
-        Blocks { order: Order::Little, interfaces: Vec::new(), unknown: Vec::new() }
+        Blocks {
+            order: Order::Little,
+            interfaces: Vec::new(),
+            unknown: Vec::new(),
+            notes: VecDeque::new(),
+            is_noted: false,
+        }
     }
 
     pub(super) fn step(&mut self, input: &mut Input, limits: &Limits, frame: FrameNo) -> Result<Step, Error> {
         loop {
+            if let Some(note) = self.notes.pop_front() {
+                return Ok(Step::Note(note));
+            }
             let had = input.fill(MIN_BLOCK)?;
             if had < MIN_BLOCK {
                 return Ok(cut(input, frame, RecordPart::Block, had, MIN_BLOCK));
@@ -65,6 +81,13 @@ impl Blocks {
                 let problem = BlockProblem::Trailer { len: head.len as u32, trailer };
                 return self.resume(input, limits, frame, problem, Some(head.len));
             }
+            if !std::mem::replace(&mut self.is_noted, true) {
+                self.note(&input.window()[..head.len], head, frame);
+                if !self.notes.is_empty() {
+                    continue;
+                }
+            }
+            self.is_noted = false;
             if let Some(step) = self.block(input, head, frame) {
                 return Ok(step);
             }
@@ -121,6 +144,30 @@ impl Blocks {
         }
         input.advance(head.len);
         None
+    }
+
+    /// Takes the comments and names that a block has.
+    fn note(&mut self, block: &[u8], head: Head, frame: FrameNo) {
+        let (at, about) = match head.kind {
+            ENHANCED_PACKET | PACKET => {
+                let captured = head.order.u32(block.get(..28).map_or(&[0; 28], |_| block), 20) as usize;
+                (captured.checked_next_multiple_of(4).and_then(|len| len.checked_add(28)), About::Frame(frame))
+            }
+            SECTION => (Some(24), About::Capture),
+            INTERFACE => (Some(16), About::Interface(self.interfaces.len() as u32)),
+            _ => return,
+        };
+        let options = at.and_then(|at| block.get(at..block.len() - 4)).unwrap_or_default();
+        for (code, value) in self::options(options, head.order) {
+            let what = match (code, about) {
+                (1, _) => NoteKind::Comment,
+                (2, About::Interface(_)) => NoteKind::Name,
+                (3, About::Interface(_)) => NoteKind::Description,
+                _ => continue,
+            };
+            let text = String::from_utf8_lossy(value).trim_end_matches('\0').to_owned();
+            self.notes.push_back(Note { about, what, text });
+        }
     }
 
     fn packet(&mut self, input: &mut Input, head: Head, frame: FrameNo) -> Option<Step> {
@@ -264,6 +311,18 @@ fn damaged(input: &mut Input, len: usize, before: FrameNo, problem: BlockProblem
     let at = input.offset();
     input.advance(len);
     Step::Warning(Warning::Block { at, before, problem, skipped: len as u64, resumed: true })
+}
+
+/// The options of a block: codes and values.
+fn options(bytes: &[u8], order: Order) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let head = rest.get(..4)?;
+        let (code, len) = (order.u16(head, 0), usize::from(order.u16(head, 2)));
+        let value = rest.get(4..4 + len).filter(|_| code != 0)?;
+        rest = rest.get(4 + len.next_multiple_of(4)..).unwrap_or_default();
+        Some((code, value))
+    })
 }
 
 /// The length of the TLS key log in a secrets block; `None` for secrets of another kind.

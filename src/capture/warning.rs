@@ -124,6 +124,13 @@ impl fmt::Display for Warning {
                 match ending {
                     Ending::Source => write!(f, "the capture was cut")?,
                     Ending::CompressedCut => write!(f, "the compressed capture was cut")?,
+                    Ending::Memory { limit } => {
+                        write!(
+                            f,
+                            "the compressed data has a dictionary of more than {limit} MiB; unpack it first \
+                             (xz -dc FILE | rtmp-inspect decode -)"
+                        )?;
+                    }
                     Ending::CompressedDamaged(why) => write!(f, "the compressed data is damaged ({why})")?,
                     Ending::Expansion { limit } => {
                         write!(f, "the capture expands to more than {limit} times its compressed size")?;

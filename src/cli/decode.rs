@@ -227,9 +227,10 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     let (is_live, is_terminal) = (input.is_live, output.is_terminal);
 
     let (bounds, wanted) = (&options.bounds, &wanted);
-    let printer = Printer::new(options, output)?;
+    let printer = Printer::new(options, input.comments(), output)?;
     let most = if options.number.is_some() { 1 } else { u64::MAX };
-    let list = List::new(printer, filter, selection, outcomes, options.count.unwrap_or(u64::MAX).min(most));
+    let list =
+        List::new(printer, filter, selection, outcomes, input.comments(), options.count.unwrap_or(u64::MAX).min(most));
     let start = Cell::new(Time::default());
     // What is wanted of a file to its end is printed on a thread of its own. From a pipe rows leave as they come, and
     // after the last that is wanted nothing more is read.

@@ -4,11 +4,12 @@ use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
 
-use crate::capture::{self, Capture, NotACapture};
+use crate::capture::{self, About, Capture, NotACapture};
+use crate::decode::{Comment, Comments};
 use crate::escape::escape;
 use crate::origin::Time;
 use crate::packet;
@@ -31,6 +32,26 @@ pub struct Input {
     pub is_live: bool,
     /// The same capture, to be read once more.
     again: Option<Kept>,
+    /// What somebody wrote into it, of other things than frames.
+    notes: Notes,
+    comments: Comments,
+}
+
+/// What somebody wrote into a capture.
+#[derive(Clone, Debug, Default)]
+struct Notes(Arc<Mutex<Vec<capture::Note>>>);
+
+impl Notes {
+    fn add(&self, note: capture::Note) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.len() < MOST_NOTES {
+            notes.push(note);
+        }
+    }
+
+    fn take(&self) -> Vec<capture::Note> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Input {
@@ -60,7 +81,31 @@ impl Input {
     }
 
     fn new(name: String, capture: Capture, len: Option<u64>, again: Option<Kept>) -> Input {
-        Input { name, capture, is_live: len.is_none(), len, again }
+        Input {
+            name,
+            capture,
+            is_live: len.is_none(),
+            len,
+            again,
+            notes: Notes::default(),
+            comments: Comments::default(),
+        }
+    }
+
+    /// The comments on frames, as these are read.
+    pub fn comments(&self) -> Comments {
+        self.comments.clone()
+    }
+
+    /// What somebody wrote into the capture, once it is read.
+    pub fn notes(&self) -> Vec<capture::Note> {
+        let mut notes = self.notes.take();
+        let mut count = 0;
+        while let Some((next, Comment { frame, text })) = self.comments.after(count) {
+            count = next;
+            notes.push(capture::Note { about: About::Frame(frame), what: capture::NoteKind::Comment, text });
+        }
+        notes
     }
 
     /// Gives the sessions a way to learn from what comes later in the capture, where it can be read twice.
@@ -149,7 +194,8 @@ impl Input {
     ) -> anyhow::Result<(O, Totals)> {
         let options = self.with_reading_ahead(bounds, self.with_keys(bounds, options)?);
         let progress = Meter::new(self.len, rows_are_on_the_terminal);
-        let mut watch = Watcher { name: &self.name, progress, start, warnings: 0, after_frame };
+        let (notes, comments) = (&self.notes, &self.comments);
+        let mut watch = Watcher { name: &self.name, progress, start, warnings: 0, notes, comments, after_frame };
         let result = pipeline::run(&mut self.capture, bounds.limits(), options, observer, &mut watch);
         watch.progress.done();
         if watch.warnings > MOST_WARNINGS {
@@ -455,6 +501,9 @@ impl Progress for Silence {
     }
 }
 
+/// So many notes wait at most for somebody who takes them.
+const MOST_NOTES: usize = 256;
+
 /// A damaged file may give a warning for every block; more than these help nobody.
 const MOST_WARNINGS: u64 = 20;
 
@@ -463,12 +512,21 @@ struct Watcher<'a, F> {
     progress: Meter,
     start: &'a Cell<Time>,
     warnings: u64,
+    notes: &'a Notes,
+    comments: &'a Comments,
     after_frame: F,
 }
 
 impl<F: FnMut() -> bool> Progress for Watcher<'_, F> {
     fn started(&mut self, time: Time) {
         self.start.set(time);
+    }
+
+    fn note(&mut self, note: capture::Note) {
+        match note.about {
+            About::Frame(frame) => self.comments.add(Comment { frame, text: note.text }),
+            _ => self.notes.add(note),
+        }
     }
 
     fn warning(&mut self, warning: Warning) {

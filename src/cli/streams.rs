@@ -5,6 +5,7 @@ use std::cell::Cell;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
+use crate::capture::Note;
 use crate::field::counted;
 use crate::secrets::Collector;
 use crate::session;
@@ -59,6 +60,9 @@ struct Report<'a> {
     /// How many connections the limit left out.
     #[serde(skip_serializing_if = "is_zero")]
     left_out: u64,
+    /// What somebody wrote into the capture: comments, and what its interfaces are called.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<Note>,
     streams: &'a [ConnectionSummary],
 }
 
@@ -81,9 +85,12 @@ pub fn run(options: &Options, output: &mut Output) -> anyhow::Result<u8> {
     input.tell_of_guesses(streams.iter().filter(|stream| stream.is_guessed()).count());
     match options.format {
         Format::Text if streams.is_empty() => {}
-        Format::Text => output.text(&view::streams::streams(&streams, output.layout()))?,
+        Format::Text => {
+            output.text(&view::streams::streams(&streams, output.layout()))?;
+            output.text(&view::streams::of_capture(&input.notes(), output.layout()))?;
+        }
         Format::Json => {
-            let report = Report { format_version: FORMAT_VERSION, left_out, streams: &streams };
+            let report = Report { format_version: FORMAT_VERSION, left_out, notes: input.notes(), streams: &streams };
             options.secrets.json(&report, &secrets, Layout::Pretty, output)?;
         }
         Format::Jsonl => {

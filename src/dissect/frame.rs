@@ -11,6 +11,7 @@ crate::fields! {
     FRAME = "frame", Group, "Frame", "The frame that completed the row.";
     NUMBER = "frame.number", Uint, "Frame number", "The frame that completed the row, counted from 1.";
     FILE = "frame.file", Uint, "File", "Where several files are one capture: the file of the frame, counted from 1 (own name).";
+    COMMENT = "frame.comment", Text, "Comment", "What somebody wrote in the capture about a frame that holds the row.";
     TIME_EPOCH = "frame.time_epoch", Seconds, "Epoch time", "When the frame was captured, in seconds since 1970.";
     TIME_RELATIVE = "frame.time_relative", Seconds, "Time since first frame", "Seconds since the capture's first frame.";
     IP = "ip", Group, "Internet Protocol Version 4", "The addresses of the frame.";
@@ -57,6 +58,9 @@ pub fn tree(row: &Row<'_>, start: Time) -> Tree {
             if let Some(file) = row.file {
                 fields.add(&FILE, Value::Uint(file.into()));
             }
+            for comment in &row.comments {
+                fields.add(&COMMENT, Value::Text(comment.text.clone()));
+            }
             if let Some(time) = row.time.known() {
                 fields.add(&TIME_EPOCH, Value::Seconds(time.0));
                 fields.add(&TIME_RELATIVE, Value::Seconds(time.since(start)));
@@ -93,7 +97,9 @@ impl Fields<'_> {
         self.add(&MSG_OFFSET, Value::Uint(row.offset));
         self.add(&MSG_LENGTH, Value::Uint(row.length()));
         if let What::Message(message) = &row.what {
-            self.add(&MSG_CHUNKS, Value::Uint(message.chunks as u64));
+            if message.chunks > 0 {
+                self.add(&MSG_CHUNKS, Value::Uint(message.chunks as u64));
+            }
         }
         if let Some(complete) = row.complete() {
             self.add(&MSG_COMPLETE, Value::Boolean(complete));

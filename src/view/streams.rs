@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use crate::capture::{About, Note, NoteKind};
 use crate::field::counted;
 use crate::origin::known_address;
 use crate::session::Protocol;
@@ -53,6 +54,29 @@ pub fn streams(streams: &[ConnectionSummary], layout: Layout) -> String {
     let mut text = format!("{table}\n");
     for stream in streams {
         text.push_str(&notes(stream, layout));
+    }
+    text
+}
+
+/// What somebody wrote into the capture: comments, and what its interfaces are called. Nothing if there is nothing.
+pub fn of_capture(notes: &[Note], layout: Layout) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nCapture\n".to_owned();
+    for note in notes {
+        let label = match note.about {
+            About::Capture => String::new(),
+            About::Interface(number) => format!("interface {number} "),
+            About::Frame(frame) => format!("frame {frame} "),
+        };
+        let what = match note.what {
+            NoteKind::Comment => "comment",
+            NoteKind::Name => "name",
+            NoteKind::Description => "description",
+        };
+        let label = format!("  {label}{what}: ");
+        text.push_str(&super::wrap(&escape(&note.text), &label, layout));
     }
     text
 }

@@ -15,6 +15,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::decode::Row;
 use crate::dissect::vocabulary::Place;
 use crate::dissect::{Dissection, Section};
+use crate::escape::escape;
 use crate::field::{Node, Value};
 use crate::origin::{FrameNo, known_address};
 use crate::session::{self, Outcome};
@@ -93,6 +94,9 @@ impl Page<'_, '_> {
             None => format!("Connection {stream}"),
         };
         self.line(format!("{place}, {way}, stream offset {at} ({at:#x})"));
+        for comment in &row.comments {
+            self.line(format!("Comment on frame {}: {}", comment.frame, escape(&comment.text)));
+        }
         match row.outcome {
             Some(Outcome::Answered(reply)) => {
                 let later = format!(", {} later", session::milliseconds(reply.time.since(row.time)));

@@ -397,6 +397,7 @@ impl Edited {
                 capture::Event::Secrets(text) => keys.extend_from_slice(text),
                 capture::Event::Warning(warning) => panic!("{warning}"),
                 capture::Event::Bytes(_) => panic!("it has packets"),
+                capture::Event::Note(_) => {}
             }
         }
         let seen = through(&file, KeyLog::default());
@@ -482,6 +483,7 @@ fn through(file: &[u8], keys: KeyLog) -> Seen {
     while let Some(event) = capture.next().expect("readable") {
         match event {
             capture::Event::Secrets(text) => tunnels.secrets(text),
+            capture::Event::Note(_) => {}
             capture::Event::Frame(frame) => {
                 if let Outcome::Segment(segment) = slicer.segment(&frame) {
                     tracker.push(&segment, &mut tunnels);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use crate::decode::{Row, Rows, Selection};
+use crate::decode::{Comments, Row, Rows, Selection};
 use crate::dissect::Dissection;
 use crate::filter::Filter;
 use crate::origin::Time;
@@ -20,6 +20,7 @@ pub struct List<'o> {
     filter: Option<Filter>,
     selection: Selection,
     outcomes: Answers,
+    comments: Comments,
     /// How many rows are still wanted.
     left: u64,
     /// What went wrong, after which nothing is printed.
@@ -33,9 +34,10 @@ impl<'o> List<'o> {
         filter: Option<Filter>,
         selection: Selection,
         outcomes: Answers,
+        comments: Comments,
         most: u64,
     ) -> List<'o> {
-        List { printer, filter, selection, outcomes, left: most, failure: None }
+        List { printer, filter, selection, outcomes, comments, left: most, failure: None }
     }
 
     fn row(&mut self, row: &Row<'_>, event: &Event<'_>, start: Time) {
@@ -75,11 +77,12 @@ impl<'o> List<'o> {
 
 /// The rows of events, handed to `list`; `start` is the time of the capture's first frame.
 pub fn rows<'l>(list: &'l RefCell<List<'_>>, start: &'l Cell<Time>) -> Rows<impl FnMut(&Row<'_>, &Event<'_>) + 'l> {
-    let (selection, outcomes) = {
+    let (selection, outcomes, comments) = {
         let mut list = list.borrow_mut();
-        (list.selection.clone(), std::mem::take(&mut list.outcomes))
+        (list.selection.clone(), std::mem::take(&mut list.outcomes), list.comments.clone())
     };
-    Rows::new(selection, |row, event| list.borrow_mut().row(row, event, start.get())).with_outcomes(outcomes)
+    let rows = Rows::new(selection, |row, event| list.borrow_mut().row(row, event, start.get()));
+    rows.with_outcomes(outcomes).with_comments(comments)
 }
 
 /// Events on their way to the thread that makes rows of them and prints them: a third of the work of a list, and more

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use crate::decode::{FORMAT_VERSION, What};
+use crate::decode::{Comments, FORMAT_VERSION, What};
 use crate::dissect::Dissection;
 use crate::dissect::vocabulary::Place;
-use crate::escape::{csv_cell, json};
-use crate::origin::Time;
+use crate::escape::{csv_cell, escape, json};
+use crate::origin::{FrameNo, Time};
 use crate::view::hexdump::hexdump;
 use crate::view::list::List;
 use crate::view::palette::Palette;
@@ -36,6 +36,12 @@ pub struct Printer<'o> {
     format: Format,
     show: Show,
     hash: bool,
+    /// Whether comments on frames have lines of their own.
+    shows_comments: bool,
+    has_head: bool,
+    comments: Comments,
+    /// How many of them were printed.
+    commented: usize,
     printed: u64,
 }
 
@@ -80,7 +86,7 @@ fn object(
 
 impl<'o> Printer<'o> {
     /// A printer as `options` have it; what comes before the first row is printed.
-    pub fn new(options: &Options, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
+    pub fn new(options: &Options, comments: Comments, output: &'o mut Output) -> anyhow::Result<Printer<'o>> {
         let list = List::new(output.layout(), output.colour);
         let columns = Columns::new(&options.fields, &options.layout)?;
         let mut printer = Printer {
@@ -91,6 +97,10 @@ impl<'o> Printer<'o> {
             format: options.format,
             show: options.show(),
             hash: options.hash,
+            has_head: false,
+            comments,
+            commented: 0,
+            shows_comments: !options.narrows() && !options.shows_all_fields(),
             printed: 0,
         };
         match options.format {
@@ -121,9 +131,8 @@ impl<'o> Printer<'o> {
                 }
             }
             Format::Text => {
-                if self.printed == 0 {
-                    self.output.text(&self.list.header())?;
-                }
+                self.head()?;
+                self.comments(Some(dissection.row().frame))?;
                 self.line.clear();
                 self.list.row(dissection.row(), start, &mut self.line);
                 self.output.text(&self.line)?;
@@ -140,6 +149,31 @@ impl<'o> Printer<'o> {
             Format::Csv => self.csv(dissection)?,
         }
         self.printed += 1;
+        Ok(())
+    }
+
+    /// Prints the list's header, once.
+    fn head(&mut self) -> anyhow::Result<()> {
+        if !std::mem::replace(&mut self.has_head, true) {
+            self.output.text(&self.list.header())?;
+        }
+        Ok(())
+    }
+
+    /// Prints the comments on frames up to this one, or all that are left: in a list of all rows only, as elsewhere they
+    /// are with their rows.
+    fn comments(&mut self, until: Option<FrameNo>) -> anyhow::Result<()> {
+        if self.format != Format::Text || self.columns.is_some() || !self.shows_comments {
+            return Ok(());
+        }
+        while let Some((count, comment)) = self.comments.after(self.commented)
+            && until.is_none_or(|frame| !frame.precedes(comment.frame))
+        {
+            self.commented = count;
+            self.head()?;
+            let text = format!("{:>6} {:>6}  comment: {}\n", "", comment.frame.to_string(), escape(&comment.text));
+            self.output.text(&text)?;
+        }
         Ok(())
     }
 
@@ -225,7 +259,8 @@ impl<'o> Printer<'o> {
     }
 
     /// Prints what comes after the last row, and gives the number of rows.
-    pub fn finish(self) -> anyhow::Result<u64> {
+    pub fn finish(mut self) -> anyhow::Result<u64> {
+        self.comments(None)?;
         if self.format == Format::Json {
             self.output.write_all(b"\n]}\n")?;
         }

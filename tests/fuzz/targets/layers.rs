@@ -31,7 +31,7 @@ pub fn capture(data: &[u8]) {
                 }
             }
             Ok(Some(Event::Warning(warning))) => _ = warning.to_string(),
-            Ok(Some(Event::Secrets(_))) => {}
+            Ok(Some(Event::Secrets(_) | Event::Note(_))) => {}
             Ok(Some(Event::Bytes(given))) => {
                 if !compressed && !is_text {
                     let at = given.file_offset as usize;

@@ -30,6 +30,7 @@ pub fn tunnel(data: &[u8]) {
         match event {
             Event::Frame(frame) => frames.push(frame.bytes.to_vec()),
             Event::Secrets(text) => keys.extend_from_slice(text),
+            Event::Note(_) => {}
             Event::Warning(warning) => panic!("{warning}"),
             Event::Bytes(_) => panic!("it has packets"),
         }
