@@ -8,7 +8,9 @@ use std::collections::HashSet;
 use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::recording::RecordedMessage;
 use crate::rtmp::body::Body;
-use crate::rtmp::media::{Audio, Video};
+use crate::rtmp::class::MessageClass;
+use crate::rtmp::media::video::VideoTag;
+use crate::rtmp::media::{Audio, FourCc, Video, av1};
 use crate::rtmp::message::Ending;
 use crate::rtmp::{MessageTypeId, body};
 use crate::rules::{Case, Certainty, Claim, Impact, PayloadClaim, Rule, avc_slices, explain_payload, is_avc_config};
@@ -18,6 +20,9 @@ use crate::session::Direction;
 const MOST: usize = 4096;
 /// So many bytes of bodies are looked at.
 const MOST_BYTES: usize = 32 << 20;
+
+/// Fewer bytes of audio tell nothing.
+const TELLING: usize = 8;
 
 /// Rules that prove their mistake: a whole body is what a known change makes of the other. What others say, bytes that
 /// are missing, added or changed, can also be how the message was made.
@@ -106,6 +111,11 @@ fn explain(comparison: &Comparison<'_>, direction: Direction, taken: &HashSet<us
         if is_same_content([a, b], payloads) {
             continue;
         }
+        // So little of it says nothing of what became of it, as a frame of silence.
+        let lengths = [(a, payloads[0]), (b, payloads[1])].map(|(kept, start)| kept.body.len() - start);
+        if lengths[0].min(lengths[1]) < TELLING && lengths[0] != lengths[1] && a.class == MessageClass::Audio {
+            continue;
+        }
         differing += 1;
         bytes += a.body.len() + b.body.len();
         // The payload first: what happened to it may have spared the header, or gone over both.
@@ -169,8 +179,20 @@ fn is_same_content([a, b]: [&RecordedMessage; 2], starts: [usize; 2]) -> bool {
     if [a, b].iter().any(|kept| kept.header.type_id != MessageTypeId::VIDEO) {
         return false;
     }
+    if let [Some(of_a), Some(of_b)] = [(a, starts[0]), (b, starts[1])].map(|(kept, start)| {
+        av1::picture(&kept.body[start..]).filter(|units| is_av1(kept) && !units.is_empty())
+    }) {
+        return of_a == of_b;
+    }
     let (Some(of_a), Some(of_b)) = (avc_slices(&a.body), avc_slices(&b.body)) else { return false };
     a.body[starts[0]..] == b.body[starts[1]..] || of_a == of_b
+}
+
+fn is_av1(kept: &RecordedMessage) -> bool {
+    match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {
+        Body::Video(Video { tag: VideoTag::Enhanced { header, .. }, .. }) => header.four_cc == Some(FourCc(*b"av01")),
+        _ => false,
+    }
 }
 
 /// Whether bodies that share bytes were made by two muxers: configurations, of which one may have fields that the other

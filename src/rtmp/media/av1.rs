@@ -148,6 +148,32 @@ pub fn obus<R: Record>(
     (list, picture)
 }
 
+/// The OBUs that bytes are, to their last one: the type of each and its data. None unless each has a size, a type that is
+/// known, and its reserved bits 0 (AV1 5.3.2).
+pub fn tiled(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    const RESERVED: u8 = 0x81;
+    const HAS_SIZE: u8 = 2;
+    let (record, picture) = (&mut (), &mut None);
+    let mut reader = Reader::new(bytes, record);
+    let mut units = Vec::new();
+    while let Some(&header) = reader.peek().first() {
+        let is_header = header & RESERVED == 0 && header & HAS_SIZE != 0;
+        let (unit, missing) = obu(&mut reader, 0, picture).ok()?;
+        let end = bytes.len() - reader.remaining();
+        if !is_header || missing > 0 || obu_type_name(unit.r#type.into()).is_none() {
+            return None;
+        }
+        units.push((unit.r#type, &bytes[end - unit.length as usize..end]));
+    }
+    (!units.is_empty()).then_some(units)
+}
+
+/// The coded picture among the OBUs of a frame: frame headers, tile groups and frames, without delimiters, sequence
+/// headers, metadata and padding (AV1 6.2.2).
+pub fn picture(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    Some(tiled(bytes)?.into_iter().filter(|(kind, _)| matches!(kind, 3 | 4 | 6..=8)).collect())
+}
+
 /// One OBU, and how many of its bytes are not there.
 fn obu<R: Record>(
     reader: &mut Reader<'_, '_, R>,

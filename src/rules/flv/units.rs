@@ -8,9 +8,10 @@ pub const HEAD: usize = 5;
 /// CodecID of H.264.
 const AVC: u8 = 7;
 
-/// Whether a video body is of H.264 in FLV's header, with this packet type: 0 configuration, 1 video frames.
+/// Whether a video body is of H.264 in FLV's header, with this packet type: 0 configuration, 1 video frames. Of frame type 5
+/// a command follows, and no packet type.
 pub fn is_avc(body: &[u8], packet_type: u8) -> bool {
-    matches!(body, [tag, packet, ..] if tag & 0x8f == AVC && (1..=5).contains(&(tag >> 4)) && *packet == packet_type)
+    matches!(body, [tag, packet, ..] if tag & 0x8f == AVC && (1..=4).contains(&(tag >> 4)) && *packet == packet_type)
 }
 
 /// The NAL units after lengths of `size` bytes, if these tile the bytes from `at` on. Some may be empty.

@@ -34,8 +34,8 @@ pub(super) const OPERATORS: [&str; 14] = [
 ];
 
 /// The operators on timestamps that no field of a body has.
-pub(super) const OF_TIMES: [&str; 7] =
-    ["previous", "difference", "presentation", "base-any", "base-type", "jump", "rounded"];
+pub(super) const OF_TIMES: [&str; 8] =
+    ["previous", "difference", "presentation", "base-any", "base-type", "jump", "restarted", "rounded"];
 
 /// Adds the mistakes that explain media of B by A's, or by what must hold in any, where nothing else does.
 pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
@@ -66,8 +66,11 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
                     && (other.explains.iter().any(is_at) || is_sure && is_about_same(other, &meant.edit))
             };
             // By itself, how fast times run has rules that know more.
-            let is_computed = is_computed(&meant) && (has_a || matches!(meant.edit, Edit::Body(_)));
-            if explains.is_empty() && has_a || !is_computed && others.iter().any(is_known) {
+            let is_repaired = matches!(meant.edit, Edit::Time(TimeEdit::Written(_) | TimeEdit::EachKeyFrame));
+            let is_computed = is_computed(&meant) && (has_a || is_repaired || matches!(meant.edit, Edit::Body(_)));
+            // By one frame nobody sees a difference, and the sender's clock is late all the same.
+            let is_small = matches!(meant.edit, Edit::Time(TimeEdit::Previous));
+            if explains.is_empty() && has_a && !is_small || !is_computed && others.iter().any(is_known) {
                 continue;
             }
             let said = claim(comparison, direction, &meant, explains);
@@ -141,7 +144,11 @@ fn claim(
     meant: &Meant,
     explains: Vec<usize>,
 ) -> Option<(&'static Rule, Claim)> {
-    let row = *meant.rows.first()?;
+    // A jump is where it shows; which side of it most messages are on is another matter.
+    let row = match meant.edit {
+        Edit::Time(TimeEdit::From(row, _)) => row,
+        _ => *meant.rows.first()?,
+    };
     let has_a = comparison.a.is_some();
     let name = comparison.either(row).name.clone();
     let whose = words::whose(meant, &name);
@@ -152,7 +159,7 @@ fn claim(
     };
     let is_whole_scope = !matches!(meant.scope, MediaScope::One | MediaScope::Some(_) | MediaScope::Longer(..));
     let is_proven = meant.is_sole && is_whole_scope && said.severity >= Severity::Warning;
-    let is_of_body = matches!(meant.edit, Edit::Body(_) | Edit::Time(TimeEdit::ToAnyMessage | TimeEdit::ToOwnType));
+    let is_of_body = matches!(meant.edit, Edit::Body(_) | Edit::Time(TimeEdit::ToAnyMessage | TimeEdit::ToOwnType | TimeEdit::Written(_)));
     let certainty = if is_proven && is_of_body && has_a { Certainty::Certain } else { Certainty::Likely };
     let number = count(meant.rows.len(), "message");
     let whole = match meant.edit {
@@ -167,6 +174,9 @@ fn claim(
         }
         Edit::Time(TimeEdit::Plus(_)) if !has_a => {
             "what is sent at the same time has about the same timestamp, and a session's begin near 0".to_owned()
+        }
+        Edit::Time(TimeEdit::Written(_) | TimeEdit::EachKeyFrame) if !has_a => {
+            "read so, times only grow, for as long as the capture lasts; as they are, not".to_owned()
         }
         Edit::Time(_) if !has_a => "without that, audio lasts as long as its samples do; as it is, not".to_owned(),
         Edit::Order(_) if !has_a => "no other message before has its bytes, or what it needs".to_owned(),
@@ -184,8 +194,8 @@ fn claim(
         .explaining(explains);
     let rule = match meant.edit {
         Edit::Time(TimeEdit::Times(factor)) if is_unit(factor) => &time::UNIT,
-        Edit::Time(TimeEdit::From(more)) if more > 0 => &time::TIME_JUMP,
-        Edit::Time(TimeEdit::Bits(24) | TimeEdit::From(WRAPPED)) => &chunk::time::WRAP_24,
+        Edit::Time(TimeEdit::From(_, more)) if more > 0 => &time::TIME_JUMP,
+        Edit::Time(TimeEdit::Bits(24) | TimeEdit::From(_, WRAPPED)) => &chunk::time::WRAP_24,
         Edit::Body(BodyEdit::Cut { .. }) => find("px-trunc")?,
         _ => generated_rule(&said.code),
     };

@@ -22,7 +22,7 @@ use crate::search::alone::{payload_at, units};
 use super::bodies::{self, BodyEdit, FieldEdit};
 use super::order::OrderEdit;
 use super::times::{self, TimeEdit};
-use super::{Edit, Meant, MediaScope};
+use super::{Edit, Meant, MediaScope, written};
 
 /// A message of B.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ pub fn alone(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
             found.extend(is_started.then(|| first(&of_kind)).flatten());
         }
     }
-    found.extend(clock(&all));
+    found.extend(written::alone(comparison, direction).or_else(|| clock(&all)));
     found
 }
 
