@@ -179,9 +179,9 @@ fn is_same_content([a, b]: [&RecordedMessage; 2], starts: [usize; 2]) -> bool {
     if [a, b].iter().any(|kept| kept.header.type_id != MessageTypeId::VIDEO) {
         return false;
     }
-    if let [Some(of_a), Some(of_b)] = [(a, starts[0]), (b, starts[1])].map(|(kept, start)| {
-        av1::picture(&kept.body[start..]).filter(|units| is_av1(kept) && !units.is_empty())
-    }) {
+    if let [Some(of_a), Some(of_b)] = [(a, starts[0]), (b, starts[1])]
+        .map(|(kept, start)| av1::picture(&kept.body[start..]).filter(|units| is_av1(kept) && !units.is_empty()))
+    {
         return of_a == of_b;
     }
     let (Some(of_a), Some(of_b)) = (avc_slices(&a.body), avc_slices(&b.body)) else { return false };

@@ -8,6 +8,7 @@
 mod alone;
 mod bodies;
 mod order;
+mod shape;
 mod times;
 mod written;
 
@@ -94,6 +95,12 @@ impl<'r> Both<'r> {
 /// The mistakes in a direction's media.
 pub fn media(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
     let all = aligned(comparison, direction);
+    let shapes = |kind: MediaKind| {
+        let [of_a, of_b] =
+            [Side::A, Side::B].map(|side| shape::edits(&of_kind(comparison, direction, kind, side), kind));
+        // What A has, too, is no mistake of B's.
+        of_b.into_iter().filter(move |one| !of_a.iter().any(|other| other.is_like(one)))
+    };
     let mut found = Vec::new();
     let mut same: Vec<MediaKind> = Vec::new();
     for kind in [MediaKind::Audio, MediaKind::Video] {
@@ -103,9 +110,14 @@ pub fn media(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
         } else if is_same_media(&of_kind) {
             same.push(kind);
             found.extend(bodies::edits(&of_kind, kind));
+            if found.is_empty() {
+                found.extend(shapes(kind));
+            }
             if !has_aggregates(comparison, direction) {
                 found.extend(order::edits(&of_kind));
             }
+        } else {
+            found.extend(shapes(kind));
         }
     }
     let of_same: Vec<Both<'_>> = all.into_iter().filter(|both| same.contains(&both.kind)).collect();
@@ -113,6 +125,34 @@ pub fn media(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
     let of_headers = (!same.is_empty()).then(|| written::edit(comparison, direction)).flatten();
     found.extend(of_headers.or_else(|| times::edit(&of_same)));
     found
+}
+
+impl Meant {
+    /// Whether two are of one sort, whatever their values.
+    fn is_like(&self, other: &Meant) -> bool {
+        use std::mem::discriminant;
+        match (&self.edit, &other.edit) {
+            (Edit::Body(one), Edit::Body(other)) => discriminant(one) == discriminant(other),
+            (Edit::Order(one), Edit::Order(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+/// The whole messages of a kind on one side, with their rows.
+fn of_kind<'r>(
+    comparison: &Comparison<'r>,
+    direction: Direction,
+    kind: MediaKind,
+    side: Side,
+) -> Vec<(usize, &'r RecordedMessage)> {
+    let type_id = if kind == MediaKind::Audio { MessageTypeId::AUDIO } else { MessageTypeId::VIDEO };
+    let rows = comparison.rows_of(direction).filter_map(|row| {
+        let kept = comparison.item(row, side)?.message()?;
+        let is_whole = kept.ending == Ending::Complete && kept.is_whole();
+        (is_whole && kept.header.type_id == type_id).then_some((row, kept))
+    });
+    rows.collect()
 }
 
 /// Whether media is sent in aggregate messages (RTMP 1.0 7.1.6): then it is not missing that has no message of its own.
@@ -165,7 +205,9 @@ fn aligned<'r>(comparison: &Comparison<'r>, direction: Direction) -> Vec<Both<'r
 fn restarts(session: &Session) -> Vec<usize> {
     let restarts = |item: &RecordedEvent| {
         item.message().is_some_and(|kept| match kept.class {
-            MessageClass::Command(CommandName::Play | CommandName::Play2 | CommandName::Seek | CommandName::Pause) => true,
+            MessageClass::Command(CommandName::Play | CommandName::Play2 | CommandName::Seek | CommandName::Pause) => {
+                true
+            }
             MessageClass::Command(CommandName::Publish) => true,
             class => class == MessageClass::Status(StatusCode::SeekNotify),
         })

@@ -168,6 +168,39 @@ pub fn tiled(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     (!units.is_empty()).then_some(units)
 }
 
+/// Whether bytes are in the length-delimited form: a size before the temporal unit, each of its frames, and each of their
+/// OBUs (AV1 annex B). Some leave out the size of the temporal unit.
+pub fn is_length_delimited(bytes: &[u8]) -> bool {
+    sized(bytes).is_some_and(|units| match &units[..] {
+        [only] if are_frame_units(only) => true,
+        _ => are_frame_units(bytes),
+    })
+}
+
+fn are_frame_units(bytes: &[u8]) -> bool {
+    const RESERVED: u8 = 0x81;
+    let is_obu = |obu: &&[u8]| {
+        let header = obu.first().copied().unwrap_or(RESERVED);
+        header & RESERVED == 0 && obu_type_name(u64::from(header >> 3 & 15)).is_some()
+    };
+    let are_obus = |frame: &&[u8]| sized(frame).is_some_and(|obus| obus.iter().all(|obu| is_obu(&obu)));
+    sized(bytes).is_some_and(|frames| frames.iter().all(|frame| are_obus(&frame)))
+}
+
+/// The pieces that bytes are, each after its size.
+fn sized(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut rest, mut pieces) = (bytes, Vec::new());
+    while !rest.is_empty() {
+        let mut record = ();
+        let mut reader = Reader::new(rest, &mut record);
+        let length = usize::try_from(leb128(&mut reader).ok()?).ok()?;
+        let (piece, next) = reader.peek().split_at_checked(length)?;
+        pieces.push(piece);
+        rest = next;
+    }
+    (!pieces.is_empty()).then_some(pieces)
+}
+
 /// The coded picture among the OBUs of a frame: frame headers, tile groups and frames, without delimiters, sequence
 /// headers, metadata and padding (AV1 6.2.2).
 pub fn picture(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {

@@ -443,7 +443,9 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     // Where times are wrong, so is what they say of key frames.
     let find = |all: &[At<'_>]| {
-        gaps(all).into_iter().find(|&(item, gap)| (FAR + 1..JUMP).contains(&gap) && is_believed(comparison, all, item, gap))
+        gaps(all)
+            .into_iter()
+            .find(|&(item, gap)| (FAR + 1..JUMP).contains(&gap) && is_believed(comparison, all, item, gap))
     };
     let Some((a, b, (item, gap))) = media(comparison, find) else { return Vec::new() };
     let usual = gaps(&a).into_iter().map(|(_, gap)| gap).max();

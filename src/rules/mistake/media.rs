@@ -16,7 +16,7 @@ use crate::session::Direction;
 use super::{encoded, generated_rule};
 
 /// The operators of the mistakes in bodies, times and order that have codes.
-pub(super) const OPERATORS: [&str; 14] = [
+pub(super) const OPERATORS: [&str; 15] = [
     "cut",
     "joined",
     "byte-order",
@@ -29,6 +29,7 @@ pub(super) const OPERATORS: [&str; 14] = [
     "put-in",
     "padded",
     "repeated",
+    "split",
     "exchanged",
     "moved",
 ];
@@ -131,7 +132,7 @@ fn explained(comparison: &Comparison<'_>, meant: &Meant) -> Vec<usize> {
             && match meant.edit {
                 Edit::Body(_) => !mismatch.path.is_of_header() && !mismatch.is_whole_message(),
                 Edit::Time(_) => mismatch.path == FieldPath::TIMESTAMP,
-                Edit::Order(OrderEdit::Joined) => true,
+                Edit::Order(OrderEdit::Joined | OrderEdit::Split) => true,
                 Edit::Order(_) => mismatch.is_whole_message(),
             }
     };
@@ -159,7 +160,10 @@ fn claim(
     };
     let is_whole_scope = !matches!(meant.scope, MediaScope::One | MediaScope::Some(_) | MediaScope::Longer(..));
     let is_proven = meant.is_sole && is_whole_scope && said.severity >= Severity::Warning;
-    let is_of_body = matches!(meant.edit, Edit::Body(_) | Edit::Time(TimeEdit::ToAnyMessage | TimeEdit::ToOwnType | TimeEdit::Written(_)));
+    let is_of_body = matches!(
+        meant.edit,
+        Edit::Body(_) | Edit::Time(TimeEdit::ToAnyMessage | TimeEdit::ToOwnType | TimeEdit::Written(_))
+    );
     let certainty = if is_proven && is_of_body && has_a { Certainty::Certain } else { Certainty::Likely };
     let number = count(meant.rows.len(), "message");
     let whole = match meant.edit {
@@ -168,6 +172,13 @@ fn claim(
         }
         Edit::Order(OrderEdit::Joined) => {
             format!("{number} are, to the byte, two neighbours of A without the second's tag")
+        }
+        Edit::Body(BodyEdit::NoPicture) => {
+            "the NAL units lead to the end of the message, and none of them is a slice".to_owned()
+        }
+        Edit::Body(BodyEdit::NoParameterSet(_)) => "neither the configuration nor the first frames have one".to_owned(),
+        Edit::Order(OrderEdit::Split) => {
+            format!("{number} have no slice, and the next, at the same time, has one")
         }
         Edit::Body(_) if !has_a => {
             format!("without that, {number} can be read to the end; as it is, not")
@@ -219,6 +230,7 @@ fn sides(comparison: &Comparison<'_>, row: usize, edit: &Edit) -> [Option<Value>
         let range = match edit {
             Edit::Body(BodyEdit::Fields(fields)) => fields[0].range.clone(),
             Edit::Body(BodyEdit::PutIn { at, .. } | BodyEdit::LeftOut { at, .. }) => *at..at + SHOWN,
+            Edit::Body(BodyEdit::LengthDelimited | BodyEdit::NoPicture | BodyEdit::NoParameterSet(_)) => 0..SHOWN,
             Edit::Body(BodyEdit::Filled { .. } | BodyEdit::Cut { .. }) => {
                 kept.body.len().saturating_sub(SHOWN)..kept.body.len()
             }

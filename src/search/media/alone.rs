@@ -22,7 +22,7 @@ use crate::search::alone::{payload_at, units};
 use super::bodies::{self, BodyEdit, FieldEdit};
 use super::order::OrderEdit;
 use super::times::{self, TimeEdit};
-use super::{Edit, Meant, MediaScope, written};
+use super::{Edit, Meant, MediaScope, shape, written};
 
 /// A message of B.
 #[derive(Clone, Copy)]
@@ -57,6 +57,10 @@ pub fn alone(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
     for (kind, type_id) in [(MediaKind::Audio, MessageTypeId::AUDIO), (MediaKind::Video, MessageTypeId::VIDEO)] {
         let of_kind: Vec<One<'_>> = all.iter().filter(|one| one.kept.header.type_id == type_id).copied().collect();
         found.extend(meaning(&of_kind, kind));
+        if found.is_empty() {
+            let of_side: Vec<_> = of_kind.iter().map(|one| (one.row, one.kept)).collect();
+            found.extend(shape::edits(&of_side, kind));
+        }
         if kind == MediaKind::Video {
             found.extend(filled(&of_kind));
             found.extend(lengths(&of_kind));

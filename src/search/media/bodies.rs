@@ -43,6 +43,12 @@ pub enum BodyEdit {
         /// How many.
         at: usize,
     },
+    /// Lengths were put before temporal units, frames and OBUs (AV1 annex B).
+    LengthDelimited,
+    /// What is coded of the picture was left out, or all of it.
+    NoPicture,
+    /// A parameter set was left out of the configuration.
+    NoParameterSet(&'static str),
     /// Bytes of one value were put after the end, up to the next multiple of a length.
     Filled {
         /// Their value.

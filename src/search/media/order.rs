@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use crate::recording::RecordedMessage;
 use crate::rtmp::class::{MediaKind, MessageClass};
-use crate::search::alone::{payload_at, units};
 
 use super::bodies::payload_start;
 use super::{Both, Edit, Meant, MediaScope};
@@ -22,6 +21,8 @@ pub enum OrderEdit {
     Exchanged,
     /// A message is in another place.
     Moved,
+    /// One message is several: its units are in messages of their own.
+    Split,
     /// Two messages are one: the body of the second follows that of the first without its tag.
     Joined,
 }
@@ -54,12 +55,15 @@ pub(super) fn edits(all: &[Both<'_>]) -> Vec<Meant> {
             let between = all[from.min(index) + 1..from.max(index)].iter().filter(|both| in_both(both)).count();
             let edit = if between == 1 { OrderEdit::Exchanged } else { OrderEdit::Moved };
             put(edit, &[all[index].row, all[from].row]);
-        } else if !all[index].is_config() && same.iter().any(|&from| in_both(&all[from]) && from.abs_diff(index) <= NEAR) {
+        } else if !all[index].is_config()
+            && same.iter().any(|&from| in_both(&all[from]) && from.abs_diff(index) <= NEAR)
+        {
             taken[index] = true;
             put(OrderEdit::Repeated, &[all[index].row]);
         }
     }
-    let is_missing = |index: &usize| of_a_only(*index) && !taken[*index] && !all[*index].is_config() && is_missed(all, *index);
+    let is_missing =
+        |index: &usize| of_a_only(*index) && !taken[*index] && !all[*index].is_config() && is_missed(all, *index);
     let missing: Vec<usize> = (first..=last).filter(is_missing).map(|index| all[index].row).collect();
     let of_before: Vec<usize> = (0..first).filter(is_missing).map(|index| all[index].row).collect();
     if !missing.is_empty() {
@@ -83,8 +87,7 @@ pub(super) fn edits(all: &[Both<'_>]) -> Vec<Meant> {
     edits.collect()
 }
 
-/// Whether anything of B may need a message that only A has: a frame of video that nothing refers to, and one with none
-/// after it up to the next key frame, a sender may drop.
+/// Whether anything of B may need a message that only A has: video frames up to the next key frame a sender may drop.
 fn is_missed(all: &[Both<'_>], index: usize) -> bool {
     let Some(missing) = all[index].sides[0] else { return false };
     if all[index].kind == MediaKind::Audio {
@@ -96,18 +99,7 @@ fn is_missed(all: &[Both<'_>], index: usize) -> bool {
         .by_ref()
         .take_while(|both| !both.sides.into_iter().flatten().any(is_key))
         .any(|both| both.sides[1].is_some());
-    is_key(missing) || is_needed && !is_disposable(missing)
-}
-
-/// Whether a frame of video says that no other refers to it: by its frame type (FLV E.4.3.1), or all its slices of H.264
-/// by nal_ref_idc 0 (H.264 7.4.1).
-fn is_disposable(kept: &RecordedMessage) -> bool {
-    const DISPOSABLE: u8 = 3;
-    let starts = units(kept.header.type_id, &kept.body);
-    let start = payload_at(kept.header.type_id, &kept.body);
-    let mut headers = start.into_iter().chain(starts).filter_map(|at| kept.body.get(at + 4)).peekable();
-    kept.body.first().is_some_and(|first| first >> 4 & 7 == DISPOSABLE)
-        || headers.peek().is_some() && headers.all(|header| !(1..=5).contains(&(header & 0x1f)) || header & 0x60 == 0)
+    is_key(missing) || is_needed
 }
 
 /// Messages of B that have the bodies of two of A, the second without its tag.

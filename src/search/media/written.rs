@@ -269,7 +269,9 @@ fn undone(all: &[Field], change: Change, headers: Headers, kinds: &[MediaKind]) 
                 let near = [low.wrapping_sub(over), low, low.wrapping_add(over)];
                 near.into_iter().min_by_key(|time| time.abs_diff(clock)).unwrap_or(low)
             }
-            Change::HoldsDelta if field.kind.is_some() => last.map_or(field.is, |(last, _)| last.wrapping_add(field.is)),
+            Change::HoldsDelta if field.kind.is_some() => {
+                last.map_or(field.is, |(last, _)| last.wrapping_add(field.is))
+            }
             _ => field.is,
         };
         changed += usize::from(value != field.is);
@@ -335,8 +337,11 @@ fn restarted(all: &[Field]) -> Option<Meant> {
             base.wrapping_add(field.time)
         })
         .collect();
-    let rows: Vec<usize> =
-        all.iter().filter(|field| field.kind == Some(MediaKind::Video) && field.row >= keys[1].row).map(|field| field.row).collect();
+    let rows: Vec<usize> = all
+        .iter()
+        .filter(|field| field.kind == Some(MediaKind::Video) && field.row >= keys[1].row)
+        .map(|field| field.row)
+        .collect();
     let edit = Edit::Time(TimeEdit::EachKeyFrame);
     runs(all, &times).then_some(Meant { edit, scope: MediaScope::Kind(MediaKind::Video), rows, is_sole: true })
 }

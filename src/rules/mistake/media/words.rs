@@ -4,9 +4,7 @@ use crate::compare::FieldPath;
 use crate::field::Def;
 use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rules::Severity;
-use crate::search::media::{
-    BodyEdit, Change, FieldEdit, Headers, Meant, MediaScope, OrderEdit, TimeEdit, WrittenTime,
-};
+use crate::search::media::{BodyEdit, Change, FieldEdit, Headers, Meant, MediaScope, OrderEdit, TimeEdit, WrittenTime};
 use crate::sender::{Field, Operator};
 use crate::session::Direction;
 
@@ -135,6 +133,29 @@ pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> 
             format!("in {whose}, {length} bytes are left out from byte {at} on"),
             "write the header of the tag as FLV has it".to_owned(),
             of_payload,
+        ),
+        BodyEdit::LengthDelimited => words(
+            "put-in",
+            "video.av1.obu.size",
+            format!(
+                "{whose} is in the length-delimited form of AV1 (annex B), with a size before each temporal unit and OBU"
+            ),
+            "send the low-overhead form (AV1 5.2): OBUs one after the other, each with its own size field".to_owned(),
+            FieldPath::Field("video.av1.obu.size", 0),
+        ),
+        BodyEdit::NoPicture => words(
+            "left-out",
+            payload,
+            format!("{} video messages have no slice: the NAL units of the picture are left out", meant.rows.len()),
+            "send all NAL units of an access unit in one message, not the first only".to_owned(),
+            of_payload,
+        ),
+        BodyEdit::NoParameterSet(name) => words(
+            "left-out",
+            "video.config",
+            format!("{whose} has no {name}"),
+            format!("put the {name} that the encoder gave into the configuration"),
+            FieldPath::Field("video.config", 0),
         ),
         BodyEdit::Cut { at } => words(
             "cut",
@@ -314,7 +335,8 @@ fn written(edit: &WrittenTime, whose: &str) -> (&'static str, String, String) {
         Change::HoldsDelta => (
             "difference",
             format!("the {time} of {whose} is the difference to the message before: {pair}"),
-            "a header of format 0 has the time itself, those of format 1 and 2 the difference (RTMP 1.0 5.3.1.2)".to_owned(),
+            "a header of format 0 has the time itself, those of format 1 and 2 the difference (RTMP 1.0 5.3.1.2)"
+                .to_owned(),
         ),
     }
 }
@@ -359,6 +381,12 @@ pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direc
             Severity::Error,
             format!("{number} messages have the bodies of two of A ({name}): the second follows without its tag"),
             "send each frame as a message of its own, with the header of its tag",
+        ),
+        OrderEdit::Split => (
+            "split",
+            Severity::Error,
+            format!("{number} video messages have no slice ({name}): each NAL unit is sent as a message of its own"),
+            "send all NAL units of an access unit in one message: a decoder takes each message for a picture",
         ),
         OrderEdit::Moved => (
             "moved",
