@@ -10,9 +10,9 @@ mod ignore;
 mod payload;
 mod report;
 
-use crate::compare::{self, Beside, Comparison, FieldPath, pair};
+use crate::compare::{self, Beside, Comparison, pair};
 use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Check, Claim, Layer, Mode, RULES, Rule, amf, beside, mistake};
+use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, beside, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -51,9 +51,9 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
 fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) -> Option<String> {
     let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
     // Of frames that only one has, senders drop some: A is what is good.
-    let is_of_order =
-        |cause: &Cause| cause.rule.layer == Layer::Media && cause.evidence.r#where.path == FieldPath::Message;
-    let is_sure = |cause: &&Cause| cause.breaks() && cause.certainty >= Some(Certainty::Likely) && !is_of_order(cause);
+    let is_sure = |cause: &&Cause| {
+        cause.breaks() && cause.certainty >= Some(Certainty::Likely) && !mistake::is_of_number(cause.rule)
+    };
     let is_open = report.causes.iter().all(|cause| !cause.breaks());
     if report.verdict != Verdict::Different || !is_open || is_snapshot(a) || is_snapshot(b) {
         return None;

@@ -9,6 +9,8 @@ use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::recording::RecordedMessage;
 use crate::rtmp::body::Body;
 use crate::rtmp::class::MessageClass;
+use crate::rtmp::media::audio::AudioTag;
+use crate::rtmp::media::enhanced::ExHeader;
 use crate::rtmp::media::video::VideoTag;
 use crate::rtmp::media::{Audio, FourCc, Video, av1};
 use crate::rtmp::message::Ending;
@@ -38,6 +40,8 @@ const MEANT: &[&str] = &[
     "px-xor",
     "px-xor-key",
     "px-add",
+    "px-substituted",
+    "px-widened",
     "px-base64",
     "px-hex",
     "px-compressed",
@@ -176,6 +180,11 @@ fn differences(
 /// Whether the same audio or video was only written in another way, which nothing on the way does: with other fields
 /// before it, as another composition time, or with other NAL units around the slices (H.264 7.4.1.2.3).
 fn is_same_content([a, b]: [&RecordedMessage; 2], starts: [usize; 2]) -> bool {
+    // What extends a header is before the same media (enhanced RTMP: ModEx, Multitrack).
+    if is_extended(a) != is_extended(b) {
+        let (plain, start, other) = if is_extended(b) { (a, starts[0], b) } else { (b, starts[1], a) };
+        return other.body.ends_with(&plain.body[start..]);
+    }
     if [a, b].iter().any(|kept| kept.header.type_id != MessageTypeId::VIDEO) {
         return false;
     }
@@ -186,6 +195,16 @@ fn is_same_content([a, b]: [&RecordedMessage; 2], starts: [usize; 2]) -> bool {
     }
     let (Some(of_a), Some(of_b)) = (avc_slices(&a.body), avc_slices(&b.body)) else { return false };
     a.body[starts[0]..] == b.body[starts[1]..] || of_a == of_b
+}
+
+/// Whether the header of enhanced RTMP has more in it than packet type and codec.
+fn is_extended(kept: &RecordedMessage) -> bool {
+    let is_more = |header: &ExHeader| !header.mod_ex.is_empty() || header.multitrack_type.is_some();
+    match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {
+        Body::Video(Video { tag: VideoTag::Enhanced { header, .. }, .. }) => is_more(&header),
+        Body::Audio(Audio { tag: AudioTag::Enhanced { header, .. }, .. }) => is_more(&header),
+        _ => false,
+    }
 }
 
 fn is_av1(kept: &RecordedMessage) -> bool {

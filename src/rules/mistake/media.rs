@@ -176,6 +176,9 @@ fn claim(
         Edit::Body(BodyEdit::NoPicture) => {
             "the NAL units lead to the end of the message, and none of them is a slice".to_owned()
         }
+        Edit::Body(BodyEdit::HalvesExchanged) => {
+            "a FourCC of enhanced RTMP follows the byte, and with its halves exchanged it says so".to_owned()
+        }
         Edit::Body(BodyEdit::NoParameterSet(_)) => "neither the configuration nor the first frames have one".to_owned(),
         Edit::Order(OrderEdit::Split) => {
             format!("{number} have no slice, and the next, at the same time, has one")
@@ -188,6 +191,10 @@ fn claim(
         }
         Edit::Time(TimeEdit::Written(_) | TimeEdit::EachKeyFrame) if !has_a => {
             "read so, times only grow, for as long as the capture lasts; as they are, not".to_owned()
+        }
+        Edit::Time(TimeEdit::Constant(_)) if !has_a => "the capture goes on meanwhile".to_owned(),
+        Edit::Time(TimeEdit::Times(_)) if !has_a => {
+            "both are sent side by side, and a step of the audio is as long as its samples".to_owned()
         }
         Edit::Time(_) if !has_a => "without that, audio lasts as long as its samples do; as it is, not".to_owned(),
         Edit::Order(_) if !has_a => "no other message before has its bytes, or what it needs".to_owned(),
@@ -230,7 +237,12 @@ fn sides(comparison: &Comparison<'_>, row: usize, edit: &Edit) -> [Option<Value>
         let range = match edit {
             Edit::Body(BodyEdit::Fields(fields)) => fields[0].range.clone(),
             Edit::Body(BodyEdit::PutIn { at, .. } | BodyEdit::LeftOut { at, .. }) => *at..at + SHOWN,
-            Edit::Body(BodyEdit::LengthDelimited | BodyEdit::NoPicture | BodyEdit::NoParameterSet(_)) => 0..SHOWN,
+            Edit::Body(
+                BodyEdit::LengthDelimited
+                | BodyEdit::NoPicture
+                | BodyEdit::NoParameterSet(_)
+                | BodyEdit::HalvesExchanged,
+            ) => 0..SHOWN,
             Edit::Body(BodyEdit::Filled { .. } | BodyEdit::Cut { .. }) => {
                 kept.body.len().saturating_sub(SHOWN)..kept.body.len()
             }

@@ -45,6 +45,8 @@ pub enum BodyEdit {
     },
     /// Lengths were put before temporal units, frames and OBUs (AV1 annex B).
     LengthDelimited,
+    /// The two halves of the first byte are in each other's place.
+    HalvesExchanged,
     /// What is coded of the picture was left out, or all of it.
     NoPicture,
     /// A parameter set was left out of the configuration.

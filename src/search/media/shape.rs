@@ -116,6 +116,10 @@ pub(super) fn edits(all: &[One<'_>], kind: MediaKind) -> Vec<Meant> {
         let edit = Edit::Body(BodyEdit::NoParameterSet(missing));
         found.push(Meant { edit, scope: MediaScope::Class(one.1.class), rows: vec![one.0], is_sole: true });
     }
+    if let Some(edit) = exchanged_halves(all) {
+        let rows = all.iter().map(|(row, _)| *row).collect();
+        found.push(Meant { edit: Edit::Body(edit), scope: MediaScope::Kind(kind), rows, is_sole: true });
+    }
     if frames.len() < LEAST {
         return found;
     }
@@ -145,9 +149,11 @@ fn prefix(all: &[One<'_>], frames: &[(One<'_>, Coding, usize)]) -> Option<BodyEd
     }
     if coding == Coding::Sound {
         // The AudioSpecificConfig again before each frame.
-        let config = all.iter().find_map(|(_, kept)| config_of(kept)).filter(|config| config.len() >= 2)?;
-        let is_again = frames.len() >= 2 * LEAST && payloads().all(|payload| payload.starts_with(config));
-        return is_again.then(|| put_in(config.len()));
+        const SHORTEST: usize = 2;
+        let config = all.iter().find_map(|(_, kept)| config_of(kept))?;
+        let same = |payload: &[u8]| payload.iter().zip(config).take_while(|(one, other)| one == other).count();
+        let length = payloads().map(same).min()?;
+        return (length >= SHORTEST && frames.len() >= 2 * LEAST).then(|| put_in(length));
     }
     if payloads().any(|payload| is_whole(coding, payload) != Some(false)) {
         return None;
@@ -233,30 +239,47 @@ fn is_length_delimited(frames: &[(One<'_>, Coding, usize)]) -> bool {
 
 /// Video frames with nothing of a picture in them: the picture is in the next message, or is not sent.
 fn without_pictures(frames: &[(One<'_>, Coding, usize)], kind: MediaKind) -> Option<Meant> {
-    let has_picture = |(one, coding, start): &(One<'_>, Coding, usize)| match coding {
-        Coding::Nal(is_avc) => {
-            units(&one.1.body[*start..]).is_none_or(|units| units.iter().any(|unit| is_slice(*is_avc, unit)))
-        }
-        _ => true,
+    let has_none = |(one, coding, start): &(One<'_>, Coding, usize)| match coding {
+        // A message may hold parameter sets alone, as some encoders send them.
+        Coding::Nal(is_avc) => units(&one.1.body[*start..])
+            .is_some_and(|units| units.iter().all(|unit| !is_slice(*is_avc, unit) && !is_set(*is_avc, unit))),
+        _ => false,
     };
-    let empty: Vec<usize> = (0..frames.len()).filter(|&at| !has_picture(&frames[at])).collect();
-    let rows: Vec<usize> = empty.iter().map(|&at| frames[at].0.0).collect();
+    let empty: Vec<usize> = (0..frames.len()).filter(|&at| has_none(&frames[at])).collect();
     let time = |at: usize| frames.get(at).map(|(one, ..)| one.1.header.timestamp);
-    let is_split = |at: &&usize| time(**at) == time(**at + 1);
-    let split = empty.iter().filter(is_split).count();
-    let is_key = |at: &&usize| frames[**at].0.1.body.first().is_some_and(|first| first >> 4 & 7 == 1);
-    let keys = empty.iter().filter(is_key).count();
-    // A message may hold parameter sets alone, as some encoders send them; not every frame, and no key frame does.
-    if split >= LEAST && split * 10 >= empty.len() * 9 {
-        return Some(Meant { edit: Edit::Order(OrderEdit::Split), scope: MediaScope::Some(kind), rows, is_sole: true });
+    let is_key = |at: usize| frames[at].0.1.body.first().is_some_and(|first| first >> 4 & 7 == 1);
+    let (split, left): (Vec<usize>, Vec<usize>) = empty.into_iter().partition(|&at| time(at) == time(at + 1));
+    let rows = |all: &[usize]| all.iter().map(|&at| frames[at].0.0).collect::<Vec<_>>();
+    let meant = |edit, rows| Meant { edit, scope: MediaScope::Some(kind), rows, is_sole: true };
+    if split.iter().any(|&at| is_key(at)) && left.is_empty() {
+        let both: Vec<usize> = split.iter().flat_map(|&at| [at, at + 1]).collect();
+        return Some(meant(Edit::Order(OrderEdit::Split), rows(&both)));
     }
-    let all_keys =
-        frames.iter().filter(|(one, ..)| one.1.body.first().is_some_and(|first| first >> 4 & 7 == 1)).count();
-    let edit = Edit::Body(BodyEdit::NoPicture);
-    (split == 0 && keys > 0 && keys == all_keys).then_some(Meant {
-        edit,
-        scope: MediaScope::Some(kind),
-        rows,
-        is_sole: true,
-    })
+    let is_left = split.is_empty() && left.iter().any(|&at| is_key(at));
+    is_left.then(|| meant(Edit::Body(BodyEdit::NoPicture), rows(&left)))
+}
+
+/// Whether a NAL unit is a parameter set.
+fn is_set(is_avc: bool, unit: &[u8]) -> bool {
+    let first = unit.first().copied().unwrap_or(0);
+    if is_avc { matches!(first & 0x1f, 7 | 8 | 13 | 15) } else { (32..=34).contains(&(first >> 1 & 0x3f)) }
+}
+
+/// The first byte of an extended header with its two halves exchanged: a FourCC follows, and is read as coded media
+/// (enhanced RTMP, ExAudioTagHeader, ExVideoTagHeader).
+fn exchanged_halves(all: &[One<'_>]) -> Option<BodyEdit> {
+    let known = |four: &[u8]| {
+        matches!(four, b"Opus" | b"fLaC" | b"ac-3" | b"ec-3" | b".mp3" | b"mp4a")
+            || matches!(four, b"av01" | b"hvc1" | b"avc1" | b"vp08" | b"vp09" | b"vvc1")
+    };
+    let is_extended = |kept: &RecordedMessage, first: u8| match kept.header.type_id {
+        MessageTypeId::AUDIO => first >> 4 == 9,
+        _ => first & 0x80 != 0 && first >> 4 & 7 != 0,
+    };
+    let is_wrong = |(_, kept): &One<'_>| {
+        let Some((&first, rest)) = kept.body.split_first() else { return false };
+        let has_name = rest.get(..4).is_some_and(known);
+        has_name && !is_extended(kept, first) && is_extended(kept, first.rotate_left(4))
+    };
+    (all.len() >= LEAST && all.iter().all(is_wrong)).then_some(BodyEdit::HalvesExchanged)
 }

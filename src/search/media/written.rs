@@ -269,7 +269,8 @@ fn undone(all: &[Field], change: Change, headers: Headers, kinds: &[MediaKind]) 
                 let near = [low.wrapping_sub(over), low, low.wrapping_add(over)];
                 near.into_iter().min_by_key(|time| time.abs_diff(clock)).unwrap_or(low)
             }
-            Change::HoldsDelta if field.kind.is_some() => {
+            // A difference of 0 is none: there times begin anew.
+            Change::HoldsDelta if field.kind.is_some() && field.is > 0 => {
                 last.map_or(field.is, |(last, _)| last.wrapping_add(field.is))
             }
             _ => field.is,

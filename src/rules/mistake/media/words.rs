@@ -143,6 +143,18 @@ pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> 
             "send the low-overhead form (AV1 5.2): OBUs one after the other, each with its own size field".to_owned(),
             FieldPath::Field("video.av1.obu.size", 0),
         ),
+        BodyEdit::HalvesExchanged => {
+            let field = if is_video(meant) { "video.type" } else { "audio.format" };
+            words(
+                "exchanged",
+                field,
+                format!("in {whose}, the two halves of the first byte are in each other's place"),
+                "put sound format 9, or the extended header's bit and the frame type, into the high half, and the packet \
+                 type into the low half (enhanced RTMP)"
+                    .to_owned(),
+                FieldPath::Field(field, 0),
+            )
+        }
         BodyEdit::NoPicture => words(
             "left-out",
             payload,
@@ -237,7 +249,10 @@ pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) ->
         ),
         TimeEdit::Times(factor) => (
             "times",
-            format!("the timestamps of {whose} run {factor:.3} times as fast as in A"),
+            match has_a {
+                true => format!("the timestamps of {whose} run {factor:.3} times as fast as in A"),
+                false => format!("the timestamps of {whose} run about {factor:.2} times as fast as those of the audio beside it"),
+            },
             "count milliseconds: take the time of a frame from its number and the true rate, 1000 * number / rate".to_owned(),
         ),
         TimeEdit::Bits(bits) => (
