@@ -50,7 +50,10 @@ pub fn diff(a: &Recording, b: &Recording, options: &Options) -> Report {
 /// Why A breaks, if it does, and nothing is known to be wrong with B.
 fn is_swapped(a: &Recording, b: &Recording, options: &Options, report: &Report) -> Option<String> {
     let is_snapshot = |recording: &Recording| recording.sessions.iter().any(|session| session.is_snapshot);
-    let is_sure = |cause: &&Cause| cause.breaks() && cause.certainty >= Some(Certainty::Likely);
+    // Of frames that only one has, senders drop some: A is what is good.
+    let is_sure = |cause: &&Cause| {
+        cause.breaks() && cause.certainty >= Some(Certainty::Likely) && !mistake::is_of_number(cause.rule)
+    };
     let is_open = report.causes.iter().all(|cause| !cause.breaks());
     if report.verdict != Verdict::Different || !is_open || is_snapshot(a) || is_snapshot(b) {
         return None;

@@ -410,6 +410,7 @@ static OF_RELAYS: &[&Rule] = &[
     &relay::START_AT_KEY,
     &relay::DROP,
     &relay::STOPPED,
+    &relay::REPEATED,
     &relay::MIXED,
     &relay::PAYLOAD_CHANGED,
     &relay::UNKNOWN_TYPE,

@@ -67,6 +67,7 @@ mod diagnosis;
 mod diff;
 mod drawn;
 mod edits;
+mod edits_media;
 mod encoded;
 #[cfg(feature = "cli")]
 mod field_parity;

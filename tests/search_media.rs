@@ -44,6 +44,13 @@ const TIMES: &[Drawn] = &[
     (&["mistake:presentation:header.timestamp"], |s| {
         each(s, is_frame, |m| m.timestamp += u32::from_be_bytes([0, m.body[2], m.body[3], m.body[4]]));
     }),
+    (&["mistake:restarted:header.timestamp"], |s| {
+        let mut begins = 0;
+        each(s, is_picture, |m| {
+            begins = if m.body[0] >> 4 == 1 { m.timestamp } else { begins };
+            m.timestamp -= begins;
+        });
+    }),
     (&["mistake:jump:header.timestamp", "ts-jump"], |s| {
         let mut count = 0;
         each(s, is_media, |m| {

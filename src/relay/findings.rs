@@ -8,7 +8,7 @@ use crate::origin::FrameNo;
 
 use super::change::{self, Excerpt};
 use super::judge::{Fate, Judged, Nothing, Reason};
-use super::measure::Measures;
+use super::measure::{Measures, Moved};
 use super::metadata::{self, Difference};
 use super::mixed::Mixed;
 use super::unit::{Kind, Unit};
@@ -91,6 +91,7 @@ pub fn find(judged: &Judged<'_>, measures: &Measures, mixed: &Mixed, leg: usize)
         teller.mixed(),
         teller.payload_changed(),
         teller.reordered(),
+        teller.repeated(),
         teller.times_vary(),
         teller.delayed(),
         teller.not_forwarded(),
@@ -215,8 +216,29 @@ impl Teller<'_, '_> {
              messages that were sent later came through, so whole messages were dropped.",
             if all.len() == 1 { "this one" } else { "these" }
         );
+        // One track may end, and the other goes on.
+        if let Some(kind) = self.ended(&all) {
+            let title = format!(
+                "the rest of the {} did not arrive, and the stream went on: {}{}",
+                kind.name(),
+                self.kinds(&all),
+                self.between(first, last)
+            );
+            let why = "Nothing of this kind that was sent after the last one before it came through, while other messages \
+                       that were sent later did.";
+            return Some(self.finding(&rules::STOPPED, &all, title, why.to_owned()));
+        }
         let title = format!("{}{} did not arrive", self.kinds(&all), self.between(first, last));
         Some(self.finding(&rules::DROP, &all, title, why))
+    }
+
+    /// The track of which all of these are, and nothing came after the first of them.
+    fn ended(&self, all: &[usize]) -> Option<Kind> {
+        const LEAST: usize = 3;
+        let kind = self.judged.sent[*all.first()?].kind;
+        let is_of = |at: usize| self.judged.sent[at].kind == kind;
+        let came = (all[0]..self.judged.sent.len()).any(|at| is_of(at) && self.judged.received(at).is_some());
+        (kind.is_coded() && all.len() >= LEAST && all.iter().all(|&at| is_of(at)) && !came).then_some(kind)
     }
 
     /// The rest of the session, when there was time for it to come through.
@@ -320,8 +342,32 @@ impl Teller<'_, '_> {
         Some(self.finding(&rules::REORDER, &all, format!("{} arrived out of order", self.kinds(&all)), why))
     }
 
+    /// What came more than once.
+    fn repeated(&self) -> Option<Finding> {
+        let again = self.judged.repeated();
+        again.first()?;
+        let sent: Vec<usize> = again.iter().map(|&(_, sent)| sent).collect();
+        let title = format!("{} arrived more than once", self.kinds(&sent));
+        let why = "The player got the same payload with the same timestamp again, and the publisher sent it once.";
+        let mut finding = self.finding(&rules::REPEATED, &sent, title, why.to_owned());
+        let player = &self.judged.pair.player;
+        let mut places = again.iter().take(1 + MORE).map(|&(got, sent)| Where {
+            publisher: self.place(sent).publisher,
+            player: Some(place(&self.judged.got[got], player.capture, player.session.stream.tcp_stream.0)),
+            missing: false,
+        });
+        if let Some(first) = places.next() {
+            finding.evidence.r#where = first;
+        }
+        finding.evidence.more = places.collect();
+        Some(finding)
+    }
+
     fn times_vary(&self) -> Option<Finding> {
         let times = self.measures.timestamps.as_ref().filter(|times| times.varies())?;
+        if let Some(finding) = self.tracks_apart() {
+            return Some(finding);
+        }
         let all = &self.measures.off_time;
         let title = format!(
             "timestamps moved by different amounts: mostly by {} ms, by {} to {} ms in all",
@@ -338,8 +384,55 @@ impl Teller<'_, '_> {
         Some(finding)
     }
 
+    /// What was done to the timestamps of one track, or of both, where each has something of its own.
+    fn tracks_apart(&self) -> Option<Finding> {
+        let tracks = &self.measures.tracks;
+        let faster = tracks.iter().find_map(|track| match track.moved {
+            Moved::Times(factor) => Some((track, factor)),
+            _ => None,
+        });
+        let (all, title, why) = match (faster, &tracks[..]) {
+            (Some((track, factor)), _) => (
+                &track.all,
+                format!(
+                    "the timestamps of {} run {} times as fast as the publisher's",
+                    track.kind.name(),
+                    rounded(factor)
+                ),
+                format!("Each is, from the first on, {} times as far as the publisher's.", rounded(factor)),
+            ),
+            (None, [one, two]) => {
+                let (Moved::By(of_one), Moved::By(of_two)) = (one.moved, two.moved) else { return None };
+                let (moved, by, other, of_other) = match of_one.abs() > of_two.abs() {
+                    true => (one, of_one, two, of_two),
+                    false => (two, of_two, one, of_one),
+                };
+                (
+                    &moved.all,
+                    format!(
+                        "{} timestamps moved by {} ms, those of {} by {}: they are {} ms out of step",
+                        moved.kind.name(),
+                        signed(by),
+                        other.kind.name(),
+                        signed(of_other),
+                        by.abs_diff(of_other)
+                    ),
+                    "The publisher has audio and video in step; each track moved as a whole.".to_owned(),
+                )
+            }
+            _ => return None,
+        };
+        let mut finding = self.finding(&rules::TS_REBASE, all, title, why);
+        finding.severity = Severity::Error;
+        Some(finding)
+    }
+
     fn times_moved(&self) -> Option<Finding> {
         let times = self.measures.timestamps.as_ref();
+        // Where they moved by different amounts, that is the statement.
+        if times.is_some_and(|times| times.varies()) {
+            return None;
+        }
         let moved = times.filter(|times| times.mostly != 0).map(|times| signed(times.mostly));
         let coded = self.sent_with(|fate| matches!(fate, Fate::Forwarded { .. }));
         let coded: Vec<_> = coded.into_iter().filter(|&at| self.judged.sent[at].kind.is_coded()).collect();
@@ -539,4 +632,10 @@ fn place(unit: &Unit<'_>, capture: usize, tcp_stream: u32) -> Place {
 
 fn signed(ms: i32) -> String {
     if ms > 0 { format!("+{ms}") } else { ms.to_string() }
+}
+
+/// A factor in as many digits as say something.
+fn rounded(factor: f64) -> String {
+    let text = format!("{factor:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -8,10 +8,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use crate::origin::Time;
-use crate::recording::EventKind;
+use crate::recording::{EventKind, RecordedEvent};
+use crate::rtmp::class::{MessageClass, StatusCode};
 
 use super::align::{self, Key};
 use super::legs::Pair;
@@ -423,6 +425,8 @@ impl<'a> Judged<'a> {
             };
             let could_start = any_came || !sent.iter().any(was_shown);
             let mut waits_for_key = kind == Kind::Video && could_start && self.starts_at_key(start, &sent);
+            let is_cut_short =
+                kind.is_coded() && self.is_cut_short(&sent[last_came.map_or(0, |last| last + 1)..], any_came);
             let mut before: Option<usize> = None;
             // Of each message, the next that came through.
             let mut after: Vec<_> = sent.iter().map(|&at| self.received(at).map(|_| at)).collect();
@@ -452,7 +456,7 @@ impl<'a> Judged<'a> {
                     Some(Reason::BeforeStart)
                 } else if kind.is_config() && self.repeats(&sent[..place], at) {
                     Some(Reason::SameAgain)
-                } else if last_came.is_none_or(|last| place > last) && end.near(unit, any_came) {
+                } else if last_came.is_none_or(|last| place > last) && !is_cut_short && end.near(unit, any_came) {
                     Some(Reason::AtTheEnd)
                 } else if self.in_a_hole(before, after[place], &holes) {
                     Some(Reason::NotCaptured)
@@ -465,6 +469,39 @@ impl<'a> Judged<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a track of which no more comes has ended before the stream did: of others, much that was sent later came.
+    fn is_cut_short(&self, rest: &[usize], any_came: bool) -> bool {
+        const MUCH: usize = 8;
+        let Some(&first) = rest.iter().find(|&&at| any_came && self.fates[at] == Fate::Dropped) else { return false };
+        let later =
+            (first + 1..self.sent.len()).filter(|&at| self.sent[at].kind.is_coded() && self.received(at).is_some());
+        let (mut count, mut last) = (0, first);
+        for at in later {
+            (count, last) = (count + 1, at);
+        }
+        count >= MUCH && self.sent[last].item.time.since(self.sent[first].item.time) > 3 * self.longest_delay()
+    }
+
+    /// Of what the player got, that which it had already got: the same payload with the same timestamp. Each with the
+    /// place among those sent of the message that it is.
+    pub fn repeated(&self) -> Vec<(usize, usize)> {
+        let known = |at: usize| {
+            let unit = &self.got[at];
+            (unit.kind.is_coded() && unit.is_whole()).then_some((unit.kept.hash, unit.kept.header.timestamp?))
+        };
+        // After a seek what was shown may come again.
+        let is_sought = |item: &RecordedEvent| {
+            item.message().is_some_and(|kept| kept.class == MessageClass::Status(StatusCode::SeekNotify))
+        };
+        if self.pair.player.items().any(is_sought) {
+            return Vec::new();
+        }
+        let came = (0..self.got.len()).filter_map(|at| Some((known(at)?, self.origins[at]?)));
+        let came: FxHashMap<_, usize> = came.collect();
+        let again = (0..self.got.len()).filter(|&at| self.origins[at].is_none());
+        again.filter_map(|at| Some((at, *came.get(&known(at)?)?))).collect()
     }
 
     /// How long a message took at most, of those that were sent while the player was there.

@@ -1,8 +1,11 @@
 //! How long the way through the server took, and what became of the timestamps.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::judge::{Fate, Judged};
+use super::unit::Kind;
 
 /// Times of one pair of legs.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub struct Measures {
     pub timestamps: Option<Timestamps>,
     /// Audio and video whose timestamps moved by another amount than most.
     pub off_time: Vec<usize>,
+    /// How the timestamps of audio and of video moved, each track by itself.
+    pub tracks: Vec<TrackTimes>,
     /// Configurations whose timestamps moved by another amount.
     pub headers_off_time: Vec<usize>,
     /// Audio and video that were sent before the player joined and came out of the server's memory.
@@ -23,6 +28,28 @@ pub struct Measures {
     pub csid_rewritten: u64,
     /// Forwarded messages that came on another message stream.
     pub message_stream_rewritten: u64,
+}
+
+/// What became of the timestamps of one track.
+#[derive(Clone, Debug)]
+pub struct TrackTimes {
+    /// Audio or video.
+    pub kind: Kind,
+    /// What was done to them.
+    pub moved: Moved,
+    /// Its messages: places among those sent.
+    pub all: Vec<usize>,
+}
+
+/// What was done to timestamps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Moved {
+    /// So many ms were added.
+    By(i32),
+    /// They run so many times as fast, from the first one on.
+    Times(f64),
+    /// Neither.
+    Varying,
 }
 
 /// Delays in ms.
@@ -65,6 +92,7 @@ impl Timestamps {
 pub fn measure(judged: &Judged<'_>) -> Measures {
     let mut measures = Measures::default();
     let (mut delays, mut differences) = (Vec::new(), Vec::new());
+    let mut of_kind: BTreeMap<Kind, Vec<Pair>> = BTreeMap::new();
     for (at, unit) in judged.sent.iter().enumerate() {
         let Some(received) = judged.received(at) else { continue };
         if matches!(judged.fates[at], Fate::Forwarded { .. }) {
@@ -85,6 +113,9 @@ pub fn measure(judged: &Judged<'_>) -> Measures {
         if !unit.kind.is_coded() {
             continue;
         }
+        if let (Some(sent), Some(received)) = (unit.kept.header.timestamp, received.kept.header.timestamp) {
+            of_kind.entry(unit.kind).or_default().push(Pair { at, sent, received });
+        }
         if let Some(difference) = difference {
             differences.push(difference);
             if difference.abs_diff(judged.offset) > ROUNDING.unsigned_abs() {
@@ -100,6 +131,12 @@ pub fn measure(judged: &Judged<'_>) -> Measures {
     if let (Some(&least), Some(&most)) = (differences.iter().min(), differences.iter().max()) {
         measures.timestamps = Some(Timestamps { mostly: judged.offset, least, most });
     }
+    let tracks = of_kind.into_iter().map(|(kind, pairs)| TrackTimes {
+        kind,
+        moved: moved(&pairs),
+        all: pairs.iter().map(|pair| pair.at).collect(),
+    });
+    measures.tracks = tracks.collect();
     let mut sorted: Vec<_> = delays.iter().map(|(_, delay)| *delay).collect();
     sorted.sort_by(f64::total_cmp);
     if let (Some(&min), Some(&max)) = (sorted.first(), sorted.last()) {
@@ -108,4 +145,37 @@ pub fn measure(judged: &Judged<'_>) -> Measures {
         measures.delay = Some(Delay { min, median, max, messages: sorted.len() as u64 });
     }
     measures
+}
+
+/// The timestamps of a message that came through.
+struct Pair {
+    /// Its place among those sent.
+    at: usize,
+    sent: u32,
+    received: u32,
+}
+
+/// What was done to the timestamps of a track.
+fn moved(pairs: &[Pair]) -> Moved {
+    /// So many show how times run.
+    const LEAST: usize = 4;
+    /// Clocks that are this close, as a share, run alike.
+    const ALIKE: f64 = 0.01;
+    let step = |from: u32, to: u32| i64::from(to.wrapping_sub(from).cast_signed());
+    let [first, .., last] = pairs else {
+        return pairs.first().map_or(Moved::Varying, |only| Moved::By(step(only.sent, only.received) as i32));
+    };
+    let by = step(first.sent, first.received);
+    let rounding = i64::from(ROUNDING);
+    if pairs.iter().all(|pair| (step(pair.sent, pair.received) - by).abs() <= rounding) {
+        return Moved::By(by as i32);
+    }
+    let (sent, received) = (step(first.sent, last.sent), step(first.received, last.received));
+    let factor = received as f64 / sent.max(1) as f64;
+    let runs = |pair: &Pair| {
+        let meant = (step(first.sent, pair.sent) as f64 * factor).round() as i64;
+        (step(first.received, pair.received) - meant).abs() <= rounding.max(factor as i64)
+    };
+    let is_factor = pairs.len() >= LEAST && sent > 0 && received > 0 && (factor - 1.0).abs() > ALIKE;
+    if is_factor && pairs.iter().all(runs) { Moved::Times(factor) } else { Moved::Varying }
 }

@@ -22,6 +22,7 @@ pub mod config;
 pub mod content;
 pub mod enhanced;
 pub mod hevc;
+pub mod mp3;
 pub mod multichannel;
 pub mod nal;
 pub mod opus;

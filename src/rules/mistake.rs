@@ -44,6 +44,11 @@ fn generated_rule(code: &str) -> &'static Rule {
     found.unwrap_or(&GENERATED[0])
 }
 
+/// Whether a rule is about whole messages that are there or not.
+pub fn is_of_number(rule: &Rule) -> bool {
+    ["mistake:left-out:message", "mistake:repeated:message"].contains(&rule.code)
+}
+
 /// Whether one of two numbers is the other one's digits in base 10 read in base 16.
 fn is_in_another_base((meant, written): (u32, u32)) -> bool {
     let reads_as = |one: u32, other: u32| u32::from_str_radix(&one.to_string(), 16) == Ok(other);

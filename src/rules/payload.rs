@@ -11,6 +11,7 @@ pub mod index;
 mod length;
 mod media;
 mod rearranged;
+mod substituted;
 mod text;
 mod transform;
 
@@ -60,6 +61,8 @@ pub(super) static RULES: &[&Rule] = &[
     &arithmetic::SWAP64,
     &arithmetic::XOR,
     &arithmetic::ADD,
+    &substituted::SUBSTITUTED,
+    &substituted::WIDENED,
     &text::BASE64,
     &text::HEX,
     &compressed::COMPRESSED,

@@ -189,6 +189,25 @@ pub static UNKNOWN_TYPE: Rule = Rule {
     check: Check::Relay,
 };
 
+pub static REPEATED: Rule = Rule {
+    code: "relay-repeated",
+    layer: Layer::Relay,
+    severity: Severity::Error,
+    modes: &[Mode::Relay],
+    title: "messages arrived more than once",
+    page: Page {
+        what: "The player got audio or video with the payload and the timestamp of a message that it had already got, and the \
+               publisher sent it once. A decoder takes the second for another frame: the sound stutters, pictures smear.",
+        looks: "publisher  af 01 21 0a ..   at 23 ms\n\
+                player     af 01 21 0a ..   at 23 ms, and again at 23 ms",
+        who: "Servers with two paths to a player: a cache of the last group of pictures that overlaps what is live, two \
+              loops that forward, a retry after a partial write.",
+        fix: "Forward each message once: remember which was the last that was taken from the cache.",
+        source: "Measured in the capture.",
+    },
+    check: Check::Relay,
+};
+
 pub static REORDER: Rule = Rule {
     code: "relay-reorder",
     layer: Layer::Relay,

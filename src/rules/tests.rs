@@ -115,6 +115,11 @@ fn fixture(code: &str) -> Fixture {
         "px-swap64" => plain(s.clone(), swapped(&s, 8)),
         "px-xor" => plain(s.clone(), s.iter().map(|byte| byte ^ 0x55).collect::<Vec<_>>()),
         "px-add" => plain(s.clone(), s.iter().map(|byte| byte.wrapping_add(3)).collect::<Vec<_>>()),
+        // As RFC 1866 8.2.1 decodes forms; and strings of wide characters.
+        "px-substituted" => {
+            plain(s.clone(), s.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect::<Vec<_>>())
+        }
+        "px-widened" => plain(s.clone(), s.iter().flat_map(|&byte| [byte, 0]).collect::<Vec<_>>()),
         // RFC 4648, section 10, and RFC 6455, section 5.7.
         "px-base64" => plain("foobar", "Zm9vYmFy"),
         "px-hex" => plain(*b"\xff\xd8\xff\xe0", "ffd8ffe0"),

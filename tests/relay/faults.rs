@@ -295,3 +295,55 @@ fn a_player_that_gets_no_picture_does_not_wait_for_a_key_frame() {
     assert!(codes.contains(&"relay-nothing") && !codes.contains(&"relay-start-at-key"), "{codes:?}");
     assert!(report.summary.contains("no video reached the player"), "{}", report.summary);
 }
+
+/// Each track has timestamps of its own: which one moved, and how, is the statement.
+#[test]
+fn a_track_whose_timestamps_moved_is_named() {
+    let moved = |type_id: MessageTypeId, to: fn(u32) -> u32| {
+        let mut recording = record(BOTH);
+        for &at in &player_media(&recording) {
+            let item = &mut player(&mut recording)[at];
+            if is(item, type_id) {
+                let kept = message(item).expect("a message");
+                kept.header.timestamp = kept.header.timestamp.map(to);
+            }
+        }
+        only_error(&follow(&[recording]), "relay-ts-rebase").title.clone()
+    };
+    let audio = moved(MessageTypeId::AUDIO, |time| time + 1000);
+    assert!(audio.contains("audio timestamps moved by") && audio.contains("1000 ms out of step"), "{audio}");
+    let video = moved(MessageTypeId::VIDEO, |time| time * 90);
+    assert!(video.contains("video run 90 times as fast"), "{video}");
+}
+
+#[test]
+fn a_message_that_comes_again_is_told() {
+    let mut recording = record(BOTH);
+    let places: Vec<usize> = player_media(&recording);
+    let of_sound: Vec<usize> =
+        places.into_iter().filter(|&at| is(&player(&mut recording)[at], MessageTypeId::AUDIO)).collect();
+    // In place of the next one.
+    let (body, timestamp) = {
+        let kept = kept(&player(&mut recording)[of_sound[30]]);
+        (kept.body.clone(), kept.header.timestamp)
+    };
+    let next = message(&mut player(&mut recording)[of_sound[31]]).expect("a message");
+    next.header.timestamp = timestamp;
+    replace_body(next, body);
+    let report = follow(&[recording]);
+    assert!(codes(&report).contains(&"relay-repeated"), "{:?}", codes(&report));
+}
+
+#[test]
+fn a_track_that_stops_while_the_other_goes_on_is_told() {
+    let mut recording = record(BOTH);
+    let mut kept = 0;
+    player(&mut recording).retain(|item| {
+        let is_video = is(item, MessageTypeId::VIDEO);
+        kept += usize::from(is_video);
+        !is_video || kept <= 12
+    });
+    let report = follow(&[recording]);
+    let stopped = only_error(&report, "relay-stopped");
+    assert!(stopped.title.contains("the rest of the video did not arrive"), "{}", stopped.title);
+}

@@ -72,6 +72,16 @@ impl Audio<'_> {
             AudioTag::Enhanced { header, .. } => matches!(header.packet_type, 0 | 4),
         }
     }
+
+    /// Whether no sound is in it and no configuration: the end of a sequence, or no byte after the header. Senders may
+    /// leave such messages out.
+    pub fn is_optional(&self) -> bool {
+        match &self.tag {
+            AudioTag::Empty {} => true,
+            AudioTag::Legacy { .. } => self.payload.is_empty() && !self.is_config(),
+            AudioTag::Enhanced { header, .. } => header.packet_type == 2,
+        }
+    }
 }
 
 /// SoundFormat of AAC.

@@ -148,6 +148,65 @@ pub fn obus<R: Record>(
     (list, picture)
 }
 
+/// The OBUs that bytes are, to their last one: the type of each and its data. None unless each has a size, a type that is
+/// known, and its reserved bits 0 (AV1 5.3.2).
+pub fn tiled(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    const RESERVED: u8 = 0x81;
+    const HAS_SIZE: u8 = 2;
+    let (record, picture) = (&mut (), &mut None);
+    let mut reader = Reader::new(bytes, record);
+    let mut units = Vec::new();
+    while let Some(&header) = reader.peek().first() {
+        let is_header = header & RESERVED == 0 && header & HAS_SIZE != 0;
+        let (unit, missing) = obu(&mut reader, 0, picture).ok()?;
+        let end = bytes.len() - reader.remaining();
+        if !is_header || missing > 0 || obu_type_name(unit.r#type.into()).is_none() {
+            return None;
+        }
+        units.push((unit.r#type, &bytes[end - unit.length as usize..end]));
+    }
+    (!units.is_empty()).then_some(units)
+}
+
+/// Whether bytes are in the length-delimited form: a size before the temporal unit, each of its frames, and each of their
+/// OBUs (AV1 annex B). Some leave out the size of the temporal unit.
+pub fn is_length_delimited(bytes: &[u8]) -> bool {
+    sized(bytes).is_some_and(|units| match &units[..] {
+        [only] if are_frame_units(only) => true,
+        _ => are_frame_units(bytes),
+    })
+}
+
+fn are_frame_units(bytes: &[u8]) -> bool {
+    const RESERVED: u8 = 0x81;
+    let is_obu = |obu: &&[u8]| {
+        let header = obu.first().copied().unwrap_or(RESERVED);
+        header & RESERVED == 0 && obu_type_name(u64::from(header >> 3 & 15)).is_some()
+    };
+    let are_obus = |frame: &&[u8]| sized(frame).is_some_and(|obus| obus.iter().all(|obu| is_obu(&obu)));
+    sized(bytes).is_some_and(|frames| frames.iter().all(|frame| are_obus(&frame)))
+}
+
+/// The pieces that bytes are, each after its size.
+fn sized(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut rest, mut pieces) = (bytes, Vec::new());
+    while !rest.is_empty() {
+        let mut record = ();
+        let mut reader = Reader::new(rest, &mut record);
+        let length = usize::try_from(leb128(&mut reader).ok()?).ok()?;
+        let (piece, next) = reader.peek().split_at_checked(length)?;
+        pieces.push(piece);
+        rest = next;
+    }
+    (!pieces.is_empty()).then_some(pieces)
+}
+
+/// The coded picture among the OBUs of a frame: frame headers, tile groups and frames, without delimiters, sequence
+/// headers, metadata and padding (AV1 6.2.2).
+pub fn picture(bytes: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    Some(tiled(bytes)?.into_iter().filter(|(kind, _)| matches!(kind, 3 | 4 | 6..=8)).collect())
+}
+
 /// One OBU, and how many of its bytes are not there.
 fn obu<R: Record>(
     reader: &mut Reader<'_, '_, R>,

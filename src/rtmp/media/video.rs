@@ -105,7 +105,22 @@ impl Video<'_> {
         match &self.tag {
             VideoTag::Empty {} => false,
             VideoTag::Legacy { avc_packet_type, .. } => *avc_packet_type == Some(0),
-            VideoTag::Enhanced { header, .. } => matches!(header.packet_type, 0 | 5),
+            VideoTag::Enhanced { header, .. } => {
+                self.frame_type() != Some(COMMAND_FRAME) && matches!(header.packet_type, 0 | 5)
+            }
+        }
+    }
+
+    /// Whether nothing of the video is in it: no frame and no configuration, but a command, metadata, the end of a
+    /// sequence, or no byte at all. Senders may leave such messages out.
+    pub fn is_optional(&self) -> bool {
+        match &self.tag {
+            VideoTag::Empty {} => true,
+            _ if self.frame_type() == Some(COMMAND_FRAME) => true,
+            VideoTag::Legacy { avc_packet_type, .. } => {
+                *avc_packet_type == Some(2) || self.payload_length == 0 && !self.is_config()
+            }
+            VideoTag::Enhanced { header, .. } => matches!(header.packet_type, 2 | METADATA),
         }
     }
 

@@ -1,7 +1,11 @@
 //! What is in video messages with the extended header.
 
 use crate::compare::{Comparison, MessageKind};
-use crate::rtmp::media::FourCc;
+use crate::rtmp::MessageTypeId;
+use crate::rtmp::body::{self, Body};
+use crate::rtmp::media::content::VideoContent;
+use crate::rtmp::media::video::VideoTag;
+use crate::rtmp::media::{FourCc, Video};
 use crate::rules::flv::units::is_whole;
 use crate::rules::messages::{self, BodyPlace, DirectionMessages, count};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
@@ -120,6 +124,13 @@ pub static SEQUENCE_START: Rule = Rule {
         source: "Enhanced RTMP v2, VideoPacketType. OvenMediaLabs/OvenMediaEngine issue 2204.",
     },
     check: Check::Diff(|comparison| {
+        let marked = messages::only_in_b(comparison, marked_as_frame);
+        if let Some(spots) = marked {
+            let title = format!("{}, not SequenceStart (0)", spots[0].text);
+            let why = "without the FourCC's composition time, the rest is a configuration record to its last byte";
+            let fix = "send it with packet type 0: decoders take it for a frame, and have no configuration";
+            return claims(comparison, Some(spots), "video.packettype", |_| title.clone(), why, fix);
+        }
         let found = messages::only_in_b(comparison, |flow| {
             if !flow.is_complete {
                 return Vec::new();
@@ -216,6 +227,30 @@ const MPEG2_START: u8 = 5;
 /// FrameType of a command, which has no FourCC.
 const COMMAND: u8 = 5;
 
+/// A configuration record before any SequenceStart that is sent as a frame.
+fn marked_as_frame(flow: &DirectionMessages<'_>) -> Vec<BodyPlace> {
+    let first = flow.video().find(|(_, body)| header(body).is_some_and(|ex| ex.packet != METADATA));
+    let marked = first.and_then(|(item, body)| {
+        let packet =
+            header(body).map(|ex| ex.packet).filter(|packet| matches!(*packet, CODED_FRAMES | CODED_FRAMES_X))?;
+        let mut meant = body.to_vec();
+        meant[0] = meant[0] & 0xf0 | START;
+        let has_config = |body: &[u8]| {
+            let decoded = body::decode(MessageTypeId::VIDEO, body, body.len() as u32, &mut ());
+            matches!(
+                decoded.body,
+                Body::Video(Video { tag: VideoTag::Enhanced { content: VideoContent { config: Some(_), .. }, .. }, .. })
+                    if decoded.defects.is_empty()
+            )
+        };
+        let is_frame = is_whole(body, 5, 4) || is_whole(body, 8, 4);
+        let name = if packet == CODED_FRAMES { "CodedFrames (1)" } else { "CodedFramesX (3)" };
+        let text = format!("the configuration is sent with the packet type of {name}");
+        (!is_frame && has_config(&meant)).then(|| BodyPlace::new(item, 0..1, text).meant(meant))
+    });
+    marked.into_iter().collect()
+}
+
 /// An extended header with one FourCC, no ModEx and no tracks.
 struct Ex {
     packet: u8,
@@ -236,6 +271,12 @@ fn spots(
     flow: &DirectionMessages<'_>,
     mut is_wrong: impl FnMut(Ex, &[u8]) -> Option<(std::ops::Range<usize>, String)>,
 ) -> Vec<BodyPlace> {
+    // A few among others are no headers: the middle of a frame begins with any byte.
+    let all = flow.video().count();
+    let extended = flow.video().filter(|(_, body)| body.first().is_some_and(|first| first & 0x80 != 0)).count();
+    if extended * 2 < all {
+        return Vec::new();
+    }
     let wrong = flow.video().filter_map(|(item, body)| {
         let (range, text) = is_wrong(header(body)?, body)?;
         Some(BodyPlace::new(item, range, text))

@@ -75,7 +75,10 @@ fn first_extended(flow: &DirectionMessages<'_>) -> Option<usize> {
         let four = body.get(1..5).is_some_and(|four| four.iter().all(|byte| matches!(byte, b' '..=b'~')));
         four || matches!(body[0] & 15, 5..=7)
     };
-    let video = flow.video().find(|(_, body)| body.first().is_some_and(|first| first & 0x80 != 0) && is_header(body));
+    let is_extended = |body: &[u8]| body.first().is_some_and(|first| first & 0x80 != 0) && is_header(body);
+    // A few among others are no headers: the middle of a frame begins with any byte.
+    let is_usual = flow.video().filter(|(_, body)| is_extended(body)).count() * 2 >= flow.video().count();
+    let video = flow.video().find(|(_, body)| is_usual && is_extended(body));
     let audio = flow.audio().find(|(_, body)| body.first().is_some_and(|first| first >> 4 == 9) && is_header(body));
     [video, audio].into_iter().flatten().map(|(item, _)| item).min()
 }

@@ -4,7 +4,7 @@ use crate::compare::{Comparison, Side};
 use crate::rules::messages::{self, BodyPlace, DirectionMessages, count, rows_of_b};
 use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
 
-use super::units::{HEAD, avc_config, has_start_code, is_avc, is_whole, length_size, tiled};
+use super::units::{HEAD, avc_config, has_start_code, is_avc, is_whole, length_size, nal_start, tiled};
 
 pub static ANNEXB: Rule = Rule {
     code: "avc-annexb",
@@ -106,13 +106,22 @@ fn pictures<'r>(flow: &'r DirectionMessages<'_>) -> impl Iterator<Item = (usize,
     flow.video().filter(|(_, body)| is_avc(body, 1) && body.len() > HEAD)
 }
 
+/// The messages with video frames of H.264, H.265 and H.266, in FLV's header or the extended one, and where the NAL units
+/// begin.
+fn nal_frames<'r>(flow: &'r DirectionMessages<'_>) -> impl Iterator<Item = (usize, &'r [u8], usize)> {
+    let frames = flow.video().filter_map(|(item, body)| Some((item, body, nal_start(body)?)));
+    frames.filter(|(_, body, start)| body.len() > *start)
+}
+
 fn annexb(comparison: &Comparison<'_>) -> Vec<Claim> {
     let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
         // 00 00 01 may also begin a length of 256 bytes or more: it is a start code where all video frames have one.
-        let all = pictures(flow).all(|(_, body)| has_start_code(body, HEAD) && tiled(body, HEAD, 4).is_none());
-        let is_code = |body: &[u8]| all || body[HEAD..].starts_with(&[0, 0, 0, 1]);
-        let wrong = pictures(flow).filter(|(_, body)| is_code(body) && tiled(body, HEAD, 4).is_none());
-        wrong.map(|(item, body)| BodyPlace::new(item, HEAD..body.len(), "a start code")).collect()
+        let all =
+            nal_frames(flow).all(|(_, body, start)| has_start_code(body, start) && tiled(body, start, 4).is_none());
+        let is_code = |body: &[u8], start: usize| all || body[start..].starts_with(&[0, 0, 0, 1]);
+        let wrong =
+            nal_frames(flow).filter(|(_, body, start)| is_code(body, *start) && tiled(body, *start, 4).is_none());
+        wrong.map(|(item, body, start)| BodyPlace::new(item, start..body.len(), "a start code")).collect()
     };
     let Some(spots) = messages::only_in_b(comparison, find) else { return Vec::new() };
     let title = format!("{} with start codes where NAL unit lengths belong", count(spots.len(), "video frame"));
@@ -198,7 +207,7 @@ fn hevc(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// A video frame: its item, its body, and the last configuration's item and size of lengths.
 type Picture<'r> = (usize, &'r [u8], Option<(usize, usize)>);
 
-/// The size of NAL unit lengths that the last configuration before each video frame says.
+/// The size of NAL unit lengths that the last configuration before each video frame says, of H.264 in FLV's header.
 fn with_size<'r>(flow: &'r DirectionMessages<'_>) -> Vec<Picture<'r>> {
     let mut size = None;
     let mut found = Vec::new();
@@ -259,16 +268,22 @@ fn tiling(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// A configuration says another size than the video frames have.
 fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
     let find = |flow: &DirectionMessages<'_>| -> Vec<BodyPlace> {
-        let all = with_size(flow);
-        let sized: Vec<_> = all.iter().filter_map(|(_, body, size)| Some((*body, (*size)?))).collect();
-        let Some(&(_, (item, size))) = sized.first() else { return Vec::new() };
-        let wrong = |(body, (_, size)): &(&[u8], (usize, usize))| {
-            *size != 4 && !is_whole(body, HEAD, *size) && is_whole(body, HEAD, 4)
-        };
-        if !sized.iter().all(wrong) {
-            return Vec::new();
+        let (mut said, mut spot): (Option<usize>, Option<BodyPlace>) = (None, None);
+        for (item, body) in flow.video() {
+            if let Some((size, range)) = announced(body) {
+                said = Some(size);
+                spot = spot.or_else(|| {
+                    Some(BodyPlace::new(item, range, format!("NAL unit lengths of {}", count(size, "byte"))))
+                });
+            } else if let Some(start) = nal_start(body).filter(|&start| body.len() > start)
+                && let Some(size) = said
+                && (size == 4 || is_whole(body, start, size) || !is_whole(body, start, 4))
+            {
+                return Vec::new();
+            }
         }
-        vec![BodyPlace::new(item, HEAD + 4..HEAD + 5, format!("NAL unit lengths of {}", count(size, "byte")))]
+        let has_frames = nal_frames(flow).next().is_some();
+        spot.filter(|_| has_frames && said != Some(4)).into_iter().collect()
     };
     let spots = messages::only_in_b(comparison, find)?;
     let title = format!("the configuration announces {}, but the frames have lengths of 4 bytes", spots[0].text);
@@ -279,8 +294,24 @@ fn wrong_size(comparison: &Comparison<'_>) -> Option<Claim> {
                 "read with lengths of 4 bytes every frame ends where its message ends; read as the configuration \
                   announces, none does",
             )
-            .fix("write ff in the fifth byte of the configuration"),
+            .fix("announce lengths of 4 bytes: the lowest two bits of the byte are 3, the size less 1"),
     )
+}
+
+/// The size of NAL unit lengths that a configuration announces, and where (ISO/IEC 14496-15 5.3.3.1.2, 8.3.3.1.2).
+fn announced(body: &[u8]) -> Option<(usize, std::ops::Range<usize>)> {
+    const IN_AVC: usize = 4;
+    const IN_HEVC: usize = 21;
+    let at = match *body {
+        _ if is_avc(body, 0) => {
+            avc_config(body, HEAD.min(body.len())).ok()?;
+            HEAD + IN_AVC
+        }
+        [first, b'a', b'v', b'c', b'1', ..] if first & 0x8f == 0x80 => HEAD + IN_AVC,
+        [first, b'h', b'v', b'c', b'1', ..] if first & 0x8f == 0x80 => HEAD + IN_HEVC,
+        _ => return None,
+    };
+    Some((usize::from(body.get(at)? & 3) + 1, at..at + 1))
 }
 
 /// Where the length is that leads beyond the message, and what it says.

@@ -143,12 +143,7 @@ struct At<'r> {
 /// The coded messages of one medium.
 fn coded<'r>(session: &'r Session, way: Direction, medium: MessageTypeId) -> Vec<At<'r>> {
     let flow = DirectionMessages::of(session, way);
-    let is_config = |body: &[u8]| match *body {
-        [first, ..] if first & 0x80 != 0 && medium == MessageTypeId::VIDEO => first & 15 == 0,
-        [first, 0, ..] => first & 15 == 7 && medium == MessageTypeId::VIDEO || first >> 4 == 10,
-        _ => false,
-    };
-    let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !is_config(&kept.body));
+    let such = flow.messages.iter().filter(|(_, kept)| kept.header.type_id == medium && !kept.class.is_config());
     let at = |&(item, kept): &(usize, &'r RecordedMessage)| {
         let captured = session.items[item].time.0;
         Some(At { item, kept, time: kept.header.timestamp?.into(), captured, run: flow.run(item) })
@@ -415,6 +410,22 @@ fn pace(comparison: &Comparison<'_>, all: &[At<'_>]) -> Option<i64> {
     Some((time(last) - time(first)) / (all.len() as i64 - 1) / 1_000_000)
 }
 
+/// Whether so many milliseconds before an item are as many by the clock of the capture, or by the number of frames in
+/// ordinary steps: who sends faster than it plays has the steps, who sends seldom has the clock.
+fn is_believed(comparison: &Comparison<'_>, all: &[At<'_>], item: usize, gap: i64) -> bool {
+    let Some(last) = all.iter().position(|at| at.item == item) else { return false };
+    let Some(first) = all[..last].iter().rposition(|at| at.time == all[last].time - gap) else { return false };
+    let is_about = |other: i64| other * 2 > gap && other < gap * 2;
+    let by_clock = (all[last].captured - all[first].captured) / 1_000_000;
+    let mut steps: Vec<i64> = all[first..=last].windows(2).map(|pair| pair[1].time - pair[0].time).collect();
+    steps.sort_unstable();
+    let usual = steps.get(steps.len() / 2).copied().unwrap_or(0);
+    comparison.b.has_times() && is_about(by_clock) || usual <= LONGEST_STEP && is_about(usual * steps.len() as i64)
+}
+
+/// Frames of a film are not so far apart, in milliseconds.
+const LONGEST_STEP: i64 = 450;
+
 fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
     let gaps = |all: &[At<'_>]| -> Vec<(usize, i64)> {
         let is_key = |at: &&At<'_>| at.kept.body.first().is_some_and(|first| first >> 4 & 7 == 1);
@@ -430,7 +441,12 @@ fn interval(comparison: &Comparison<'_>) -> Vec<Claim> {
         }
         gaps
     };
-    let find = |all: &[At<'_>]| gaps(all).into_iter().find(|(_, gap)| (FAR + 1..JUMP).contains(gap));
+    // Where times are wrong, so is what they say of key frames.
+    let find = |all: &[At<'_>]| {
+        gaps(all)
+            .into_iter()
+            .find(|&(item, gap)| (FAR + 1..JUMP).contains(&gap) && is_believed(comparison, all, item, gap))
+    };
     let Some((a, b, (item, gap))) = media(comparison, find) else { return Vec::new() };
     let usual = gaps(&a).into_iter().map(|(_, gap)| gap).max();
     if usual.is_none() && comparison.a.is_some() {

@@ -8,9 +8,30 @@ pub const HEAD: usize = 5;
 /// CodecID of H.264.
 const AVC: u8 = 7;
 
-/// Whether a video body is of H.264 in FLV's header, with this packet type: 0 configuration, 1 video frames.
+/// Whether a video body is of H.264 in FLV's header, with this packet type: 0 configuration, 1 video frames. Of frame type 5
+/// a command follows, and no packet type.
 pub fn is_avc(body: &[u8], packet_type: u8) -> bool {
-    matches!(body, [tag, packet, ..] if tag & 0x8f == AVC && (1..=5).contains(&(tag >> 4)) && *packet == packet_type)
+    matches!(body, [tag, packet, ..] if tag & 0x8f == AVC && (1..=4).contains(&(tag >> 4)) && *packet == packet_type)
+}
+
+/// Where the NAL units of a video frame of H.264, H.265 or H.266 begin: after FLV's header, or after the extended one, whose
+/// CodedFrames have a composition time and whose CodedFramesX have none (enhanced RTMP, ExVideoTagBody).
+pub fn nal_start(body: &[u8]) -> Option<usize> {
+    const HEVC: u8 = 12;
+    match *body {
+        [tag, 1, ..] if tag & 0x80 == 0 && matches!(tag & 15, AVC | HEVC) && (1..=4).contains(&(tag >> 4)) => {
+            Some(HEAD)
+        }
+        [first, ref four_cc @ ..] if first & 0x80 != 0 && (1..=4).contains(&(first >> 4 & 7)) => {
+            let is_nal = matches!(four_cc.first_chunk(), Some(b"avc1" | b"hvc1" | b"vvc1"));
+            match first & 15 {
+                1 if is_nal => Some(HEAD + 3),
+                3 if is_nal => Some(HEAD),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 /// The NAL units after lengths of `size` bytes, if these tile the bytes from `at` on. Some may be empty.
@@ -90,6 +111,16 @@ fn parameter_sets(
         };
         let length = usize::from(u16::from_be_bytes(*length));
         let left = body.len() - at - 2;
+        // Read the other way round it leads to a set that begins as it should.
+        let swapped = usize::from((length as u16).swap_bytes());
+        let begins = body.get(at + 2).is_some_and(|first| first & 0x9f == kind);
+        if length > left && swapped <= left && swapped > 0 && begins {
+            let text = format!(
+                "the length of the {name} has its bytes in the other order, {length} ({length:#06x}) in place of {swapped} \
+                 ({swapped:#06x})"
+            );
+            return Err((at..at + 2, text));
+        }
         if length > left {
             return Err((at..at + 2, format!("a parameter set of {length} bytes where {left} are left")));
         }

@@ -16,7 +16,7 @@ use crate::session::Direction;
 use super::{encoded, generated_rule};
 
 /// The operators of the mistakes in bodies, times and order that have codes.
-pub(super) const OPERATORS: [&str; 14] = [
+pub(super) const OPERATORS: [&str; 15] = [
     "cut",
     "joined",
     "byte-order",
@@ -29,13 +29,14 @@ pub(super) const OPERATORS: [&str; 14] = [
     "put-in",
     "padded",
     "repeated",
+    "split",
     "exchanged",
     "moved",
 ];
 
 /// The operators on timestamps that no field of a body has.
-pub(super) const OF_TIMES: [&str; 7] =
-    ["previous", "difference", "presentation", "base-any", "base-type", "jump", "rounded"];
+pub(super) const OF_TIMES: [&str; 8] =
+    ["previous", "difference", "presentation", "base-any", "base-type", "jump", "restarted", "rounded"];
 
 /// Adds the mistakes that explain media of B by A's, or by what must hold in any, where nothing else does.
 pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)>) {
@@ -66,8 +67,11 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
                     && (other.explains.iter().any(is_at) || is_sure && is_about_same(other, &meant.edit))
             };
             // By itself, how fast times run has rules that know more.
-            let is_computed = is_computed(&meant) && (has_a || matches!(meant.edit, Edit::Body(_)));
-            if explains.is_empty() && has_a || !is_computed && others.iter().any(is_known) {
+            let is_repaired = matches!(meant.edit, Edit::Time(TimeEdit::Written(_) | TimeEdit::EachKeyFrame));
+            let is_computed = is_computed(&meant) && (has_a || is_repaired || matches!(meant.edit, Edit::Body(_)));
+            // By one frame nobody sees a difference, and the sender's clock is late all the same.
+            let is_small = matches!(meant.edit, Edit::Time(TimeEdit::Previous));
+            if explains.is_empty() && has_a && !is_small || !is_computed && others.iter().any(is_known) {
                 continue;
             }
             let said = claim(comparison, direction, &meant, explains);
@@ -128,7 +132,7 @@ fn explained(comparison: &Comparison<'_>, meant: &Meant) -> Vec<usize> {
             && match meant.edit {
                 Edit::Body(_) => !mismatch.path.is_of_header() && !mismatch.is_whole_message(),
                 Edit::Time(_) => mismatch.path == FieldPath::TIMESTAMP,
-                Edit::Order(OrderEdit::Joined) => true,
+                Edit::Order(OrderEdit::Joined | OrderEdit::Split) => true,
                 Edit::Order(_) => mismatch.is_whole_message(),
             }
     };
@@ -141,7 +145,11 @@ fn claim(
     meant: &Meant,
     explains: Vec<usize>,
 ) -> Option<(&'static Rule, Claim)> {
-    let row = *meant.rows.first()?;
+    // A jump is where it shows; which side of it most messages are on is another matter.
+    let row = match meant.edit {
+        Edit::Time(TimeEdit::From(row, _)) => row,
+        _ => *meant.rows.first()?,
+    };
     let has_a = comparison.a.is_some();
     let name = comparison.either(row).name.clone();
     let whose = words::whose(meant, &name);
@@ -152,7 +160,10 @@ fn claim(
     };
     let is_whole_scope = !matches!(meant.scope, MediaScope::One | MediaScope::Some(_) | MediaScope::Longer(..));
     let is_proven = meant.is_sole && is_whole_scope && said.severity >= Severity::Warning;
-    let is_of_body = matches!(meant.edit, Edit::Body(_) | Edit::Time(TimeEdit::ToAnyMessage | TimeEdit::ToOwnType));
+    let is_of_body = matches!(
+        meant.edit,
+        Edit::Body(_) | Edit::Time(TimeEdit::ToAnyMessage | TimeEdit::ToOwnType | TimeEdit::Written(_))
+    );
     let certainty = if is_proven && is_of_body && has_a { Certainty::Certain } else { Certainty::Likely };
     let number = count(meant.rows.len(), "message");
     let whole = match meant.edit {
@@ -162,11 +173,28 @@ fn claim(
         Edit::Order(OrderEdit::Joined) => {
             format!("{number} are, to the byte, two neighbours of A without the second's tag")
         }
+        Edit::Body(BodyEdit::NoPicture) => {
+            "the NAL units lead to the end of the message, and none of them is a slice".to_owned()
+        }
+        Edit::Body(BodyEdit::HalvesExchanged) => {
+            "a FourCC of enhanced RTMP follows the byte, and with its halves exchanged it says so".to_owned()
+        }
+        Edit::Body(BodyEdit::NoParameterSet(_)) => "neither the configuration nor the first frames have one".to_owned(),
+        Edit::Order(OrderEdit::Split) => {
+            format!("{number} have no slice, and the next, at the same time, has one")
+        }
         Edit::Body(_) if !has_a => {
             format!("without that, {number} can be read to the end; as it is, not")
         }
         Edit::Time(TimeEdit::Plus(_)) if !has_a => {
             "what is sent at the same time has about the same timestamp, and a session's begin near 0".to_owned()
+        }
+        Edit::Time(TimeEdit::Written(_) | TimeEdit::EachKeyFrame) if !has_a => {
+            "read so, times only grow, for as long as the capture lasts; as they are, not".to_owned()
+        }
+        Edit::Time(TimeEdit::Constant(_)) if !has_a => "the capture goes on meanwhile".to_owned(),
+        Edit::Time(TimeEdit::Times(_)) if !has_a => {
+            "both are sent side by side, and a step of the audio is as long as its samples".to_owned()
         }
         Edit::Time(_) if !has_a => "without that, audio lasts as long as its samples do; as it is, not".to_owned(),
         Edit::Order(_) if !has_a => "no other message before has its bytes, or what it needs".to_owned(),
@@ -184,8 +212,8 @@ fn claim(
         .explaining(explains);
     let rule = match meant.edit {
         Edit::Time(TimeEdit::Times(factor)) if is_unit(factor) => &time::UNIT,
-        Edit::Time(TimeEdit::From(more)) if more > 0 => &time::TIME_JUMP,
-        Edit::Time(TimeEdit::Bits(24) | TimeEdit::From(WRAPPED)) => &chunk::time::WRAP_24,
+        Edit::Time(TimeEdit::From(_, more)) if more > 0 => &time::TIME_JUMP,
+        Edit::Time(TimeEdit::Bits(24) | TimeEdit::From(_, WRAPPED)) => &chunk::time::WRAP_24,
         Edit::Body(BodyEdit::Cut { .. }) => find("px-trunc")?,
         _ => generated_rule(&said.code),
     };
@@ -209,6 +237,12 @@ fn sides(comparison: &Comparison<'_>, row: usize, edit: &Edit) -> [Option<Value>
         let range = match edit {
             Edit::Body(BodyEdit::Fields(fields)) => fields[0].range.clone(),
             Edit::Body(BodyEdit::PutIn { at, .. } | BodyEdit::LeftOut { at, .. }) => *at..at + SHOWN,
+            Edit::Body(
+                BodyEdit::LengthDelimited
+                | BodyEdit::NoPicture
+                | BodyEdit::NoParameterSet(_)
+                | BodyEdit::HalvesExchanged,
+            ) => 0..SHOWN,
             Edit::Body(BodyEdit::Filled { .. } | BodyEdit::Cut { .. }) => {
                 kept.body.len().saturating_sub(SHOWN)..kept.body.len()
             }

@@ -10,6 +10,9 @@ use crate::compare::{Comparison, FieldPath, MessageKind, Side};
 use crate::field::Value;
 use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
+use crate::rtmp::body::{self, Body};
+use crate::rtmp::media::Audio;
+use crate::rtmp::media::audio::AudioTag;
 use crate::rules::messages::count;
 use crate::rules::{Certainty, Claim, Impact, Rule, Severity, find};
 use crate::session::Direction;
@@ -186,6 +189,10 @@ fn configurations(comparison: &Comparison<'_>) -> Vec<Said> {
                 continue;
             }
             let Some((row, [a, b])) = of_kind(config).find(|(_, [a, b])| a.hash != b.hash) else { continue };
+            // What SBR adds a decoder finds out from the frames (ISO/IEC 14496-3 1.6.6): the core is what they are.
+            if sound_core(a).is_some_and(|core| sound_core(b) == Some(core)) {
+                continue;
+            }
             let of_row = comparison.open().filter(|&index| {
                 let mismatch = &comparison.mismatches[index];
                 mismatch.row == row && !mismatch.path.is_of_header()
@@ -213,6 +220,16 @@ fn configurations(comparison: &Comparison<'_>) -> Vec<Said> {
         }
     }
     found
+}
+
+/// How the core of AAC is coded, by its configuration: object type, sampling rate and channels.
+fn sound_core(kept: &RecordedMessage) -> Option<(u8, u32, u8)> {
+    match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {
+        Body::Audio(Audio { tag: AudioTag::Legacy { config: Some(config), .. }, .. }) => {
+            Some((config.object_type, config.sampling_frequency, config.channel_configuration))
+        }
+        _ => None,
+    }
 }
 
 /// A difference in a few words.

@@ -311,8 +311,9 @@ fn over_stripped(case: &Case<'_>) -> Option<PayloadClaim> {
     for first in (prefix.saturating_sub(BACK).max(1)..=prefix).rev() {
         for taken in 1..=LONGEST_HEADER.min(sent.len() - first) {
             let run = common_prefix(&sent[first + taken..], &received[first..]);
-            let known =
-                (run.saturating_sub(BACK)..=run).rev().map(|size| Cut { first, size }).filter(|cut| cut.is_sane());
+            // What is taken may count as part of the chunk that it is taken from.
+            let is_known = |cut: &Cut| cut.is_sane() || cut.first == cut.size + taken;
+            let known = (run.saturating_sub(BACK)..=run).rev().map(|size| Cut { first, size }).filter(is_known);
             for cut in known.chain(Cut::common(first)) {
                 let Some((boundaries, rest)) = replay(sent, received, cut, &[], taken) else { continue };
                 // Where nothing but lengths tells the story, two full chunks have to tell it.
@@ -334,7 +335,11 @@ fn stripped_finding(cut: Cut, taken: usize, boundaries: u64, rest: Rest) -> Payl
         _ => "the receiver reads a longer header than there is",
     };
     let cut_short = if rest == Rest::Sent { " What follows the last one is missing." } else { "" };
-    let spots = if boundaries == 1 { "place".to_owned() } else { format!("places, every {} bytes", cut.size) };
+    let spots = match boundaries {
+        1 => "place".to_owned(),
+        _ if cut.first == cut.size + taken => format!("places, every {} bytes of what was sent", cut.first),
+        _ => format!("places, every {} bytes", cut.size),
+    };
     PayloadClaim {
         certainty: if boundaries > 1 { Certainty::Certain } else { Certainty::Likely },
         title: format!("{taken} payload bytes are missing in {boundaries} {spots}: mistaken for headers"),

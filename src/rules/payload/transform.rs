@@ -4,7 +4,7 @@
 //! they can also be followed by another fault, which is how two faults at once are found.
 
 use super::case::{Case, common_prefix};
-use super::{arithmetic, media, text};
+use super::{arithmetic, media, substituted, text};
 
 /// A change without a parameter.
 #[derive(Clone, Copy)]
@@ -27,6 +27,8 @@ pub static TRANSFORMS: &[&[Transform]] = &[
     arithmetic::SWAP16_FORMS,
     arithmetic::SWAP32_FORMS,
     arithmetic::SWAP64_FORMS,
+    substituted::SUBSTITUTED_FORMS,
+    substituted::WIDENED_FORMS,
     text::BASE64_FORMS,
     text::HEX_FORMS,
     media::ANNEXB_FORMS,

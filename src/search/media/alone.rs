@@ -22,7 +22,7 @@ use crate::search::alone::{payload_at, units};
 use super::bodies::{self, BodyEdit, FieldEdit};
 use super::order::OrderEdit;
 use super::times::{self, TimeEdit};
-use super::{Edit, Meant, MediaScope};
+use super::{Edit, Meant, MediaScope, shape, written};
 
 /// A message of B.
 #[derive(Clone, Copy)]
@@ -57,6 +57,10 @@ pub fn alone(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
     for (kind, type_id) in [(MediaKind::Audio, MessageTypeId::AUDIO), (MediaKind::Video, MessageTypeId::VIDEO)] {
         let of_kind: Vec<One<'_>> = all.iter().filter(|one| one.kept.header.type_id == type_id).copied().collect();
         found.extend(meaning(&of_kind, kind));
+        if found.is_empty() {
+            let of_side: Vec<_> = of_kind.iter().map(|one| (one.row, one.kept)).collect();
+            found.extend(shape::edits(&of_side, kind));
+        }
         if kind == MediaKind::Video {
             found.extend(filled(&of_kind));
             found.extend(lengths(&of_kind));
@@ -67,7 +71,7 @@ pub fn alone(comparison: &Comparison<'_>, direction: Direction) -> Vec<Meant> {
             found.extend(is_started.then(|| first(&of_kind)).flatten());
         }
     }
-    found.extend(clock(&all));
+    found.extend(written::alone(comparison, direction).or_else(|| clock(&all)));
     found
 }
 
@@ -304,6 +308,9 @@ fn clock(all: &[One<'_>]) -> Option<Meant> {
         all.iter().filter(|one| !matches!(one.kept.class, MessageClass::Config(_))).copied().collect();
     let first = frames.first()?;
     let begins = first.kept.header.timestamp?;
+    if let Some(found) = constant(&frames, begins) {
+        return Some(found);
+    }
     let captured = (first.item.time.0 / 1_000_000) as u32;
     let rows = || frames.iter().map(|one| one.row).collect();
     let meant = |edit, rows| Meant { edit: Edit::Time(edit), scope: MediaScope::All, rows, is_sole: true };
@@ -317,6 +324,14 @@ fn clock(all: &[One<'_>]) -> Option<Meant> {
         return Some(Meant { scope: MediaScope::Kind(kind), ..meant(TimeEdit::Plus(late), rows) });
     }
     let step = all.iter().find_map(|one| frame_duration(one.kept))?;
+    if let Some(found) = slower(&frames, step) {
+        return Some(found);
+    }
+    // Where headers have times, there is no delta that could be taken to the wrong message.
+    let deltas = frames.iter().filter(|one| one.kept.fmt.is_some_and(|fmt| fmt > 0)).count();
+    if deltas * 2 < frames.len() {
+        return None;
+    }
     let times = frames.iter().filter_map(|one| {
         let is_audio = one.kept.header.type_id == MessageTypeId::AUDIO;
         Some((is_audio, one.kept.csid, one.kept.header.timestamp?))
@@ -354,6 +369,49 @@ fn late(frames: &[One<'_>]) -> Option<(MediaKind, i64)> {
         early if early < -LATE => Some((MediaKind::Video, (50 - early) / 100 * 100)),
         _ => None,
     }
+}
+
+/// Times of all media that are the same, while the capture goes on.
+fn constant(frames: &[One<'_>], begins: u32) -> Option<Meant> {
+    const MANY: usize = 24;
+    const LONG: i64 = 200_000_000;
+    let last = frames.last()?;
+    let is_same = frames.len() >= MANY && frames.iter().all(|one| one.kept.header.timestamp == Some(begins));
+    let is_long = frames[0].item.time.0 > 0 && last.item.time.since(frames[0].item.time) >= LONG;
+    let rows = frames.iter().map(|one| one.row).collect();
+    let edit = Edit::Time(TimeEdit::Constant(begins));
+    (is_same && is_long).then_some(Meant { edit, scope: MediaScope::All, rows, is_sole: true })
+}
+
+/// Times of video that run at another pace than those of audio that is sent beside it, where a step of audio is as long as
+/// its samples.
+fn slower(frames: &[One<'_>], audio_step: f64) -> Option<Meant> {
+    const MANY: usize = 16;
+    /// So far apart paces may be: a capture is short, and frames come in bursts.
+    const ALIKE: std::ops::RangeInclusive<f64> = 0.7..=1.4;
+    let of = |kind: MediaKind| -> Vec<(f64, f64)> {
+        let of_kind = frames.iter().filter(|one| one.kind() == kind && one.item.time.0 > 0);
+        let times =
+            of_kind.filter_map(|one| Some((one.item.time.0 as f64 / 1e6, f64::from(one.kept.header.timestamp?))));
+        times.collect()
+    };
+    let (audio, video) = (of(MediaKind::Audio), of(MediaKind::Video));
+    if audio.len() < MANY || video.len() < MANY {
+        return None;
+    }
+    // What a server has in memory comes first and at once.
+    let pace = |all: &[(f64, f64)]| {
+        let (first, last) = (all[all.len() / 3], all[all.len() - 1]);
+        (last.0 - first.0 > 100.0).then(|| (last.1 - first.1) / (last.0 - first.0))
+    };
+    let mut steps: Vec<f64> = audio.windows(2).map(|pair| pair[1].1 - pair[0].1).collect();
+    steps.sort_by(f64::total_cmp);
+    let is_right = (steps[steps.len() / 2] - audio_step).abs() <= 1.5;
+    let factor = pace(&video)? / pace(&audio).filter(|pace| *pace > 0.0)?;
+    let rows = frames.iter().filter(|one| one.kind() == MediaKind::Video).map(|one| one.row).collect();
+    let edit = Edit::Time(TimeEdit::Times(factor));
+    let meant = Meant { edit, scope: MediaScope::Kind(MediaKind::Video), rows, is_sole: false };
+    (is_right && factor > 0.0 && !ALIKE.contains(&factor)).then_some(meant)
 }
 
 /// How long a frame of AAC is, in milliseconds, if the message says so (ISO/IEC 14496-3 4.5.1.1: 1024 samples; few have 960).

@@ -9,7 +9,8 @@ use crate::recording::RecordedMessage;
 use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
-use crate::rtmp::media::{Audio, Video};
+use crate::rtmp::media::video::VideoTag;
+use crate::rtmp::media::{Audio, FourCc, Video, av1};
 use crate::sender::Operator;
 
 use super::{Both, Edit, Meant, MediaScope};
@@ -42,6 +43,14 @@ pub enum BodyEdit {
         /// How many.
         at: usize,
     },
+    /// Lengths were put before temporal units, frames and OBUs (AV1 annex B).
+    LengthDelimited,
+    /// The two halves of the first byte are in each other's place.
+    HalvesExchanged,
+    /// What is coded of the picture was left out, or all of it.
+    NoPicture,
+    /// A parameter set was left out of the configuration.
+    NoParameterSet(&'static str),
     /// Bytes of one value were put after the end, up to the next multiple of a length.
     Filled {
         /// Their value.
@@ -228,7 +237,7 @@ fn edit(all: &[Both<'_>], kind: MediaKind, shape: Shape, members: &[usize]) -> O
             let fits = fits(a, b, at, more);
             let bytes = b.body[at..at + more].to_vec();
             // Inside of what is coded, other rules know more; and a muxer may put NAL units in (H.264 7.4.1.2.3).
-            if fits.is_none() && (at > payload_start(a) || are_units(&bytes)) {
+            if fits.is_none() && (at > payload_start(a) || are_units(&bytes) || are_obus(b, &bytes)) {
                 return None;
             }
             BodyEdit::PutIn { at, bytes, fits }
@@ -327,6 +336,16 @@ fn are_units(bytes: &[u8]) -> bool {
         rest = next;
     }
     rest.is_empty()
+}
+
+/// Whether bytes are OBUs with their sizes, in a frame of AV1 (AV1 5.3).
+fn are_obus(b: &RecordedMessage, bytes: &[u8]) -> bool {
+    const AV1: FourCc = FourCc(*b"av01");
+    let is_av1 = match body::decode(b.header.type_id, &b.body, b.header.length, &mut ()).body {
+        Body::Video(Video { tag: VideoTag::Enhanced { header, .. }, .. }) => header.four_cc == Some(AV1),
+        _ => false,
+    };
+    is_av1 && av1::tiled(bytes).is_some()
 }
 
 /// The offset in a range at which a field begins: the coded media's first, else any, else the last.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::recording::RecordedMessage;
-use crate::rtmp::class::MessageClass;
+use crate::rtmp::class::{MediaKind, MessageClass};
 
 use super::bodies::payload_start;
 use super::{Both, Edit, Meant, MediaScope};
@@ -21,6 +21,8 @@ pub enum OrderEdit {
     Exchanged,
     /// A message is in another place.
     Moved,
+    /// One message is several: its units are in messages of their own.
+    Split,
     /// Two messages are one: the body of the second follows that of the first without its tag.
     Joined,
 }
@@ -53,12 +55,15 @@ pub(super) fn edits(all: &[Both<'_>]) -> Vec<Meant> {
             let between = all[from.min(index) + 1..from.max(index)].iter().filter(|both| in_both(both)).count();
             let edit = if between == 1 { OrderEdit::Exchanged } else { OrderEdit::Moved };
             put(edit, &[all[index].row, all[from].row]);
-        } else if same.iter().any(|&from| in_both(&all[from]) && from.abs_diff(index) <= NEAR) {
+        } else if !all[index].is_config()
+            && same.iter().any(|&from| in_both(&all[from]) && from.abs_diff(index) <= NEAR)
+        {
             taken[index] = true;
             put(OrderEdit::Repeated, &[all[index].row]);
         }
     }
-    let is_missing = |index: &usize| of_a_only(*index) && !taken[*index] && !all[*index].is_config();
+    let is_missing =
+        |index: &usize| of_a_only(*index) && !taken[*index] && !all[*index].is_config() && is_missed(all, *index);
     let missing: Vec<usize> = (first..=last).filter(is_missing).map(|index| all[index].row).collect();
     let of_before: Vec<usize> = (0..first).filter(is_missing).map(|index| all[index].row).collect();
     if !missing.is_empty() {
@@ -80,6 +85,21 @@ pub(super) fn edits(all: &[Both<'_>]) -> Vec<Meant> {
         Meant { edit: Edit::Order(edit), scope, rows, is_sole: true }
     });
     edits.collect()
+}
+
+/// Whether anything of B may need a message that only A has: video frames up to the next key frame a sender may drop.
+fn is_missed(all: &[Both<'_>], index: usize) -> bool {
+    let Some(missing) = all[index].sides[0] else { return false };
+    if all[index].kind == MediaKind::Audio {
+        return true;
+    }
+    let is_key = |kept: &RecordedMessage| kept.class == MessageClass::Video { keyframe: true };
+    let mut after = all[index + 1..].iter().filter(|both| !both.is_config());
+    let is_needed = after
+        .by_ref()
+        .take_while(|both| !both.sides.into_iter().flatten().any(is_key))
+        .any(|both| both.sides[1].is_some());
+    is_key(missing) || is_needed
 }
 
 /// Messages of B that have the bodies of two of A, the second without its tag.

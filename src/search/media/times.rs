@@ -7,6 +7,7 @@ use crate::rtmp::MessageTypeId;
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::class::{MediaKind, MessageClass};
 
+use super::written::WrittenTime;
 use super::{Both, Edit, Meant, MediaScope};
 
 /// What was done to the timestamps of messages.
@@ -30,8 +31,12 @@ pub enum TimeEdit {
     ToAnyMessage,
     /// The difference that is written is to the last message of its type, on a chunk stream that has both.
     ToOwnType,
-    /// From here on so many milliseconds are added.
-    From(i64),
+    /// From this row on so many milliseconds are added.
+    From(usize, i64),
+    /// They begin anew at every key frame.
+    EachKeyFrame,
+    /// What headers hold of them is changed.
+    Written(WrittenTime),
     /// Each is rounded down to a multiple of so many milliseconds.
     Rounded(u32),
 }
@@ -52,6 +57,8 @@ struct At {
     a: u32,
     b: u32,
     composition: i64,
+    is_key: bool,
+    captured: [Option<i64>; 2],
 }
 
 /// The edit that makes B's timestamps of A's, if there is one.
@@ -85,7 +92,7 @@ pub(super) fn edit(all: &[Both<'_>]) -> Option<Meant> {
             let scope =
                 if outside.is_empty() || kinds.len() == 2 { MediaScope::All } else { MediaScope::Kind(kinds[0]) };
             // Where times jump, either part may be what most have.
-            let changed = |at: &&At| at.a != at.b || matches!(edit, TimeEdit::From(_));
+            let changed = |at: &&At| at.a != at.b || matches!(edit, TimeEdit::From(..));
             let rows = inside.iter().filter(changed).map(|at| at.row).collect();
             return Some(Meant { edit: Edit::Time(edit), scope, rows, is_sole });
         }
@@ -99,9 +106,10 @@ fn at(both: &Both<'_>) -> Option<At> {
         Body::Video(video) if both.kind == MediaKind::Video => video.composition_time().unwrap_or(0),
         _ => 0,
     };
-    let csid = b.csid;
+    let (csid, is_key) = (b.csid, a.class == MessageClass::Video { keyframe: true });
     let (a, b) = (a.header.timestamp?, b.header.timestamp?);
-    Some(At { row: both.row, kind: both.kind, csid, a, b, composition: composition.into() })
+    let Both { row, kind, captured, .. } = *both;
+    Some(At { row, kind, csid, a, b, composition: composition.into(), is_key, captured })
 }
 
 /// Whether the same media comes more than once, as of a file that is played in a loop: which pass of one is which of the
@@ -163,6 +171,9 @@ fn candidates(all: &[At]) -> Vec<TimeEdit> {
     }
     found.extend([8, 16, 24, 31].map(TimeEdit::Bits));
     found.push(TimeEdit::Constant(all[0].b));
+    if all.iter().any(|at| at.is_key) {
+        found.push(TimeEdit::EachKeyFrame);
+    }
     let (first, last) = (all[0], all[all.len() - 1]);
     let (of_a, of_b) = (step(first.a, last.a), step(first.b, last.b));
     if of_a > 0 && of_b > 0 {
@@ -174,8 +185,17 @@ fn candidates(all: &[At]) -> Vec<TimeEdit> {
     }
     let rounded = [1000, 500, 100, 50, 40, 20, 10, 5].into_iter().find(|step| all.iter().all(|at| at.b % step == 0));
     found.extend(rounded.map(TimeEdit::Rounded));
-    found.extend(jump(all).map(|(_, more)| TimeEdit::From(more)));
+    found.extend(jump(all).map(|(index, more)| TimeEdit::From(all[index].row, more)));
     found
+}
+
+/// Whether the source stopped between two messages of one side and not of the other: so much more time went by there, too.
+fn is_pause(last: &At, next: &At, more: i64) -> bool {
+    /// So far a clock may be off, in milliseconds, and as a share.
+    const OFF: i64 = 200;
+    let went_by = |side: usize| Some((next.captured[side]? - last.captured[side]?) / 1_000_000);
+    let of_a = went_by(0).unwrap_or(step(last.a, next.a));
+    went_by(1).is_some_and(|of_b| (of_b - of_a - more).abs() <= OFF.max(more.abs() / 5))
 }
 
 /// Where the offset of B's times to A's changes, if it does so once: the index, and by how much.
@@ -188,6 +208,9 @@ fn jump(all: &[At]) -> Option<(usize, i64)> {
     if (more - first).unsigned_abs() == 1 << 31 {
         return None;
     }
+    if is_pause(&all[index - 1], &all[index], more - first) {
+        return None;
+    }
     let is_same = all[index..].iter().all(|at| (offset(at) - more).abs() <= ROUNDING);
     (is_same && index + 1 < all.len()).then_some((index, more - first))
 }
@@ -195,19 +218,30 @@ fn jump(all: &[At]) -> Option<(usize, i64)> {
 /// How far the times that an edit gives are from B's at most, each from where B's time before it is.
 fn worst(edit: TimeEdit, all: &[At]) -> Option<i64> {
     let mut worst = 0;
-    let mut changes = 0;
+    let mut changes: u32 = 0;
     let mut on_stream: HashMap<u32, At> = HashMap::new();
     let mut of_kind: [Option<At>; 2] = [None, None];
     let mut before: Option<At> = None;
+    let mut of_key: Option<At> = None;
     let first = all.first()?;
     let from = match edit {
-        TimeEdit::From(_) => jump(all)?.0,
+        TimeEdit::From(..) => jump(all)?.0,
         _ => 0,
     };
     for (index, at) in all.iter().enumerate() {
         let same_stream = on_stream.insert(at.csid, *at);
         let same_kind = of_kind[at.kind as usize].replace(*at);
         let last = before.replace(*at);
+        if at.is_key && edit == TimeEdit::EachKeyFrame {
+            // All begin with the same time, each after the first in place of a later one.
+            let begins = of_key.map_or(at.b, |key| key.b);
+            changes += u32::from(of_key.is_some() && at.a != at.b);
+            if at.b != begins {
+                return None;
+            }
+            of_key = Some(*at);
+            continue;
+        }
         let meant = match edit {
             TimeEdit::Plus(more) => i64::from(at.a) + more,
             TimeEdit::Bits(bits) => i64::from(at.a & (u32::MAX >> (32 - u32::from(bits)))),
@@ -215,7 +249,12 @@ fn worst(edit: TimeEdit, all: &[At]) -> Option<i64> {
             TimeEdit::Rounded(step) => i64::from(at.a / step * step),
             TimeEdit::Presentation => i64::from(at.a) + at.composition + step(first.a, first.b) - first.composition,
             TimeEdit::Times(factor) => i64::from(first.b) + (step(first.a, at.a) as f64 * factor).round() as i64,
-            TimeEdit::From(more) => i64::from(at.a) + step(first.a, first.b) + if index >= from { more } else { 0 },
+            TimeEdit::From(_, more) => i64::from(at.a) + step(first.a, first.b) + if index >= from { more } else { 0 },
+            TimeEdit::EachKeyFrame => match of_key {
+                Some(key) => step(key.a, at.a) + i64::from(key.b),
+                None => continue,
+            },
+            TimeEdit::Written(_) => return None,
             TimeEdit::Previous => match same_kind {
                 Some(last) => last.a.into(),
                 None => continue,

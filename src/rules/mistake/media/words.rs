@@ -4,8 +4,8 @@ use crate::compare::FieldPath;
 use crate::field::Def;
 use crate::rtmp::class::{MediaKind, MessageClass};
 use crate::rules::Severity;
-use crate::search::media::{BodyEdit, FieldEdit, Meant, MediaScope, OrderEdit, TimeEdit};
-use crate::sender::Operator;
+use crate::search::media::{BodyEdit, Change, FieldEdit, Headers, Meant, MediaScope, OrderEdit, TimeEdit, WrittenTime};
+use crate::sender::{Field, Operator};
 use crate::session::Direction;
 
 /// What is said of a mistake.
@@ -134,6 +134,41 @@ pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> 
             "write the header of the tag as FLV has it".to_owned(),
             of_payload,
         ),
+        BodyEdit::LengthDelimited => words(
+            "put-in",
+            "video.av1.obu.size",
+            format!(
+                "{whose} is in the length-delimited form of AV1 (annex B), with a size before each temporal unit and OBU"
+            ),
+            "send the low-overhead form (AV1 5.2): OBUs one after the other, each with its own size field".to_owned(),
+            FieldPath::Field("video.av1.obu.size", 0),
+        ),
+        BodyEdit::HalvesExchanged => {
+            let field = if is_video(meant) { "video.type" } else { "audio.format" };
+            words(
+                "exchanged",
+                field,
+                format!("in {whose}, the two halves of the first byte are in each other's place"),
+                "put sound format 9, or the extended header's bit and the frame type, into the high half, and the packet \
+                 type into the low half (enhanced RTMP)"
+                    .to_owned(),
+                FieldPath::Field(field, 0),
+            )
+        }
+        BodyEdit::NoPicture => words(
+            "left-out",
+            payload,
+            format!("{} video messages have no slice: the NAL units of the picture are left out", meant.rows.len()),
+            "send all NAL units of an access unit in one message, not the first only".to_owned(),
+            of_payload,
+        ),
+        BodyEdit::NoParameterSet(name) => words(
+            "left-out",
+            "video.config",
+            format!("{whose} has no {name}"),
+            format!("put the {name} that the encoder gave into the configuration"),
+            FieldPath::Field("video.config", 0),
+        ),
         BodyEdit::Cut { at } => words(
             "cut",
             payload,
@@ -214,7 +249,10 @@ pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) ->
         ),
         TimeEdit::Times(factor) => (
             "times",
-            format!("the timestamps of {whose} run {factor:.3} times as fast as in A"),
+            match has_a {
+                true => format!("the timestamps of {whose} run {factor:.3} times as fast as in A"),
+                false => format!("the timestamps of {whose} run about {factor:.2} times as fast as those of the audio beside it"),
+            },
             "count milliseconds: take the time of a frame from its number and the true rate, 1000 * number / rate".to_owned(),
         ),
         TimeEdit::Bits(bits) => (
@@ -258,7 +296,13 @@ pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) ->
             "keep one last timestamp for the chunk stream, whatever the type (RTMP 1.0 5.3.1.2.2), or use two chunk streams"
                 .to_owned(),
         ),
-        TimeEdit::From(more) => (
+        TimeEdit::EachKeyFrame => (
+            "restarted",
+            format!("the timestamps of {whose} begin anew at every key frame"),
+            "count from the first message of the session on, through all key frames".to_owned(),
+        ),
+        TimeEdit::Written(edit) => written(edit, whose),
+        TimeEdit::From(_, more) => (
             "jump",
             format!("from here on {whose} is {}, measured by A", way(more)),
             "keep one clock for the whole session".to_owned(),
@@ -268,10 +312,48 @@ pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) ->
         // A relay of a session that runs for long has such times.
         TimeEdit::Plus(_) if is_all && !has_a && !meant.is_sole => Severity::Info,
         TimeEdit::Plus(_) if !has_a => Severity::Warning,
-        TimeEdit::Rounded(..=20) => Severity::Warning,
+        TimeEdit::Rounded(..=20) | TimeEdit::Previous => Severity::Warning,
         _ => Severity::Error,
     };
-    MediaText { code: format!("mistake:{operator}:header.timestamp"), title, fix, severity, path: FieldPath::TIMESTAMP }
+    let field = match edit {
+        TimeEdit::Written(WrittenTime { change: Change::ExtendedOrder, .. }) => Field::Extended.name(),
+        _ => Field::Timestamp.name(),
+    };
+    MediaText { code: format!("mistake:{operator}:{field}"), title, fix, severity, path: FieldPath::TIMESTAMP }
+}
+
+/// What was done to the time in headers: its operator, what is wrong, and what to change.
+fn written(edit: &WrittenTime, whose: &str) -> (&'static str, String, String) {
+    let WrittenTime { change, headers, values: [meant, is] } = edit;
+    let time = match headers {
+        Headers::All => "timestamp",
+        Headers::Full => "timestamp in the headers of format 0",
+        Headers::Delta => "timestamp delta in the headers of format 1 and 2",
+    };
+    let pair = format!("first {is} ({is:#08x}) in place of {meant} ({meant:#08x})");
+    match change {
+        Change::ByteOrder => (
+            "byte-order",
+            format!("the {time} of {whose} has its bytes in the other order: {pair}"),
+            "write the most significant byte first (RTMP 1.0 5.3.1.2)".to_owned(),
+        ),
+        Change::ExtendedOrder => (
+            "byte-order",
+            format!("the extended timestamp of {whose} has its bytes in the other order: {pair}"),
+            "write its four bytes with the most significant first (RTMP 1.0 5.3.1.3)".to_owned(),
+        ),
+        Change::Bits(bits) => (
+            "bits",
+            format!("only the lowest {bits} bits of the {time} of {whose} are written: {pair}"),
+            "keep 32 bits; from 0xffffff on the extended timestamp has them (RTMP 1.0 5.3.1.3)".to_owned(),
+        ),
+        Change::HoldsDelta => (
+            "difference",
+            format!("the {time} of {whose} is the difference to the message before: {pair}"),
+            "a header of format 0 has the time itself, those of format 1 and 2 the difference (RTMP 1.0 5.3.1.2)"
+                .to_owned(),
+        ),
+    }
 }
 
 pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direction) -> MediaText {
@@ -314,6 +396,12 @@ pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direc
             Severity::Error,
             format!("{number} messages have the bodies of two of A ({name}): the second follows without its tag"),
             "send each frame as a message of its own, with the header of its tag",
+        ),
+        OrderEdit::Split => (
+            "split",
+            Severity::Error,
+            format!("{number} video messages have no slice ({name}): each NAL unit is sent as a message of its own"),
+            "send all NAL units of an access unit in one message: a decoder takes each message for a picture",
         ),
         OrderEdit::Moved => (
             "moved",
