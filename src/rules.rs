@@ -341,6 +341,7 @@ static OF_SESSIONS: &[&Rule] = &[
     &command::connect::APP_UNKNOWN,
     &command::connect::FIELDS,
     &command::answers::TRANSACTION,
+    &command::replies::WRONG,
     &command::answers::AUTH,
     &command::names::COMMAND_NAME,
     &command::names::PUBLISH_TYPE,
@@ -435,6 +436,11 @@ static OF_DIFFERENCES: &[&Rule] = &[
 /// Whether a rule says how a session ended, and not why.
 pub fn is_symptom(rule: &Rule) -> bool {
     std::ptr::eq(rule, &owed::end::SILENT_CLOSE)
+}
+
+/// Whether a rule says that something due did not come, and not why.
+pub fn is_silence(rule: &Rule) -> bool {
+    owed::silence::RULES.iter().any(|silence| std::ptr::eq(*silence, rule))
 }
 
 /// The rule with this code.
