@@ -45,6 +45,7 @@ use crate::compare::Comparison;
 pub use claim::{Certainty, Claim, DiagnosisText, Effect, Impact};
 pub(crate) use command::beside;
 pub use diagnosis::{Diagnosis, Location};
+pub use differ::is_same_software;
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
 pub use payload::{
     Case, Context, PayloadClaim, TRANSFORMS, Transform, common_prefix, describe_block, describe_header,
@@ -353,6 +354,7 @@ static OF_SESSIONS: &[&Rule] = &[
     &command::stream::PUBLISH_MSID,
     &command::start::STATUS_STREAM,
     &owed::turn::CONNECT_TWICE,
+    &owed::turn::START_TWICE,
     &owed::turn::PLAY_NOT_PUBLISH,
     &owed::turn::MEDIA_EARLY,
     &owed::turn::ORDER,

@@ -6,7 +6,7 @@
 //! session by itself.
 
 use crate::compare::{Comparison, MessageKind, Side};
-use crate::rules::{Effect, Layer, Severity, is_symptom};
+use crate::rules::{Effect, Layer, Severity, is_same_software, is_symptom};
 use crate::session::Direction;
 
 use super::fold::{FoldedCause, Rank};
@@ -88,20 +88,4 @@ fn likelihood(comparison: &Comparison<'_>, cause: &FoldedCause, symptom: &Folded
 /// placed at the last message that the side received.
 fn debtor(comparison: &Comparison<'_>, symptom: &FoldedCause) -> Direction {
     comparison.either_item(symptom.claim.row).direction.back()
-}
-
-/// Whether nothing says that a direction's sender is other software than A's: what it says of itself is the same.
-fn is_same_software(comparison: &Comparison<'_>, direction: Direction) -> bool {
-    let is_introduction = |row: usize| {
-        let named = comparison.either(row);
-        match direction {
-            Direction::ClientToServer => named.is("connect"),
-            Direction::ServerToClient => named.answers("connect"),
-        }
-    };
-    let mut open = comparison.mismatches.iter().filter(|mismatch| mismatch.expected.is_none());
-    open.all(|mismatch| {
-        let is_of = comparison.either_item(mismatch.row).direction == direction && mismatch.path.is_of_body();
-        !(is_of && is_introduction(mismatch.row))
-    })
 }

@@ -38,7 +38,7 @@ pub(super) struct Said<'r> {
     /// Its name.
     pub name: String,
     /// The message.
-    kept: &'r RecordedMessage,
+    pub kept: &'r RecordedMessage,
     /// Its values.
     pub command: Command<'r>,
 }
@@ -49,7 +49,7 @@ impl<'r> Said<'r> {
     }
 
     /// A text in one of its objects: `code`, `description`.
-    fn text(&self, property: &str) -> Option<String> {
+    pub fn text(&self, property: &str) -> Option<String> {
         let of = |value: &Value<'_>| Some(value.property(property.as_bytes())?.as_str()?.to_string());
         self.command.arguments().iter().find_map(of)
     }

@@ -164,7 +164,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let is_made_up = is_explained(comparison, item.direction);
-    if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up {
+    if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up || has_passed(comparison, item) {
         return Vec::new();
     }
     let name = &comparison.either(row).name;
@@ -184,6 +184,20 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim =
         claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Impact::Framing);
     vec![claim]
+}
+
+/// Whether more messages than may be on their way came on such chunk streams, and the connection stood for longer than a
+/// refusal takes: then the peer accepts them.
+fn has_passed(comparison: &Comparison<'_>, item: &RecordedEvent) -> bool {
+    const FEW: usize = 8;
+    const SOON: f64 = 0.2;
+    let stream = &comparison.b.stream;
+    let end = stream.start.0 as f64 / 1e9 + stream.duration;
+    let own = comparison.b.items.iter().filter(|other| other.direction == item.direction);
+    let high = own.filter(|other| other.message().is_some_and(|kept| kept.csid >= LOWEST_LIMIT));
+    let high: Vec<&RecordedEvent> = high.collect();
+    let first = high.first().map_or(item.time, |first| first.time);
+    high.len() > FEW && end - first.0 as f64 / 1e9 > SOON
 }
 
 pub static RESERVED: Rule = Rule {

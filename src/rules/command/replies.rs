@@ -167,7 +167,7 @@ fn wrong(comparison: &Comparison<'_>) -> Vec<Claim> {
         Fault::Twice { call } => (
             "command.transaction_id",
             format!("the server answers {call} twice"),
-            "a client that takes the second answer for that of its next call has no stream, or a wrong one".to_owned(),
+            "a client that treats the second one as the answer to its next call has no stream, or a wrong one".to_owned(),
             format!("answer {call} once"),
         ),
         Fault::NoStream { number: of } => (
@@ -189,7 +189,7 @@ fn wrong(comparison: &Comparison<'_>) -> Vec<Claim> {
         Fault::Status { call, code, meant } => (
             "onStatus.code",
             format!("the server answers {call} with {code} where {meant} is due"),
-            format!("the client waits for {meant}, and takes this for the answer to something else"),
+            format!("the client waits for {meant}, and this answers something else"),
             format!("answer {call} with {meant}"),
         ),
     };

@@ -125,7 +125,6 @@ fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     let app = comparison.b.stream.app.as_deref().unwrap_or_default();
     let relation = relation(a, b, app);
     let title = match &relation {
-        Some(relation) if b.is_empty() => format!("the stream's name is {relation}; A's has {} bytes", a.len()),
         Some(relation) => format!("the stream's name is A's, {relation}: {} bytes instead of {}", b.len(), a.len()),
         None => format!("the stream is called {short_b} instead of {short_a}"),
     };
@@ -136,7 +135,7 @@ fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_taken = is_query && Progress::of(comparison.b, &comparison.identities[Side::B as usize]).serves();
     let claim = claim.map(|claim| match relation {
         Some(_) if is_taken => Claim { certainty: Certainty::Likely, ..claim }
-            .why("this server took it; another one may need what follows the name, or take it for the name")
+            .why("this server took it; another one may need what follows the name, or read it as part of the name")
             .fix("nothing, if the query is meant to be another")
             .weighing(Severity::Warning),
         // By chance nobody chooses such a name.
@@ -168,10 +167,8 @@ fn relation(a: &str, b: &str, app: &str) -> Option<String> {
     let is_quoted =
         |outer: &str, inner: &str| ['"', '\''].iter().any(|&quote| around(outer, quote).as_deref() == Some(inner));
     let first = first_difference(a, b);
-    if a.is_empty() {
+    if a.is_empty() || b.is_empty() {
         None
-    } else if b.is_empty() {
-        Some("empty".to_owned())
     } else if b.strip_prefix(BYTE_ORDER_MARK) == Some(a) {
         Some("with a byte order mark (ef bb bf) before it".to_owned())
     } else if a.strip_prefix(BYTE_ORDER_MARK) == Some(b) {
@@ -281,6 +278,9 @@ mod tests {
             ("cam1?key=secret&x=1", "and more after it, from the & on"),
             ("cam1", "cut at byte 4, before '?'"),
             ("cam1%3Fkey%3dsecret", "percent-encoded, first at byte 4"),
+            ("\u{feff}cam1?key=secret", "with a byte order mark (ef bb bf) before it"),
+            ("\0c\0a\0m\x001\0?\0k\0e\0y\0=\0s\0e\0c\0r\0e\0t", "as UTF-16, high byte first"),
+            ("c\0a\0m\x001\0?\0k\0e\0y\0=\0s\0e\0c\0r\0e\0t\0", "as UTF-16, low byte first"),
         ] {
             assert_eq!(of(b).as_deref(), Some(words));
             assert!(!words.contains("secret"));
@@ -300,6 +300,10 @@ mod tests {
             relation("a-key-of-thirty-two-bytes-0123456", "a-key-of-thirty-", "").as_deref(),
             Some("cut at byte 16")
         );
+        // One letter, and a letter with a mark after it (Unicode NFC and NFD), and UTF-8 taken for Latin-1.
+        let of_cafe = |b: &str| relation("caf\u{e9}", b, "").unwrap_or_default();
+        assert!(of_cafe("cafe\u{301}").starts_with("with a letter and its mark"), "{}", of_cafe("cafe\u{301}"));
+        assert_eq!(of_cafe("caf\u{c3}\u{a9}"), "encoded as UTF-8 twice, first at byte 4");
         for other in ["cam2", "", "cam1%3", "100%", "ca"] {
             assert_eq!(of(other), None, "{other}");
         }

@@ -119,6 +119,11 @@ pub fn faults() -> Vec<Fault> {
                 s.closed(publish);
             },
         ),
+        fault("play-again", &["start-twice"], Base::Play, GoesOn, "play is sent again before it is answered", |s| {
+            let at = s.command("play");
+            let again = s.message(at).clone();
+            s.answer(at, CLIENT, again);
+        }),
         fault(
             "create-unanswered",
             &["call-unanswered"],
