@@ -190,14 +190,19 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
 /// refusal takes: then the peer accepts them.
 fn has_passed(comparison: &Comparison<'_>, item: &RecordedEvent) -> bool {
     const FEW: usize = 8;
-    const SOON: f64 = 0.2;
+    // In nanoseconds; and as often as long as the peer took for its slowest answer.
+    const SOON: i64 = 20_000_000;
+    const TIMES: i64 = 10;
     let stream = &comparison.b.stream;
-    let end = stream.start.0 as f64 / 1e9 + stream.duration;
+    let end = stream.start.0 + (stream.duration * 1e9) as i64;
     let own = comparison.b.items.iter().filter(|other| other.direction == item.direction);
     let high = own.filter(|other| other.message().is_some_and(|kept| kept.csid >= LOWEST_LIMIT));
     let high: Vec<&RecordedEvent> = high.collect();
     let first = high.first().map_or(item.time, |first| first.time);
-    high.len() > FEW && end - first.0 as f64 / 1e9 > SOON
+    let answers =
+        comparison.b.items.windows(2).filter(|pair| pair[1].time <= first && pair[1].direction != item.direction);
+    let slowest = answers.map(|pair| pair[1].time.since(pair[0].time)).max().unwrap_or_default();
+    high.len() > FEW && end - first.0 > SOON.max(slowest.saturating_mul(TIMES))
 }
 
 pub static RESERVED: Rule = Rule {
