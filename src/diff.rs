@@ -4,6 +4,7 @@
 //! [`crate::rules`] claim the differences, each with its consequences folded under it; what no rule claims is
 //! counted as unexplained. It reads no files and lays out no text.
 
+mod divergence;
 mod fold;
 pub(crate) mod hide;
 mod ignore;

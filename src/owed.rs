@@ -6,6 +6,8 @@
 
 mod table;
 
+use std::collections::HashMap;
+
 use crate::compare::{MessageIdentity, MessageKind, is_gap};
 use crate::origin::Time;
 use crate::recording::{EventKind, RecordedEvent, Session};
@@ -61,6 +63,7 @@ impl<'r> Progress<'r> {
     pub fn of(session: &'r Session, named: &[MessageIdentity]) -> Progress<'r> {
         let mut progress = Progress { session, taken: Vec::new(), is_whole: [false; 2], unreadable: [None; 2] };
         let mut begun = [false; 2];
+        let mut waiting: HashMap<Step, usize> = HashMap::new();
         progress.is_whole = [true; 2];
         for (index, (item, named)) in session.items.iter().zip(named).enumerate() {
             let way = item.direction.index();
@@ -69,9 +72,20 @@ impl<'r> Progress<'r> {
             if is_gap(item) || item.is_damaged() || !item.defects.is_empty() {
                 progress.unreadable[way] = Some(index);
             }
-            if let Some(step) = step(item, named) {
-                progress.taken.push((step, index));
+            let Some(mut step) = step(item, named) else { continue };
+            match step {
+                Step::Connect | Step::CreateStream => *waiting.entry(step).or_default() += 1,
+                Step::Connected | Step::StreamCreated => {
+                    // A call is answered once: what comes again with its transaction id answers nothing.
+                    let calls = step.call().and_then(|call| waiting.get_mut(&call));
+                    match calls.filter(|calls| **calls > 0) {
+                        Some(calls) => *calls -= 1,
+                        None => step = Step::OtherResult,
+                    }
+                }
+                _ => {}
             }
+            progress.taken.push((step, index));
         }
         // Who sent nothing at all did begin with nothing.
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
@@ -114,6 +128,12 @@ impl<'r> Progress<'r> {
         flows(published, Step::ClientMedia) || flows(played, Step::ServerMedia)
     }
 
+    /// Whether it did what it is for, and continued to do so after an item: what came there stopped nobody.
+    pub fn serves_after(&self, item: usize) -> bool {
+        let media = if self.first(Step::PublishStarted).is_some() { Step::ClientMedia } else { Step::ServerMedia };
+        self.serves() && self.has_after(media, Some(item))
+    }
+
     /// The earliest step that was due and did not come, whoever owed it.
     pub fn owed(&self) -> Option<Owed> {
         let all = DUTIES.iter().filter_map(|duty| self.unmet(duty));
@@ -128,8 +148,11 @@ impl<'r> Progress<'r> {
         };
         // A snapshot has no order between the directions.
         let is_handshake = matches!(duty.due, Step::ServerHello | Step::ClientEcho);
-        // C2 may be sent before S2 is whole (RTMP 1.0 5.2.1).
-        let from = since.filter(|_| !self.session.is_snapshot && !is_handshake);
+        // C2 may be sent before S2 is whole (RTMP 1.0 5.2.1), and a client may send the next call before the last is
+        // answered: what it sent after that one is sent.
+        let called = duty.after.call().filter(|_| duty.by == Direction::ClientToServer);
+        let begins = called.and_then(|call| self.last(call)).min(since).or(since);
+        let from = begins.filter(|_| !self.session.is_snapshot && !is_handshake);
         let met = [duty.due].iter().chain(duty.instead).any(|&step| self.has_after(step, from));
         let back = duty.by.back();
         let is_known = self.is_whole(duty.by) && (self.is_whole(back) || since.is_some());

@@ -45,6 +45,7 @@ use crate::compare::Comparison;
 pub use claim::{Certainty, Claim, DiagnosisText, Effect, Impact};
 pub(crate) use command::beside;
 pub use diagnosis::{Diagnosis, Location};
+pub use differ::is_same_software;
 pub use flv::units::{is_config as is_avc_config, slices as avc_slices};
 pub use payload::{
     Case, Context, PayloadClaim, TRANSFORMS, Transform, common_prefix, describe_block, describe_header,
@@ -341,6 +342,7 @@ static OF_SESSIONS: &[&Rule] = &[
     &command::connect::APP_UNKNOWN,
     &command::connect::FIELDS,
     &command::answers::TRANSACTION,
+    &command::replies::WRONG,
     &command::answers::AUTH,
     &command::names::COMMAND_NAME,
     &command::names::PUBLISH_TYPE,
@@ -352,6 +354,7 @@ static OF_SESSIONS: &[&Rule] = &[
     &command::stream::PUBLISH_MSID,
     &command::start::STATUS_STREAM,
     &owed::turn::CONNECT_TWICE,
+    &owed::turn::START_TWICE,
     &owed::turn::PLAY_NOT_PUBLISH,
     &owed::turn::MEDIA_EARLY,
     &owed::turn::ORDER,
@@ -436,6 +439,11 @@ static OF_DIFFERENCES: &[&Rule] = &[
 /// Whether a rule says how a session ended, and not why.
 pub fn is_symptom(rule: &Rule) -> bool {
     std::ptr::eq(rule, &owed::end::SILENT_CLOSE)
+}
+
+/// Whether a rule says that something due did not come, and not why.
+pub fn is_silence(rule: &Rule) -> bool {
+    owed::silence::RULES.iter().any(|silence| std::ptr::eq(*silence, rule))
 }
 
 /// The rule with this code.

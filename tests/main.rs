@@ -1,6 +1,7 @@
 //! All integration tests, in one program: it is compiled and linked once.
 
 mod amf_values;
+mod answered;
 mod bodies;
 mod calls;
 mod captures_read;

@@ -6,8 +6,10 @@ use std::collections::HashSet;
 use crate::compare::{Comparison, FieldPath, Mismatch, Side};
 use crate::owed::Progress;
 use crate::recording::{RecordedEvent, Session};
-use crate::rules::{Certainty, Check, Claim, Effect, Impact, Mode, Rule, Severity};
+use crate::rules::{Certainty, Check, Claim, Effect, Impact, Mode, Rule, Severity, is_silence, is_symptom};
 use crate::session::Direction;
+
+use super::divergence;
 
 /// A cause, and what belongs to it.
 pub struct FoldedCause {
@@ -19,6 +21,8 @@ pub struct FoldedCause {
     pub consequences: Vec<usize>,
     /// How many other claims are only of what follows from it.
     pub folded: usize,
+    /// Whether it is the first divergence before a symptom that nothing explains.
+    pub is_first: bool,
 }
 
 /// The order of causes. Among those of one rank it is where they show.
@@ -26,6 +30,8 @@ pub struct FoldedCause {
 pub enum Rank {
     /// The capture lost bytes: all else is to be read with that in mind.
     Capture,
+    /// Nothing says why the session does not continue, and this is what differs before that.
+    Divergence,
     /// Something breaks.
     Failure,
     /// Something may break.
@@ -153,7 +159,7 @@ impl<'r> Fold<'r> {
             cause.folded += 1;
             if matches!(claim.impact, Impact::End | Impact::Owed) {
                 // What the end cut off belongs to what brought it about.
-                let mut end = FoldedCause { rule, claim, consequences: Vec::new(), folded: 0 };
+                let mut end = FoldedCause::new(rule, claim);
                 end.take_consequences(comparison, taken);
                 cause.consequences.append(&mut end.consequences);
             }
@@ -169,7 +175,7 @@ impl<'r> Fold<'r> {
             claim.certainty = claim.certainty.min(Certainty::Likely);
         }
         taken.extend(fresh);
-        let mut cause = FoldedCause { rule, claim, consequences: Vec::new(), folded: 0 };
+        let mut cause = FoldedCause::new(rule, claim);
         if phase(&cause.claim) > 0 {
             cause.take_consequences(comparison, taken);
         }
@@ -191,6 +197,10 @@ impl<'r> Fold<'r> {
         let is_left = |index: &usize| is_open(comparison, *index) && !taken.contains(index);
         let unexplained = (0..comparison.mismatches.len()).filter(is_left).collect();
         causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
+        if let Some(first) = divergence::before_symptom(comparison, &causes) {
+            divergence::attach(&mut causes, first);
+            causes.sort_by_key(|cause| (cause.rank(), cause.claim.row));
+        }
         let serves = Progress::of(comparison.b, &comparison.identities[Side::B as usize]).serves();
         let works = serves && causes.iter().all(|cause| cause.effect() < Effect::Breaks);
         Outcome { causes, unexplained, works }
@@ -217,6 +227,15 @@ fn is_open(comparison: &Comparison<'_>, index: usize) -> bool {
 }
 
 impl FoldedCause {
+    fn new(rule: &'static Rule, claim: Claim) -> FoldedCause {
+        FoldedCause { rule, claim, consequences: Vec::new(), folded: 0, is_first: false }
+    }
+
+    /// Whether it says how the session ended or stopped, and not why.
+    pub fn is_symptom(&self) -> bool {
+        is_symptom(self.rule) || is_silence(self.rule)
+    }
+
     /// Takes what differs after it and belongs to nothing else.
     fn take_consequences(&mut self, comparison: &Comparison<'_>, taken: &mut HashSet<usize>) {
         let behind = comparison.open().filter(|index| comes_after(comparison, *index, &self.claim));
@@ -230,6 +249,9 @@ impl FoldedCause {
 
     /// Its place among the causes.
     pub fn rank(&self) -> Rank {
+        if self.is_first {
+            return Rank::Divergence;
+        }
         match (self.claim.impact, self.severity()) {
             (Impact::Capture { .. }, _) => Rank::Capture,
             (Impact::End, _) => Rank::End,
@@ -247,7 +269,8 @@ impl FoldedCause {
             Severity::Warning => Effect::MayMatter,
             Severity::Error | Severity::Fatal => Effect::Breaks,
         };
-        self.claim.effect.unwrap_or(of_severity)
+        let effect = self.claim.effect.unwrap_or(of_severity);
+        if self.is_first { effect.max(Effect::MayMatter) } else { effect }
     }
 
     /// How sure it is, if it is an explanation: facts and differences are none. What only some peers would mind explains

@@ -412,7 +412,7 @@ impl Cause {
     pub(super) fn new(comparison: &Comparison<'_>, cause: FoldedCause, pair: usize, works: bool) -> Cause {
         let (rank, severity) = (cause.rank(), cause.severity());
         let (certainty, effect) = (cause.certainty(works), Some(cause.effect()));
-        let FoldedCause { rule, claim, consequences, folded } = cause;
+        let FoldedCause { rule, claim, consequences, folded, .. } = cause;
         let (row, sides) = values(comparison, &claim, &consequences);
         let evidence =
             Evidence { pair, r#where: place(comparison, row, &claim.path, &sides), bytes: bytes(&sides), rank };

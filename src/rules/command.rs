@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`beside`] | what sessions of one capture are to each other |
 //! | [`connect`] | connect: its fields, the split of the URL, no answer |
-//! | [`answers`] | answers that do not fit, or say no |
+//! | [`answers`] | answers that have another's transaction id, or say no |
+//! | [`replies`] | answers that do not say what their request asks for |
 //! | [`start`] | publish and play: their order, streams and first status |
 //! | [`habits`] | what some peers want and others leave out |
 //! | [`names`] | names, types, ids and levels that are nearly right |
@@ -16,6 +17,7 @@ pub mod connect;
 pub mod exchanged;
 pub mod habits;
 pub mod names;
+pub mod replies;
 pub mod stale;
 pub mod start;
 pub mod stream;
@@ -28,33 +30,33 @@ use crate::rtmp::command::Command;
 use crate::session::Direction;
 
 /// A command of a session.
-struct Said<'r> {
+pub(super) struct Said<'r> {
     /// Index of the item.
-    item: usize,
+    pub item: usize,
     /// Who says it.
-    direction: Direction,
+    pub direction: Direction,
     /// Its name.
-    name: String,
+    pub name: String,
     /// The message.
-    kept: &'r RecordedMessage,
+    pub kept: &'r RecordedMessage,
     /// Its values.
-    command: Command<'r>,
+    pub command: Command<'r>,
 }
 
 impl<'r> Said<'r> {
-    fn is(&self, direction: Direction, name: &str) -> bool {
+    pub fn is(&self, direction: Direction, name: &str) -> bool {
         self.direction == direction && self.name == name
     }
 
     /// A text in one of its objects: `code`, `description`.
-    fn text(&self, property: &str) -> Option<String> {
+    pub fn text(&self, property: &str) -> Option<String> {
         let of = |value: &Value<'_>| Some(value.property(property.as_bytes())?.as_str()?.to_string());
         self.command.arguments().iter().find_map(of)
     }
 }
 
 /// The commands of a session, both directions, in the order of the capture.
-fn commands(session: &Session) -> Vec<Said<'_>> {
+pub(super) fn commands(session: &Session) -> Vec<Said<'_>> {
     let said = session.items.iter().enumerate().filter_map(|(index, item)| {
         let kept = item.message()?;
         match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {

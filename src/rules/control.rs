@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`shape`] | how the messages are written: stream, length, event |
 //! | [`acks`] | Acknowledgements that are missing, or do not count as they should |
+//! | [`counting`] | what Acknowledgements count in place of bytes |
 //! | [`window`] | Window Acknowledgement Size, absent or too small |
 //! | [`pings`] | ping requests and their answers |
 //! | [`abort`] | messages that are given up |
 
 pub mod abort;
 pub mod acks;
+pub mod counting;
 pub mod pings;
 pub mod shape;
 pub mod window;

@@ -4,6 +4,7 @@
 mod commands;
 mod media;
 mod names;
+mod substituted;
 
 use crate::amf::number_text;
 use crate::compare::{Comparison, Side, Value};
@@ -85,4 +86,20 @@ fn sender(comparison: &Comparison<'_>, row: usize) -> &'static str {
         Direction::ClientToServer => "the client",
         Direction::ServerToClient => "the server",
     }
+}
+
+/// Whether nothing says that a direction's sender is other software than A's: what it says of itself is the same.
+pub fn is_same_software(comparison: &Comparison<'_>, direction: Direction) -> bool {
+    let is_introduction = |row: usize| {
+        let named = comparison.either(row);
+        match direction {
+            Direction::ClientToServer => named.is("connect"),
+            Direction::ServerToClient => named.answers("connect"),
+        }
+    };
+    let mut open = comparison.mismatches.iter().filter(|mismatch| mismatch.expected.is_none());
+    open.all(|mismatch| {
+        let is_of = comparison.either_item(mismatch.row).direction == direction && mismatch.path.is_of_body();
+        !(is_of && is_introduction(mismatch.row))
+    })
 }

@@ -5,6 +5,7 @@
 
 mod encoded;
 mod media;
+mod texts;
 mod values;
 
 use std::collections::{BTreeSet, HashSet};

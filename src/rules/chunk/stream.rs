@@ -164,7 +164,7 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     };
     let is_made_up = is_explained(comparison, item.direction);
-    if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up {
+    if !is_refused(comparison, item) || !is_meant(comparison.b, item) || is_made_up || has_passed(comparison, item) {
         return Vec::new();
     }
     let name = &comparison.either(row).name;
@@ -184,6 +184,25 @@ fn over_peer_limit(comparison: &Comparison<'_>) -> Vec<Claim> {
     let claim =
         claim.why(format!("{server}{a}")).fix("use chunk streams 3 to 8").explaining(wrong).breaking(Impact::Framing);
     vec![claim]
+}
+
+/// Whether more messages than may be on their way came on such chunk streams, and the connection stood for longer than a
+/// refusal takes: then the peer accepts them.
+fn has_passed(comparison: &Comparison<'_>, item: &RecordedEvent) -> bool {
+    const FEW: usize = 8;
+    // In nanoseconds; and as often as long as the peer took for its slowest answer.
+    const SOON: i64 = 20_000_000;
+    const TIMES: i64 = 10;
+    let stream = &comparison.b.stream;
+    let end = stream.start.0 + (stream.duration * 1e9) as i64;
+    let own = comparison.b.items.iter().filter(|other| other.direction == item.direction);
+    let high = own.filter(|other| other.message().is_some_and(|kept| kept.csid >= LOWEST_LIMIT));
+    let high: Vec<&RecordedEvent> = high.collect();
+    let first = high.first().map_or(item.time, |first| first.time);
+    let answers =
+        comparison.b.items.windows(2).filter(|pair| pair[1].time <= first && pair[1].direction != item.direction);
+    let slowest = answers.map(|pair| pair[1].time.since(pair[0].time)).max().unwrap_or_default();
+    high.len() > FEW && end - first.0 > SOON.max(slowest.saturating_mul(TIMES))
 }
 
 pub static RESERVED: Rule = Rule {

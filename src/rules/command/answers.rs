@@ -1,7 +1,7 @@
 //! Answers that do not fit their request, and answers that say no.
 
 use crate::compare::{Comparison, FieldPath, Side};
-use crate::owed;
+use crate::owed::{self, Progress};
 use crate::rules::messages::{self, BodyPlace, DirectionMessages};
 use crate::rules::{Certainty, Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{ClientToServer, ServerToClient};
@@ -168,6 +168,28 @@ fn auth(comparison: &Comparison<'_>) -> Vec<Claim> {
     }]
 }
 
+/// A refusal after which the session continues to do what it is for. Nothing depends on calls that clients only prepare
+/// with, and servers that do not know one say so.
+fn minded_by_nobody(
+    comparison: &Comparison<'_>,
+    refusal: &Said<'_>,
+    call: Option<&str>,
+    code: &str,
+    description: &str,
+) -> Claim {
+    const NEEDED: [&str; 5] = ["connect", "createStream", "publish", "play", "play2"];
+    let is_optional = refusal.name == "_error" && call.is_some_and(|call| !NEEDED.contains(&call));
+    let what = if code.is_empty() { &refusal.name } else { code };
+    let answered = call.map_or_else(String::new, |call| format!(" to {call}"));
+    let title = format!("the server answers {what}{answered}, and the session continues");
+    let spots = [BodyPlace::new(refusal.item, 0..refusal.kept.body.len(), format!("{code} {description}"))];
+    let path = FieldPath::property(&refusal.name, "code");
+    let claim = messages::claim(comparison, &spots, path, Certainty::Certain, title);
+    let why = "audio or video flows after it: nothing that follows depended on the call";
+    let claim = claim.why(why).fix("nothing, as long as nobody waits for what was refused");
+    claim.weighing(if is_optional { Severity::Info } else { Severity::Warning })
+}
+
 fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
     // Whose name it is that is in use says more.
     if !super::stale::stale(comparison).is_empty() {
@@ -175,11 +197,22 @@ fn status(comparison: &Comparison<'_>) -> Vec<Claim> {
     }
     let (in_a, in_b) = (commands_of_a(comparison), commands(comparison.b));
     let code = |said: &Said<'_>| said.text("code").unwrap_or_default();
-    let known: Vec<String> = refusals(&in_a).map(code).collect();
-    let Some(refusal) = refusals(&in_b).find(|said| !wants_login(said) && !known.contains(&code(said))) else {
-        return Vec::new();
+    let call = |side: Side, said: &Said<'_>| comparison.identities[side as usize][said.item].call.clone();
+    let of_a = |said: &Said<'_>| (code(said), call(Side::A, said));
+    let known: Vec<_> = refusals(&in_a).map(of_a).collect();
+    let new = || {
+        let is_known = |said: &Said<'_>| known.contains(&(code(said), call(Side::B, said)));
+        refusals(&in_b).filter(move |said| !wants_login(said) && !is_known(said))
     };
+    let progress = Progress::of(comparison.b, &comparison.identities[Side::B as usize]);
+    // What stopped nobody is told only where nothing did.
+    let stops = new().find(|said| !progress.serves_after(said.item));
+    let Some(refusal) = stops.or_else(|| new().next()) else { return Vec::new() };
+    let call = call(Side::B, refusal);
     let (code, description) = (code(refusal), refusal.text("description").unwrap_or_default());
+    if stops.is_none() {
+        return vec![minded_by_nobody(comparison, refusal, call.as_deref(), &code, &description)];
+    }
     let words = match code.rsplit('.').next().unwrap_or_default() {
         "BadName" => "the name is already being published, perhaps by the client's own previous connection",
         "StreamNotFound" => "no publisher has that stream name",

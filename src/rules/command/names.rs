@@ -198,7 +198,7 @@ fn kind_of(value: &Value<'_>) -> &'static str {
 }
 
 /// Codes with which something begins or continues.
-fn is_success(code: &str) -> bool {
+pub(super) fn is_success(code: &str) -> bool {
     const ENDS: [&str; 6] = [".Start", ".Success", ".Reset", ".PublishNotify", ".Notify", ".Complete"];
     ENDS.iter().any(|end| code.ends_with(end))
 }

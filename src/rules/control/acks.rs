@@ -11,6 +11,7 @@ use crate::rules::opening::is_over;
 use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
+use super::counting::{self, Ack, Count, acks};
 use super::{BOTH, back, number, sender};
 
 /// Sequence numbers that fall from here on were meant to begin again.
@@ -63,11 +64,12 @@ pub static INCREMENTAL: Rule = Rule {
     layer: Layer::Control,
     severity: Severity::Warning,
     modes: &[Mode::Lint, Mode::Diff],
-    title: "Acknowledgements do not grow with the bytes",
+    title: "Acknowledgements do not count the bytes received",
     page: Page {
         what: "The sequence number of an Acknowledgement is the number of all bytes so far, modulo 2^32. Here it stays \
-               or falls while bytes arrive: most likely it counts the bytes since the previous Acknowledgement. A \
-               sender that watches it concludes that the receiver is stuck.",
+               or falls while bytes arrive, as one that counts the bytes since the previous Acknowledgement, or it counts \
+               something else: kilobytes, bodies without their headers, 16 bits. A sender that watches it concludes that the \
+               receiver is stuck.",
         looks: "02 .. 03 .. 00 00 4e 20   20000 bytes\n\
                 02 .. 03 .. 00 00 4e 20   again 20000, after 40000 bytes\n\
                 02 .. 03 .. 00 00 9c 40   as it should be",
@@ -76,9 +78,9 @@ pub static INCREMENTAL: Rule = Rule {
         source: "RTMP 1.0 section 5.4.3; huiping192/HPRTMP issue 28.",
     },
     check: Check::Diff(|comparison| {
-        let mut claims = counted(comparison, Fault::Stays);
-        claims.extend(BOTH.into_iter().filter_map(|direction| other_things(comparison, direction)));
-        claims
+        let claims = BOTH.into_iter().filter_map(|direction| other_things(comparison, direction));
+        let claims: Vec<Claim> = claims.collect();
+        if claims.is_empty() { counted(comparison, Fault::Stays) } else { claims }
     }),
 };
 
@@ -151,31 +153,6 @@ fn low_first(session: &Session, direction: Direction) -> Option<Vec<Ack>> {
     (acks.len() > 1 && grow && fit && is_too_much).then_some(acks)
 }
 
-/// An Acknowledgement, and what there was to acknowledge.
-#[derive(Clone, Copy)]
-struct Ack {
-    item: usize,
-    value: u32,
-    /// The bytes of the other direction that came before it in the capture.
-    sent: u64,
-}
-
-/// The Acknowledgements of what goes in a direction.
-fn acks(session: &Session, direction: Direction) -> Vec<Ack> {
-    let (mut sent, mut acks) = (0, Vec::new());
-    for (item, row) in session.items.iter().enumerate() {
-        if row.direction == direction {
-            sent = sent.max(row.at.end);
-            continue;
-        }
-        let Some(kept) = row.message().filter(|kept| kept.header.type_id == MessageTypeId::ACKNOWLEDGEMENT) else {
-            continue;
-        };
-        acks.extend(number(kept).map(|value| Ack { item, value, sent }));
-    }
-    acks
-}
-
 /// What is wrong with a sequence number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
@@ -225,7 +202,57 @@ fn wrong(session: &Session, direction: Direction, fault: Fault) -> Vec<(Ack, Ack
     pairs.filter(is_wrong).collect()
 }
 
+/// What the numbers of a direction count in place of bytes, and whether its sender has to take it that a window of them never
+/// arrived.
 fn other_things(comparison: &Comparison<'_>, direction: Direction) -> Option<Claim> {
+    let of = |session: &Session| {
+        let is_known = DirectionMessages::of(session, direction).is_complete && low_first(session, direction).is_none();
+        let acks = acks(session, direction);
+        counting::counted_as(&acks).filter(|_| is_known).map(|count| (acks, count))
+    };
+    let Some((acks, count)) = of(comparison.b) else { return far_too_few(comparison, direction) };
+    if comparison.a.is_some_and(|a| of(a).is_some()) {
+        return None;
+    }
+    let (last, receiver) = (acks.last()?, sender(back(direction)));
+    let what = match count {
+        Count::Times(factor) if factor < 1.0 => {
+            format!("count the bytes divided by {}", crate::amf::number_text((10.0 / factor).round() / 10.0))
+        }
+        Count::Times(factor) => {
+            format!("count the bytes times {}", crate::amf::number_text((10.0 * factor).round() / 10.0))
+        }
+        Count::More(more) => format!("are {more} or more ahead of the bytes"),
+        Count::Bits(bits) => format!("have the lowest {bits} bits only"),
+        Count::Bodies => "count the bodies of messages, without chunk headers".to_owned(),
+    };
+    let title = format!("the {receiver}'s Acknowledgements {what}: {} after {} bytes", last.value, last.sent);
+    let spots = [BodyPlace::new(last.item, 0..4, last.value.to_string())];
+    let certainty = if matches!(count, Count::Bodies) { Certainty::Likely } else { Certainty::Certain };
+    let mut claim = messages::claim(comparison, &spots, "control.sequence_number", certainty, title);
+    claim.explains.clear();
+    let why = format!(
+        "{} come out so; the sequence number is that of all bytes received so far, chunk headers included",
+        messages::count(acks.len(), "number")
+    );
+    let claim = claim.why(why).fix("send the number of all bytes received so far, modulo 2^32");
+    Some(stopping(comparison, direction, claim))
+}
+
+/// Where the sender ends or stops with more unacknowledged than it may have, by the numbers it was sent, they are why.
+fn stopping(comparison: &Comparison<'_>, direction: Direction, claim: Claim) -> Claim {
+    let Some((bytes, window)) = counting::owed(comparison.b, direction) else { return claim };
+    let is_ended = comparison.b.stream.end.is_some_and(|end| end.by == sender(direction)) && !is_over(comparison.b);
+    if !is_ended {
+        return claim;
+    }
+    let who = sender(direction);
+    let why = format!("{}; by them {bytes} bytes are outstanding, and the {who} allows {window}", claim.why);
+    claim.why(why).weighing(Severity::Error).breaking(Impact::Response)
+}
+
+/// Numbers that are far less than the bytes, by no constant.
+fn far_too_few(comparison: &Comparison<'_>, direction: Direction) -> Option<Claim> {
     let acks = of_other_things(comparison.b, direction)?;
     if comparison.a.is_some_and(|a| of_other_things(a, direction).is_some()) {
         return None;
@@ -241,7 +268,7 @@ fn other_things(comparison: &Comparison<'_>, direction: Direction) -> Option<Cla
          to be acknowledged stops",
         acks.len()
     );
-    Some(claim.why(why).fix("send the number of all bytes received so far"))
+    Some(stopping(comparison, direction, claim.why(why).fix("send the number of all bytes received so far")))
 }
 
 fn counted(comparison: &Comparison<'_>, fault: Fault) -> Vec<Claim> {

@@ -5,7 +5,7 @@ use crate::owed::PREPARATIONS;
 use crate::rules::{Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
 
-use super::{list, sender, together};
+use super::{list, sender, substituted, together};
 
 pub static OTHER_ROLE: Rule = Rule {
     code: "role-differs",
@@ -172,12 +172,16 @@ fn commands(comparison: &Comparison<'_>) -> Vec<Claim> {
         let is_habit = claim.explains.iter().all(is_habit);
         claim.with_effect(if is_habit { Effect::NoneKnown } else { Effect::MayMatter })
     };
-    let missing = together(comparison, of(true), |all| one_sided(comparison, all));
+    let replaced = substituted::claims(comparison, Direction::ClientToServer, MessageKind::Command);
+    let is_replaced = |index: &usize| replaced.iter().any(|claim| claim.explains.contains(index));
+    let is_missing = |index: usize| of(true)(index) && !is_replaced(&index);
+    let missing = together(comparison, is_missing, |all| one_sided(comparison, all));
     let other = together(comparison, of(false), |all| {
         let name = &comparison.either(comparison.mismatches[all[0]].row).name;
         format!("{name} and what follows differ: {}", list(comparison, all))
     });
-    missing.into_iter().chain(other).map(effect).collect()
+    let rest: Vec<Claim> = missing.into_iter().chain(other).map(effect).collect();
+    replaced.into_iter().chain(rest).collect()
 }
 
 /// Whether healthy clients differ in a command, and servers do not mind: what prepares a stream, and what ends it.
@@ -217,7 +221,10 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let mut claims = Vec::new();
     for direction in [Direction::ClientToServer, Direction::ServerToClient] {
-        claims.extend(together(comparison, of(direction), |all| {
+        let replaced = substituted::claims(comparison, direction, MessageKind::Control);
+        let is_rest =
+            |index: usize| of(direction)(index) && !replaced.iter().any(|claim| claim.explains.contains(&index));
+        claims.extend(together(comparison, is_rest, |all| {
             let fields = all.iter().filter(|&&index| !comparison.mismatches[index].is_whole_message());
             let fields: Vec<_> = fields.copied().collect();
             let values: Vec<_> = fields
@@ -238,6 +245,7 @@ fn control(comparison: &Comparison<'_>) -> Vec<Claim> {
             let who = sender(comparison, comparison.mismatches[all[0]].row);
             if fields.is_empty() { said.join("; ") } else { format!("{who} sends {}", said.join("; ")) }
         }));
+        claims.extend(replaced);
     }
     claims
 }

@@ -2,9 +2,15 @@
 
 use std::collections::HashSet;
 
-use crate::compare::{Comparison, FieldPath, Value};
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+use crate::compare::{Comparison, FieldPath, Side, Value};
 use crate::field;
-use crate::rules::{Certainty, Check, Claim, Layer, Mode, Page, Rule, Severity};
+use crate::owed::Progress;
+use crate::recording::Session;
+use crate::rules::command::commands;
+use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
+use crate::session::Direction::ClientToServer;
 
 pub static STREAM_NAME: Rule = Rule {
     code: "stream-name-differs",
@@ -27,11 +33,11 @@ pub static FORM: Rule = Rule {
     code: "stream-name-form",
     layer: Layer::Command,
     severity: Severity::Warning,
-    modes: &[Mode::Lint],
+    modes: &[Mode::Lint, Mode::Diff],
     title: "the stream's name has more in it than a name",
     page: Page {
-        what: "The name that publish or play says is in quotation marks, has white space around it, is percent-encoded, begins \
-               with the application, or is a whole URL. A server takes it as it is.",
+        what: "The name in publish or play is empty, is in quotation marks, has white space or a byte order mark around it, is \
+               percent-encoded, begins with the application, or is a whole URL. A server uses it as it is.",
         looks: "publish  02 00 06 22 63 61 6d 31 22   '\"cam1\"'",
         who: "Names from a configuration file or a shell that were not unquoted, and URLs that were split differently from what the \
               server expects.",
@@ -42,6 +48,9 @@ pub static FORM: Rule = Rule {
 };
 
 fn form(comparison: &Comparison<'_>) -> Vec<Claim> {
+    if let Some(claim) = empty(comparison) {
+        return vec![claim];
+    }
     if comparison.a.is_some() {
         return Vec::new();
     }
@@ -59,14 +68,42 @@ fn form(comparison: &Comparison<'_>) -> Vec<Claim> {
     claim.into_iter().collect()
 }
 
+/// A name of no bytes, where A has one.
+fn empty(comparison: &Comparison<'_>) -> Option<Claim> {
+    let of = |session: &Session| {
+        commands(session).into_iter().find_map(|said| {
+            let is_start = ["publish", "play"].iter().any(|name| said.is(ClientToServer, name));
+            let name = said.command.arguments().get(1)?.as_str()?.to_string();
+            (is_start && name.is_empty() && session.items[said.item].defects.is_empty())
+                .then_some((said.item, said.name))
+        })
+    };
+    let (item, call) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none())?;
+    let row = comparison.rows.iter().position(|row| row.b == Some(item))?;
+    let title = format!("the stream name of {call} is empty");
+    let path = FieldPath::property(&call, "name");
+    let own = comparison.open().filter(|&index| comparison.mismatches[index].row == row);
+    let own: Vec<usize> = own.filter(|&index| comparison.mismatches[index].path.last() == Some("name")).collect();
+    let claim = Claim::of_message(comparison, row, path, Certainty::Certain, title)
+        .why("a stream is found by its name, and this one has none")
+        .fix(format!("send the stream's name as the first argument of {call}"))
+        .explaining(own);
+    let serves = Progress::of(comparison.b, &comparison.identities[Side::B as usize]).serves();
+    Some(if serves { claim } else { claim.weighing(Severity::Error).breaking(Impact::Response) })
+}
+
 /// The name that may be meant by one that has more in it.
 fn bare(name: &str, app: &str) -> Option<String> {
     let quoted = ['"', '\''].into_iter().find_map(|quote| name.strip_prefix(quote)?.strip_suffix(quote));
     let url = || name.contains("://").then(|| name.rsplit('/').next()).flatten();
     let after_app = || name.strip_prefix(app).filter(|_| !app.is_empty())?.strip_prefix('/');
     let trimmed = || Some(name.trim().trim_end_matches('\0')).filter(|trimmed| *trimmed != name);
-    let bare = quoted.or_else(url).or_else(after_app).or_else(trimmed).map(str::to_owned);
-    bare.or_else(|| percent_decoded(name)).filter(|bare| !bare.is_empty())
+    let marked = || name.strip_prefix(BYTE_ORDER_MARK);
+    let bare = quoted.or_else(url).or_else(after_app).or_else(trimmed).or_else(marked).map(str::to_owned);
+    // In a query escapes are in their place.
+    let query = name.find('?').unwrap_or(name.len());
+    let decoded = || Some(percent_decoded(&name[..query])? + &name[query..]);
+    bare.or_else(decoded).filter(|bare| !bare.is_empty())
 }
 
 fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -92,7 +129,15 @@ fn stream_name(comparison: &Comparison<'_>) -> Vec<Claim> {
         None => format!("the stream is called {short_b} instead of {short_a}"),
     };
     let claim = super::together(comparison, is_name, |_| title.clone());
+    // What follows a question mark is for the server, which told the name from it where the session did what it is for.
+    let query = |name: &str| name.find(['?', '&']).unwrap_or(name.len());
+    let is_query = a[..query(a)] == b[..query(b)];
+    let is_taken = is_query && Progress::of(comparison.b, &comparison.identities[Side::B as usize]).serves();
     let claim = claim.map(|claim| match relation {
+        Some(_) if is_taken => Claim { certainty: Certainty::Likely, ..claim }
+            .why("this server took it; another one may need what follows the name, or read it as part of the name")
+            .fix("nothing, if the query is meant to be another")
+            .weighing(Severity::Warning),
         // By chance nobody chooses such a name.
         Some(_) => Claim { certainty: Certainty::Likely, ..claim }
             .why("a server uses the name as it is: it is another stream, or a key that it does not know")
@@ -124,6 +169,19 @@ fn relation(a: &str, b: &str, app: &str) -> Option<String> {
     let first = first_difference(a, b);
     if a.is_empty() || b.is_empty() {
         None
+    } else if b.strip_prefix(BYTE_ORDER_MARK) == Some(a) {
+        Some("with a byte order mark (ef bb bf) before it".to_owned())
+    } else if a.strip_prefix(BYTE_ORDER_MARK) == Some(b) {
+        Some("without the byte order mark (ef bb bf) before it".to_owned())
+    } else if a.encode_utf16().flat_map(|unit| unit.to_be_bytes().map(char::from)).eq(b.chars()) {
+        Some("as UTF-16, high byte first".to_owned())
+    } else if a.encode_utf16().flat_map(|unit| unit.to_le_bytes().map(char::from)).eq(b.chars()) {
+        Some("as UTF-16, low byte first".to_owned())
+    } else if !a.is_ascii() && a.bytes().map(char::from).eq(b.chars()) {
+        Some(format!("encoded as UTF-8 twice, first at byte {first}"))
+    } else if !a.is_ascii() && a.nfc().eq(b.nfc()) {
+        let form = if is_nfc(b) { "one letter" } else { "a letter and its mark" };
+        Some(format!("with {form} in the place of the other form (Unicode NFC, NFD), first at byte {first}"))
     } else if is_quoted(b, a) {
         Some("in quotation marks".to_owned())
     } else if is_quoted(a, b) {
@@ -163,6 +221,9 @@ fn relation(a: &str, b: &str, app: &str) -> Option<String> {
         None
     }
 }
+
+/// What Windows programs put before a text in UTF-8.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The first byte in which two texts differ.
 fn first_difference(a: &str, b: &str) -> usize {
@@ -217,6 +278,9 @@ mod tests {
             ("cam1?key=secret&x=1", "and more after it, from the & on"),
             ("cam1", "cut at byte 4, before '?'"),
             ("cam1%3Fkey%3dsecret", "percent-encoded, first at byte 4"),
+            ("\u{feff}cam1?key=secret", "with a byte order mark (ef bb bf) before it"),
+            ("\0c\0a\0m\x001\0?\0k\0e\0y\0=\0s\0e\0c\0r\0e\0t", "as UTF-16, high byte first"),
+            ("c\0a\0m\x001\0?\0k\0e\0y\0=\0s\0e\0c\0r\0e\0t\0", "as UTF-16, low byte first"),
         ] {
             assert_eq!(of(b).as_deref(), Some(words));
             assert!(!words.contains("secret"));
@@ -236,6 +300,10 @@ mod tests {
             relation("a-key-of-thirty-two-bytes-0123456", "a-key-of-thirty-", "").as_deref(),
             Some("cut at byte 16")
         );
+        // One letter, and a letter with a mark after it (Unicode NFC and NFD), and UTF-8 taken for Latin-1.
+        let of_cafe = |b: &str| relation("caf\u{e9}", b, "").unwrap_or_default();
+        assert!(of_cafe("cafe\u{301}").starts_with("with a letter and its mark"), "{}", of_cafe("cafe\u{301}"));
+        assert_eq!(of_cafe("caf\u{c3}\u{a9}"), "encoded as UTF-8 twice, first at byte 4");
         for other in ["cam2", "", "cam1%3", "100%", "ca"] {
             assert_eq!(of(other), None, "{other}");
         }

@@ -22,10 +22,16 @@ use super::generated_rule;
 /// The codes of these mistakes that no operator on a chunk's field has.
 pub(super) fn codes() -> impl Iterator<Item = String> {
     let numbers = crate::rtmp::control::FIELDS.iter().map(|def| def.name.strip_prefix("rtmpt.").unwrap_or(def.name));
-    let numbers = numbers.map(|name| format!("mistake:byte-order:{name}"));
+    let operators = ["byte-order", "times", "divided"];
+    let numbers = numbers.flat_map(move |name| operators.map(|operator| format!("mistake:{operator}:{name}")));
     numbers.chain(
-        ["mistake:exchanged:value", "mistake:replaced:audio.config", "mistake:replaced:video.config"]
-            .map(str::to_owned),
+        [
+            "mistake:exchanged:value",
+            "mistake:cut:value",
+            "mistake:replaced:audio.config",
+            "mistake:replaced:video.config",
+        ]
+        .map(str::to_owned),
     )
 }
 
@@ -34,7 +40,8 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
     if comparison.a.is_none() {
         return;
     }
-    let found = types(comparison).into_iter().chain(numbers(comparison)).chain(exchanged(comparison));
+    let found = types(comparison).into_iter().chain(numbers(comparison)).chain(units(comparison));
+    let found = found.chain(exchanged(comparison)).chain(super::texts::cut(comparison));
     for (rule, claim, rows) in found.chain(configurations(comparison)).collect::<Vec<_>>() {
         let is_same = |other: &Claim| other.explains.iter().any(|index| claim.explains.contains(index));
         let is_known = |(rule, other): &(&'static Rule, Claim)| {
@@ -127,6 +134,34 @@ fn numbers(comparison: &Comparison<'_>) -> Vec<Said> {
             _ => generated_rule(&format!("mistake:byte-order:{name}")),
         };
         Some((rule, claim, vec![mismatch.row]))
+    });
+    claims.collect()
+}
+
+/// Times of control messages in seconds where A has milliseconds, and the other way round.
+fn units(comparison: &Comparison<'_>) -> Vec<Said> {
+    const UNIT: u64 = 1000;
+    let claims = comparison.open().filter_map(|index| {
+        let mismatch = &comparison.mismatches[index];
+        let FieldPath::Field(name @ "ucm.buffer_length", _) = mismatch.path else { return None };
+        let number = |side| match mismatch.side(side)?.value {
+            Value::Uint(number) => Some(number),
+            _ => None,
+        };
+        let (a, b) = (number(Side::A)?, number(Side::B)?);
+        let (operator, unit) = match () {
+            () if a > 0 && b == a * UNIT => ("times", "microseconds"),
+            () if b > 0 && a == b * UNIT => ("divided", "seconds"),
+            () => return None,
+        };
+        let message = &comparison.either(mismatch.row).name;
+        let title = format!("{message} says {b} where A says {a}, as if it were in {unit}: it is in milliseconds");
+        let claim = Claim::at(comparison, index, Certainty::Likely, title)
+            .why("it is A's number in another unit; the server buffers for another time")
+            .fix("send milliseconds (RTMP 1.0 7.1.7)")
+            .weighing(Severity::Warning)
+            .explaining(vec![index]);
+        Some((generated_rule(&format!("mistake:{operator}:{name}")), claim, vec![mismatch.row]))
     });
     claims.collect()
 }

@@ -6,6 +6,7 @@ use crate::origin::FrameNo;
 use crate::owed::Step;
 use crate::recording::{Pause, RecordedEvent, Session};
 use crate::rtmp::message::Ending;
+use crate::rules::control::counting;
 use crate::rules::opening::{CLIENT, Opening, SERVER, WAITS, is_over, mismatches_of, row_of};
 use crate::rules::{Certainty, Check, Claim, Effect, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction;
@@ -128,7 +129,7 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let at_that_moment = match (&owed, back) {
         (Some(owed), _) => format!("the {} owed {}", sender(owed.duty.by), owed.duty.due.words()),
         (None, Some(back)) => format!("the client continued on connection {}", back.tcp_stream.0),
-        (None, None) => "nothing was owed".to_owned(),
+        (None, None) => unacknowledged(comparison.b).unwrap_or_else(|| "nothing was owed".to_owned()),
     };
     let title = format!("the {} {how} the connection without giving a reason; {at_that_moment}", end.by);
     let short = match comparison.a.is_none() {
@@ -153,6 +154,15 @@ fn silent_close(comparison: &Comparison<'_>) -> Vec<Claim> {
     let is_free_to_go = end.by == "client" && lacks.iter().all(is_farewell);
     let is_harmless = is_free_to_go || owed.is_none() && back.is_some();
     vec![if is_harmless { claim.weighing(Severity::Warning) } else { claim }]
+}
+
+/// An Acknowledgement that one side owed the other at the end.
+fn unacknowledged(session: &Session) -> Option<String> {
+    [CLIENT, SERVER].into_iter().find_map(|direction| {
+        let (bytes, window) = counting::owed(session, direction)?;
+        let who = sender(direction.back());
+        Some(format!("the {who} owed an Acknowledgement: {bytes} bytes, and the window is {window}"))
+    })
 }
 
 /// A reset that A does not have. One of the side that is owed nothing has a rule of its own, and so has the server's.

@@ -1,8 +1,10 @@
 //! A step that is due and does not come. Of each session the earliest is told, whoever owed it.
 
 use crate::compare::{Beside, Comparison, FieldPath, Side, ValuePath};
-use crate::owed::{Duty, Owed, Step};
-use crate::recording::RecordedEvent;
+use crate::origin::FrameNo;
+use crate::owed::{self, Duty, Owed, Step};
+use crate::recording::{RecordedEvent, Session};
+use crate::rules::command::{Said, commands};
 use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
 use crate::session::Direction::{self, ClientToServer as CLIENT, ServerToClient as SERVER};
 
@@ -127,6 +129,9 @@ pub static NOTHING_PLAYS: Rule = Rule {
     check: Check::Diff(|comparison| earliest(comparison, |duty| duty.due == Step::ServerMedia)),
 };
 
+/// The rules of this module.
+pub static RULES: [&Rule; 6] = [&HANDSHAKE, &CONNECT, &CALL, &START, &CLIENT_STOPS, &NOTHING_PLAYS];
+
 /// What is due earliest in B and never comes, if it is one of these duties, and A has it.
 fn earliest(comparison: &Comparison<'_>, is: fn(&Duty) -> bool) -> Vec<Claim> {
     let b = of_b(comparison);
@@ -149,7 +154,8 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
     let item = owed.since?;
     let asked = comparison.b.items.get(item)?;
     let certainty = if owed.is_late() { Certainty::Likely } else { Certainty::Possible };
-    let title = title(owed);
+    let awaited = awaited(comparison, owed);
+    let title = title(owed, awaited.as_ref());
     let mut claim = claim(comparison, item, path(after), certainty, title)?;
     claim.explains = only_in_a(comparison, due).into_iter().take(1).collect();
     let own = comparison.open().filter(|&index| comparison.mismatches[index].row == claim.row).count();
@@ -177,6 +183,10 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
         }
         None => {}
     }
+    if let Some(awaited) = &awaited {
+        why.push(format!("the last thing that the client asked is {}, in frame {}", awaited.call, awaited.frame));
+        why.extend(awaited.others.then(|| format!("in A the client continues without an answer to {}", awaited.call)));
+    }
     if by == CLIENT {
         why.extend(is_cut(asked).then(|| {
             "the answer is longer than one chunk: a client that leaves the chunk headers inside it cannot read it"
@@ -184,11 +194,16 @@ fn about(comparison: &Comparison<'_>, owed: &Owed) -> Option<Claim> {
         }));
     }
     let fix = match publisher {
-        Some(_) => "look at what became of it with rtmp-inspect relay, and into the server's log",
-        None => fix(owed),
+        Some(_) => "look at what became of it with rtmp-inspect relay, and into the server's log".to_owned(),
+        None => match &awaited {
+            Some(Awaited { call, .. }) => {
+                format!("do not wait for an answer to {call}: many servers send none; continue with {}", due.words())
+            }
+            None => fix(owed).to_owned(),
+        },
     };
     let claim = claim.why(why.join("; ")).fix(fix).breaking(Impact::Owed);
-    Some(match severity(comparison, owed) {
+    Some(match severity(comparison, owed, awaited.is_some()) {
         Some(severity) => claim.weighing(severity),
         None => claim,
     })
@@ -209,9 +224,47 @@ fn publisher<'r>(comparison: &Comparison<'r>) -> Option<&'r Beside> {
     })
 }
 
-fn title(owed: &Owed) -> String {
+/// The call after which a client stops, while it waits for an answer that no server owes.
+struct Awaited {
+    call: String,
+    frame: FrameNo,
+    /// Whether A continues without that answer.
+    others: bool,
+}
+
+/// The last call of a client that does not do what is due, if it got no answer of its own.
+fn awaited(comparison: &Comparison<'_>, owed: &Owed) -> Option<Awaited> {
+    if owed.duty.by != CLIENT {
+        return None;
+    }
+    let calls = |session: &Session| -> Vec<(usize, String)> {
+        let is_call = |said: &Said<'_>| said.direction == CLIENT && owed::PREPARATIONS.contains(&&*said.name);
+        commands(session).into_iter().filter(is_call).map(|said| (said.item, said.name)).collect()
+    };
+    // Answers have the call's transaction id, or its name: onFCPublish.
+    let is_answered = |side: Side, (item, call): &(usize, String)| {
+        let named = comparison.identities[side as usize].iter().skip(*item);
+        let handler = format!("on{call}");
+        named.into_iter().any(|named| named.answers(call) || named.is(&handler))
+    };
+    let last = calls(comparison.b).pop().filter(|(item, _)| Some(*item) > owed.since)?;
+    if is_answered(Side::B, &last) {
+        return None;
+    }
+    let others =
+        comparison.a.map(calls).into_iter().flatten().any(|call| call.1 == last.1 && !is_answered(Side::A, &call));
+    let frame = comparison.b.items[last.0].frames[0];
+    Some(Awaited { call: last.1, frame, others })
+}
+
+fn title(owed: &Owed, awaited: Option<&Awaited>) -> String {
     let Duty { after, by, due, .. } = *owed.duty;
     let who = sender(by);
+    if let Some(Awaited { call, .. }) = awaited {
+        let due = if due == Step::Publish { "neither publish nor play" } else { due.words() };
+        let sends = if due.starts_with("neither") { format!("sends {due}") } else { format!("sends no {due}") };
+        return format!("the client {sends} after {call}, which is not answered: it waits for that answer");
+    }
     let closes = if owed.ended_by == Some(by) { ", and closes" } else { "" };
     match (due, due.call()) {
         (Step::ServerHello, _) => format!("the server does not answer the handshake{closes}"),
@@ -264,14 +317,19 @@ fn fix(owed: &Owed) -> &'static str {
 }
 
 /// How bad it is, where that is not as the rule has it.
-fn severity(comparison: &Comparison<'_>, owed: &Owed) -> Option<Severity> {
+fn severity(comparison: &Comparison<'_>, owed: &Owed, waits: bool) -> Option<Severity> {
     let closes = owed.ended_by == Some(owed.duty.by);
     match owed.duty.due {
         // Who only tried whether somebody answers goes, and nothing is wrong.
-        _ if owed.duty.by == CLIENT && closes => Some(Severity::Warning),
+        _ if owed.duty.by == CLIENT && closes && !(waits && lacks_media(comparison)) => Some(Severity::Warning),
         Step::PlayStarted if comparison.a.is_none() && !closes => Some(Severity::Warning),
         _ => None,
     }
+}
+
+/// Whether A did what the session is for, and B did not get to it.
+fn lacks_media(comparison: &Comparison<'_>) -> bool {
+    of_a(comparison).is_some_and(|a| a.serves()) && !of_b(comparison).serves()
 }
 
 fn path(after: Step) -> FieldPath {

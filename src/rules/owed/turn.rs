@@ -1,10 +1,14 @@
 //! A step that is taken before its turn, twice, or in the place of another.
 
+use crate::amf::Value;
 use crate::compare::{Comparison, FieldPath, ValuePath};
 use crate::owed::{Early, Progress, Step};
+use crate::recording::Session;
+use crate::rtmp::MessageStreamId;
+use crate::rules::command::commands;
 use crate::rules::messages::count;
 use crate::rules::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
-use crate::session::Direction::ClientToServer as CLIENT;
+use crate::session::Direction::{ClientToServer as CLIENT, ServerToClient as SERVER};
 
 use super::{claim, of_a, of_b, only_in_a};
 
@@ -43,6 +47,26 @@ pub static CONNECT_TWICE: Rule = Rule {
         source: "RTMP 1.0 section 7.2.1.1. nginx-rtmp: `connect: duplicate connection`, and it closes.",
     },
     check: Check::Diff(connect_twice),
+};
+
+pub static START_TWICE: Rule = Rule {
+    code: "start-twice",
+    layer: Layer::Command,
+    severity: Severity::Warning,
+    modes: &[Mode::Lint, Mode::Diff],
+    title: "publish or play is sent again for a stream that is on its way",
+    page: Page {
+        what: "publish or play comes twice on one message stream, with the same name, and neither a refusal nor the end of the \
+               stream is between them. A server may start the stream twice, so that a player gets each message two times, or \
+               refuse the second one because the name is in use.",
+        looks: "client   08 .. 14 01 00 00 00   02 00 04 70 6c 61 79 00 ..   play\n\
+                client   08 .. 14 01 00 00 00   02 00 04 70 6c 61 79 00 ..   play again\n\
+                server   02 00 08 6f 6e 53 74 61 74 75 73 ..                 onStatus Play.Start, twice",
+        who: "Clients that try again before the answer can have come, and two parts of a program that both start the stream.",
+        fix: "Send it once, and wait for onStatus.",
+        source: "RTMP 1.0 sections 7.2.2.1 and 7.2.2.6. nginx-rtmp starts a second play on the same stream.",
+    },
+    check: Check::Diff(start_twice),
 };
 
 pub static MEDIA_EARLY: Rule = Rule {
@@ -142,6 +166,58 @@ fn connect_twice(comparison: &Comparison<'_>) -> Vec<Claim> {
         true => claim.weighing(Severity::Warning),
         false => claim.breaking(Impact::Response),
     }]
+}
+
+fn start_twice(comparison: &Comparison<'_>) -> Vec<Claim> {
+    // The second one, and what it is called.
+    let of = |session: &Session| {
+        let mut last: Option<(String, String, Option<MessageStreamId>)> = None;
+        commands(session).into_iter().find_map(|said| {
+            let name = said.command.arguments().get(1).and_then(Value::as_str).map(|name| name.to_string());
+            match (said.direction, &*said.name) {
+                (CLIENT, "publish" | "play") => {
+                    let this = (said.name.clone(), name?, said.kept.header.message_stream_id);
+                    let is_same = last.as_ref() == Some(&this);
+                    last = Some(this);
+                    is_same.then_some((said.item, said.name))
+                }
+                // Whatever stops, refuses or ends a stream lets it begin again.
+                (CLIENT, "deleteStream" | "closeStream" | "FCUnpublish" | "createStream" | "connect" | "pause") => {
+                    last = None;
+                    None
+                }
+                (SERVER, "_error") => {
+                    last = None;
+                    None
+                }
+                (SERVER, "onStatus") => {
+                    let begins = [".Start", ".Reset", ".PublishNotify"];
+                    let code = said.text("code").unwrap_or_default();
+                    if !begins.iter().any(|end| code.ends_with(end)) {
+                        last = None;
+                    }
+                    None
+                }
+                _ => None,
+            }
+        })
+    };
+    let Some((item, name)) = of(comparison.b).filter(|_| comparison.a.and_then(of).is_none()) else {
+        return Vec::new();
+    };
+    let starts = commands(comparison.b).into_iter().filter(|said| said.is(SERVER, "onStatus"));
+    let starts = starts.filter(|said| said.text("code").is_some_and(|code| code.ends_with(".Start"))).count();
+    let title = format!("{name} is sent again for the same stream, before the first one is refused or ends");
+    let Some(claim) = claim(comparison, item, ValuePath::of(name.as_str()), Certainty::Certain, title) else {
+        return Vec::new();
+    };
+    let row = claim.row;
+    let own: Vec<usize> = comparison.open().filter(|&index| comparison.mismatches[index].row == row).collect();
+    let why = match starts {
+        0 | 1 => "a server may start it twice, or refuse the second one".to_owned(),
+        starts => format!("the server starts it {}: it may send everything that often", count(starts, "time")),
+    };
+    vec![claim.why(why).fix(format!("send {name} once, and wait for onStatus")).explaining(own)]
 }
 
 fn media_early(comparison: &Comparison<'_>) -> Vec<Claim> {

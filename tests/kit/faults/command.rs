@@ -64,6 +64,67 @@ pub fn faults() -> Vec<Fault> {
             },
         ),
         fault(
+            "answer-stream-0",
+            &["answer-wrong"],
+            Base::Own,
+            Ends,
+            "the server answers createStream with stream 0, and closes on publish",
+            |s| {
+                let at = s.nth(1, |message| message.is_command("_result"));
+                let body = &mut s.message(at).body;
+                let end = body.len();
+                body[end - 8..].fill(0);
+                let publish = s.command("publish");
+                s.closed(publish);
+            },
+        ),
+        fault(
+            "answer-of-play",
+            &["answer-wrong"],
+            Base::Own,
+            Ends,
+            "the server answers publish with NetStream.Play.Start; the client closes",
+            |s| {
+                let at = s.command("onStatus");
+                s.replace(at, b"\x17NetStream.Publish.Start", b"\x14NetStream.Play.Start");
+                s.ended(at, CLIENT, 3_000_000);
+            },
+        ),
+        fault(
+            "answer-id-of-connect",
+            &["answer-wrong"],
+            Base::Own,
+            Ends,
+            "the answer to createStream has the transaction id of connect; the client waits and closes",
+            |s| {
+                let [connect, create] = [0, 1].map(|nth| s.nth(nth, |message| message.is_command("_result")));
+                let id = s.message(connect).body[11..19].to_vec();
+                s.message(create).body[11..19].copy_from_slice(&id);
+                s.ended(create, CLIENT, 3_000_000);
+            },
+        ),
+        fault(
+            "answer-twice",
+            &["answer-wrong"],
+            Base::Own,
+            Ends,
+            "the server answers connect twice; the client takes the second one for that of createStream, and is closed",
+            |s| {
+                let at = s.command("_result");
+                let again = s.message(at).clone();
+                let create = s.command("createStream");
+                s.answer(create, SERVER, again);
+                let publish = s.command("publish");
+                s.message(publish).msid = 0;
+                s.closed(publish);
+            },
+        ),
+        fault("play-again", &["start-twice"], Base::Play, GoesOn, "play is sent again before it is answered", |s| {
+            let at = s.command("play");
+            let again = s.message(at).clone();
+            s.answer(at, CLIENT, again);
+        }),
+        fault(
             "create-unanswered",
             &["call-unanswered"],
             Base::Own,
