@@ -349,7 +349,7 @@ impl<'a> Row<'a> {
                 self.answers = Some(answer);
             }
             Some(TransactionOutcome::Wrong(defect)) => self.defects.push(defect),
-            None => {}
+            Some(TransactionOutcome::AnsweredBefore(..)) | None => {}
         }
     }
 
