@@ -424,7 +424,7 @@ impl<'a> Row<'a> {
                 self.answers = Some(answer);
             }
             Some(TransactionOutcome::Wrong(defect)) => self.defects.push(defect),
-            None => {}
+            Some(TransactionOutcome::AnsweredBefore(..)) | None => {}
         }
     }
 

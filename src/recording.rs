@@ -4,6 +4,7 @@
 //! judges nothing. Bodies are kept whole up to a budget; beyond it, media bodies are a hash, a length, and their first
 //! bytes. A recording can also be read from a snapshot; then much that only a capture has is not known.
 
+mod capture_order;
 mod compact;
 mod in_order;
 mod recorder;
@@ -47,7 +48,8 @@ pub struct Recording {
 pub struct Session {
     /// What is known of it as a whole.
     pub stream: ConnectionSummary,
-    /// What came on it, both directions, in the order in which it was complete.
+    /// What came on it, both directions, in the order in which it was complete. After a hole, that is the order of the
+    /// capture, not that of lists, which show what waited for a hole when the hole was given up.
     pub items: Vec<RecordedEvent>,
     /// The first bytes of each direction, by [`Direction::index`].
     pub beginnings: [Vec<u8>; 2],

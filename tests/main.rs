@@ -24,6 +24,7 @@ mod lint;
 mod literals;
 mod long_runs;
 mod loss;
+mod lost_packets;
 mod names;
 mod near_misses;
 mod near_misses_bodies;

@@ -16,6 +16,7 @@ use crate::session::{
 use crate::streams::{ConnectionSummary, Streams};
 use crate::tcp::{Connection, ConnectionId, Endpoint, Piece};
 
+use super::capture_order;
 use super::compact::Texts;
 use super::{
     Chunks, EventKind, Framing, Hashing, Pause, Places, Raw, RecordedEvent, RecordedMessage, Recording, Session,
@@ -257,7 +258,7 @@ impl<S: Sink> Recorder<S> {
             beginnings[direction] = bytes;
             from_start[direction] = connection.side(sender).started_at_syn;
         }
-        let mut items = open.items;
+        let mut items = capture_order::sort(open.items);
         if let Reading::Meant(rows) = &self.reading {
             for item in &mut items {
                 item.number = rows.number(id, item.direction, item.at.start).unwrap_or(item.number);
@@ -297,8 +298,18 @@ impl<S: Sink> Observer for Recorder<S> {
             return;
         }
         self.streams.event(event);
-        let answers = match self.open.entry(event.connection.id).or_default().calls.event(event) {
+        let open = self.open.entry(event.connection.id).or_default();
+        let answers = match open.calls.event(event) {
             Some(TransactionOutcome::Response(answer)) => Some(answer.call.offset),
+            Some(TransactionOutcome::AnsweredBefore(answer, at)) => {
+                let is_it = |item: &&mut RecordedEvent| {
+                    item.direction == event.direction.back() && item.at.start == at.offset && item.message().is_some()
+                };
+                if let Some(item) = open.items.iter_mut().rev().find(is_it) {
+                    item.answers = Some(answer.call.offset);
+                }
+                None
+            }
             _ => None,
         };
         let row = Row::new(self.seen, event, &self.selection);

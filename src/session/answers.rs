@@ -79,9 +79,16 @@ impl Observer for Answers {
     fn event(&mut self, event: &Event<'_>) {
         let id = event.connection.id;
         let heard = self.open.entry(id).or_default().event(event);
-        if let (Some(TransactionOutcome::Response(answer)), Kind::Message(message)) = (heard, &event.kind) {
-            let (_, (frame, time)) = event.frames(message.start()..message.end());
-            self.keep(id, &answer.call, Outcome::Answered(Reply { frame, time, by: answer.by }));
+        match (heard, &event.kind) {
+            (Some(TransactionOutcome::Response(answer)), Kind::Message(message)) => {
+                let (_, (frame, time)) = event.frames(message.start()..message.end());
+                self.keep(id, &answer.call, Outcome::Answered(Reply { frame, time, by: answer.by }));
+            }
+            (Some(TransactionOutcome::AnsweredBefore(answer, at)), _) => {
+                let reply = Reply { frame: at.frame, time: at.time, by: answer.by };
+                self.keep(id, &answer.call, Outcome::Answered(reply));
+            }
+            _ => {}
         }
     }
 

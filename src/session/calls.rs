@@ -10,6 +10,10 @@
 //! - By **status**: `publish` and `play` are answered by an `onStatus` on their message stream (7.2.2), which
 //!   names no call. The first that fits is treated as the answer; `FCPublish` and its like have `onFCPublish`.
 //!
+//! Bytes that wait for others before them are delivered late, so an answer can be heard before its call. Where the
+//! other direction is not all known, answers without a call are remembered, and a call that was captured before one
+//! of them is linked when it is heard.
+//!
 //! An answer is called wrong only where the other direction was seen from its handshake on without a hole.
 //! Whether a call should have been answered in this way or in that is not judged here.
 
@@ -18,7 +22,7 @@ mod report;
 mod tests;
 mod vocabulary;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
 use serde::Serialize;
@@ -37,6 +41,8 @@ pub use report::{Report, ResponseTimes, Unanswered, milliseconds};
 
 /// How many calls of a connection are remembered; the oldest are forgotten.
 const MOST: usize = 4096;
+/// How many answers are remembered whose call may be heard later; the oldest are forgotten.
+const MOST_EARLY: usize = 64;
 /// How many characters of a command's name are kept. The longest known has 17.
 const NAME: usize = 64;
 
@@ -52,6 +58,8 @@ pub struct Transactions {
     by_status: BTreeSet<(Direction, &'static str, Option<MessageStreamId>, Serial)>,
     /// The ids that were answered by transaction, with the frame of the answer.
     answered: BTreeMap<(Direction, Id), FrameNo>,
+    /// Answers whose call was not heard yet.
+    early: VecDeque<Early>,
     next: Serial,
     /// Whether anything had to be forgotten: then a missing call proves nothing.
     is_forgetful: bool,
@@ -63,6 +71,34 @@ type Serial = u64;
 /// A transaction id's bits: they can be sorted, and ids that count up sort as they count.
 type Id = u64;
 type IsAnswered = bool;
+
+/// An answer that was heard before its call.
+#[derive(Debug)]
+struct Early {
+    /// Who has called, if anybody has.
+    caller: Direction,
+    names: Names,
+    at: AnswerPlace,
+    is_error: bool,
+}
+
+/// What an answer names of its call.
+#[derive(Debug, PartialEq)]
+enum Names {
+    Transaction(Id),
+    Status(&'static str, Option<MessageStreamId>),
+}
+
+/// Where an answer is: the frame that completed it and its time, and its first byte in the direction's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerPlace {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// The frame that completed it.
+    pub frame: FrameNo,
+    /// The time of `frame`.
+    pub time: Time,
+}
 
 /// What was seen of a direction.
 #[derive(Debug, Default)]
@@ -100,6 +136,8 @@ pub struct Call {
 pub enum TransactionOutcome {
     /// It answers one.
     Response(Response),
+    /// It is a call, and this answer to it was heard before it.
+    AnsweredBefore(Response, AnswerPlace),
     /// It is an answer, and wrong as such.
     Wrong(Defect),
 }
@@ -218,18 +256,15 @@ impl Transactions {
         if let Some(status) = vocabulary::status(said.name, said.code) {
             return self.status(said, status).map(TransactionOutcome::Response);
         }
-        if said.name != "onStatus" {
-            self.call(said);
-        }
-        None
+        if said.name == "onStatus" { None } else { self.call(said) }
     }
 
-    fn call(&mut self, said: &CommandMessage<'_>) {
+    fn call(&mut self, said: &CommandMessage<'_>) -> Option<TransactionOutcome> {
         let status = vocabulary::answering_status(said.name);
         let id = said.id.filter(|&id| id != 0.0).map(f64::to_bits);
         self.sides[said.direction.index()].has_zero |= said.id == Some(0.0);
         if id.is_none() && status.is_none() {
-            return;
+            return None;
         }
         let serial = self.next;
         self.next += 1;
@@ -254,6 +289,59 @@ impl Transactions {
         self.calls.insert(serial, call);
         if self.calls.len() > MOST {
             self.forget_oldest();
+        }
+        self.answered_before(said, serial, id, status)
+    }
+
+    /// Links a call to the first answer that was heard before it, and captured after it.
+    fn answered_before(
+        &mut self,
+        said: &CommandMessage<'_>,
+        serial: Serial,
+        id: Option<Id>,
+        status: Option<&'static str>,
+    ) -> Option<TransactionOutcome> {
+        let answers = |early: &Early| match early.names {
+            Names::Transaction(named) => id == Some(named),
+            Names::Status(named, stream) => status == Some(named) && stream == said.stream,
+        };
+        let is_after = |early: &Early| (early.at.time, early.at.frame) > (said.time, said.frame);
+        let place =
+            self.early.iter().position(|early| early.caller == said.direction && answers(early) && is_after(early))?;
+        let Early { names, at, is_error, .. } = self.early.remove(place)?;
+        let by = match names {
+            Names::Transaction(id) => {
+                self.take_transaction(said.direction, id, false, serial, at.frame);
+                By::Transaction
+            }
+            Names::Status(status, stream) => {
+                self.by_status.remove(&(said.direction, status, stream, serial));
+                By::Status
+            }
+        };
+        let response = self.answer(serial, at.time, by, None, is_error)?;
+        Some(TransactionOutcome::AnsweredBefore(response, at))
+    }
+
+    /// Remembers an answer whose call may be heard later.
+    fn remember_early(&mut self, said: &CommandMessage<'_>, names: Names, is_error: bool) {
+        if said.is_all_known {
+            return;
+        }
+        if self.early.len() == MOST_EARLY {
+            self.early.pop_front();
+        }
+        let at = AnswerPlace { offset: said.offset, frame: said.frame, time: said.time };
+        self.early.push_back(Early { caller: said.direction.back(), names, at, is_error });
+    }
+
+    /// Takes note that a call has its answer by transaction.
+    fn take_transaction(&mut self, caller: Direction, id: Id, was_answered: bool, serial: Serial, frame: FrameNo) {
+        self.by_id.remove(&(caller, id, was_answered, serial));
+        self.answered.insert((caller, id), frame);
+        if self.answered.len() > MOST {
+            self.answered.pop_first();
+            self.is_forgetful = true;
         }
     }
 
@@ -281,15 +369,11 @@ impl Transactions {
         if let Some(&(_, _, was_answered, serial)) = open.next() {
             let is_one_of_many = !was_answered && open.next().is_some_and(|(_, _, is_answered, _)| !is_answered);
             let doubt = is_one_of_many.then_some(ONE_OF_MANY);
-            self.by_id.remove(&(caller, bits, was_answered, serial));
-            self.answered.insert((caller, bits), said.frame);
-            if self.answered.len() > MOST {
-                self.answered.pop_first();
-                self.is_forgetful = true;
-            }
+            self.take_transaction(caller, bits, was_answered, serial, said.frame);
             let is_error = said.name == "_error";
-            return self.answer(serial, said, By::Transaction, doubt, is_error).map(TransactionOutcome::Response);
+            return self.answer(serial, said.time, By::Transaction, doubt, is_error).map(TransactionOutcome::Response);
         }
+        self.remember_early(said, Names::Transaction(bits), said.name == "_error");
         let (name, id) = (said.name, vocabulary::number(id));
         if let Some(frame) = self.answered.get(&(caller, bits)) {
             let place = frame.known().map(|frame| format!(", in frame {frame}")).unwrap_or_default();
@@ -326,23 +410,26 @@ impl Transactions {
             (key, here.next().map(|_| ONE_OF_MANY))
         } else {
             let mut anywhere = self.by_status.range(on(None, Some(MessageStreamId(u32::MAX))));
-            let only = anywhere.next().filter(|_| anywhere.next().is_none())?;
+            let Some(only) = anywhere.next().filter(|_| anywhere.next().is_none()) else {
+                self.remember_early(said, Names::Status(status, said.stream), said.is_error);
+                return None;
+            };
             (only, Some(ELSEWHERE))
         };
         self.by_status.remove(&key);
-        self.answer(key.3, said, By::Status, doubt, said.is_error)
+        self.answer(key.3, said.time, By::Status, doubt, said.is_error)
     }
 
     fn answer(
         &mut self,
         serial: Serial,
-        said: &CommandMessage<'_>,
+        time: Time,
         by: By,
         doubt: Option<&'static str>,
         is_error: bool,
     ) -> Option<Response> {
         let call = self.calls.get_mut(&serial)?;
-        let response_time = said.time.since(call.time);
+        let response_time = time.since(call.time);
         let has_times = call.time.known().is_some();
         let id = call.transaction_id.map(f64::to_bits);
         if !std::mem::replace(&mut call.is_answered, true) {

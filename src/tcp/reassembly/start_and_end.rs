@@ -118,7 +118,9 @@ impl Direction {
         if self.base.is_some() {
             self.settle(true, output);
             while let Some(first) = self.held.first_known().filter(|first| *first > self.next) {
-                self.give_up(first, GapReason::End, true, output);
+                let is_acknowledged = self.known_end() >= Some(first);
+                let reason = if is_acknowledged { GapReason::Acknowledged } else { GapReason::End };
+                self.give_up(first, reason, true, output);
             }
             if let Some(end) = self.known_end() {
                 self.give_up(end, GapReason::Acknowledged, true, output);
