@@ -109,31 +109,34 @@ struct FirstReading {
     secrets: Collector,
     /// The sessions' connections, in order.
     numbers: Vec<ConnectionId>,
-    has_rtmp: bool,
 }
 
 impl Sink for FirstReading {
     const KEEPS: bool = false;
 
     fn session(&mut self, session: Session) {
-        self.has_rtmp |= session.has_rtmp();
         self.numbers.push(session.stream.tcp_stream);
         self.secrets.session(&session);
     }
 }
 
 /// Lets go of what has no secrets before a session waits for those before it.
-struct Lightened<S>(InOrder<S>);
+struct Lightened<S> {
+    sessions: InOrder<S>,
+    /// Whether there is RTMP in any of them, before anything is let go.
+    has_rtmp: bool,
+}
 
 impl<S: Sink> Sink for Lightened<S> {
     const KEEPS: bool = S::KEEPS;
 
     fn session(&mut self, session: Session) {
-        self.0.session(Collector::what_matters(session));
+        self.has_rtmp |= session.has_rtmp();
+        self.sessions.session(Collector::what_matters(session));
     }
 
     fn over(&mut self, connection: ConnectionId) {
-        self.0.over(connection);
+        self.sessions.over(connection);
     }
 }
 
@@ -173,10 +176,12 @@ impl Parts {
         let media = if written.payload == snapshot::Payload::Full { usize::MAX } else { MEDIA };
         // The same bytes of media bodies, so that no byte is shown that was not looked at.
         let light = Keep { media, ..Keep::default() };
-        let first = subject
-            .record_into(connections, &options.bounds, light, || Lightened(InOrder::new(FirstReading::default())))?;
-        let FirstReading { secrets, numbers, has_rtmp } = first.0.finish();
-        if !has_rtmp {
+        let first = subject.record_into(connections, &options.bounds, light, || Lightened {
+            sessions: InOrder::new(FirstReading::default()),
+            has_rtmp: false,
+        })?;
+        let FirstReading { secrets, numbers } = first.sessions.finish();
+        if !first.has_rtmp {
             return Ok(None);
         }
         let secrets = secrets.into_secrets();
