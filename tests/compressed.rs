@@ -63,7 +63,7 @@ fn a_cut_file_is_read_up_to_the_cut() {
                     assert!(found.frames.len() == expected.len() || found.ending.is_some(), "{name} at {len}");
                     assert!(found.frames.len() >= least, "{name} at {len}: more bytes give no fewer frames");
                     least = found.frames.len();
-                    partly += usize::from(found.frames.len() > 0);
+                    partly += usize::from(!found.frames.is_empty());
                 }
                 Err(Error::Compressed { .. } | Error::HeaderCut { .. }) => assert_eq!(least, 0, "{name} at {len}"),
                 Err(other) => panic!("{name} at {len}: {other}"),

@@ -96,10 +96,10 @@ impl Fields<'_> {
         self.frame(&MSG_FIRST_FRAME, row.first_frame);
         self.add(&MSG_OFFSET, Value::Uint(row.offset));
         self.add(&MSG_LENGTH, Value::Uint(row.length()));
-        if let What::Message(message) = &row.what {
-            if message.chunks > 0 {
-                self.add(&MSG_CHUNKS, Value::Uint(message.chunks as u64));
-            }
+        if let What::Message(message) = &row.what
+            && message.chunks > 0
+        {
+            self.add(&MSG_CHUNKS, Value::Uint(message.chunks as u64));
         }
         if let Some(complete) = row.complete() {
             self.add(&MSG_COMPLETE, Value::Boolean(complete));
