@@ -40,6 +40,8 @@ const MOST_MISTAKES: usize = 2;
 const PROOF: u64 = 8;
 /// So many first mistakes are followed to where a second one shows.
 const BEAM: usize = 6;
+/// What it costs that a time is read which no message around has, in bits.
+const JUMP: u32 = 24;
 /// What another mistake may cost more, in bits, and still be a rival.
 const MARGIN: u32 = 8;
 /// So many bytes are shown of a mistake.
@@ -253,7 +255,7 @@ fn readings<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64) -> Vec<Reading<'r, 'b>
                     (Operator::Plus(extra), Field::Payload) if extra > 0 => 8 * extra as u32 * trial.made.len() as u32,
                     _ => found.foreign.map_or(0, |foreign| foreign.price(&candidate)),
                 };
-                let price = mistake.price() + passed_over;
+                let price = mistake.price() + passed_over + JUMP * trial.jumps.saturating_sub(walk.jumps);
                 all.push(Reading { found: vec![found], price, is_rivalled: false, walk: trial });
             }
         }

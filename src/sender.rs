@@ -334,6 +334,9 @@ impl Sender {
             }
             _ => basic(fmt, message.csid, message.form, header),
         }
+        if message.csid >= 64 && self.has(message, FIRST, Operator::Narrowed, Field::Csid) {
+            header.pop();
+        }
     }
 
     /// Whether a time has four bytes of its own.

@@ -326,6 +326,10 @@ fn words(found: &Found, name: &str) -> DiagnosisText {
             ),
             format!("put {chunk_size} bytes of the body after each header, as many as are left in the last chunk"),
         ),
+        (Operator::Narrowed, Field::Csid) => (
+            format!("the chunk stream id of {whose} lacks its last byte: ids from 64 on have two or three"),
+            "write ids from 64 to 319 as 0 in the first byte and the id less 64 in a second one (RTMP 1.0 5.3.1.1)".to_owned(),
+        ),
         (Operator::Widened | Operator::Narrowed, _) => {
             let due = mistake.field.bytes();
             let has = if mistake.operator == Operator::Widened { due + 1 } else { due - 1 };

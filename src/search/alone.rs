@@ -83,7 +83,10 @@ fn from(
     }
     let built = bodies(&walk);
     let due = |one: &'_ Built| {
-        (Due { item: usize::MAX, message: Message { body: &[], ..one.style } }, walk.next_of(lane(one.style.type_id)))
+        (
+            Due { item: usize::MAX, message: Message { body: &[], ..one.style }, time: one.style.timestamp },
+            walk.next_of(lane(one.style.type_id)),
+        )
     };
     let mut best: Option<(u32, Found, Walk<'_, '_>)> = None;
     let behind = candidates::at(&walk).into_iter().map(|candidate| (0, candidate));

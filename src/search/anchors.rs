@@ -30,6 +30,8 @@ pub struct Due<'r> {
     pub item: usize,
     /// What it says.
     pub message: Message<'r>,
+    /// Its time in A.
+    pub time: u32,
 }
 
 /// The lane of a type.
@@ -73,7 +75,7 @@ impl<'r> Anchors<'r> {
                 return None;
             }
             if let Some(message) = (of_a.direction == direction).then(|| message(of_a)).flatten() {
-                lanes[lane(message.type_id)].push(Due { item, message });
+                lanes[lane(message.type_id)].push(Due { item, message, time: message.timestamp });
             }
         }
         let mut anchors =
@@ -112,7 +114,8 @@ impl<'r> Anchors<'r> {
             anchors.from = end;
         }
         if comparison.a.is_none() {
-            anchors.last = anchors.before.last().map(|&message| (Due { item: usize::MAX, message }, 0));
+            anchors.last =
+                anchors.before.last().map(|&message| (Due { item: usize::MAX, message, time: message.timestamp }, 0));
         }
         Some(anchors)
     }

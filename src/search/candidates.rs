@@ -16,6 +16,8 @@ pub struct Candidate<'r> {
     pub message: Message<'r>,
     /// Index of the item of A.
     pub item: usize,
+    /// Its time in A.
+    pub time: u32,
     /// How many of its kind A has had with it.
     pub next: usize,
     /// Whether it was made after the message, which is taken already.
@@ -79,6 +81,7 @@ pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<
             all.push(Candidate {
                 message,
                 item: due.item,
+                time: due.time,
                 next,
                 is_behind: false,
                 mistake,
@@ -110,6 +113,7 @@ pub fn of<'m>(walk: &Walk<'_, '_>, due: Vec<(Due<'m>, usize)>) -> Vec<Candidate<
                 all.push(Candidate {
                     message,
                     item: due.item,
+                    time: due.time,
                     next,
                     is_behind: false,
                     mistake,
@@ -130,6 +134,7 @@ fn behind<'r>(walk: &Walk<'r, '_>) -> Vec<Candidate<'r>> {
     let candidate = |operator, field, values| Candidate {
         message: due.message,
         item: due.item,
+        time: due.time,
         next,
         is_behind: true,
         mistake: Mistake { operator, field, scope: Scope::default() },
@@ -196,6 +201,9 @@ fn header(
         for operator in Operator::between(value, written, bytes) {
             add(operator, field, Some((value, written)));
         }
+    }
+    if message.csid >= 64 {
+        add(Operator::Narrowed, Field::Csid, None);
     }
     if message.fmt == 0 {
         add(Operator::Narrowed, Field::StreamId, None);

@@ -36,6 +36,9 @@ pub struct Walk<'r, 'b> {
     pub bits: u32,
     /// The type and length of the last message of B's own that was taken.
     pub last_own: Option<(MessageTypeId, u32)>,
+    /// How much later than in A messages are, and how often that jumped where a header was read: it was read wrongly then.
+    shift: Option<u32>,
+    pub jumps: u32,
     /// The last message of A's that was taken, and how many of its kind A has had with it.
     pub last: Option<(Due<'r>, usize)>,
     anchors: &'b Anchors<'r>,
@@ -62,6 +65,8 @@ pub enum Headers {
 const AHEAD: usize = 3;
 /// Message streams are numbered from 1, and nobody has many.
 pub const MOST_STREAMS: u32 = 255;
+/// So far, in milliseconds, no message moves against the others.
+const FAR: u32 = 10_000;
 /// So many messages may be between two chunks of one.
 const MOST_BETWEEN: usize = 8;
 
@@ -80,6 +85,8 @@ impl<'r, 'b> Walk<'r, 'b> {
             is_alone: false,
             bits: 0,
             last_own: anchors.last.map(|(due, _)| (due.message.type_id, due.message.body.len() as u32)),
+            shift: anchors.last.map(|(due, _)| due.message.timestamp.wrapping_sub(due.time)),
+            jumps: 0,
             last: anchors.last,
             anchors,
             own_media,
@@ -130,6 +137,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                 message.body.len().is_multiple_of(size) || is_last
             }
             Operator::Exchanged if mistake.field == Field::Basic => false,
+            Operator::Narrowed if mistake.field == Field::Csid => message.csid < 64,
             Operator::Widened | Operator::Narrowed | Operator::Exchanged => {
                 let last = match mistake.field {
                     Field::Timestamp => 2,
@@ -189,6 +197,7 @@ impl<'r, 'b> Walk<'r, 'b> {
             trial.next[lane(due.message.type_id)] = next;
             if trial.write_at(&due.message, may_alternate) {
                 trial.last = Some((due, next));
+                trial.note_time(&due.message, due.time);
                 *self = trial;
                 return true;
             }
@@ -269,7 +278,17 @@ impl<'r, 'b> Walk<'r, 'b> {
             }
             _ => {}
         }
-        self.write(&message)
+        let is_written = self.write(&message);
+        self.note_time(&message, candidate.time);
+        is_written
+    }
+
+    /// Takes note of how much later than in A a message is.
+    fn note_time(&mut self, message: &Message<'_>, in_a: u32) {
+        let now = message.timestamp.wrapping_sub(in_a);
+        let before = self.shift.replace(now).unwrap_or(now);
+        let moved = now.wrapping_sub(before).min(before.wrapping_sub(now));
+        self.jumps += u32::from(message.type_id.is_media() && moved > FAR);
     }
 
     /// How many bytes a message has as it is written.
@@ -416,7 +435,10 @@ impl<'r, 'b> Walk<'r, 'b> {
         let own = (last.map_or(message.form, |last| last.form), known);
         let mut ids = vec![here, own];
         ids.extend(self.id_of_next_chunk(raw).filter(|_| message.body.len() > self.sender.chunk_size() as usize));
-        let is_of_header = |mistake: &Mistake| matches!(mistake.field, Field::Format | Field::Basic);
+        let is_of_header = |mistake: &Mistake| {
+            matches!(mistake.field, Field::Format | Field::Basic)
+                || (mistake.operator, mistake.field) == (Operator::Narrowed, Field::Csid)
+        };
         let is_open = headers == Headers::Any || self.sender.mistakes.iter().any(is_of_header);
         // The six bits before the two.
         ids.extend(Some((1, u32::from(first >> 2))).filter(|id| is_open && id.1 >= 2));
@@ -425,7 +447,7 @@ impl<'r, 'b> Walk<'r, 'b> {
         let mut all: Vec<Message<'_>> = Vec::new();
         for (form, csid) in ids {
             if (form, csid) != (1, u32::from(first >> 2)) || csid == here.1 || csid == known {
-                self.timed(Message { csid, form, fmt: first >> 6, ..message }, msid, &mut all);
+                self.timed(Message { csid, form, fmt: first >> 6, ..message }, msid, is_open, &mut all);
             }
             for fmt in (0..4).filter(|&fmt| is_open && fmt != first >> 6) {
                 let style = Message { csid, form, fmt, ..message };
@@ -434,7 +456,7 @@ impl<'r, 'b> Walk<'r, 'b> {
                     Headers::AsWritten => self.is_as_written(&style),
                 };
                 if is_tried && self.sender.takes(&style) {
-                    self.timed(style, msid, &mut all);
+                    self.timed(style, msid, is_open, &mut all);
                 }
             }
         }
@@ -442,7 +464,7 @@ impl<'r, 'b> Walk<'r, 'b> {
     }
 
     /// Adds a message with the times and the streams that a header of its format has here.
-    fn timed(&self, style: Message<'r>, msid: u32, all: &mut Vec<Message<'r>>) {
+    fn timed(&self, style: Message<'r>, msid: u32, is_open: bool, all: &mut Vec<Message<'r>>) {
         let Message { csid, form, fmt, .. } = style;
         let raw = &self.raw[self.at..];
         let basic = if csid < 64 { 1 } else { usize::from(form).max(2) };
@@ -451,7 +473,11 @@ impl<'r, 'b> Walk<'r, 'b> {
         let named = named.and_then(|bytes| bytes.first_chunk()).map(|&bytes| u32::from_le_bytes(bytes));
         let named = named.filter(|&named| named <= MOST_STREAMS);
         let msid = if style.msid == 0 { 0 } else { msid };
-        for time in self.times_at(raw, fmt, basic) {
+        let mut times = self.times_at(raw, fmt, basic);
+        if basic > 1 && is_open {
+            times.extend(self.times_at(raw, fmt, basic - 1));
+        }
+        for time in times {
             let timestamp = match (fmt, time, sent) {
                 (0, Some(time), _) => time,
                 (3, _, Some(sent)) => sent.timestamp.wrapping_add(sent.delta),
@@ -548,6 +574,9 @@ impl<'r, 'b> Walk<'r, 'b> {
         let Some((length, type_id)) = header.length.zip(header.type_id).or(inherited) else { return false };
         // librtmp begins its chunk stream for control messages with format 1.
         let msid = header.message_stream_id.map(|msid| msid.0).or(sent.map(|sent| sent.msid)).unwrap_or(0);
+        if msid > MOST_STREAMS && self.anchors.before.iter().all(|message| message.msid != msid) {
+            return false;
+        }
         let takes_media = self.is_alone || self.own_media && self.sender.mistakes.is_empty();
         if type_id.is_media() && !takes_media {
             return false;
