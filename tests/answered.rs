@@ -99,7 +99,11 @@ fn a_query_that_the_server_takes_is_no_other_name() {
         }
         // A server that closes on it does not take it.
         let report = compared(&plain, &called(&token, false));
-        assert_eq!((report.works, report.causes[0].rule.code), (Some(false), "stream-name-differs"), "{base:?}");
+        let code = report.causes[0].rule.code;
+        assert!(
+            report.works == Some(false) && ["stream-name-differs", "url-split"].contains(&code),
+            "{base:?}: {code}"
+        );
         // Escapes in the name itself are still no part of one.
         let findings = alone(&called("a%20b?token=1", true)).findings;
         assert!(findings.iter().any(|one| one.rule.code == "stream-name-form"), "{base:?}: {findings:?}");
@@ -312,7 +316,7 @@ fn acknowledging(base: Base, sender: bool, count: Counting) -> Recording {
     let (last, mut write) =
         (session.steps[end - 1].time, session.steps.iter().map(|step| step.write).max().unwrap_or(0));
     let begin = media[0].time;
-    for (round, step) in (1..4_u64).flat_map(|round| media.iter().map(move |step| (round, step))) {
+    for (round, step) in (1..9_u64).flat_map(|round| media.iter().map(move |step| (round, step))) {
         write += 1;
         let mut step =
             Step { write, time: step.time - begin + (last - begin + 20_000) * round + begin, ..step.clone() };
@@ -375,13 +379,13 @@ fn an_acknowledgement_that_is_owed_is_owed() {
 fn one_message_in_the_place_of_another_is_told_as_that() {
     let event: Edit = |s| {
         let at = s.find(|message| message.type_id == 4 && message.body.starts_with(&[0, 0]));
-        s.message(at).body[1] = 1;
+        s.message(at).body[1] = 2;
     };
     let [good, bad] = edited(Base::Play, event);
     let report = compared(&good, &bad);
     let first = &report.causes[0];
     assert_eq!((first.rule.code, first.effect), ("control-differs", Some(Effect::MayMatter)), "{}", report.summary);
-    assert!(first.title.contains("Stream EOF in the place of Stream Begin"), "{}", first.title);
+    assert!(first.title.contains("Stream Dry in the place of Stream Begin"), "{}", first.title);
     // Other software has other habits.
     let report = compared(&Base::Gstreamer.recording(), &Base::Own.recording());
     assert!(report.causes.iter().all(|cause| !cause.title.contains("in the place of")), "{}", report.summary);
@@ -389,7 +393,7 @@ fn one_message_in_the_place_of_another_is_told_as_that() {
 
 #[test]
 fn strings_that_are_all_cut_at_one_length_are_one_mistake() {
-    for (base, length) in [(Base::Ffmpeg, 16_usize), (Base::Ffmpeg, 12), (Base::Gstreamer, 20)] {
+    for (base, length) in [(Base::Ffmpeg, 16_usize), (Base::Ffmpeg, 12), (Base::Gstreamer, 12)] {
         let (good, mut bad) = (base.recording(), base.recording());
         let at = bad.command("connect");
         let body = bad.message(at).body.clone();
