@@ -232,13 +232,16 @@ impl Teller<'_, '_> {
         Some(self.finding(&rules::DROP, &all, title, why))
     }
 
-    /// The track of which all of these are, and nothing came after the first of them.
+    /// The track of which all of these are, if it came until the first of them and then no more, while much of the other did.
     fn ended(&self, all: &[usize]) -> Option<Kind> {
         const LEAST: usize = 3;
         let kind = self.judged.sent[*all.first()?].kind;
         let is_of = |at: usize| self.judged.sent[at].kind == kind;
-        let came = (all[0]..self.judged.sent.len()).any(|at| is_of(at) && self.judged.received(at).is_some());
-        (kind.is_coded() && all.len() >= LEAST && all.iter().all(|&at| is_of(at)) && !came).then_some(kind)
+        let came = |at: &usize| self.judged.sent[*at].kind.is_coded() && self.judged.received(*at).is_some();
+        let before = (0..all[0]).filter(came).any(is_of);
+        let after: Vec<usize> = (all[0]..self.judged.sent.len()).filter(came).collect();
+        let is_end = before && after.len() >= LEAST && !after.iter().any(|&at| is_of(at));
+        (kind.is_coded() && all.len() >= LEAST && all.iter().all(|&at| is_of(at)) && is_end).then_some(kind)
     }
 
     /// The rest of the session, when there was time for it to come through.
