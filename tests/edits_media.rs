@@ -72,8 +72,13 @@ fn a_source_that_pauses_is_no_jump_in_time() {
 
 #[test]
 fn frames_up_to_the_next_key_frame_may_be_dropped() {
-    harmless(&PUBLISHERS, |s| {
-        let is_key = |message: &Message| is_picture(message) && message.body[0] >> 4 == 1;
+    fn is_key(message: &Message) -> bool {
+        is_picture(message) && message.body[0] >> 4 == 1
+    }
+    let has_two = |base: &Base| base.recording().messages(CLIENT).into_iter().filter(|one| is_key(one)).count() > 1;
+    let bases: Vec<Base> = PUBLISHERS.into_iter().filter(has_two).collect();
+    assert!(!bases.is_empty());
+    harmless(&bases, |s| {
         for _ in 0..2 {
             let next = s.nth(1, is_key);
             let last = (0..next).rev().find(|&at| s.steps[at].message().is_some_and(is_picture));

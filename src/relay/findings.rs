@@ -216,8 +216,8 @@ impl Teller<'_, '_> {
              messages that were sent later came through, so whole messages were dropped.",
             if all.len() == 1 { "this one" } else { "these" }
         );
-        // One track may end, and the other goes on.
-        if let Some(kind) = self.ended(&all) {
+        if let Some((kind, all)) = self.cut_short() {
+            let last = all.last().copied().unwrap_or(last);
             let title = format!(
                 "the rest of the {} did not arrive, and the stream went on: {}{}",
                 kind.name(),
@@ -232,18 +232,31 @@ impl Teller<'_, '_> {
         Some(self.finding(&rules::DROP, &all, title, why))
     }
 
-    /// The track of which all of these are, and nothing came after the first of them.
+    /// The track of which all of these are, if it came until the first of them and then no more, while much of the other did.
     fn ended(&self, all: &[usize]) -> Option<Kind> {
         const LEAST: usize = 3;
         let kind = self.judged.sent[*all.first()?].kind;
         let is_of = |at: usize| self.judged.sent[at].kind == kind;
-        let came = (all[0]..self.judged.sent.len()).any(|at| is_of(at) && self.judged.received(at).is_some());
-        (kind.is_coded() && all.len() >= LEAST && all.iter().all(|&at| is_of(at)) && !came).then_some(kind)
+        let came = |at: &usize| self.judged.sent[*at].kind.is_coded() && self.judged.received(*at).is_some();
+        let before = (0..all[0]).filter(came).any(is_of);
+        let after: Vec<usize> = (all[0]..self.judged.sent.len()).filter(came).collect();
+        let is_end = before && after.len() >= LEAST && !after.iter().any(|&at| is_of(at));
+        (kind.is_coded() && all.len() >= LEAST && all.iter().all(|&at| is_of(at)) && is_end).then_some(kind)
+    }
+
+    /// The track that ends while the other goes on, and all that is missing of it.
+    fn cut_short(&self) -> Option<(Kind, Vec<usize>)> {
+        let mut all = self.missing(false);
+        let kind = self.ended(&all)?;
+        all.extend(self.missing(true).into_iter().filter(|&at| self.judged.sent[at].kind == kind));
+        Some((kind, all))
     }
 
     /// The rest of the session, when there was time for it to come through.
     fn stopped(&self) -> Option<Finding> {
-        let all = self.missing(true);
+        let told = self.cut_short().map(|(kind, _)| kind);
+        let all: Vec<usize> =
+            self.missing(true).into_iter().filter(|&at| Some(self.judged.sent[at].kind) != told).collect();
         let (first, last) = (*all.first()?, *all.last()?);
         let stayed = self.judged.pair.player.left().unwrap_or(self.judged.pair.player.closed());
         let stayed = stayed.since(self.judged.sent[first].item.time) as f64 / 1e9;

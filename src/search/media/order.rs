@@ -62,9 +62,10 @@ pub(super) fn edits(all: &[Both<'_>]) -> Vec<Meant> {
             put(OrderEdit::Repeated, &[all[index].row]);
         }
     }
-    let is_missing =
-        |index: &usize| of_a_only(*index) && !taken[*index] && !all[*index].is_config() && is_missed(all, *index);
-    let missing: Vec<usize> = (first..=last).filter(is_missing).map(|index| all[index].row).collect();
+    let is_missing = |index: &usize| of_a_only(*index) && !taken[*index] && !all[*index].is_config();
+    let missing: Vec<usize> = (first..=last).filter(is_missing).collect();
+    let is_harm = missing.iter().any(|&index| is_missed(all, index));
+    let missing: Vec<usize> = missing.into_iter().filter(|_| is_harm).map(|index| all[index].row).collect();
     let of_before: Vec<usize> = (0..first).filter(is_missing).map(|index| all[index].row).collect();
     if !missing.is_empty() {
         found.push((OrderEdit::LeftOut, missing));

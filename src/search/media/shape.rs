@@ -248,7 +248,9 @@ fn without_pictures(frames: &[(One<'_>, Coding, usize)], kind: MediaKind) -> Opt
     let empty: Vec<usize> = (0..frames.len()).filter(|&at| has_none(&frames[at])).collect();
     let time = |at: usize| frames.get(at).map(|(one, ..)| one.1.header.timestamp);
     let is_key = |at: usize| frames[at].0.1.body.first().is_some_and(|first| first >> 4 & 7 == 1);
-    let (split, left): (Vec<usize>, Vec<usize>) = empty.into_iter().partition(|&at| time(at) == time(at + 1));
+    // What is cut up has the same time, and the same frame type, in all its parts.
+    let is_split = |&at: &usize| time(at) == time(at + 1) && is_key(at) == is_key(at + 1);
+    let (split, left): (Vec<usize>, Vec<usize>) = empty.into_iter().partition(is_split);
     let rows = |all: &[usize]| all.iter().map(|&at| frames[at].0.0).collect::<Vec<_>>();
     let meant = |edit, rows| Meant { edit, scope: MediaScope::Some(kind), rows, is_sole: true };
     if split.iter().any(|&at| is_key(at)) && left.is_empty() {
