@@ -87,7 +87,7 @@ impl<'r> Progress<'r> {
             }
             progress.taken.push((step, index));
         }
-        // Who sent nothing at all did begin with nothing.
+        // Who sent nothing at all did begin with nothing, unless the other side's bytes are all that was given.
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             let side = match direction {
                 Direction::ClientToServer => &session.stream.client_to_server,
@@ -95,7 +95,7 @@ impl<'r> Progress<'r> {
             };
             let way = direction.index();
             let is_seen = side.unseen_bytes <= 1 && side.gap_bytes == 0;
-            progress.is_whole[way] &= (begun[way] || side.bytes == 0) && is_seen;
+            progress.is_whole[way] &= (begun[way] || side.bytes == 0 && !session.is_given()) && is_seen;
         }
         progress
     }

@@ -122,6 +122,11 @@ impl Session {
         self.items.iter().any(is_rtmp)
     }
 
+    /// Whether its bytes were given without packets: a direction without any may not have been given.
+    pub fn is_given(&self) -> bool {
+        !self.is_snapshot && self.stream.start.known().is_none()
+    }
+
     /// Whether it is known when its bytes were captured: of a snapshot it is not, nor of bytes without packets.
     pub fn has_times(&self) -> bool {
         !self.is_snapshot && self.stream.start.known().is_some()

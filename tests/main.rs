@@ -30,6 +30,7 @@ mod near_misses;
 mod near_misses_bodies;
 mod near_misses_excuses;
 mod near_misses_media;
+mod other_protocols;
 mod owed;
 mod provenance;
 mod scaling;

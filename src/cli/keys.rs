@@ -33,7 +33,9 @@ pub fn read(
             Err(error) if is_live && error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error).with_context(|| format!("cannot read {}", in_words(&file.path))),
         };
-        let found = keys.add(&text);
+        // A line that is being written is read when it is whole.
+        let text = if is_live { whole_lines(&text) } else { &text };
+        let found = keys.add(text);
         let is_other = found == 0 && text.iter().any(|byte| !byte.is_ascii_whitespace());
         anyhow::ensure!(
             !is_other || !file.is_asked_for,
@@ -56,15 +58,18 @@ pub fn read(
         let mut lengths = lengths.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (file, length) in files.iter().zip(lengths.iter_mut()).filter(|_| grows) {
             let Ok(text) = bytes_from(file, *length) else { continue };
-            // A line that is being written is read when it is whole.
-            let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-            *length += whole as u64;
-            added.extend_from_slice(&text[..whole]);
+            let whole = whole_lines(&text);
+            *length += whole.len() as u64;
+            added.extend_from_slice(whole);
         }
         added
     };
     let more = MoreKeys::new(more);
     Ok(tls::Options { keys: Arc::new(keys), more: Some(if grows { more } else { more.once() }) })
+}
+
+fn whole_lines(text: &[u8]) -> &[u8] {
+    &text[..text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)]
 }
 
 fn bytes_from(file: &KeyLogFile, start: u64) -> io::Result<Vec<u8>> {

@@ -19,8 +19,8 @@ pub(super) fn sort(mut items: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
     }
     // A receiver reads nothing before what is in front of it in the stream, so the moments of a direction never go
     // back. When the bytes of a gap were sent is not known: they count as sent with what is before them.
-    let mut reached = [None; 2];
-    let mut keyed: Vec<((Option<(Time, FrameNo)>, usize), RecordedEvent)> = Vec::with_capacity(items.len());
+    let mut reached: [Option<(Time, FrameNo)>; 2] = [None; 2];
+    let mut keyed = Vec::with_capacity(items.len());
     for (index, item) in items.drain(..).enumerate() {
         let reached = &mut reached[item.direction.index()];
         if !is_gap(&item) {

@@ -179,7 +179,10 @@ fn midstream(comparison: &Comparison<'_>) -> Vec<Claim> {
 fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
     let of = |side| {
         let opening = Opening::of(comparison.session(side)?);
-        let direction = DIRECTIONS.into_iter().find(|&direction| is_one_way(opening, direction))?;
+        // By itself, one direction that was given alone is what somebody wanted to look at.
+        let is_alone = |direction| comparison.a.is_some() && is_not_given(opening, direction);
+        let absent = |&direction: &Direction| is_one_way(opening, direction) || is_alone(direction);
+        let direction = DIRECTIONS.into_iter().find(absent)?;
         Some((side, opening, direction))
     };
     let (side, opening, direction) = match (of(Side::A), of(Side::B)) {
@@ -189,6 +192,7 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
     };
     let count = opening.count(direction);
     let unseen = count.unseen_bytes + count.gap_bytes;
+    let is_given = opening.session.is_given();
     let (absent, present) = (sender(direction), sender(direction.back()));
     let Some(row) = comparison.rows_of(direction).next().or_else(|| first_row(comparison, direction, side)) else {
         return Vec::new();
@@ -198,11 +202,16 @@ fn one_way(comparison: &Comparison<'_>) -> Vec<Claim> {
         return Vec::new();
     }
     let title = format!("{} contains nothing that the {absent} sent", name(comparison, side));
-    let why = format!(
-        "the {present} acknowledged {unseen} bytes of the {absent}, and the capture contains none of them: what the \
-         {absent} answered, and which chunk size it announced, is unknown"
-    );
-    let fix = "capture both directions: filter with `port 1935`, not `dst port` or `src port`";
+    let (why, fix) = if is_given {
+        let why = format!("only bytes of the {present} were given: what the {absent} sent is unknown");
+        (why, "give the bytes of both directions")
+    } else {
+        let why = format!(
+            "the {present} acknowledged {unseen} bytes of the {absent}, and the capture contains none of them: what the \
+             {absent} answered, and which chunk size it announced, is unknown"
+        );
+        (why, "capture both directions: filter with `port 1935`, not `dst port` or `src port`")
+    };
     let claim = Claim::on(row, "capture", [None, None], Certainty::Certain, title);
     vec![claim.why(why).fix(fix).explaining(explains).breaking(Impact::Capture { direction: Some(direction), from: 0 })]
 }
@@ -248,6 +257,12 @@ fn is_one_way(opening: Opening<'_>, direction: Direction) -> bool {
     let (count, back) = (opening.count(direction), opening.count(direction.back()));
     // The FIN's own number is no byte.
     count.bytes == 0 && back.bytes > 0 && count.unseen_bytes + count.gap_bytes > 1
+}
+
+/// Whether the bytes of the other direction only were given.
+fn is_not_given(opening: Opening<'_>, direction: Direction) -> bool {
+    let (count, back) = (opening.count(direction), opening.count(direction.back()));
+    opening.session.is_given() && count.bytes == 0 && back.bytes > 0
 }
 
 /// Whether neither the SYN nor the handshake was captured, of a direction that was.

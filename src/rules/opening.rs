@@ -55,7 +55,8 @@ impl<'r> Opening<'r> {
         // A snapshot does not say.
         let is_whole = !self.session.is_snapshot && count.gap_bytes == 0 && self.session.from_start[direction.index()];
         // A FIN takes a number of its own.
-        (is_whole && count.unseen_bytes <= 1).then_some(count.bytes)
+        let is_given = count.bytes > 0 || !self.session.is_given();
+        (is_whole && is_given && count.unseen_bytes <= 1).then_some(count.bytes)
     }
 
     /// What came in a direction.

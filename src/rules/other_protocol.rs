@@ -4,6 +4,7 @@ use crate::compare::{Comparison, Side};
 use crate::rtmp::handshake;
 use crate::session::Protocol;
 use crate::tunnel::Proxy;
+use crate::tunnel::tls::Decryption;
 
 use super::opening::{CLIENT, Opening, SERVER, first_row, mismatches_at};
 use super::{Certainty, Check, Claim, Impact, Layer, Mode, Page, Rule, Severity};
@@ -57,7 +58,7 @@ pub static NOT_RTMP: Rule = Rule {
                 50 52 4f 58 59 20                 PROXY: a balancer's line\n\
                 0d 0a 0d 0a 00 0d 0a 51 55 49 54  the same in binary",
         who: "Health checks and browsers; clients with an rtmpt:// address; HAProxy and cloud balancers with send-proxy on.",
-        fix: "For RTMPT use rtmp:// or a server that speaks it. For PROXY, turn it on in the server (nginx: listen ... proxy_protocol) \
+        fix: "For RTMPT use rtmp:// if the server does not speak it. For PROXY, turn it on in the server (nginx: listen ... proxy_protocol) \
               or off in the balancer.",
         source: "RTMP 1.0 section 5.2.2: versions from 32 on are not allowed, so that text protocols can be told \
                  apart.",
@@ -85,26 +86,62 @@ pub static RTMPE: Rule = Rule {
 
 fn tls_on_rtmp_port(comparison: &Comparison<'_>) -> Vec<Claim> {
     let (a, b) = Opening::sides(comparison);
-    let is_tls = |opening: Opening<'_>| matches!(opening.sent(CLIENT), [0x16, 3, 0..=4, ..]);
+    let is_tls = |opening: Opening<'_>| match opening.sent(CLIENT) {
+        // In mid-connection the first bytes are of any record.
+        [] => opening.session.stream.protocol == Protocol::Tls,
+        bytes => matches!(bytes, [0x16, 3, 0..=4, ..]),
+    };
     if !is_tls(b) || a.is_some_and(is_tls) {
         return Vec::new();
     }
-    let goes_on = matches!(b.sent(SERVER), [0x16, 3, ..]);
-    let title = if goes_on {
-        "the client and the server speak TLS, which cannot be read"
-    } else {
-        "the client begins with a TLS ClientHello, and the server does not speak TLS on this port"
-    };
+    let goes_on = b.sent(CLIENT).is_empty() || matches!(b.sent(SERVER), [0x16, 3, ..]);
+    if goes_on {
+        return undecrypted(comparison, b);
+    }
+    let title = "the client begins with a TLS ClientHello, and the server does not speak TLS on this port";
     let why = match (b.sent(SERVER), b.ended_by()) {
-        _ if goes_on => "both sides send TLS records; without the keys there is nothing to compare".to_owned(),
         ([], Some(who)) => format!(
             "the server sent nothing; the {who} closed the connection. A server that expects RTMP reads the first byte as \
              version 22"
         ),
         _ => "the first byte of RTMP is 3; a server that expects RTMP reads this one as version 22".to_owned(),
     };
-    let fix = if goes_on { "record plain rtmp://" } else { "use rtmp://, or the port of rtmps (mostly 443)" };
+    let fix = "use rtmp://, or the port of rtmps (mostly 443)";
     claim(comparison, Certainty::Certain, title, "TLS ClientHello", why, fix)
+}
+
+/// TLS between both sides: nothing is wrong with it, and what is inside is not known.
+fn undecrypted(comparison: &Comparison<'_>, opening: Opening<'_>) -> Vec<Claim> {
+    let decryption = opening.session.stream.tls.as_ref().map(|tls| tls.decryption).unwrap_or_default();
+    let (why, fix) = match decryption {
+        Decryption::NoHandshake => (
+            "the TLS handshake, without which keys are of no use, is not complete in the capture",
+            "start the capture before the client connects, and pass the key log with --keylog FILE",
+        ),
+        Decryption::NoKeyLog | Decryption::Keys => (
+            "without the keys there is nothing to compare",
+            "pass the key log with --keylog FILE, or record plain rtmp://",
+        ),
+        Decryption::NotInKeyLog => (
+            "the key log does not have this connection",
+            "pass the key log of the client or the server that made this very connection with --keylog FILE",
+        ),
+        Decryption::Unsupported => (
+            "its version or cipher suite is not supported",
+            "record again with TLS 1.2 or 1.3 and AES-GCM or ChaCha20-Poly1305, or plain rtmp://",
+        ),
+        Decryption::WrongKeys => (
+            "the keys in the key log for this connection open none of its records",
+            "pass the key log that was written while this capture was made",
+        ),
+    };
+    let title = "the client and the server speak TLS, and it is not decrypted";
+    let mut claims = claim(comparison, Certainty::Certain, title, "TLS", why.to_owned(), fix);
+    for claim in &mut claims {
+        claim.impact = Impact::Capture { direction: None, from: 0 };
+        claim.severity = Some(Severity::Warning);
+    }
+    claims
 }
 
 fn plain_on_tls_port(comparison: &Comparison<'_>) -> Vec<Claim> {
@@ -141,6 +178,14 @@ fn not_rtmp(comparison: &Comparison<'_>) -> Vec<Claim> {
         );
         let fix = "turn proxy_protocol on in the server, or send-proxy off in the balancer";
         return claim(comparison, Certainty::Likely, title, "the handshake, after a PROXY header", why, fix);
+    }
+    let is_http = |opening: Opening<'_>| opening.sent(SERVER).starts_with(b"HTTP/1.");
+    if matches!(b.sent(CLIENT), [3, ..]) && is_http(b) && !a.is_some_and(is_http) {
+        let title = "the client begins with plain RTMP, and the server answers with HTTP";
+        let line = b.sent(SERVER).split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
+        let why = format!("the server's answer is {:?}", String::from_utf8_lossy(&line[..line.len().min(64)]));
+        let fix = "use the port of the RTMP server, mostly 1935, or a URL of rtmpt:// if the server speaks RTMPT";
+        return claim(comparison, Certainty::Certain, title, "C0 of RTMP", why, fix);
     }
     let Some(what) = foreign(b) else { return Vec::new() };
     if a.and_then(foreign).is_some() {

@@ -30,7 +30,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use super::{Direction, Event, Kind};
 use crate::amf::{Number, Str, Value};
-use crate::origin::{FrameNo, Time};
+use crate::origin::{Form, FrameNo, Source, Time};
 use crate::rtmp::body::{self, Body};
 use crate::rtmp::decoder::HandshakePart;
 use crate::rtmp::handshake::Part;
@@ -231,6 +231,8 @@ impl Transactions {
         let Body::Command(command) = decoded.body else { return None };
         let property = |name: &[u8]| command.arguments().iter().find_map(|value| value.property(name)?.as_str());
         let ((first_frame, _), (frame, time)) = event.frames(message.start()..message.end());
+        let is_decrypted = |source: Source| matches!(source.form, Form::Decrypted { .. });
+        let is_tunnelled = event.connection.is_tunnelled || event.sources.at(message.start()).is_some_and(is_decrypted);
         let back = event.direction.back();
         let other = event.connection.side(event.sender.peer());
         self.hear(&CommandMessage {
@@ -245,7 +247,11 @@ impl Transactions {
             frame,
             time,
             // A hole shows only later, but what the sender has acknowledged shows now.
-            is_all_known: self.sides[back.index()].is_whole() && other.acknowledged <= Some(other.delivered),
+            // In a tunnel it does not: offsets inside are others, and a record that cannot be decrypted is told of when
+            // the next one can.
+            is_all_known: self.sides[back.index()].is_whole()
+                && other.acknowledged <= Some(other.delivered)
+                && !is_tunnelled,
         })
     }
 

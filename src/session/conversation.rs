@@ -73,6 +73,8 @@ struct Foreign {
     places: [(u64, u64, Source); 2],
 }
 
+/// The port of HTTPS, on which services take RTMPS as well.
+const TLS_PORT: u16 = 443;
 /// So many bytes of a foreign protocol are shown.
 const SHOWN: usize = 16;
 /// So many bytes are held at most before it is decided what they are.
@@ -349,6 +351,7 @@ impl RtmpSession {
                 roles_known: roles == Roles::Syn || is_told,
                 client_began: is_told || began.is_none_or(|(from, _)| *from == client),
                 expected: self.rtmpt.as_ref().map(|_| Expected::Tunnel).or_else(|| options.expects(connection)),
+                is_tls_port: connection.endpoints[client.peer().index()].port() == TLS_PORT,
                 is_full: held.bytes >= MOST_HELD,
                 has_payload: held.bytes > 0,
                 is_at_end: is_over,

@@ -118,6 +118,8 @@ pub(super) struct Context {
     pub client_began: bool,
     /// Why RTMP is expected before a byte was seen, if it is.
     pub expected: Option<Expected>,
+    /// Whether the server's port is that of RTMPS, and of much else.
+    pub is_tls_port: bool,
     /// So much waits that it has to be decided now.
     pub is_full: bool,
     /// Whether any payload was captured: after a hole at their beginning, the heads have nothing of it.
@@ -151,6 +153,14 @@ pub(super) fn detect(client: Head<'_>, server: Head<'_>, context: Context) -> Op
     let none = |protocol, why| Finding { protocol, why, is_certain: true, ..Finding::NONE };
     if !context.has_payload {
         return context.is_at_end.then(|| none(Protocol::Empty, "no payload was captured"));
+    }
+    // Who speaks RTMP to a server of another protocol is answered in that one.
+    let is_hello = client.from_start && client.bytes.first() == Some(&3) && client.bytes.len() >= PART;
+    let is_refusal = |head| matches!(other_protocol::beginning(head), Beginning::Is(Protocol::Tls | Protocol::Http, _));
+    if is_hello && context.roles_known && is_refusal(server) {
+        let why = "the client begins with version 3 and a block, and the server answers in another protocol";
+        let entries = [Entry::Handshake, Entry::Midstream];
+        return Some(Finding { protocol: Protocol::Rtmp, why, why_then: why, entries, ..Finding::NONE });
     }
     for head in [client, server].into_iter().filter(|head| !head.bytes.is_empty()) {
         match other_protocol::beginning(head) {
@@ -199,7 +209,7 @@ pub(super) fn detect(client: Head<'_>, server: Head<'_>, context: Context) -> Op
     if waits && !context.is_full {
         return None;
     }
-    Some(unproven(client, server, context.expected))
+    Some(unproven(client, server, context))
 }
 
 /// What proves a handshake and says whose it is: a digest that is right, or C2 in place of C1.
@@ -271,11 +281,11 @@ fn begun(client: Head<'_>, server: Head<'_>) -> Option<Finding> {
 }
 
 /// What is left to say without proof.
-fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> Finding {
+fn unproven(client: Head<'_>, server: Head<'_>, context: Context) -> Finding {
     let none = |protocol, is_certain, why| Finding { protocol, why, is_certain, ..Finding::NONE };
     let begins_otherwise = |head: Head<'_>| head.from_start && head.bytes.first().is_some_and(|&first| first != 3);
     let is_whole = [client, server].iter().all(|head| head.from_start && !head.bytes.is_empty());
-    match expected {
+    match context.expected {
         Some(_) if is_whole || begins_otherwise(client) || begins_otherwise(server) => {}
         Some(expected) => {
             let (why, why_then) = match expected {
@@ -312,6 +322,13 @@ fn unproven(client: Head<'_>, server: Head<'_>, expected: Option<Expected>) -> F
         (len, ..=PART) => len <= PART,
         (len, other) => len <= PART + BLOCK && other <= PART + BLOCK,
     };
+    // A server of TLS that waits for the rest of a record.
+    let is_hello = client.from_start && client.bytes.first() == Some(&3) && client.bytes.len() == PART;
+    if is_hello && context.is_tls_port && server.bytes.is_empty() {
+        let why = "perhaps: it begins with version 3 and a block, and nothing answers";
+        let entries = [Entry::Handshake; 2];
+        return Finding { protocol: Protocol::Rtmp, why, why_then: why, entries, ..Finding::NONE };
+    }
     if fits && is_cut && client.from_start {
         let why = "perhaps RTMP: the first byte may be its version, and the handshake is incomplete";
         return none(Protocol::Undecided, false, why);

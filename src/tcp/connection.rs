@@ -51,6 +51,9 @@ pub struct Connection {
     pub endpoints: [SocketAddr; 2],
     /// Whether its bytes were given in order, without packets: then it is taken to be RTMP.
     pub is_raw: bool,
+    /// Whether it is shown for a session that requests on other connections carry: what these acknowledge are no bytes of
+    /// it.
+    pub is_tunnelled: bool,
     /// The endpoint that opened the connection, when a SYN or SYN+ACK was captured.
     pub client: Option<Endpoint>,
     /// The first packet.
@@ -72,6 +75,7 @@ impl Connection {
             id: ConnectionId(0),
             endpoints: [address(4000), address(1935)],
             is_raw: false,
+            is_tunnelled: false,
             client: Some(Endpoint::First),
             first: now,
             last: now,
@@ -86,6 +90,7 @@ impl Connection {
             id,
             endpoints: [segment.src, segment.dst],
             is_raw: false,
+            is_tunnelled: false,
             client: None,
             first: now,
             last: now,

@@ -21,6 +21,7 @@ impl Direct {
                 id: ConnectionId(self.numbered),
                 endpoints: given.endpoints.unwrap_or([NO_ADDRESS; 2]),
                 is_raw: true,
+                is_tunnelled: false,
                 client: None,
                 first: now,
                 last: now,

@@ -289,9 +289,20 @@ const MOST_HELD: usize = 256 << 10;
 /// So much of all connections.
 const MOST_HELD_TOGETHER: usize = 16 << 20;
 
+/// Whether secrets are missing that a key log may get later. In TLS 1.3 those of the application data are written after
+/// those of the handshake, and one direction's before the other's.
+fn lacks_secrets(session: &Result<Box<Session>, Decryption>) -> bool {
+    match session {
+        Ok(session) => session.lacks_secrets,
+        Err(decryption) => matches!(decryption, Decryption::NoKeyLog | Decryption::NotInKeyLog),
+    }
+}
+
 /// A connection whose keys are known.
 #[derive(Debug)]
 struct Session {
+    /// Whether the secret of one direction's application data is not known.
+    lacks_secrets: bool,
     client: Endpoint,
     sides: [Side; 2],
     messages: [Messages; 2],
@@ -322,21 +333,17 @@ impl<S: Sink> Layer<S> {
         if is_tls && !is_answered && !is_over && !is_full {
             return;
         }
-        let session = hellos.session(&self.options.keys).or_else(|decryption| {
-            let may_help = matches!(decryption, Decryption::NoKeyLog | Decryption::NotInKeyLog);
-            let more = self.options.more.as_ref().filter(|_| may_help).map(MoreKeys::read).unwrap_or_default();
-            if may_help {
-                self.options.more.take_if(|more| more.is_once());
+        let mut session = hellos.session(&self.options.keys);
+        if lacks_secrets(&session) {
+            let more = self.options.more.as_ref().map(MoreKeys::read).unwrap_or_default();
+            self.options.more.take_if(|more| more.is_once());
+            if !more.is_empty() {
+                Arc::make_mut(&mut self.options.keys).add(&more);
+                session = hellos.session(&self.options.keys);
             }
-            if more.is_empty() {
-                return Err(decryption);
-            }
-            Arc::make_mut(&mut self.options.keys).add(&more);
-            hellos.session(&self.options.keys)
-        });
-        // A log that grows may have the keys a moment later.
-        let waits = matches!(session, Err(Decryption::NotInKeyLog | Decryption::NoKeyLog));
-        if waits && self.options.more.is_some() && !is_over && !is_full && is_tls {
+        }
+        // A log that grows may have them a moment later.
+        if lacks_secrets(&session) && self.options.more.is_some() && !is_over && !is_full && is_tls {
             return;
         }
         let Some(State::Hellos(hellos)) = self.connections.remove(&connection.id) else { return };
@@ -526,6 +533,7 @@ impl Session {
         let mut info = Tls { decryption: Decryption::Keys, ..Tls::default() };
         info.take(Some(&hello), Some(&answer));
         let mut session = Session {
+            lacks_secrets: false,
             client,
             sides: Default::default(),
             messages: Default::default(),
@@ -549,6 +557,7 @@ impl Session {
                 if secrets.traffic.iter().chain(&secrets.handshake).all(Option::is_none) {
                     return Err(Decryption::NotInKeyLog);
                 }
+                self.lacks_secrets = secrets.traffic.iter().any(Option::is_none);
                 for (index, end) in ends.into_iter().enumerate() {
                     let side = &mut self.sides[end.index()];
                     let early = secrets.early.as_ref().filter(|_| index == 0 && hello.early_data);

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rtmp_inspect::capture::{self, Capture};
+use rtmp_inspect::decode::{Rows, Selection};
 use rtmp_inspect::origin::{Form, Source};
 use rtmp_inspect::packet::{self, Outcome, Slicer};
+use rtmp_inspect::pipeline;
 use rtmp_inspect::session;
 use rtmp_inspect::streams::ConnectionSummary;
 use rtmp_inspect::tcp::{self, Connection, ConnectionId, Endpoint, Gap, GapReason, Piece, Tracker};
@@ -16,6 +18,7 @@ use rtmp_inspect::tunnel::tls::{Decryption, EarlyData, KeyLog, MoreKeys};
 use rtmp_inspect::tunnel::{self, Notice, Tls, Tunnels};
 
 use crate::kit::decoded::{Decoded, decode, decode_with};
+use crate::kit::recording::Silent;
 
 /// What was asked of the two sides when each was recorded.
 const RECORDED: &[(&str, &str, &str)] = &[
@@ -137,6 +140,34 @@ fn keys_may_come_after_the_handshake() {
     assert_are_those_of_connection_1(&later, &whole);
 }
 
+/// Libraries write the secrets of the application data after those of the handshake, one direction's after the other's.
+#[test]
+fn a_secret_that_is_written_after_the_others_is_waited_for() {
+    let edited = Edited::of("tls13_aes128_gcm");
+    let whole = decode(&recorded("tls13_aes128_gcm"));
+    for late in [&b"CLIENT_TRAFFIC"[..], b"SERVER_TRAFFIC"] {
+        let of = |is_late: bool| -> Vec<u8> {
+            lines(&edited.keys).filter(|line| line.starts_with(late) == is_late).flatten().copied().collect()
+        };
+        let run = |comes: bool| {
+            let (asked, early, rest) = (std::sync::atomic::AtomicU32::new(0), of(false), of(true));
+            let more = MoreKeys::new(move || match asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+                0 => early.clone(),
+                3 if comes => rest.clone(),
+                _ => Vec::new(),
+            });
+            let tls = tunnel::tls::Options { keys: Arc::default(), more: Some(more) };
+            let options = session::Options { tunnel: tunnel_options(tls), ..session::Options::default() };
+            decode_with(&edited.pcap(), options)
+        };
+        assert_are_those_of_connection_1(&run(true), &whole);
+        // One that never comes costs its direction only.
+        let without = run(false);
+        let other = late.starts_with(b"SERVER");
+        assert!(without.messages.get(&(0, other)) == Some(&whole.messages[&(1, other)]));
+    }
+}
+
 #[test]
 fn the_secrets_of_the_handshake_are_not_needed() {
     let edited = Edited::of("tls13_aes128_gcm");
@@ -177,6 +208,11 @@ fn a_wrong_or_missing_key_is_told_of_at_its_place() {
             let seen = edited.through(&client);
             let [of_client, of_server] = [edited.way(true), edited.way(false)];
             assert_eq!(seen.inside[&of_client].bytes(), plain.inside[&of_client].bytes());
+            assert_eq!(seen.inside[&of_server].gaps[0].reason, GapReason::TlsKeyMissing);
+            // With those of the handshake it is no other.
+            let handshake: Vec<u8> =
+                lines(&edited.keys).filter(|line| !line.starts_with(b"SERVER_TRAFFIC")).flatten().copied().collect();
+            let seen = edited.through(&handshake);
             assert_eq!(seen.inside[&of_server].gaps[0].reason, GapReason::TlsKeyMissing);
         }
     }
@@ -259,6 +295,25 @@ fn records_are_counted_again_after_a_long_hole() {
             }
         }
     }
+}
+
+/// Nothing is said to be absent that may be in a record that cannot be decrypted.
+#[test]
+fn a_call_in_a_changed_record_is_not_said_to_be_absent() {
+    let edited = Edited::of("tls13_aes128_gcm");
+    let mut bad = 0;
+    for frame in edited.data_frames() {
+        let mut changed = edited.clone();
+        *changed.frames[frame].1.last_mut().expect("not empty") ^= 1;
+        let mut codes = Vec::new();
+        let rows = Rows::new(Selection::default(), |row, _| codes.extend(row.defects.iter().map(|defect| defect.code)));
+        let mut capture = Capture::open(Cursor::new(changed.pcap()), capture::Limits::default()).expect("a capture");
+        let limits = pipeline::Limits::default();
+        pipeline::run(&mut capture, limits, options(&edited.keys), rows, &mut Silent).expect("readable");
+        bad += codes.iter().filter(|&&code| code == "tls-record-bad").count();
+        assert!(!codes.contains(&"answer-without-call"), "frame {frame}: {codes:?}");
+    }
+    assert!(bad > 10, "{bad}");
 }
 
 #[test]

@@ -166,6 +166,7 @@ impl Session {
             side.started_at_syn = opened;
         }
         connection.client = Some(client);
+        connection.is_tunnelled = true;
         Session {
             connection,
             client,

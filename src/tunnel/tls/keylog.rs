@@ -59,7 +59,9 @@ impl KeyLog {
 
     fn add_line(&mut self, line: &[u8]) -> Option<()> {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        // Editors on Windows begin a file with a byte order mark.
         let label = words.next()?;
+        let label = label.strip_prefix(b"\xef\xbb\xbf").unwrap_or(label);
         let place: fn(&mut Secrets) -> &mut Option<Secret> = match label {
             b"CLIENT_RANDOM" => |secrets| &mut secrets.master,
             b"CLIENT_EARLY_TRAFFIC_SECRET" => |secrets| &mut secrets.early,

@@ -309,6 +309,8 @@ impl Side {
             None if self.next_keys.is_empty() && self.extend_keys() => return self.record(header),
             None => {
                 let reason = match (self.has_opened, self.keys.is_some() || !self.next_keys.is_empty()) {
+                    // Those that could be opened were the handshake's.
+                    (true, _) if is_tls13 && self.newest.is_none() => GapReason::TlsKeyMissing,
                     (true, _) => GapReason::TlsRecordBad,
                     (false, true) => GapReason::TlsKeyWrong,
                     (false, false) => GapReason::TlsKeyMissing,
