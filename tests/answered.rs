@@ -315,8 +315,12 @@ fn acknowledging(base: Base, sender: bool, count: Counting) -> Recording {
     let end = session.steps.iter().rposition(|step| step.message().is_some_and(is_media)).expect("media") + 1;
     let (last, mut write) =
         (session.steps[end - 1].time, session.steps.iter().map(|step| step.write).max().unwrap_or(0));
+    // What ends the session would come before them.
+    session.steps.truncate(end);
+    let size: usize = media.iter().filter_map(Step::message).map(|message| message.body.len()).sum();
+    let rounds = 90_000 / size as u64 + 1;
     let begin = media[0].time;
-    for (round, step) in (1..9_u64).flat_map(|round| media.iter().map(move |step| (round, step))) {
+    for (round, step) in (1..=rounds).flat_map(|round| media.iter().map(move |step| (round, step))) {
         write += 1;
         let mut step =
             Step { write, time: step.time - begin + (last - begin + 20_000) * round + begin, ..step.clone() };
