@@ -4,7 +4,7 @@
 //! What a client makes of such an answer is a consequence, so the answer is judged here, before the client.
 
 use crate::amf::Value;
-use crate::compare::Comparison;
+use crate::compare::{Comparison, is_gap};
 use crate::owed;
 use crate::recording::Session;
 use crate::rules::messages::{self, BodyPlace};
@@ -80,7 +80,14 @@ fn of(session: &Session) -> Vec<Wrong> {
             _ => {}
         }
     }
-    found.extend(status(&said));
+    // What never comes, and what was never called, may be in a hole.
+    let has_hole = |direction| session.items.iter().any(|item| item.direction == direction && is_gap(item));
+    if has_hole(ClientToServer) {
+        found.retain(|wrong| !matches!(wrong.fault, Fault::TransactionOf { .. } | Fault::Twice { .. }));
+    }
+    if !has_hole(ServerToClient) {
+        found.extend(status(&said));
+    }
     found.sort_by_key(|wrong| wrong.item);
     found
 }
