@@ -13,7 +13,7 @@ mod report;
 
 use crate::compare::{self, Beside, Comparison, pair};
 use crate::recording::{Recording, Session};
-use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, beside, mistake};
+use crate::rules::{Certainty, Check, Claim, Mode, RULES, Rule, amf, beside, doubtful, mistake};
 
 use fold::Fold;
 pub use ignore::Pattern;
@@ -125,6 +125,7 @@ fn claims(comparison: &Comparison<'_>, mode: Mode, left_out: &[&str]) -> Vec<(&'
     let mut claims: Vec<_> = claims.collect();
     amf::writer::settle(comparison, &mut claims);
     mistake::join(comparison, &mut claims);
+    doubtful::take_out(comparison, &mut claims);
     claims
 }
 

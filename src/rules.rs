@@ -16,6 +16,7 @@ mod command;
 mod control;
 mod diagnosis;
 mod differ;
+pub(crate) mod doubtful;
 mod enhanced;
 mod flv;
 mod handshake;

@@ -318,6 +318,11 @@ fn foreign(walk: &Walk<'_, '_>, candidate: &Candidate<'_>) -> Option<Foreign> {
     })
 }
 
+/// Whether a body can be read to its end, and says of itself that this is where it ends.
+pub fn proves_itself(type_id: MessageTypeId, body: &[u8]) -> bool {
+    anchors::is_sound(type_id, body) && alone::evidence(type_id, body) > 0
+}
+
 /// The row of B that holds an offset of a direction.
 pub fn row_of(comparison: &Comparison<'_>, direction: Direction, offset: u64) -> Option<usize> {
     let of_b = |&row: &usize| comparison.item(row, Side::B).is_some();

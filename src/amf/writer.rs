@@ -410,7 +410,8 @@ fn read(bytes: &[u8], writer: Writer) -> Reading {
     let is_message = values.values.len() > 1 && has_name;
     let digits = || values.values.iter().skip(1).map(|value| digits_of(value, writer)).sum::<Option<u32>>();
     // After its number a command has an object, or null (RTMP 1.0 7.2).
-    let is_odd = matches!(values.values.get(1..3), Some([Value::Number(_), Value::Number(_) | Value::String(_)]));
+    let is_odd = matches!(values.values.get(1..3), Some([Value::Number(_), Value::Number(_) | Value::String(_)]))
+        || matches!(values.values.get(1), Some(Value::Null | Value::Boolean(_)));
     let digits = || Some(digits()? + if is_odd { 2 * MARGIN } else { 0 });
     Reading { digits: if is_message { digits() } else { None }, len: bytes.len() }
 }

@@ -601,7 +601,10 @@ impl<'r, 'b> Walk<'r, 'b> {
             at += take;
         }
         self.effort += at as u64;
-        if !is_sound(type_id, &body) {
+        // A message of a type that does not exist is one all the same, if another header follows it.
+        let is_followed = || interrupted::proof_of(self, &self.raw[self.at + at..]) > 0;
+        let is_taken = is_sound(type_id, &body) || !type_id.is_known() && !self.is_alone && is_followed();
+        if !is_taken {
             return false;
         }
         let (timestamp, delta) = match (header.fmt, header.time, sent) {

@@ -61,7 +61,7 @@ pub static START_TWICE: Rule = Rule {
                refuse the second one because the name is in use.",
         looks: "client   08 .. 14 01 00 00 00   02 00 04 70 6c 61 79 00 ..   play\n\
                 client   08 .. 14 01 00 00 00   02 00 04 70 6c 61 79 00 ..   play again\n\
-                server   02 00 08 6f 6e 53 74 61 74 75 73 ..                 onStatus Play.Start, twice",
+                server   02 00 08 onStatus ..                 Play.Start, twice",
         who: "Clients that try again before the answer can have come, and two parts of a program that both start the stream.",
         fix: "Send it once, and wait for onStatus.",
         source: "RTMP 1.0 sections 7.2.2.1 and 7.2.2.6. nginx-rtmp starts a second play on the same stream.",
