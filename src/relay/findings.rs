@@ -219,7 +219,7 @@ impl Teller<'_, '_> {
         if let Some((kind, all)) = self.cut_short() {
             let last = all.last().copied().unwrap_or(last);
             let title = format!(
-                "the rest of the {} did not arrive, and the stream went on: {}{}",
+                "the rest of the {} did not arrive, and the stream continued: {}{}",
                 kind.name(),
                 self.kinds(&all),
                 self.between(first, last)

@@ -197,7 +197,7 @@ pub static REPEATED: Rule = Rule {
     title: "messages arrived more than once",
     page: Page {
         what: "The player got audio or video with the payload and the timestamp of a message that it had already got, and the \
-               publisher sent it once. A decoder takes the second for another frame: the sound stutters, pictures smear.",
+               publisher sent it once. A decoder takes the second for another frame: audio stutters, and video smears.",
         looks: "publisher  af 01 21 0a ..   at 23 ms\n\
                 player     af 01 21 0a ..   at 23 ms, and again at 23 ms",
         who: "Servers with two paths to a player: a cache of the last group of pictures that overlaps what is live, two \

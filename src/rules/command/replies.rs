@@ -26,7 +26,7 @@ pub static WRONG: Rule = Rule {
                NetStream.Play.Start; and each call is answered once, with its own transaction id. A client that gets something \
                else waits, closes, or continues on the wrong stream.",
         looks: "02 00 07 _result 00 40 00 .. 05 00 3f f0 00 00 00 00 00 00   stream 1\n\
-                02 00 07 _result 00 40 00 .. 05 00 00 00 00 00 00 00 00 00   stream 0: the connection's own",
+                02 00 07 _result 00 40 00 .. 05 00 00 00 00 00 00 00 00 00   stream 0",
         who: "Servers under construction: one template for all answers, streams counted from 0, the last id in place of the \
               request's.",
         fix: "In the server, answer each call once, with its transaction id and what the specification has for it.",

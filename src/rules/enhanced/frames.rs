@@ -128,7 +128,7 @@ pub static SEQUENCE_START: Rule = Rule {
         if let Some(spots) = marked {
             let title = format!("{}, not SequenceStart (0)", spots[0].text);
             let why = "without the FourCC's composition time, the rest is a configuration record to its last byte";
-            let fix = "send it with packet type 0: decoders take it for a frame, and have no configuration";
+            let fix = "send it with packet type 0: decoders read it as a frame, and have no configuration";
             return claims(comparison, Some(spots), "video.packettype", |_| title.clone(), why, fix);
         }
         let found = messages::only_in_b(comparison, |flow| {

@@ -177,7 +177,7 @@ fn claim(
             "the NAL units lead to the end of the message, and none of them is a slice".to_owned()
         }
         Edit::Body(BodyEdit::HalvesExchanged) => {
-            "a FourCC of enhanced RTMP follows the byte, and with its halves exchanged it says so".to_owned()
+            "a FourCC of enhanced RTMP follows the byte, and with its halves exchanged it announces it".to_owned()
         }
         Edit::Body(BodyEdit::NoParameterSet(_)) => "neither the configuration nor the first frames have one".to_owned(),
         Edit::Order(OrderEdit::Split) => {
@@ -192,7 +192,7 @@ fn claim(
         Edit::Time(TimeEdit::Written(_) | TimeEdit::EachKeyFrame) if !has_a => {
             "read so, times only grow, for as long as the capture lasts; as they are, not".to_owned()
         }
-        Edit::Time(TimeEdit::Constant(_)) if !has_a => "the capture goes on meanwhile".to_owned(),
+        Edit::Time(TimeEdit::Constant(_)) if !has_a => "the capture continues meanwhile".to_owned(),
         Edit::Time(TimeEdit::Times(_)) if !has_a => {
             "both are sent side by side, and a step of the audio is as long as its samples".to_owned()
         }

@@ -149,7 +149,7 @@ pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> 
                 "exchanged",
                 field,
                 format!("in {whose}, the two halves of the first byte are in each other's place"),
-                "put sound format 9, or the extended header's bit and the frame type, into the high half, and the packet \
+                "put audio format 9, or the extended header's bit and the frame type, into the high half, and the packet \
                  type into the low half (enhanced RTMP)"
                     .to_owned(),
                 FieldPath::Field(field, 0),
@@ -158,7 +158,7 @@ pub(super) fn body(edit: &BodyEdit, meant: &Meant, whose: &str, has_a: bool) -> 
         BodyEdit::NoPicture => words(
             "left-out",
             payload,
-            format!("{} video messages have no slice: the NAL units of the picture are left out", meant.rows.len()),
+            format!("{} video messages have no slice: the NAL units with coded video are left out", meant.rows.len()),
             "send all NAL units of an access unit in one message, not the first only".to_owned(),
             of_payload,
         ),
@@ -298,7 +298,7 @@ pub(super) fn times(edit: &TimeEdit, meant: &Meant, whose: &str, has_a: bool) ->
         ),
         TimeEdit::EachKeyFrame => (
             "restarted",
-            format!("the timestamps of {whose} begin anew at every key frame"),
+            format!("the timestamps of {whose} begin again at every key frame"),
             "count from the first message of the session on, through all key frames".to_owned(),
         ),
         TimeEdit::Written(edit) => written(edit, whose),
@@ -401,7 +401,7 @@ pub(super) fn order(edit: OrderEdit, meant: &Meant, name: &str, direction: Direc
             "split",
             Severity::Error,
             format!("{number} video messages have no slice ({name}): each NAL unit is sent as a message of its own"),
-            "send all NAL units of an access unit in one message: a decoder takes each message for a picture",
+            "send all NAL units of an access unit in one message: each message is decoded as one frame",
         ),
         OrderEdit::Moved => (
             "moved",
