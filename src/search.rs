@@ -38,8 +38,9 @@ pub const WORK: u64 = 32 << 20;
 const MOST_MISTAKES: usize = 2;
 /// So many bytes of A after the first wrong one prove a mistake.
 const PROOF: u64 = 8;
-/// So many first mistakes are followed to where a second one shows.
-const BEAM: usize = 6;
+/// So many first mistakes are followed to where a second one shows, each in as many scopes: what comes next tells.
+const BEAM: usize = 8;
+const SCOPES: usize = 2;
 /// What it costs that a time is read which no message around has, in bits.
 const JUMP: u32 = 24;
 /// What another mistake may cost more, in bits, and still be a rival.
@@ -188,7 +189,14 @@ fn explain<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64, most: usize) -> Option<
         return Some(best);
     }
     // What explains less by itself may explain all with another mistake.
-    for mut first in firsts.into_iter().filter(|first| !first.walk.is_done()).take(BEAM) {
+    let mut tried: Vec<(Operator, Field)> = Vec::new();
+    let mut is_tried = |first: &Reading<'_, '_>| {
+        let Mistake { operator, field, .. } = first.found[0].mistake;
+        tried.push((operator, field));
+        tried.iter().filter(|known| **known == (operator, field)).count() <= SCOPES
+    };
+    let open = firsts.into_iter().filter(|first| !first.walk.is_done());
+    for mut first in open.filter(&mut is_tried).take(BEAM) {
         first.walk.effort = walk.effort;
         let second = explain(&mut first.walk, offset, most - 1);
         walk.effort = first.walk.effort.max(walk.effort);
@@ -252,7 +260,7 @@ fn readings<'r, 'b>(walk: &mut Walk<'r, 'b>, offset: u64) -> Vec<Reading<'r, 'b>
                 };
                 // What is passed over is not explained.
                 let passed_over = match (mistake.operator, mistake.field) {
-                    (Operator::Plus(extra), Field::Payload) if extra > 0 => 8 * extra as u32 * trial.made.len() as u32,
+                    (Operator::Plus(1..), Field::Payload) => 2 + 8 * (trial.strange - walk.strange),
                     _ => found.foreign.map_or(0, |foreign| foreign.price(&candidate)),
                 };
                 let price = mistake.price() + passed_over + JUMP * trial.jumps.saturating_sub(walk.jumps);

@@ -297,6 +297,8 @@ impl Mistake {
     fn excludes(self, other: Mistake) -> bool {
         match (self, other) {
             (Mistake::Length(a, _), Mistake::Length(b, _)) | (Mistake::NulAfter(a), Mistake::NulAfter(b)) => a.meet(b),
+            // A long string is a string with another length.
+            (Mistake::Marker(..), Mistake::Length(..)) | (Mistake::Length(..), Mistake::Marker(..)) => true,
             _ => std::mem::discriminant(&self) == std::mem::discriminant(&other),
         }
     }
@@ -335,6 +337,9 @@ impl Explainer {
             if !found.iter().any(|(_, known)| is_part(known[0], mistake) || is_part(mistake, known[0]))
                 && let Some(digits) = self.digits(bytes, text.as_deref(), &[mistake])
             {
+                // Where a marker may be left out or stand for two things, much reads to its end.
+                let is_loose = matches!(mistake, Mistake::BareNumbers | Mistake::NullAsNumber);
+                let digits = digits + if is_loose { MARGIN + 1 } else { 0 };
                 found.push((digits, vec![mistake]));
             }
         }
@@ -412,7 +417,7 @@ fn read(bytes: &[u8], writer: Writer) -> Reading {
     // After its number a command has an object, or null (RTMP 1.0 7.2).
     let is_odd = matches!(values.values.get(1..3), Some([Value::Number(_), Value::Number(_) | Value::String(_)]))
         || matches!(values.values.get(1), Some(Value::Null | Value::Boolean(_)));
-    let digits = || Some(digits()? + if is_odd { 2 * MARGIN } else { 0 });
+    let digits = || Some(digits()? + if is_odd { 3 * MARGIN } else { 0 });
     Reading { digits: if is_message { digits() } else { None }, len: bytes.len() }
 }
 

@@ -169,6 +169,10 @@ pub fn join(comparison: &Comparison<'_>, others: &mut Vec<(&'static Rule, Claim)
                 is_of_framing(other) || is_read && item.is_some_and(|item| item.at.end > from)
             };
             others.retain(|(_, other)| !is_spoilt(other));
+        } else if explained.reaches_end {
+            // Two ways to write B's bytes: whatever else they may be is not certain either.
+            let of_framing = others.iter_mut().filter(|(_, other)| is_of_framing(other));
+            of_framing.for_each(|(_, other)| other.certainty = other.certainty.min(Certainty::Likely));
         }
         let claims = explained
             .found

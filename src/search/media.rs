@@ -216,8 +216,12 @@ fn restarts(session: &Session) -> Vec<usize> {
     items.map(|(index, _)| index).collect()
 }
 
-/// Whether a message has neither audio nor video in it and no configuration: senders may leave it out.
+/// Whether a message has neither audio nor video in it and no configuration: senders may leave it out. Of one that is
+/// kept as a digest that is not known.
 fn is_optional(kept: &RecordedMessage) -> bool {
+    if !kept.is_whole() {
+        return false;
+    }
     match body::decode(kept.header.type_id, &kept.body, kept.header.length, &mut ()).body {
         Body::Audio(audio) => audio.is_optional(),
         Body::Video(video) => video.is_optional(),

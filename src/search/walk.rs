@@ -39,6 +39,8 @@ pub struct Walk<'r, 'b> {
     /// How much later than in A messages are, and how often that jumped where a header was read: it was read wrongly then.
     shift: Option<u32>,
     pub jumps: u32,
+    /// How many bytes, but for zeros, were passed over.
+    pub strange: u32,
     /// The last message of A's that was taken, and how many of its kind A has had with it.
     pub last: Option<(Due<'r>, usize)>,
     anchors: &'b Anchors<'r>,
@@ -65,8 +67,8 @@ pub enum Headers {
 const AHEAD: usize = 3;
 /// Message streams are numbered from 1, and nobody has many.
 pub const MOST_STREAMS: u32 = 255;
-/// So far, in milliseconds, no message moves against the others.
-const FAR: u32 = 10_000;
+/// So far, in milliseconds, no message moves against the others from one to the next, if both recordings are of one source.
+const FAR: u32 = 500;
 /// So many messages may be between two chunks of one.
 const MOST_BETWEEN: usize = 8;
 
@@ -87,6 +89,7 @@ impl<'r, 'b> Walk<'r, 'b> {
             last_own: anchors.last.map(|(due, _)| (due.message.type_id, due.message.body.len() as u32)),
             shift: anchors.last.map(|(due, _)| due.message.timestamp.wrapping_sub(due.time)),
             jumps: 0,
+            strange: 0,
             last: anchors.last,
             anchors,
             own_media,
@@ -342,6 +345,8 @@ impl<'r, 'b> Walk<'r, 'b> {
 
     /// Passes over bytes that belong to nothing.
     fn skip(&mut self, extra: usize) -> bool {
+        let bytes = self.raw.get(self.at..self.at + extra).unwrap_or_default();
+        self.strange += bytes.iter().filter(|byte| **byte != 0).count() as u32;
         self.at += extra;
         self.meant += extra as u64;
         self.at <= self.raw.len()
@@ -477,6 +482,15 @@ impl<'r, 'b> Walk<'r, 'b> {
         if basic > 1 && is_open {
             times.extend(self.times_at(raw, fmt, basic - 1));
         }
+        let of_width = |mistake: &Mistake| {
+            mistake.field == Field::Timestamp && matches!(mistake.operator, Operator::Widened | Operator::Narrowed)
+        };
+        if fmt < 3 && (is_open || self.sender.mistakes.iter().any(of_width)) {
+            let rest = raw.get(basic..).unwrap_or_default();
+            times.extend(rest.first_chunk().map(|&two| Some(u32::from(u16::from_be_bytes(two)))));
+            times.extend(rest.first_chunk().map(|&four| Some(u32::from_be_bytes(four))));
+            times.dedup();
+        }
         for time in times {
             let timestamp = match (fmt, time, sent) {
                 (0, Some(time), _) => time,
@@ -603,7 +617,8 @@ impl<'r, 'b> Walk<'r, 'b> {
         self.effort += at as u64;
         // A message of a type that does not exist is one all the same, if another header follows it.
         let is_followed = || interrupted::proof_of(self, &self.raw[self.at + at..]) > 0;
-        let is_taken = is_sound(type_id, &body) || !type_id.is_known() && !self.is_alone && is_followed();
+        let is_other = !type_id.is_known() && !body.is_empty() && !self.is_alone;
+        let is_taken = is_sound(type_id, &body) || is_other && is_followed();
         if !is_taken {
             return false;
         }
