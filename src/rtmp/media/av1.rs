@@ -183,8 +183,8 @@ fn are_frame_units(bytes: &[u8]) -> bool {
         let header = obu.first().copied().unwrap_or(RESERVED);
         header & RESERVED == 0 && obu_type_name(u64::from(header >> 3 & 15)).is_some()
     };
-    let are_obus = |frame: &&[u8]| sized(frame).is_some_and(|obus| obus.iter().all(|obu| is_obu(obu)));
-    sized(bytes).is_some_and(|frames| frames.iter().all(|frame| are_obus(frame)))
+    let are_obus = |frame: &&[u8]| sized(frame).is_some_and(|obus| obus.iter().all(&is_obu));
+    sized(bytes).is_some_and(|frames| frames.iter().all(are_obus))
 }
 
 /// The pieces that bytes are, each after its size.
