@@ -293,6 +293,12 @@ impl Mistake {
         writer
     }
 
+    /// Whether numbers are as long as they should be, and say something else.
+    fn is_of_doubles(&self) -> bool {
+        use NumberForm::{DoubleLowFirst, HalvesExchanged, Long, LongLowFirst};
+        matches!(self, Mistake::Number(DoubleLowFirst | HalvesExchanged | Long | LongLowFirst))
+    }
+
     /// Whether two mistakes are about the same thing, so that they cannot be made together.
     fn excludes(self, other: Mistake) -> bool {
         match (self, other) {
@@ -331,8 +337,11 @@ impl Explainer {
             return Vec::new();
         }
         let text = through_text(bytes);
+        // Where most numbers are plain ones, the others are odd, and not written in another form.
+        let has_plain_numbers = has_plain_numbers(bytes);
+        let is_tried = |mistake: &Mistake| !has_plain_numbers || !mistake.is_of_doubles();
         let mut found: Vec<(u32, Vec<Mistake>)> = Vec::new();
-        for mistake in mistakes() {
+        for mistake in mistakes().filter(is_tried) {
             // Made in more texts, or in fewer, it is no other explanation.
             if !found.iter().any(|(_, known)| is_part(known[0], mistake) || is_part(mistake, known[0]))
                 && let Some(digits) = self.digits(bytes, text.as_deref(), &[mistake])
@@ -344,7 +353,7 @@ impl Explainer {
             }
         }
         if found.is_empty() && bytes.len() <= LONGEST_FOR_TWO {
-            let all: Vec<Mistake> = mistakes().collect();
+            let all: Vec<Mistake> = mistakes().filter(is_tried).collect();
             let pairs = all.iter().enumerate().flat_map(|(at, one)| all[at + 1..].iter().map(|two| [*one, *two]));
             let two = pairs
                 .filter(|[one, two]| !one.excludes(*two))
@@ -419,6 +428,23 @@ fn read(bytes: &[u8], writer: Writer) -> Reading {
         || matches!(values.values.get(1), Some(Value::Null | Value::Boolean(_)));
     let digits = || Some(digits()? + if is_odd { 3 * MARGIN } else { 0 });
     Reading { digits: if is_message { digits() } else { None }, len: bytes.len() }
+}
+
+/// Whether a body reads to its end as it is, and at least half of its numbers but 0 are such as somebody may mean.
+fn has_plain_numbers(bytes: &[u8]) -> bool {
+    let values = amf0::values_of(Writer::default(), &mut Reader::new(bytes, &mut ()));
+    let mut numbers = Vec::new();
+    values.values.iter().for_each(|value| numbers_of(value, &mut numbers));
+    let plain = numbers.iter().filter(|number| is_sensible(**number)).count();
+    values.defects.is_empty() && plain > 0 && plain * 2 >= numbers.len()
+}
+
+fn numbers_of(value: &Value<'_>, all: &mut Vec<f64>) {
+    match value {
+        Value::Number(number) if *number != 0.0 => all.push(*number),
+        Value::StrictArray { items, .. } => items.iter().for_each(|item| numbers_of(item, all)),
+        _ => value.properties().iter().flat_map(|list| &list.pairs).for_each(|(_, value)| numbers_of(value, all)),
+    }
 }
 
 /// How many digits the numbers in a value have; None if nobody means such a value.

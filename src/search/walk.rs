@@ -1,15 +1,19 @@
 //! A script followed against bytes: which message comes next, and whether its sender writes just these bytes.
 
-use crate::field::Reader;
+mod own;
+mod styles;
+
 use crate::rtmp::MessageTypeId;
-use crate::rtmp::chunk::{ChunkHeader, EXTENDED};
-use crate::sender::{Chunks, Field, Message, Mistake, Operator, Sender, Sent};
+use crate::rtmp::chunk::EXTENDED;
+use crate::sender::{Chunks, Field, Message, Mistake, Operator, Sender};
 
 use super::alone;
-use super::anchors::{Anchors, Due, is_sound, lane};
+use super::anchors::{Anchors, Due, lane};
 use super::candidates::Candidate;
 use super::interrupted;
 use super::{Made, WORK};
+
+pub use styles::{Headers, basic_len, id_at};
 
 /// How far a script was followed.
 #[derive(Clone)]
@@ -36,8 +40,9 @@ pub struct Walk<'r, 'b> {
     pub bits: u32,
     /// The type and length of the last message of B's own that was taken.
     pub last_own: Option<(MessageTypeId, u32)>,
-    /// How much later than in A messages are, and how often that jumped where a header was read: it was read wrongly then.
+    /// How much later than in A the last media message is.
     shift: Option<u32>,
+    /// How often that jumped: then a header was read wrongly, or a time was written so.
     pub jumps: u32,
     /// How many bytes, but for zeros, were passed over.
     pub strange: u32,
@@ -52,15 +57,6 @@ pub struct Walk<'r, 'b> {
     dropped: std::ops::Range<u64>,
     /// How many bytes come before one of them that it did not mean to write.
     inserted: Vec<(u64, usize)>,
-}
-
-/// Which headers are looked for where a message is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Headers {
-    /// Those that the sender, with the mistakes made so far, begins with the byte that is there.
-    AsWritten,
-    /// Those of any format, and of a chunk stream that the byte may stand for by mistake.
-    Any,
 }
 
 /// How many of A's messages of a kind B may lack.
@@ -430,239 +426,8 @@ impl<'r, 'b> Walk<'r, 'b> {
         true
     }
 
-    /// The message as the bytes here have its style.
-    fn styles(&self, message: Message<'r>, headers: Headers) -> Vec<Message<'r>> {
-        let raw = &self.raw[self.at..];
-        let (Some(&first), Some(here)) = (raw.first(), id_at(raw)) else { return Vec::new() };
-        let last = self.anchors.before.iter().rev().find(|before| before.type_id == message.type_id);
-        let known = last.map_or(message.csid, |last| last.csid);
-        let msid = last.map_or_else(|| self.msid_of_streams().unwrap_or(message.msid), |last| last.msid);
-        let own = (last.map_or(message.form, |last| last.form), known);
-        let mut ids = vec![here, own];
-        ids.extend(self.id_of_next_chunk(raw).filter(|_| message.body.len() > self.sender.chunk_size() as usize));
-        let is_of_header = |mistake: &Mistake| {
-            matches!(mistake.field, Field::Format | Field::Basic)
-                || (mistake.operator, mistake.field) == (Operator::Narrowed, Field::Csid)
-        };
-        let is_open = headers == Headers::Any || self.sender.mistakes.iter().any(is_of_header);
-        // The six bits before the two.
-        ids.extend(Some((1, u32::from(first >> 2))).filter(|id| is_open && id.1 >= 2));
-        ids.sort_by_key(|id| *id != here);
-        ids.dedup();
-        let mut all: Vec<Message<'_>> = Vec::new();
-        for (form, csid) in ids {
-            if (form, csid) != (1, u32::from(first >> 2)) || csid == here.1 || csid == known {
-                self.timed(Message { csid, form, fmt: first >> 6, ..message }, msid, is_open, &mut all);
-            }
-            for fmt in (0..4).filter(|&fmt| is_open && fmt != first >> 6) {
-                let style = Message { csid, form, fmt, ..message };
-                let is_tried = match headers {
-                    Headers::Any => csid == here.1 || self.is_swapped(&style),
-                    Headers::AsWritten => self.is_as_written(&style),
-                };
-                if is_tried && self.sender.takes(&style) {
-                    self.timed(style, msid, is_open, &mut all);
-                }
-            }
-        }
-        all
-    }
-
-    /// Adds a message with the times and the streams that a header of its format has here.
-    fn timed(&self, style: Message<'r>, msid: u32, is_open: bool, all: &mut Vec<Message<'r>>) {
-        let Message { csid, form, fmt, .. } = style;
-        let raw = &self.raw[self.at..];
-        let basic = if csid < 64 { 1 } else { usize::from(form).max(2) };
-        let sent = self.sender.sent(csid);
-        let named = (fmt == 0).then(|| raw.get(basic + 7..basic + 11)).flatten();
-        let named = named.and_then(|bytes| bytes.first_chunk()).map(|&bytes| u32::from_le_bytes(bytes));
-        let named = named.filter(|&named| named <= MOST_STREAMS);
-        let msid = if style.msid == 0 { 0 } else { msid };
-        let mut times = self.times_at(raw, fmt, basic);
-        if basic > 1 && is_open {
-            times.extend(self.times_at(raw, fmt, basic - 1));
-        }
-        let of_width = |mistake: &Mistake| {
-            mistake.field == Field::Timestamp && matches!(mistake.operator, Operator::Widened | Operator::Narrowed)
-        };
-        if fmt < 3 && (is_open || self.sender.mistakes.iter().any(of_width)) {
-            let rest = raw.get(basic..).unwrap_or_default();
-            times.extend(rest.first_chunk().map(|&two| Some(u32::from(u16::from_be_bytes(two)))));
-            times.extend(rest.first_chunk().map(|&four| Some(u32::from_be_bytes(four))));
-            times.dedup();
-        }
-        for time in times {
-            let timestamp = match (fmt, time, sent) {
-                (0, Some(time), _) => time,
-                (3, _, Some(sent)) => sent.timestamp.wrapping_add(sent.delta),
-                (_, Some(time), Some(sent)) => sent.timestamp.wrapping_add(time),
-                (_, Some(time), None) => time,
-                _ => style.timestamp,
-            };
-            for msid in [Some(msid), named.filter(|&named| named != msid)].into_iter().flatten() {
-                all.push(Message { timestamp, msid, ..style });
-            }
-        }
-    }
-
-    /// Whether the sender, with its mistakes, begins a message with the byte that is here.
-    fn is_as_written(&self, message: &Message<'_>) -> bool {
-        let header = self.sender.clone().next(message, 0).header;
-        header.first() == self.raw.get(self.at)
-    }
-
-    /// Whether the byte here has the two parts of a message's basic header in each other's place.
-    pub fn is_swapped(&self, message: &Message<'_>) -> bool {
-        let swapped = u8::try_from(message.csid).ok().filter(|csid| *csid < 64).map(|csid| csid << 2 | message.fmt);
-        swapped.as_ref() == self.raw.get(self.at)
-    }
-
-    /// The id, and the length of its form, in the type 3 header where the first chunk of a message ends.
-    pub fn id_of_next_chunk(&self, raw: &[u8]) -> Option<(u8, u32)> {
-        let &first = raw.first()?;
-        let header = basic_len(first) + [11, 7, 3, 0][usize::from(first >> 6)];
-        let next = raw.get(header + self.sender.chunk_size() as usize..)?;
-        next.first().filter(|first| *first >> 6 == 3).and_then(|_| id_at(next))
-    }
-
-    /// What the time field of a header here may say: the greatest value stands for an extended timestamp, or itself.
-    pub fn times_at(&self, raw: &[u8], fmt: u8, basic: usize) -> Vec<Option<u32>> {
-        let Some(bytes) = raw.get(basic..basic + 3).filter(|_| fmt < 3) else { return vec![None] };
-        let time = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
-        if time < EXTENDED {
-            return vec![Some(time)];
-        }
-        let behind = basic + [11, 7, 3][usize::from(fmt)];
-        let extended = raw.get(behind..).and_then(|rest| rest.first_chunk()).map(|&bytes| u32::from_be_bytes(bytes));
-        vec![extended, Some(time)]
-    }
-
     /// The message stream that B's commands and media used last.
     pub fn msid_of_streams(&self) -> Option<u32> {
         self.anchors.before.iter().rev().map(|message| message.msid).find(|&msid| msid > 0)
-    }
-
-    /// How many zeros a sender that fills the last chunk up puts after a message.
-    fn padding(&self, type_id: MessageTypeId, length: u32) -> usize {
-        let covers = |mistake: &Mistake| {
-            mistake.operator == Operator::Padded
-                && mistake.scope.type_id.is_none_or(|of| of == type_id)
-                && mistake.scope.longer_than.is_none_or(|than| length > than)
-        };
-        let size = self.sender.chunk_size();
-        if self.sender.mistakes.iter().any(covers) { ((size - length % size) % size) as usize } else { 0 }
-    }
-
-    /// Takes a message of B's own, or the beginning of one that the bytes end in.
-    pub fn own_or_cut(&mut self) -> bool {
-        if self.own() {
-            return true;
-        }
-        let raw = &self.raw[self.at..];
-        let Ok(header) = ChunkHeader::read(&mut Reader::new(raw, &mut ()), |_| false) else { return false };
-        let sent = self.sender.sent(header.csid.0);
-        let Some(length) = header.length.or(sent.map(|sent| sent.length)) else { return false };
-        let is_known = header.type_id.or(sent.map(|sent| sent.type_id)).is_some_and(MessageTypeId::is_known);
-        let is_cut = is_known && sent.is_some() && usize::from(header.len) + length as usize > raw.len();
-        let size = self.sender.chunk_size() as usize;
-        let basic = basic_len(raw[0]);
-        let is_next = |at: usize| {
-            let bytes = raw[at..].iter().zip(&raw[..basic]).enumerate();
-            bytes.into_iter().all(|(index, (there, first))| *there == if index == 0 { first | 0xc0 } else { *first })
-        };
-        let mut inside = (usize::from(header.len) + size..raw.len()).step_by(size + basic);
-        if is_cut && inside.all(is_next) {
-            self.at += raw.len();
-            return true;
-        }
-        false
-    }
-
-    /// Takes a message that A has not, if its header and body are sound.
-    pub fn own(&mut self) -> bool {
-        let raw = &self.raw[self.at..];
-        let Ok(header) = ChunkHeader::read(&mut Reader::new(raw, &mut ()), |_| false) else { return false };
-        let csid = header.csid.0;
-        let sent = self.sender.sent(csid);
-        let inherited = sent.map(|sent| (sent.length, sent.type_id));
-        let Some((length, type_id)) = header.length.zip(header.type_id).or(inherited) else { return false };
-        // librtmp begins its chunk stream for control messages with format 1.
-        let msid = header.message_stream_id.map(|msid| msid.0).or(sent.map(|sent| sent.msid)).unwrap_or(0);
-        if msid > MOST_STREAMS && self.anchors.before.iter().all(|message| message.msid != msid) {
-            return false;
-        }
-        let takes_media = self.is_alone || self.own_media && self.sender.mistakes.is_empty();
-        if type_id.is_media() && !takes_media {
-            return false;
-        }
-        let mut body = Vec::new();
-        let mut at = usize::from(header.len);
-        let size = self.sender.chunk_size() as usize;
-        let basic = &raw[..basic_len(raw[0])];
-        while body.len() < length as usize {
-            if !body.is_empty() {
-                let is_next = |(index, byte): (usize, &u8)| {
-                    raw.get(at + index) == Some(&if index == 0 { byte | 0xc0 } else { *byte })
-                };
-                if !basic.iter().enumerate().all(is_next) {
-                    return false;
-                }
-                at += basic.len();
-            }
-            let take = size.min(length as usize - body.len());
-            let Some(bytes) = raw.get(at..at + take) else { return false };
-            body.extend_from_slice(bytes);
-            at += take;
-        }
-        self.effort += at as u64;
-        // A message of a type that does not exist is one all the same, if another header follows it.
-        let is_followed = || interrupted::proof_of(self, &self.raw[self.at + at..]) > 0;
-        let is_other = !type_id.is_known() && !body.is_empty() && !self.is_alone;
-        let is_taken = is_sound(type_id, &body) || is_other && is_followed();
-        if !is_taken {
-            return false;
-        }
-        let (timestamp, delta) = match (header.fmt, header.time, sent) {
-            (0, Some(time), _) => (time, time),
-            (_, time, Some(sent)) => {
-                let delta = time.unwrap_or(sent.delta);
-                (sent.timestamp.wrapping_add(delta), delta)
-            }
-            (_, time, None) => (time.unwrap_or(0), time.unwrap_or(0)),
-        };
-        self.sender.observe(csid, Sent { timestamp, delta, length, type_id, msid });
-        if let (MessageTypeId::SET_CHUNK_SIZE, Some(&size)) = (type_id, body.first_chunk()) {
-            self.sender.announce(u32::from_be_bytes(size));
-        }
-        let padding = self.padding(type_id, length);
-        if !raw[at..].iter().take(padding).all(|&byte| byte == 0) {
-            return false;
-        }
-        at = (at + padding).min(raw.len());
-        if !self.sender.mistakes.is_empty() {
-            self.bits += 8 + alone::evidence(type_id, &body);
-        }
-        self.last_own = Some((type_id, length));
-        self.at += at;
-        self.meant += at as u64;
-        true
-    }
-}
-
-/// The chunk stream id of a basic header, after the length of its form (RTMP 1.0 5.3.1.1).
-pub fn id_at(raw: &[u8]) -> Option<(u8, u32)> {
-    Some(match (raw.first()? & 0x3f, raw.get(1), raw.get(2)) {
-        (0, Some(&low), _) => (2, 64 + u32::from(low)),
-        (1, Some(&low), Some(&high)) => (3, 64 + u32::from(low) + 256 * u32::from(high)),
-        (id, ..) => (1, id.into()),
-    })
-}
-
-/// How many bytes a basic header has (RTMP 1.0 5.3.1.1).
-pub fn basic_len(first: u8) -> usize {
-    match first & 0x3f {
-        0 => 2,
-        1 => 3,
-        _ => 1,
     }
 }

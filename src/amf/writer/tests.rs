@@ -153,6 +153,19 @@ fn each_mistake_is_the_only_one_that_explains_what_it_wrote() {
     assert_eq!(only(text.as_bytes()), M::ThroughText);
 }
 
+/// A body may hold numbers that nobody means, among those that somebody does.
+#[test]
+fn odd_numbers_among_plain_ones_are_no_other_form() {
+    for odd in [f64::NAN, f64::INFINITY, 5e-324, -1e300, f64::from_bits(0x0102_0304_0506_0708)] {
+        let mut bytes = [&b"\x02\x00\x0aonMetaData\x08\x00\x00\x00\x03"[..]].concat();
+        for (name, value) in [("width", 640.0), ("framerate", 29.97), ("odd", odd)] {
+            bytes.extend([&plain(name)[..], &[0], &f64::to_be_bytes(value)].concat());
+        }
+        bytes.extend([0, 0, 9]);
+        assert_eq!(explain(&bytes), Vec::<Vec<Mistake>>::new(), "{odd}");
+    }
+}
+
 #[test]
 fn two_mistakes_are_found_together() {
     let written = Out { number: |n| (n as f32).to_be_bytes().to_vec(), end: &[9], ..out() };
