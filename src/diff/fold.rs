@@ -238,8 +238,8 @@ impl FoldedCause {
 
     /// Takes what differs after it and belongs to nothing else.
     fn take_consequences(&mut self, comparison: &Comparison<'_>, taken: &mut HashSet<usize>) {
-        let behind = comparison.open().filter(|index| comes_after(comparison, *index, &self.claim));
-        self.consequences.extend(behind.filter(|index| taken.insert(*index)));
+        let after = comparison.open().filter(|index| comes_after(comparison, *index, &self.claim));
+        self.consequences.extend(after.filter(|index| taken.insert(*index)));
     }
 
     /// How bad it is.

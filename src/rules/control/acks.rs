@@ -222,13 +222,14 @@ fn other_things(comparison: &Comparison<'_>, direction: Direction) -> Option<Cla
         Count::Times(factor) => {
             format!("count the bytes times {}", crate::amf::number_text((10.0 * factor).round() / 10.0))
         }
+        Count::Other => "do not count the bytes, but something that grows with them".to_owned(),
         Count::More(more) => format!("are {more} or more ahead of the bytes"),
         Count::Bits(bits) => format!("have the lowest {bits} bits only"),
         Count::Bodies => "count the bodies of messages, without chunk headers".to_owned(),
     };
     let title = format!("the {receiver}'s Acknowledgements {what}: {} after {} bytes", last.value, last.sent);
     let spots = [BodyPlace::new(last.item, 0..4, last.value.to_string())];
-    let certainty = if matches!(count, Count::Bodies) { Certainty::Likely } else { Certainty::Certain };
+    let certainty = if matches!(count, Count::Bodies | Count::Other) { Certainty::Likely } else { Certainty::Certain };
     let mut claim = messages::claim(comparison, &spots, "control.sequence_number", certainty, title);
     claim.explains.clear();
     let why = format!(

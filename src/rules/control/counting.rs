@@ -1,7 +1,7 @@
 //! What a receiver's Acknowledgements count, where that is not the bytes it has received.
 //!
 //! Takes the sequence numbers of a direction and what had come before each, returns the one mistake with which all of them
-//! come out: a constant factor, a constant more, fewer bits, or the bodies of messages only. How far a receiver lags behind
+//! come out: a constant factor, a constant more, fewer bits, or the bodies of messages only. How late a receiver is against
 //! the capture is not known, and some leave out the handshake: what that could explain is no mistake.
 
 use crate::recording::Session;
@@ -30,6 +30,8 @@ pub struct Ack {
 pub enum Count {
     /// The bytes times this.
     Times(f64),
+    /// Something that grows as the bytes do, by a factor that nobody uses: messages, perhaps, or milliseconds.
+    Other,
     /// As much more than the bytes.
     More(u64),
     /// The lowest bits of the number only.
@@ -90,10 +92,11 @@ pub fn counted_as(acks: &[Ack]) -> Option<Count> {
         let least = acks.iter().map(|ack| value(ack) as f64 / ack.most as f64).fold(0.0, f64::max);
         let most = |ack: &Ack| (value(ack) + 1) as f64 / ack.sent.saturating_sub(HANDSHAKE).max(1) as f64;
         let most = acks.iter().map(most).fold(f64::INFINITY, f64::min);
-        // A receiver that lags behind says less, and catches up.
+        // A receiver that is late says less, and catches up.
         let is_other = most < 0.8 || least > 1.05;
         let is_narrow = most < least * 1.5 && (acks.len() > 2 || most < least * 1.1 || most < 1.0 / 16.0);
-        (grows && is_other && least > 0.0 && least <= most && is_narrow).then(|| Count::Times(named(least, most)))
+        (grows && is_other && least > 0.0 && least <= most && is_narrow)
+            .then(|| named(least, most).map_or(Count::Other, Count::Times))
     };
     let more = || {
         let least = acks.iter().map(|ack| value(ack).saturating_sub(ack.most)).max()?;
@@ -123,7 +126,7 @@ pub fn counted_as(acks: &[Ack]) -> Option<Count> {
 }
 
 /// The factor between two that somebody would use, if there is one.
-fn named(least: f64, most: f64) -> f64 {
+fn named(least: f64, most: f64) -> Option<f64> {
     const USUAL: [f64; 13] = [
         1.0 / 1024.0,
         1.0 / 1000.0,
@@ -140,7 +143,7 @@ fn named(least: f64, most: f64) -> f64 {
         1.0 / 16.0,
     ];
     let is_in = |factor: &&f64| (least..=most).contains(*factor);
-    USUAL.iter().find(is_in).copied().unwrap_or((least + most) / 2.0)
+    USUAL.iter().find(is_in).copied()
 }
 
 /// Bytes of a direction that its receiver owes an Acknowledgement of: a window of them or more is not acknowledged, by the
@@ -198,6 +201,7 @@ mod tests {
             );
         }
         assert!(matches!(of(&PLACES, |bytes| bytes * 8), Some(Count::Times(times)) if (times - 8.0).abs() < 0.2));
+        assert_eq!(of(&PLACES, |bytes| bytes / 491), Some(Count::Other));
         assert!(matches!(of(&PLACES, |bytes| bytes + 250_000), Some(Count::More(_))));
         assert_eq!(of(&PLACES, |bytes| bytes % 65_536), Some(Count::Bits(16)));
         assert_eq!(of(&PLACES, |bytes| (bytes - 3073) * 19 / 20), Some(Count::Bodies));
